@@ -1,0 +1,59 @@
+"""What can go wrong, each kind with the exit code that the command line gives it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BnfoldError(Exception):
+    """A failure that a user can understand; the message has where, what, and what to do."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class ModelsDifferError(BnfoldError):
+    """Two models that should compute the same do not."""
+
+    exit_code = 1
+
+
+class UsageError(BnfoldError):
+    """A request that does not make sense: an unknown rule, a flag without its partner."""
+
+    exit_code = 2
+
+
+class ModelError(BnfoldError):
+    """A model that is missing, malformed, or not supported."""
+
+    exit_code = 2
+
+
+class DataError(BnfoldError):
+    """Input data that is missing, malformed, or does not fit the model."""
+
+    exit_code = 2
+
+
+class MissingDependencyError(BnfoldError):
+    """An optional package that this request needs is not installed."""
+
+    exit_code = 2
+
+
+class InconclusiveError(BnfoldError):
+    """No honest yes or no: too noisy, or not verifiable."""
+
+    exit_code = 3
+
+
+class ProviderUnavailableError(BnfoldError):
+    """The requested execution provider does not really run here."""
+
+    exit_code = 4
+
+
+class InternalError(BnfoldError):
+    """A bug in bnfold."""
+
+    exit_code = 5
