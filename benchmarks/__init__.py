@@ -1,0 +1,1 @@
+"""Scripts that remake every generated table and figure of the documentation."""

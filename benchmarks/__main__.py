@@ -1,0 +1,35 @@
+"""Runs every script that remakes a generated table, one after the other: `make bench`."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import time
+
+SCRIPTS = (
+    "coverage",  # side by side with other tools, over graphs of every motif
+    "networks",  # real networks: batch norms before and after, and why the rest stays
+    "factor",  # the distributions behind the factor of `bnfold verify`
+    "figures",  # what a fold buys, timed
+)
+
+
+def main() -> int:
+    """The number of scripts that failed; each runs in its own process, so timings stay clean."""
+    failed = 0
+    for script in SCRIPTS:
+        module = f"benchmarks.{script}"
+        if importlib.util.find_spec(module) is None:
+            print(f"{module}: not there, left out")
+            continue
+        print(f"{module} ...", flush=True)
+        start = time.monotonic()
+        code = subprocess.run([sys.executable, "-m", module], check=False).returncode
+        failed += code != 0
+        print(f"{module}: exit code {code} after {time.monotonic() - start:.0f} s", flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
