@@ -1,0 +1,48 @@
+"""What a report consists of, before anything is known of the screen or the pipe it goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Style = Literal["", "title", "good", "bad", "warn", "dim"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sentence, or a few words; `indent` in spaces."""
+
+    text: str
+    style: Style = ""
+    indent: int = 0
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table's column; numbers are set flush right."""
+
+    title: str
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells, one cell to a column; an empty cell stays empty."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Line | str]]
+    indent: int = 0
+
+
+Block = Line | Table
+
+
+def blank() -> Line:
+    """An empty line."""
+    return Line("")
+
+
+def cell_text(cell: Line | str) -> str:
+    """The words of a cell."""
+    return cell if isinstance(cell, str) else cell.text

@@ -1,0 +1,139 @@
+"""A ledger in words: what went, by which rule; what stays, what stopped it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from bnfold.fold.plan import Decision, Ledger, Refusal
+from bnfold.report.blocks import Block, Column, Line, Table, blank
+from bnfold.report.words import counted, names
+
+Group = Sequence[Decision]
+
+
+def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
+    """The ledger as a reader wants it: totals, then groups; each row by itself if asked for."""
+    folded = [d for d in ledger.decisions if d.status == "folded"]
+    kept = [d for d in ledger.decisions if d.status == "kept"]
+    blocks: list[Block] = [_totals(ledger)]
+    blocks += [Line(f"bug in bnfold: {bug}; please report it", "bad") for bug in ledger.bugs]
+    if every_row:
+        return [*blocks, *_rows(ledger.decisions), *_numbers(folded)]
+    if folded:
+        blocks += [blank(), Line(f"folded: {len(folded)}", "good"), _folded_table(folded)]
+    if kept:
+        blocks += [blank(), Line(f"kept: {len(kept)}", "warn")]
+        blocks += chain.from_iterable(_kept_group(group) for group in _alike(kept))
+    return blocks
+
+
+def _totals(ledger: Ledger) -> Line:
+    text = f"batch norms: {ledger.batch_norms_before} -> {ledger.batch_norms_after}"
+    others = [d for d in ledger.decisions if d.op != "BatchNormalization"]
+    if others:
+        gone = sum(d.status == "folded" for d in others)
+        text += f"; other per-channel scales and shifts: {gone} of {len(others)} folded"
+    return Line(text, "title")
+
+
+def _folded_table(folded: Group) -> Table:
+    by_rule: dict[str, list[Decision]] = {}
+    for decision in folded:
+        by_rule.setdefault(decision.rule or "", []).append(decision)
+    columns = (Column("count", right=True), Column("rule"), Column("into"))
+    rows = [
+        (str(len(group)), rule, names(dict.fromkeys(chain(*(d.into for d in group)))))
+        for rule, group in by_rule.items()
+    ]
+    return Table(columns, rows, indent=2)
+
+
+def _alike(kept: Group) -> list[list[Decision]]:
+    """The kept ones, those with the same reasons and the same way out together."""
+    groups: dict[tuple[object, ...], list[Decision]] = {}
+    for decision in kept:
+        codes = tuple(refusal.code for refusal in decision.refusals)
+        groups.setdefault((codes, decision.would_fold_with), []).append(decision)
+    return list(groups.values())
+
+
+def _kept_group(group: Group) -> list[Block]:
+    first = group[0]
+    what = names(subject(decision) for decision in group)
+    blocks: list[Block] = [Line(f"{len(group)} x  {what}", indent=2)]
+    for place, refusal in enumerate(first.refusals):
+        stops = names(dict.fromkeys(d.refusals[place].at for d in group if d.refusals[place].at))
+        blocks.append(Line(_reason(stops, refusal), indent=6))
+    for advice in dict.fromkeys(r.advice for r in first.refusals if r.advice):
+        blocks.append(Line(f"to do: {advice}", indent=6))
+    if first.would_fold_with:
+        blocks.append(Line(f"would fold with {_allow(first)}", "good", indent=6))
+    return blocks
+
+
+def _reason(stops: str, refusal: Refusal) -> str:
+    return f"{f'stopped by {stops}: ' if stops else ''}{refusal.sentence} [{refusal.code}]"
+
+
+def _allow(decision: Decision) -> str:
+    return " ".join(f"--allow {name}" for name in decision.would_fold_with)
+
+
+def subject(decision: Decision) -> str:
+    """What a person calls it: its name, or its output's where it has none, and its scope."""
+    name = f"'{decision.name or decision.output}'"
+    return f"{name} in {decision.scope}" if decision.scope else name
+
+
+def _rows(decisions: Group) -> Iterable[Block]:
+    columns = (
+        Column("what"), Column("operator"), Column("channels", right=True),
+        Column("status"), Column("rule"), Column("into, or why not"),
+    )  # fmt: skip
+    rows = [
+        (
+            subject(d),
+            d.op,
+            "" if d.channels is None else str(d.channels),
+            Line(d.status, "good" if d.status == "folded" else "warn"),
+            d.rule or "",
+            names(d.into, most=len(d.into)) if d.status == "folded" else _why(d),
+        )
+        for d in decisions
+    ]
+    return [blank(), Table(columns, rows)] if rows else []
+
+
+def _why(decision: Decision) -> str:
+    reasons = [_reason(refusal.at, refusal) for refusal in decision.refusals]
+    if decision.would_fold_with:
+        reasons.append(f"would fold with {_allow(decision)}")
+    return "; ".join(reasons)
+
+
+def _numbers(folded: Group) -> Iterable[Block]:
+    columns = (
+        Column("folded"), Column("largest |s|", right=True), Column("zero s", right=True),
+        Column("negative s", right=True), Column("bits lost", right=True),
+        Column("range growth", right=True),
+    )  # fmt: skip
+    rows = [
+        (
+            subject(d),
+            f"{d.numbers.largest_scale:.3g}",
+            str(d.numbers.zero_scales),
+            str(d.numbers.negative_scales),
+            f"{d.numbers.lost_bits:.1f}",
+            f"{d.numbers.range_growth:.3g}",
+        )
+        for d in folded
+        if d.numbers is not None
+    ]
+    return [blank(), Table(columns, rows)] if rows else []
+
+
+def written_line(path: str, ledger: Ledger) -> Line:
+    """What `bnfold fold` says last."""
+    left = counted(ledger.batch_norms_after, "batch norm")
+    return Line(f"wrote {path}, with {left} left")

@@ -1,0 +1,46 @@
+"""The same blocks on a terminal: colours where they are wanted, tables that fit the width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bnfold.report.blocks import Block, Line, Style, Table
+
+COLOURS: dict[Style, str] = {
+    "": "",
+    "title": "bold",
+    "good": "green",
+    "bad": "bold red",
+    "warn": "yellow",
+    "dim": "dim",
+}
+
+
+def print_blocks(blocks: Sequence[Block], console: Console) -> None:
+    """The blocks stand on the console; long sentences wrap under their own beginning."""
+    for block in blocks:
+        shown = _table(block) if isinstance(block, Table) else _text(block)
+        console.print(Padding(shown, (0, 0, 0, block.indent)))
+
+
+def _text(line: Line | str) -> Text:
+    if isinstance(line, str):
+        return Text(line)
+    return Text(line.text, style=COLOURS[line.style])
+
+
+def _table(table: Table) -> RichTable:
+    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in table.columns:
+        shown.add_column(
+            column.title, justify="right" if column.right else "left", no_wrap=column.right
+        )
+    for row in table.rows:
+        shown.add_row(*(_text(cell) for cell in row))
+    return shown
