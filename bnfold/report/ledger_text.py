@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from bnfold.fold.plan import Decision, Ledger, Refusal
+if TYPE_CHECKING:
+    from bnfold.fold.ledger import Decision, Ledger
+    from bnfold.fold.plan import Refusal
 from bnfold.report.blocks import Block, Column, Line, Table, blank
 from bnfold.report.words import counted, names
 

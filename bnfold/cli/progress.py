@@ -1,0 +1,65 @@
+"""Progress on a terminal, for whatever takes longer than a second; silence in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from bnfold.cli.verbosity import is_quiet
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PATIENCE_S = 1.0
+REFRESH_S = 0.1
+
+Report = Callable[[int, int], None]
+
+
+@contextmanager
+def progress(ctx: click.Context, title: str) -> Iterator[Report]:
+    """Gives a function to call with (done, total); its bar goes away when the work is done."""
+    bar = _LateBar(title, sys.stderr.isatty() and not is_quiet(ctx))
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+class _LateBar:
+    """Draws only when it is called: a thread of its own would disturb what is being timed."""
+
+    def __init__(self, title: str, is_wanted: bool) -> None:
+        self._title = title
+        self._is_wanted = is_wanted
+        self._next_s = time.monotonic() + PATIENCE_S
+        self._progress: Progress | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if not self._is_wanted or now < self._next_s:
+            return
+        self._next_s = now + REFRESH_S
+        if self._progress is None:
+            self._progress = _start(self._title)
+        task = self._progress.task_ids[0]
+        self._progress.update(task, completed=done, total=total, refresh=True)
+
+    def stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def _start(title: str) -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(console=Console(stderr=True), auto_refresh=False, transient=True)
+    bar.add_task(title)
+    bar.start()
+    return bar

@@ -1,0 +1,113 @@
+"""A measurement in words: the verdict before any ratio, and what the machine was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bnfold.report.blocks import Block, Column, Line, Style, Table, blank
+from bnfold.report.words import byte_size
+
+if TYPE_CHECKING:
+    from bnfold.bench.records import BenchResult, Comparison, Interval, Profile
+
+VERDICT_STYLES: dict[str, Style] = {
+    "faster": "good",
+    "slower": "bad",
+    "no difference": "",
+    "inconclusive": "warn",
+}
+LONGEST_PROFILE = 8
+
+
+def bench_blocks(result: BenchResult, *, every_row: bool = False) -> list[Block]:
+    """Verdicts, then figures per model, then the environment; operator times if asked for."""
+    blocks: list[Block] = []
+    for comparison in result.headline:
+        style = VERDICT_STYLES[comparison.verdict]
+        blocks.append(Line(f"{comparison.verdict}: {comparison.sentence}", style or "title"))
+    if result.comparisons:
+        blocks += [blank(), _comparisons(result.comparisons)]
+        reasons = dict.fromkeys(c.reason for c in result.comparisons if c.reason)
+        blocks += [Line(reason, indent=2) for reason in reasons]
+    if result.isolated:
+        blocks += [blank(), _isolated(result)]
+    if every_row:
+        blocks += [block for profile in result.profiles for block in _profile(profile)]
+    blocks += [blank(), *(Line(f"note: {note}", "dim") for note in result.notes)]
+    return [*blocks, Line(environment_line(result), "dim")]
+
+
+def environment_line(result: BenchResult) -> str:
+    """Machine, versions and settings, on one line."""
+    facts = [f"{key} {value}" for key, value in result.environment.items() if _is_short(value)]
+    asked = result.settings
+    facts += [f"threads {asked.threads}", f"batch {asked.batch}", f"pairs {asked.pairs}"]
+    return "measured with: " + ", ".join(facts)
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str | int | float) and len(str(value)) < 60
+
+
+def _comparisons(comparisons: Iterable[Comparison]) -> Table:
+    columns = (
+        Column("verdict"), Column("model"), Column("against"), Column("provider"),
+        Column("optimisations"), Column("speed ratio", right=True),
+        Column("interval", right=True), Column("same against itself", right=True),
+    )  # fmt: skip
+    rows = [
+        (
+            Line(c.verdict, VERDICT_STYLES[c.verdict]),
+            c.candidate,
+            c.baseline,
+            c.provider,
+            c.level,
+            f"{c.ratio.estimate:.3f}",
+            _interval(c.ratio),
+            _interval(c.null),
+        )
+        for c in comparisons
+    ]
+    return Table(columns, rows)
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def _isolated(result: BenchResult) -> Table:
+    columns = (
+        Column("model"), Column("provider"), Column("optimisations"),
+        Column("median ms", right=True), Column("p10 to p90", right=True),
+        Column("session ms", right=True), Column("peak MiB", right=True),
+        Column("file", right=True),
+    )  # fmt: skip
+    sizes = {model.name: byte_size(model.size_bytes) for model in result.models}
+    rows = [
+        (
+            row.model,
+            row.provider,
+            row.level,
+            f"{row.median_ms:.3f}",
+            f"{row.p10_ms:.3f} to {row.p90_ms:.3f}",
+            f"{row.session_ms:.1f}",
+            f"{row.peak_rss_mib:.0f}",
+            sizes.get(row.model, ""),
+        )
+        for row in result.isolated
+    ]
+    return Table(columns, rows)
+
+
+def _profile(profile: Profile) -> list[Block]:
+    columns = (
+        Column("operator"), Column("nodes", right=True), Column("mean ms", right=True),
+        Column("share", right=True),
+    )  # fmt: skip
+    rows = [
+        (row.op, str(row.nodes), f"{row.mean_ms:.3f}", f"{row.share:.0%}")
+        for row in profile.operators[:LONGEST_PROFILE]
+    ]
+    title = f"where {profile.model} spends its time ({profile.provider}, {profile.level})"
+    return [blank(), Line(title), Table(columns, rows)]

@@ -1,0 +1,109 @@
+"""The JSON that every command can leave: one envelope, the same bytes for the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bnfold import __version__
+from bnfold.errors import UsageError
+
+SCHEMA_VERSION = 1
+
+LIBRARIES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "onnxscript", "torch")
+
+
+def envelope(
+    command: str,
+    *,
+    settings: Mapping[str, Any],
+    inputs: Iterable[Mapping[str, Any]],
+    outputs: Iterable[Mapping[str, Any]],
+    result: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A command's whole record.
+
+    Keys: `schema_version`, `command`, `tool`, `libraries` (installed ones, with versions),
+    `settings` (what was asked for), `inputs` and `outputs` (see `file_record`), and `result`, whose
+    shape is the command's own. There is no time of day in it: the same run gives the same bytes.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
+        "tool": {"name": "bnfold", "version": __version__},
+        "libraries": library_versions(),
+        "settings": dict(settings),
+        "inputs": [dict(record) for record in inputs],
+        "outputs": [dict(record) for record in outputs],
+        "result": dict(result),
+    }
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """A model file's `path`, `size_bytes` and `sha256`, its external data included."""
+    from bnfold.model_io import sha256
+
+    return {"path": str(path), "size_bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def library_versions() -> dict[str, str]:
+    """The Python and the libraries that numbers depend on, those that are installed."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """The record as indented JSON; what JSON cannot say (NaN, infinity) is written as null."""
+    return json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(record: Mapping[str, Any], destination: str) -> None:
+    """The record is at `destination`, whole or not at all; `-` is stdout."""
+    if destination == "-":
+        sys.stdout.write(to_json(record))
+        return
+    write_text(to_json(record), Path(destination))
+
+
+def write_text(text: str, path: Path) -> None:
+    """The file holds the text, whole; where that fails, it is as it was."""
+    if path.is_dir():
+        raise UsageError(f"{path}: this is a folder; name a file")
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(_mode_of_new_files())
+        os.replace(name, path)  # noqa: PTH105 (says that the target may exist)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _mode_of_new_files() -> int:
+    """What `open` would have given: mkstemp keeps its files private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):  # noqa: PLR0124
+        return None
+    return value
