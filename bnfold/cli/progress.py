@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,20 +18,18 @@ if TYPE_CHECKING:
 PATIENCE_S = 1.0
 REFRESH_S = 0.1
 
-Report = Callable[[int, int], None]
-
 
 @contextmanager
-def progress(ctx: click.Context, title: str) -> Iterator[Report]:
-    """Gives a function to call with (done, total); its bar goes away when the work is done."""
-    bar = _LateBar(title, sys.stderr.isatty() and not is_quiet(ctx))
+def progress(ctx: click.Context, title: str) -> Iterator[LateBar]:
+    """Gives a bar to call with (done, total); it goes away when the work is done."""
+    bar = LateBar(title, sys.stderr.isatty() and not is_quiet(ctx))
     try:
         yield bar
     finally:
         bar.stop()
 
 
-class _LateBar:
+class LateBar:
     """Draws only when it is called: a thread of its own would disturb what is being timed."""
 
     def __init__(self, title: str, is_wanted: bool) -> None:
@@ -40,7 +38,8 @@ class _LateBar:
         self._next_s = time.monotonic() + PATIENCE_S
         self._progress: Progress | None = None
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, label: str = "") -> None:
+        """Shows how far the work is; `label` tells what is being done now."""
         now = time.monotonic()
         if not self._is_wanted or now < self._next_s:
             return
@@ -48,9 +47,11 @@ class _LateBar:
         if self._progress is None:
             self._progress = _start(self._title)
         task = self._progress.task_ids[0]
-        self._progress.update(task, completed=done, total=total, refresh=True)
+        title = f"{self._title}: {label}" if label else self._title
+        self._progress.update(task, completed=done, total=total, description=title, refresh=True)
 
     def stop(self) -> None:
+        """Takes the bar from the screen."""
         if self._progress is not None:
             self._progress.stop()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bnfold.report.blocks import Block, Column, Line, Style, Table, blank
-from bnfold.report.words import byte_size
+from bnfold.report.words import byte_size, counted
 
 if TYPE_CHECKING:
     from bnfold.bench.records import BenchResult, Comparison, Interval, Profile
@@ -40,14 +40,21 @@ def bench_blocks(result: BenchResult, *, every_row: bool = False) -> list[Block]
 
 def environment_line(result: BenchResult) -> str:
     """Machine, versions and settings, on one line."""
-    facts = [f"{key} {value}" for key, value in result.environment.items() if _is_short(value)]
-    asked = result.settings
-    facts += [f"threads {asked.threads}", f"batch {asked.batch}", f"pairs {asked.pairs}"]
-    return "measured with: " + ", ".join(facts)
-
-
-def _is_short(value: object) -> bool:
-    return isinstance(value, str | int | float) and len(str(value)) < 60
+    facts, asked = result.environment, result.settings
+    versions = facts["versions"]
+    words = [
+        str(facts["cpu"]),
+        counted(facts["cores_usable"], "core"),
+        f"onnxruntime {versions['onnxruntime']}",
+        f"Python {facts['python']}",
+        counted(asked.threads, "thread"),
+        f"batch {asked.batch}",
+        counted(asked.pairs, "pair"),
+        f"seed {asked.seed}",
+    ]
+    if facts.get("gpu"):
+        words.insert(1, str(facts["gpu"]))
+    return f"measured on {', '.join(words)}"
 
 
 def _comparisons(comparisons: Iterable[Comparison]) -> Table:

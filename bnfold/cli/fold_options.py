@@ -1,0 +1,96 @@
+"""The options that `fold`, `inspect` and `run` share, and the call that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bnfold.cli.progress import progress
+
+if TYPE_CHECKING:
+    import onnx
+
+    from bnfold.fold.api import FoldResult
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class FoldOptions:
+    """What was asked of a fold."""
+
+    allow: Sequence[str] = ()
+    skip: Sequence[str] = ()
+    strict: bool = False
+    simplify: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as a record keeps them."""
+        return {
+            "allow": list(self.allow),
+            "skip": list(self.skip),
+            "strict": self.strict,
+            "simplify": self.simplify,
+        }
+
+
+def fold_options(command: Command) -> Command:
+    """The command takes --allow, --skip, --strict and --simplify."""
+    options = (
+        click.option("--allow", metavar="NAME", multiple=True,
+            help="Apply a rewrite that has a price; 'all' for every one. Repeatable."),
+        click.option("--skip", metavar="NODE-OR-RULE", multiple=True,
+            help="Leave this node, or everything that this rule would do. Repeatable."),
+        click.option("--strict", is_flag=True,
+            help="Fail where a rewrite does not prove itself, in place of dropping it."),
+        click.option("--simplify", is_flag=True, help="Run onnxsim over the model first."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def folded(ctx: click.Context, source: Path, options: FoldOptions) -> FoldResult:
+    """The model at `source`, folded, with a bar on a terminal."""
+    import bnfold
+
+    model = simplified(source) if options.simplify else source
+    with progress(ctx, "folding") as bar:
+        return bnfold.fold(
+            model,
+            allow=options.allow,
+            skip=options.skip,
+            strict=options.strict,
+            progress=bar,
+        )
+
+
+def simplified(source: Path) -> onnx.ModelProto:
+    """The model after onnxsim, the file untouched.
+
+    Raises:
+        MissingDependencyError: onnxsim is not installed.
+        ModelError: onnxsim cannot take the model.
+    """
+    from bnfold import model_io
+    from bnfold.errors import MissingDependencyError, ModelError
+
+    original = model_io.to_proto(model_io.load(source))
+    try:
+        import onnxsim
+    except ImportError as error:
+        raise MissingDependencyError(
+            "--simplify needs onnxsim: pip install 'bnfold[simplify]'"
+        ) from error
+    try:
+        model, is_checked = onnxsim.simplify(original)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{source}: onnxsim cannot simplify it: {error}") from error
+    if not is_checked:
+        raise ModelError(f"{source}: onnxsim changed what the model computes; leave --simplify out")
+    simple: onnx.ModelProto = model
+    return simple

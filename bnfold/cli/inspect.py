@@ -1,0 +1,48 @@
+"""`bnfold inspect`: the ledger, and nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bnfold.cli.fold_options import FoldOptions, fold_options, folded
+from bnfold.cli.output import json_option, leave_record, show
+from bnfold.cli.verbosity import is_verbose, verbosity_options
+
+
+@click.command()
+@click.argument("source", metavar="IN.onnx", type=click.Path(path_type=Path))
+@click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
+@fold_options
+@json_option
+@verbosity_options
+@click.pass_context
+def inspect(
+    ctx: click.Context,
+    *,
+    source: Path,
+    every_row: bool,
+    allow: tuple[str, ...],
+    skip: tuple[str, ...],
+    strict: bool,
+    simplify: bool,
+    json_target: str | None,
+) -> None:
+    """Tell where each batch norm of IN.onnx would go or why it stays; write nothing."""
+    options = FoldOptions(allow, skip, strict, simplify)
+    result = folded(ctx, source, options)
+    from bnfold.report.ledger_text import ledger_blocks
+
+    show(ctx, ledger_blocks(result.ledger, every_row=every_row or is_verbose(ctx)), json_target)
+    if json_target is not None:
+        from bnfold.report.records import envelope, file_record
+
+        record = envelope(
+            "inspect",
+            settings=options.to_dict(),
+            inputs=[file_record(source)],
+            outputs=[],
+            result=result.ledger.to_dict(),
+        )
+        leave_record(record, json_target)
