@@ -1,0 +1,119 @@
+"""`bench`: the one call that measures models against each other."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bnfold.bench.campaign import Campaign, Progress
+from bnfold.bench.environment import doubts, environment
+from bnfold.bench.protocol import BLOCK_MS
+from bnfold.bench.providers import require_provider
+from bnfold.bench.records import BenchInput, BenchResult, Settings
+from bnfold.bench.sessions import require_level
+from bnfold.bench.statistics import CONFIDENCE, MARGIN, RESOLUTION
+from bnfold.errors import UsageError
+
+if TYPE_CHECKING:
+    from bnfold.bench.inputs import Arrays
+    from bnfold.bench.subjects import ModelSource
+
+
+def bench(
+    models: Sequence[ModelSource],
+    *,
+    providers: Sequence[str] = ("cpu",),
+    threads: int = 1,
+    batch: int = 1,
+    levels: Sequence[str] = ("all", "none"),
+    pairs: int = 40,
+    seed: int = 0,
+    inputs: Arrays | None = None,
+    dims: Mapping[str, int] | None = None,
+    profile: bool = False,
+    progress: Progress | None = None,
+) -> BenchResult:
+    """Every model is compared with the first one, and measured alone in a process of its own.
+
+    Args:
+        models: paths or models in memory; the first is the baseline, one alone is only measured.
+        providers: "cpu", "cuda"; the first is the headline.
+        threads: threads inside one operator.
+        batch: the size of a dynamic first dimension.
+        levels: onnxruntime's optimisations, "all", "extended", "basic", "none"; the first is the
+            headline, "none" stands for runtimes that optimise little.
+        pairs: the number of paired measurements per comparison, fixed beforehand.
+        seed: of the random inputs and of the bootstrap.
+        inputs: arrays by input name, in place of random ones.
+        dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
+        profile: also sum up the time per operator.
+        progress: called with (steps done, steps in all, what is being done).
+
+    Raises:
+        UsageError: a setting, or a dynamic dimension without a size.
+        ModelError: a model that cannot be read, does not run, or wants other inputs than the first.
+        DataError: `inputs` that do not fit.
+        ProviderUnavailableError: a provider that does not really run here.
+    """
+    # Imported here: the process that measures one model alone imports this package, but not onnx.
+    from bnfold.bench.inputs import Sizes, make_feeds
+    from bnfold.bench.subjects import described, subjects
+
+    settings = _checked(providers, levels, threads=threads, batch=batch, pairs=pairs, seed=seed)
+    facts = environment(with_gpu="cuda" in providers)
+    given = inputs or {}
+    with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
+        found = subjects(models, Path(folder))
+        feeds = make_feeds(found[0], given=given, sizes=Sizes(batch, dims or {}), seed=seed)
+        campaign = Campaign(found, feeds.arrays, settings, with_profile=profile, progress=progress)
+        return BenchResult(
+            models=tuple(described(s, is_baseline=s is found[0]) for s in found),
+            inputs=tuple(
+                BenchInput(name, array.dtype.name, array.shape, _source(name in given))
+                for name, array in feeds.arrays.items()
+            ),
+            isolated=campaign.isolated(),
+            comparisons=campaign.comparisons(),
+            profiles=campaign.profiles(),
+            notes=(*doubts(facts, threads=threads), *feeds.notes),
+            settings=settings,
+            environment=facts,
+        )
+
+
+def _source(is_given: bool) -> Literal["random", "given"]:
+    return "given" if is_given else "random"
+
+
+def _checked(
+    providers: Sequence[str],
+    levels: Sequence[str],
+    *,
+    threads: int,
+    batch: int,
+    pairs: int,
+    seed: int,
+) -> Settings:
+    for name, value, least in (("threads", threads, 1), ("batch", batch, 1), ("pairs", pairs, 5)):
+        if value < least:
+            raise UsageError(f"{name} must be at least {least}, not {value}")
+    if isinstance(providers, str) or isinstance(levels, str) or not providers or not levels:
+        raise UsageError("providers and levels are lists of at least one name")
+    for level in levels:
+        require_level(level)
+    for provider in providers:
+        require_provider(provider)
+    return Settings(
+        providers=tuple(dict.fromkeys(providers)),
+        levels=tuple(dict.fromkeys(levels)),
+        threads=threads,
+        batch=batch,
+        pairs=pairs,
+        seed=seed,
+        block_ms=BLOCK_MS,
+        confidence=CONFIDENCE,
+        resolution=RESOLUTION,
+        margin=MARGIN,
+    )

@@ -1,0 +1,101 @@
+"""Where the numbers come from: machine, load and versions, and what of it casts doubt on them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+BUSY_LOAD = 0.5  # load per usable core from which other programs are in the way
+
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+_MIB = 1024 * 1024
+
+
+def environment(*, with_gpu: bool) -> dict[str, Any]:
+    """Facts about this machine as it is now.
+
+    Keys: `cpu`, `cores_physical`, `cores_usable`, `memory_mib`, `load_average` (over 1, 5 and 15
+    minutes, or null), `governor` (or null), `os`, `python`, `versions` {onnxruntime, onnx,
+    onnx-ir, numpy}, `gpu` (name and driver, or null).
+    """
+    import numpy as np
+    import onnx
+    import onnx_ir
+    import onnxruntime
+    import psutil
+
+    return {
+        "cpu": _cpu_model(),
+        "cores_physical": psutil.cpu_count(logical=False),
+        "cores_usable": usable_cores(),
+        "memory_mib": psutil.virtual_memory().total // _MIB,
+        "load_average": [round(load, 2) for load in os.getloadavg()]
+        if hasattr(os, "getloadavg")
+        else None,
+        "governor": _first_line(_GOVERNOR),
+        "os": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {
+            "onnxruntime": onnxruntime.__version__,
+            "onnx": onnx.__version__,
+            "onnx-ir": onnx_ir.__version__,
+            "numpy": np.__version__,
+        },
+        "gpu": _gpu() if with_gpu else None,
+    }
+
+
+def doubts(facts: dict[str, Any], *, threads: int) -> tuple[str, ...]:
+    """Sentences about what makes numbers from this machine less than sure."""
+    found = []
+    cores, load = facts["cores_usable"], facts["load_average"]
+    if load is not None and load[0] > BUSY_LOAD * cores:
+        found.append(
+            f"the load average was {load[0]:.1f} on {cores} cores before the first run: "
+            "other programs compete, and absolute times are too high"
+        )
+    if threads > cores:
+        found.append(f"{threads} threads on {cores} usable cores: they take turns")
+    if facts["governor"] in ("powersave", "ondemand", "conservative", "schedutil"):
+        found.append(f"the CPU governor is {facts['governor']!r}: the clock changes with the load")
+    return tuple(found)
+
+
+def usable_cores() -> int:
+    """The number of cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_model() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    if sys.platform == "darwin":
+        return _output_of("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def _gpu() -> str | None:
+    return _output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+
+
+def _first_line(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
+
+
+def _output_of(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip().partition("\n")[0] or None

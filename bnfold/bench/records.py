@@ -1,0 +1,189 @@
+"""What a measurement leaves behind: frozen facts, raw samples kept, one JSON form.
+
+`BenchResult.to_dict()` is stable under `schema_version`. Times are milliseconds; ratios are
+baseline time / candidate time, so above 1 the candidate is faster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+
+Verdict = Literal["faster", "slower", "no difference", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its bootstrap percentile interval, `low <= estimate <= high`."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Quad:
+    """One pair: four timed blocks, A B B A or B A A B; A is the baseline.
+
+    `ms[i]` is the time of one run, the mean over the block that `order[i]` names.
+    """
+
+    order: str
+    ms: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate against the baseline on one provider at one optimisation level.
+
+    `null` is the same protocol on two sessions of the baseline: it should hold 1.
+    `reason` says why the verdict is what it is where the interval alone does not.
+    """
+
+    provider: str
+    level: str
+    baseline: str
+    candidate: str
+    verdict: Verdict
+    sentence: str
+    reason: str
+    ratio: Interval
+    null: Interval
+    runs_per_block: dict[str, int]
+    quads: tuple[Quad, ...]
+    null_quads: tuple[Quad, ...]
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """One model in a fresh process of its own.
+
+    `session_ms` is the median over `session_samples_ms`, whose first entry is the cold start.
+    `peak_rss_mib` is the peak of the whole process with one session and its runs, `base_rss_mib`
+    what Python, NumPy and onnxruntime held before the session was created.
+    """
+
+    model: str
+    provider: str
+    level: str
+    session_ms: float
+    median_ms: float
+    p10_ms: float
+    p90_ms: float
+    peak_rss_mib: float
+    base_rss_mib: float
+    session_samples_ms: tuple[float, ...]
+    samples_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class OperatorTime:
+    """The time that all nodes of one operator take together in one run, `share` of the whole."""
+
+    op: str
+    provider: str
+    nodes: int
+    mean_ms: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Where one model spends its time, as onnxruntime's own profiler sees it, longest first."""
+
+    model: str
+    provider: str
+    level: str
+    runs: int
+    operators: tuple[OperatorTime, ...]
+
+
+@dataclass(frozen=True)
+class BenchModel:
+    """A model that was measured; `size_bytes` and `sha256` cover its external data too."""
+
+    name: str
+    path: str
+    role: Literal["baseline", "candidate"]
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class BenchInput:
+    """One input as it was fed to every model."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    source: Literal["random", "given"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for, and the constants of the protocol that the verdicts rest on."""
+
+    providers: tuple[str, ...]
+    levels: tuple[str, ...]
+    threads: int
+    batch: int
+    pairs: int
+    seed: int
+    block_ms: float
+    confidence: float
+    resolution: float
+    margin: float
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Everything that was measured, with what is needed to judge it and to repeat it."""
+
+    models: tuple[BenchModel, ...]
+    inputs: tuple[BenchInput, ...]
+    comparisons: tuple[Comparison, ...]
+    isolated: tuple[Isolated, ...]
+    profiles: tuple[Profile, ...]
+    notes: tuple[str, ...]
+    settings: Settings
+    environment: dict[str, Any]
+
+    @property
+    def headline(self) -> tuple[Comparison, ...]:
+        """The comparisons at the first level asked for, on the first provider."""
+        provider, level = self.settings.providers[0], self.settings.levels[0]
+        return tuple(c for c in self.comparisons if (c.provider, c.level) == (provider, level))
+
+    @property
+    def is_conclusive(self) -> bool:
+        """True where no headline comparison was too noisy to judge."""
+        return all(c.verdict != "inconclusive" for c in self.headline)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole record as JSON types.
+
+        Keys: `schema_version`, `record` ("bench"), `tool` {name, version}, `environment`,
+        `settings`, `models`, `inputs`, `comparisons`, `isolated`, `profiles`, `notes`, and
+        `is_conclusive`; the rows carry the fields of the dataclasses of this module.
+        """
+        from bnfold import __version__
+
+        rows = asdict(self)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "record": "bench",
+            "tool": {"name": "bnfold", "version": __version__},
+            "is_conclusive": self.is_conclusive,
+            **_json_types(rows),
+        }
+
+
+def _json_types(value: Any) -> Any:
+    """Tuples become lists, so that the record equals what json.loads gives back."""
+    if isinstance(value, dict):
+        return {key: _json_types(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [_json_types(entry) for entry in value]
+    return value
