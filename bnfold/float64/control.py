@@ -1,0 +1,94 @@
+"""If, Loop and Scan: operators that run graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.float64.call import Array, UnsupportedOperatorError
+
+RunGraph = Callable[[ir.Graph, Sequence[Array]], list[Array]]
+Inputs = Sequence[Array | None]
+ControlOperator = Callable[[Inputs, Mapping[str, Any], RunGraph], list[Array]]
+
+
+def values_read(node: ir.Node) -> list[ir.Value]:
+    """What a node reads: its inputs, and whatever its subgraphs read or return."""
+    values = [v for v in node.inputs if v is not None]
+    for attribute in node.attributes.values():
+        if attribute.type == ir.AttributeType.GRAPH and not attribute.is_ref():
+            graphs = [attribute.as_graph()]
+        elif attribute.type == ir.AttributeType.GRAPHS and not attribute.is_ref():
+            graphs = list(attribute.as_graphs())
+        else:
+            continue
+        for graph in graphs:
+            values += graph.outputs
+            for inner in graph:
+                values += values_read(inner)
+    return values
+
+
+def _given(inputs: Inputs, index: int) -> Array:
+    value = inputs[index]
+    if value is None:
+        raise ValueError(f"input {index} is missing")
+    return value
+
+
+def run_if(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list[Array]:
+    """If."""
+    taken = bool(_given(inputs, 0).reshape(-1)[0])
+    return run(attributes["then_branch" if taken else "else_branch"], [])
+
+
+def run_loop(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list[Array]:
+    """Loop: at most M times, while the condition holds; scan outputs are stacked."""
+    body: ir.Graph = attributes["body"]
+    limit = None if inputs[0] is None else int(inputs[0].reshape(-1)[0])
+    condition = inputs[1] if len(inputs) > 1 else None
+    going = condition is None or bool(condition.reshape(-1)[0])
+    carried = [_given(inputs, i) for i in range(2, len(inputs))]
+    rows: list[list[Array]] = []
+    while going and (limit is None or len(rows) < limit):
+        step = np.asarray(len(rows), np.int64)
+        results = run(body, [step, np.asarray(True), *carried])
+        going = bool(results[0].reshape(-1)[0])
+        carried = results[1 : 1 + len(carried)]
+        rows.append(results[1 + len(carried) :])
+    if not rows and len(body.outputs) > 1 + len(carried):
+        raise UnsupportedOperatorError("Loop: scan outputs of a loop that never runs")
+    return [*carried, *(np.stack(column) for column in zip(*rows, strict=True))]
+
+
+def run_scan(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list[Array]:
+    """Scan of opset 9 and later: M inputs are cut along an axis, N - M states are carried."""
+    body: ir.Graph = attributes["body"]
+    count = int(attributes["num_scan_inputs"])
+    values = [_given(inputs, i) for i in range(len(inputs))]
+    states, scanned = values[: len(values) - count], values[len(values) - count :]
+    n_outputs = len(body.outputs) - len(states)
+    axes = attributes.get("scan_input_axes") or [0] * count
+    backwards = attributes.get("scan_input_directions") or [0] * count
+    cuts = [
+        np.flip(np.moveaxis(x, axis, 0), 0) if back else np.moveaxis(x, axis, 0)
+        for x, axis, back in zip(scanned, axes, backwards, strict=True)
+    ]
+    rows: list[list[Array]] = []
+    for parts in zip(*cuts, strict=True):
+        results = run(body, [*states, *parts])
+        states, row = results[: len(states)], results[len(states) :]
+        rows.append(row)
+    out_axes = attributes.get("scan_output_axes") or [0] * n_outputs
+    out_back = attributes.get("scan_output_directions") or [0] * n_outputs
+    stacked = [
+        np.moveaxis(np.stack(column[::-1] if back else column), 0, axis)
+        for column, axis, back in zip(zip(*rows, strict=True), out_axes, out_back, strict=True)
+    ]
+    return [*states, *stacked]
+
+
+OPERATORS: Mapping[str, ControlOperator] = {"If": run_if, "Loop": run_loop, "Scan": run_scan}

@@ -1,0 +1,42 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bnfold.float64.call import Array, Call, Operator
+
+
+def gemm(call: Call) -> Array:
+    """Gemm: alpha * A' @ B' + beta * C."""
+    A, B, C = call[0], call[1], call.optional(2)
+    A = A.T if call.integer("transA", 0) else A
+    B = B.T if call.integer("transB", 0) else B
+    alpha, beta = call.real("alpha", 1.0), call.real("beta", 1.0)
+    y: Array = A @ B
+    if alpha != 1:
+        y = (alpha * y).astype(y.dtype)
+    if C is None:
+        return y
+    C = np.asarray(C if beta == 1 else beta * C, y.dtype)
+    if call.opset < 7 and not call.integer("broadcast", 0) and C.shape != y.shape:
+        raise ValueError("C does not have the shape of the product")
+    return y + C
+
+
+def matmul(call: Call) -> Array:
+    """MatMul, as numpy multiplies."""
+    y: Array = np.asarray(call[0] @ call[1])
+    return y
+
+
+def einsum(call: Call) -> Array:
+    """Einsum."""
+    operands: list[Any] = [call[i] for i in range(len(call))]
+    return np.asarray(np.einsum(call.text("equation", ""), *operands, optimize=True))
+
+
+OPERATORS: Mapping[str, Operator] = {"Einsum": einsum, "Gemm": gemm, "MatMul": matmul}

@@ -1,0 +1,123 @@
+"""The table of operators, and the two ways to run one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.float64 import (
+    cast,
+    conv,
+    elementwise,
+    fallback,
+    indexing,
+    linear,
+    logic,
+    norm,
+    pad,
+    pool,
+    quant,
+    reduce,
+    resize,
+    shape,
+    softmax,
+)
+from bnfold.float64.call import Array, Call, Operator
+
+_FAMILIES = (
+    cast,
+    conv,
+    elementwise,
+    indexing,
+    linear,
+    logic,
+    norm,
+    pad,
+    pool,
+    quant,
+    reduce,
+    resize,
+    shape,
+    softmax,
+)
+OPERATORS: Mapping[str, Operator] = {
+    name: operator for family in _FAMILIES for name, operator in family.OPERATORS.items()
+}
+_STANDARD_DOMAINS = ("", "ai.onnx")
+_CONTRIBUTED = ("DequantizeLinear", "Gelu", "QuantizeLinear")  # com.microsoft, same meaning
+
+
+def run_op(
+    op_type: str,
+    inputs: Sequence[Array | None],
+    attributes: Mapping[str, object],
+    *,
+    opset: int,
+    n_outputs: int = 1,
+    domain: str = "",
+    round_casts: bool = False,
+    output_dtype: np.dtype[Any] | None = None,
+) -> list[Array]:
+    """The outputs of an operator; everything floating is float64.
+
+    Args:
+        op_type: the operator's ONNX name.
+        inputs: arrays of any ONNX dtype; None where an optional input is left out.
+        attributes: Python values; tensors as arrays, onnx_ir tensors or TensorProtos.
+        opset: of the operator's domain.
+        n_outputs: how many outputs the node has; it decides what old batch norms and Split do.
+        domain: the operator's domain.
+        round_casts: Cast and CastLike to a float dtype round to it, as a runtime would.
+        output_dtype: what CastLike casts to where the dtype of its second input, which may
+            already be held in float64, does not tell.
+
+    Raises:
+        UnsupportedOperatorError: The operator, or this form of it, is not known.
+    """
+    call = Call(
+        op_type=op_type,
+        inputs=inputs,
+        attributes=attributes,
+        opset=opset,
+        n_outputs=n_outputs,
+        round_casts=round_casts,
+        output_dtype=output_dtype,
+    )
+    known = domain in _STANDARD_DOMAINS or (domain == "com.microsoft" and op_type in _CONTRIBUTED)
+    operator = OPERATORS.get(op_type) if known else None
+    with np.errstate(all="ignore"):
+        result = operator(call) if operator else fallback.run(call, domain)
+    return [result] if isinstance(result, np.ndarray) else [np.asarray(y) for y in result]
+
+
+def run_node(
+    node: ir.Node,
+    inputs: Sequence[Array | None],
+    *,
+    opset: int,
+    attributes: Mapping[str, object] | None = None,
+    round_casts: bool = False,
+) -> list[Array]:
+    """The outputs of a node without subgraphs, in float64; `attributes` override the node's own.
+
+    Raises:
+        UnsupportedOperatorError: The operator, or this form of it, is not known.
+    """
+    values: dict[str, object] = {name: a.value for name, a in node.attributes.items()}
+    if attributes:
+        values.update(attributes)
+    output = node.outputs[0] if node.outputs else None
+    dtype = output.dtype if output is not None and node.op_type == "CastLike" else None
+    return run_op(
+        node.op_type,
+        inputs,
+        values,
+        opset=opset,
+        n_outputs=len(node.outputs),
+        domain=node.domain,
+        round_casts=round_casts,
+        output_dtype=None if dtype is None else dtype.numpy(),
+    )

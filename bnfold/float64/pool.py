@@ -1,0 +1,153 @@
+"""Pools: taps are combined over all windows at once, so that memory follows the output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bnfold.float64.call import Array, Call, Operator
+from bnfold.float64.spatial import Window, pad_spatial, read_window, windows
+
+
+def _pool_window(call: Call, sizes: Sequence[int]) -> tuple[Window, list[int]]:
+    """The window, and how many of them there are.
+
+    With `ceil_mode` a last window may reach over the end, if it begins inside the value or its
+    leading pad: onnxruntime's rule. The window's `pads_end` is as the node says.
+    """
+    window = read_window(call, call.integers("kernel_shape") or [], sizes)
+    counts = window.output_sizes(sizes)
+    if call.integer("ceil_mode", 0):
+        for axis, (size, extent) in enumerate(zip(sizes, window.extents(), strict=True)):
+            begin, stride = window.pads_begin[axis], window.strides[axis]
+            room = size + begin + window.pads_end[axis] - extent
+            count = -(-room // stride) + 1
+            counts[axis] = count - 1 if (count - 1) * stride >= size + begin else count
+    return window, counts
+
+
+def _padded(x: Array, window: Window, counts: Sequence[int], value: float) -> Array:
+    """`x` padded so far that every counted window reads something."""
+    ends = [
+        max((n - 1) * s + extent - size - b, e)
+        for n, s, extent, size, b, e in zip(
+            counts,
+            window.strides,
+            window.extents(),
+            x.shape[2:],
+            window.pads_begin,
+            window.pads_end,
+            strict=True,
+        )
+    ]
+    return pad_spatial(x, window.pads_begin, ends, value)
+
+
+def max_pool(call: Call) -> Array | Sequence[Array]:
+    """MaxPool, with the indices of the maxima where a second output asks for them."""
+    x = call[0]
+    window, counts = _pool_window(call, x.shape[2:])
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    padded = _padded(x, window, counts, lowest)
+    y = np.full((*x.shape[:2], *counts), lowest, x.dtype)
+    for index in np.ndindex(*window.kernel):
+        np.maximum(y, padded[window.tap(index, counts)], out=y)
+    return y if call.n_outputs < 2 else [y, _positions_of_maxima(call, padded, window, counts)]
+
+
+def _positions_of_maxima(call: Call, padded: Array, window: Window, counts: Sequence[int]) -> Array:
+    """Flat indices into the unpadded value; column-major in space with `storage_order = 1`."""
+    x, rank = call[0], len(counts)
+    view = windows(padded, window, counts)
+    taps = view.reshape(*view.shape[: 2 + rank], -1).argmax(axis=-1)
+    order = "F" if call.integer("storage_order", 0) else "C"
+    at = [
+        tap * d + np.arange(n).reshape(-1, *[1] * (rank - 1 - axis)) * s - b
+        for axis, (tap, d, n, s, b) in enumerate(
+            zip(
+                np.unravel_index(taps, window.kernel),
+                window.dilations,
+                counts,
+                window.strides,
+                window.pads_begin,
+                strict=True,
+            )
+        )
+    ]
+    planes = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *[1] * rank)
+    inside = np.ravel_multi_index(tuple(at), x.shape[2:], order=order)  # type: ignore[call-overload]
+    return np.asarray(planes * math.prod(x.shape[2:]) + inside, np.int64)
+
+
+def average_pool(call: Call) -> Array:
+    """AveragePool.
+
+    The divisor counts the taps inside the value, with `count_include_pad` also those on the pads
+    that the node names, never those that only `ceil_mode` adds: as onnxruntime does.
+    """
+    x = call[0]
+    window, counts = _pool_window(call, x.shape[2:])
+    total = _sum_of_taps(_padded(x, window, counts, 0.0), window, counts)
+    include_pad = bool(call.integer("count_include_pad", 0))
+    for axis, n in enumerate(x.shape[2:]):
+        taps = _taps_inside(window, axis, counts[axis], n, include_pad)
+        total /= taps.reshape(-1, *[1] * (x.ndim - 3 - axis))
+    return total
+
+
+def _sum_of_taps(padded: Array, window: Window, counts: Sequence[int]) -> Array:
+    total = np.zeros((*padded.shape[:2], *counts))
+    for index in np.ndindex(*window.kernel):
+        total += padded[window.tap(index, counts)]
+    return total
+
+
+def _taps_inside(window: Window, axis: int, count: int, size: int, include_pad: bool) -> Array:
+    """How many taps of each window lie on the value (and its pads), along one axis."""
+    begin, end = window.pads_begin[axis], window.pads_end[axis]
+    at = np.arange(count)[:, None] * window.strides[axis] - begin
+    at = at + np.arange(window.kernel[axis]) * window.dilations[axis]
+    low, high = (-begin, size + end) if include_pad else (0, size)
+    return np.asarray(np.sum((at >= low) & (at < high), axis=1))
+
+
+def lp_pool(call: Call) -> Array:
+    """LpPool: (sum |x|^p)^(1/p)."""
+    x, p = call[0], call.integer("p", 2)
+    window, counts = _pool_window(call, x.shape[2:])
+    powers = _padded(np.abs(x) ** p, window, counts, 0.0)
+    y: Array = _sum_of_taps(powers, window, counts) ** (1 / p)
+    return y
+
+
+def _spatial_axes(call: Call) -> tuple[int, ...]:
+    return tuple(range(2, call[0].ndim))
+
+
+def global_average_pool(call: Call) -> Array:
+    """GlobalAveragePool."""
+    return np.asarray(call[0].mean(axis=_spatial_axes(call), keepdims=True))
+
+
+def global_max_pool(call: Call) -> Array:
+    """GlobalMaxPool."""
+    return np.asarray(call[0].max(axis=_spatial_axes(call), keepdims=True))
+
+
+def global_lp_pool(call: Call) -> Array:
+    """GlobalLpPool."""
+    p = call.integer("p", 2)
+    powers = np.abs(call[0]) ** p
+    return np.asarray(powers.sum(axis=_spatial_axes(call), keepdims=True) ** (1 / p))
+
+
+OPERATORS: Mapping[str, Operator] = {
+    "AveragePool": average_pool,
+    "GlobalAveragePool": global_average_pool,
+    "GlobalLpPool": global_lp_pool,
+    "GlobalMaxPool": global_max_pool,
+    "LpPool": lp_pool,
+    "MaxPool": max_pool,
+}
