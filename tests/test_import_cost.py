@@ -1,0 +1,47 @@
+"""What `import bnfold` and `bnfold --help` do not load: a quick answer stays quick."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "onnxruntime", "onnxsim", "onnxscript")
+HEAVY_FOR_HELP = (*HEAVY, "onnx", "onnx_ir", "numpy", "rich")
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level modules that a fresh Python has loaded after running the code."""
+    tell = "import sys; print('modules:', *sorted({m.partition('.')[0] for m in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{tell}"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.rpartition("modules:")[2].split())
+
+
+HELP = """
+from bnfold.cli import main
+try:
+    main({args}, prog_name='bnfold')
+except SystemExit as stop:
+    assert stop.code == 0, stop.code
+"""
+
+
+def test_importing_bnfold_loads_nothing_heavy():
+    assert modules_after("import bnfold").isdisjoint(HEAVY_FOR_HELP)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--help"], ["--version"], *([name, "--help"] for name in ("fold", "inspect", "bench"))],
+    ids=" ".join,
+)
+def test_help_loads_nothing_heavy(args):
+    assert modules_after(HELP.format(args=args)).isdisjoint(HEAVY_FOR_HELP)
+
+
+@pytest.mark.parametrize("name", ["fold", "verify", "bench", "export"])
+def test_naming_a_public_function_does_not_load_torch(name):
+    assert modules_after(f"import bnfold; bnfold.{name}").isdisjoint(("torch", "onnxsim"))

@@ -1,0 +1,61 @@
+"""Imports point one way: cli, report, plugin, (verify, bench), (fold, export), questions, errors."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bnfold
+
+ROOT = Path(bnfold.__file__).parent
+LAYERS = (
+    {"errors", "callable_module", "__init__"},
+    {"float64", "model_io"},
+    {"fold", "export"},
+    {"verify", "bench"},
+    {"pytest_plugin"},
+    {"report"},
+    {"cli"},
+    {"__main__"},
+)
+RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    """The first part of a file's place in the package: `fold` for bnfold/fold/absorb/conv.py."""
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+def imported_parts(path: Path) -> Iterator[str]:
+    """The parts of bnfold that a file imports, at its top or within a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("bnfold.")]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides where it points"
+            names = [node.module or ""]
+            if node.module == "bnfold":
+                names = [f"bnfold.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.startswith("bnfold."):
+                part = name.split(".")[1]
+                yield "__init__" if part.startswith("__") else part
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_its_own_part_and_the_layers_below(path):
+    part = part_of(path)
+    if part == "__init__":
+        pytest.skip("the public names are imported when they are used")
+    for imported in imported_parts(path):
+        assert imported == part or RANK[imported] < RANK[part], f"{part} imports {imported}"
+
+
+def test_every_part_of_the_package_has_a_layer():
+    assert {part_of(path) for path in FILES} <= set(RANK)
