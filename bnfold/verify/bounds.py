@@ -1,0 +1,65 @@
+"""Which integers an input may hold, as far as the graph says: indices must fit their tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.verify.signature import numpy_dtype
+
+_HANDS_ON = frozenset(
+    {"Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose"}
+    | {"Unsqueeze", "Gather", "Split", "Clip"}
+)
+
+
+def integer_bounds(model: ir.Model, name: str) -> tuple[int, int]:
+    """The lowest and highest value to feed to an integer input of this name.
+
+    The tightest table that the input indexes (Gather, GatherElements, GatherND, OneHot) decides;
+    8-bit inputs that index nothing are pixels and take their whole range; others are 0 or 1.
+    """
+    value = next(value for value in model.graph.inputs if value.name == name)
+    sizes = list(_table_sizes(value, set()))
+    if sizes:
+        return 0, max(min(sizes) - 1, 0)
+    dtype = numpy_dtype(value.dtype.name.lower()) if value.dtype is not None else np.dtype("int64")
+    if dtype.itemsize == 1 and dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return int(info.min), int(info.max)
+    return 0, 1
+
+
+def _table_sizes(value: ir.Value, seen: set[int]) -> list[int]:
+    if id(value) in seen:
+        return []
+    seen.add(id(value))
+    sizes: list[int] = []
+    for node, index in value.uses():
+        size = _table_size(node, index)
+        if size is not None:
+            sizes.append(size)
+        elif node.op_type in _HANDS_ON and index == 0:
+            for output in node.outputs:
+                sizes += _table_sizes(output, seen)
+    return sizes
+
+
+def _table_size(node: ir.Node, index: int) -> int | None:
+    if node.op_type in ("Gather", "GatherElements") and index == 1:
+        axis = node.attributes.get("axis")
+        return _extent(node.inputs[0], axis.as_int() if axis is not None else 0)
+    if node.op_type == "GatherND" and index == 1:
+        return _extent(node.inputs[0], 0)
+    if node.op_type == "OneHot" and index == 0:
+        depth = node.inputs[1].const_value if node.inputs[1] is not None else None
+        return None if depth is None else int(depth.numpy().reshape(-1)[0])
+    return None
+
+
+def _extent(table: ir.Value | None, axis: int) -> int | None:
+    shape = None if table is None else table.shape
+    if shape is None or not -len(shape) <= axis < len(shape):
+        return None
+    extent = shape[axis]
+    return extent if isinstance(extent, int) else None

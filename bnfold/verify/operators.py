@@ -1,0 +1,63 @@
+"""What a graph holds that changes how it can be verified: randomness and foreign operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+RANDOM = frozenset(
+    {
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    }
+)
+
+_KNOWN_DOMAINS = frozenset(
+    {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft", "com.ms.internal.nhwc"}
+)
+
+
+def random_node(model: ir.Model) -> str | None:
+    """The first node whose result is drawn anew in every run, as `Op 'name'`; None if none is."""
+    for node in _nodes(model):
+        if _is_standard(node) and (node.op_type in RANDOM or _is_training_dropout(node)):
+            return f"{node.op_type} {node.name!r}"
+    return None
+
+
+def foreign_operators(model: ir.Model) -> tuple[str, ...]:
+    """Operators, as `domain::Op`, that neither ONNX, onnxruntime nor the model itself defines."""
+    local = {(key[0], key[1]) for key in model.functions}
+    found = {
+        f"{node.domain}::{node.op_type}"
+        for node in _nodes(model)
+        if node.domain not in _KNOWN_DOMAINS and (node.domain, node.op_type) not in local
+    }
+    return tuple(sorted(found))
+
+
+def _nodes(model: ir.Model) -> Iterator[ir.Node]:
+    yield from model.graph.all_nodes()
+    for function in model.functions.values():
+        yield from function.all_nodes()
+
+
+def _is_standard(node: ir.Node) -> bool:
+    return node.domain in ("", "ai.onnx")
+
+
+def _is_training_dropout(node: ir.Node) -> bool:
+    """Dropout-12: drops only where its third input says so, and its ratio is not zero."""
+    if node.op_type != "Dropout" or len(node.inputs) < 3 or node.inputs[2] is None:
+        return False
+    mode, ratio = node.inputs[2].const_value, node.inputs[1]
+    if mode is None:
+        return not node.inputs[2].is_initializer()  # decided at run time: it may drop
+    if ratio is not None and ratio.const_value is not None and not ratio.const_value.numpy().any():
+        return False
+    return bool(mode.numpy().any())

@@ -1,0 +1,194 @@
+"""What a verification found: frozen records that a report can render and a file can keep."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from bnfold.errors import InconclusiveError, ModelsDifferError
+
+SCHEMA_VERSION = 1
+
+Verdict = Literal["equivalent", "different", "inconclusive"]
+
+EXIT_CODES: dict[Verdict, int] = {"equivalent": 0, "different": 1, "inconclusive": 3}
+
+
+@dataclass(frozen=True)
+class StructureRow:
+    """Something about the two models that is not a number; `is_fatal` rules out equivalence."""
+
+    what: str
+    original: str
+    other: str
+    is_same: bool
+    is_fatal: bool
+
+
+@dataclass(frozen=True)
+class FeedRow:
+    """One set of inputs: how it was made and its shapes; `seed` is None for the user's data."""
+
+    name: str
+    kind: str
+    seed: tuple[int, ...] | None
+    shapes: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class OutputRow:
+    """One output at one optimisation level.
+
+    Errors are root mean squares relative to the output's own, over all feeds. `ratio` is the other
+    model's error over the rounding error of the original, or over the floor where that is larger;
+    `channel_ratio` is the same for the worst channel, index `worst_channel` of `channel_axis`.
+    `mismatches` counts elements that differ in an output of integers or booleans.
+    """
+
+    level: str
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    error_original: float
+    error_other: float
+    ratio: float
+    channel_ratio: float | None
+    channel_axis: int | None
+    worst_channel: int | None
+    worst_feed: str
+    max_difference: float
+    mismatches: int
+    elements: int
+    non_finite: int
+    is_within: bool
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where two models part: the first tensor that is off, and the fold sites to blame.
+
+    `ratio` is the tensor's error over its budget's yardstick. `sites` are names that
+    `fold --skip` takes.
+    """
+
+    tensor: str
+    producer: str
+    ratio: float
+    sites: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """What a classifier decides, on the user's data: counts out of `samples`.
+
+    `smallest_margin` is the least gap between the original's two best classes, and
+    `largest_change` the largest change of any class score.
+    """
+
+    output: str
+    samples: int
+    classes: int
+    top1_agree: int
+    top5_agree: int | None
+    smallest_margin: float
+    largest_change: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A verdict with its sentence, and the evidence."""
+
+    verdict: Verdict
+    reason: str
+    original: str
+    other: str
+    method: str
+    factor: float
+    floor_ulp: float
+    provider: str
+    levels: tuple[str, ...]
+    outputs: tuple[OutputRow, ...] = ()
+    structure: tuple[StructureRow, ...] = ()
+    feeds: tuple[FeedRow, ...] = ()
+    decisions: tuple[DecisionRow, ...] = ()
+    location: Location | None = None
+    notes: tuple[str, ...] = ()
+    seed: int = 0
+    sha256: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_equivalent(self) -> bool:
+        """Whether the models compute the same, up to rounding."""
+        return self.verdict == "equivalent"
+
+    @property
+    def exit_code(self) -> int:
+        """0 equivalent, 1 different, 3 inconclusive."""
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def worst_ratio(self) -> float:
+        """The largest ratio of all outputs and channels; 0 where nothing was measured."""
+        rows = [(row.ratio, row.channel_ratio or 0.0) for row in self.outputs]
+        return max((max(pair) for pair in rows), default=0.0)
+
+    def raise_if_different(self) -> None:
+        """Returns where the models are equivalent.
+
+        Raises:
+            ModelsDifferError: they are different.
+            InconclusiveError: it cannot be said.
+        """
+        if self.verdict == "different":
+            raise ModelsDifferError(self.reason)
+        if self.verdict == "inconclusive":
+            raise InconclusiveError(self.reason)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table that a person needs, a tuple of cells to an output and level."""
+        return [_cells(row) for row in self.outputs]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON values, with a schema version."""
+        from bnfold import __version__
+
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "verification",
+            "bnfold_version": __version__,
+            **_plain(asdict(self)),
+            "sha256": dict(self.sha256),
+        }
+
+
+ROW_TITLES = ("output", "level", "original", "other", "ratio", "worst channel", "max diff", "")
+
+
+def _cells(row: OutputRow) -> tuple[str, ...]:
+    channel = ""
+    if row.channel_ratio is not None and row.worst_channel is not None:
+        channel = f"{row.worst_channel}: {row.channel_ratio:.2g}"
+    verdict = "ok" if row.is_within else "OFF"
+    return (
+        row.name,
+        row.level,
+        f"{row.error_original:.1e}",
+        f"{row.error_other:.1e}",
+        f"{row.ratio:.3g}",
+        channel,
+        f"{row.max_difference:.1e}",
+        f"{verdict} {row.remark}".strip(),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no tuples, and no numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    return value

@@ -1,0 +1,74 @@
+"""What a model takes and gives: names, dtypes and dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.errors import ModelError
+
+Dim = int | str | None
+"""A known extent, the name of a symbolic one, or None where nothing is said."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output; `dims` is None where not even the rank is known."""
+
+    name: str
+    dtype: str
+    dims: tuple[Dim, ...] | None
+
+    @property
+    def rank(self) -> int | None:
+        """The number of dimensions, where it is known."""
+        return None if self.dims is None else len(self.dims)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}{dims_text(self.dims)}"
+
+
+def dims_text(dims: Sequence[Dim] | None) -> str:
+    """The dimensions the way people write them: `[batch,3,?,?]`."""
+    if dims is None:
+        return "[any rank]"
+    return "[" + ",".join("?" if dim is None else str(dim) for dim in dims) + "]"
+
+
+def inputs_of(model: ir.Model) -> tuple[TensorSpec, ...]:
+    """What the caller must feed: inputs with an initializer of their own may be left out."""
+    stored = model.graph.initializers
+    return tuple(_spec(value) for value in model.graph.inputs if value.name not in stored)
+
+
+def outputs_of(model: ir.Model) -> tuple[TensorSpec, ...]:
+    """What the model returns, in order."""
+    return tuple(_spec(value) for value in model.graph.outputs)
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """The numpy dtype of an ONNX dtype name such as "float32" or "bfloat16"."""
+    return ir.DataType[_ONNX_NAMES.get(name, name).upper()].numpy()
+
+
+def _spec(value: ir.Value) -> TensorSpec:
+    name = value.name or ""
+    if value.dtype is None or not isinstance(value.type, ir.TensorType):
+        raise ModelError(
+            f"{name!r} is {value.type or 'of unknown type'}: only tensors can be compared, "
+            "so convert the model without sequences and maps (zipmap=False)"
+        )
+    dims = None if value.shape is None else tuple(_dim(dim) for dim in value.shape)
+    return TensorSpec(name, _NUMPY_NAMES.get(value.dtype.name, value.dtype.name.lower()), dims)
+
+
+def _dim(dim: int | ir.SymbolicDim) -> Dim:
+    return dim if isinstance(dim, int) else dim.value
+
+
+_NUMPY_NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
+_ONNX_NAMES = {name: onnx for onnx, name in _NUMPY_NAMES.items()}

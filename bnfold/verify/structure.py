@@ -1,0 +1,96 @@
+"""What can be compared without running anything: inputs, outputs, opset, metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import onnx_ir as ir
+
+from bnfold.errors import ModelError
+from bnfold.verify.records import StructureRow
+from bnfold.verify.signature import TensorSpec
+
+
+def compare_structure(a: ir.Model, b: ir.Model) -> list[StructureRow]:
+    """Rows for opset, IR version, metadata and doc string; none of them is fatal."""
+    return [
+        _row("opset", _opsets(a), _opsets(b)),
+        _row("ir version", str(a.ir_version), str(b.ir_version)),
+        _row("metadata", _entries(a.metadata_props), _entries(b.metadata_props)),
+        _row("doc string", a.doc_string or "", b.doc_string or ""),
+        _row("graph name", a.graph.name or "", b.graph.name or ""),
+    ]
+
+
+def compare_inputs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> list[StructureRow]:
+    """Rows for the inputs, where one feed fits both models.
+
+    Raises:
+        ModelError: no feed can fit both; the message names the inputs that stand in the way.
+    """
+    ours, theirs = {s.name: s for s in a}, {s.name: s for s in b}
+    for name in [*ours, *theirs]:
+        if name not in ours or name not in theirs:
+            has, lacks = ("original", "other") if name in ours else ("other", "original")
+            raise ModelError(
+                f"the models have different inputs: {name!r} is an input of the {has} model and not "
+                f"of the {lacks} ({_names(a)} against {_names(b)})"
+            )
+        if not _fit(ours[name], theirs[name]):
+            raise ModelError(
+                f"the models have different inputs: {name!r} is {ours[name]} in the original and "
+                f"{theirs[name]} in the other"
+            )
+    rows = [_row(f"input {name}", str(ours[name]), str(theirs[name])) for name in ours]
+    return [*rows, _row("input order", _names(a), _names(b))]
+
+
+def compare_outputs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> list[StructureRow]:
+    """Rows for the outputs; a name, an order, a dtype or a rank that differs is fatal."""
+    rows = [_row("output names", _names(a), _names(b), is_fatal=_names(a) != _names(b))]
+    theirs = {spec.name: spec for spec in b}
+    for spec in a:
+        other = theirs.get(spec.name)
+        if other is not None:
+            fatal = not _fit(spec, other)
+            rows.append(_row(f"output {spec.name}", str(spec), str(other), is_fatal=fatal))
+    return rows
+
+
+def difference_sentence(rows: Sequence[StructureRow]) -> str | None:
+    """The first fatal difference in words, or None."""
+    for row in rows:
+        if row.is_fatal and not row.is_same:
+            return f"{row.what}: {row.original} in the original, {row.other} in the other"
+    return None
+
+
+def _fit(a: TensorSpec, b: TensorSpec) -> bool:
+    if a.dtype != b.dtype:
+        return False
+    if a.dims is None or b.dims is None:
+        return True
+    if len(a.dims) != len(b.dims):
+        return False
+    known = zip(a.dims, b.dims, strict=True)
+    return all(x == y for x, y in known if isinstance(x, int) and isinstance(y, int))
+
+
+def _row(what: str, original: str, other: str, *, is_fatal: bool = False) -> StructureRow:
+    return StructureRow(what, original, other, original == other, is_fatal)
+
+
+def _names(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(spec.name for spec in specs) or "none"
+
+
+def _opsets(model: ir.Model) -> str:
+    return ", ".join(f"{domain or 'ai.onnx'} {v}" for domain, v in sorted(_imports(model)))
+
+
+def _imports(model: ir.Model) -> list[tuple[str, int]]:
+    return list(model.graph.opset_imports.items())
+
+
+def _entries(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(properties.items()))
