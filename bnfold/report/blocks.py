@@ -43,6 +43,7 @@ def blank() -> Line:
     return Line("")
 
 
-def cell_text(cell: Line | str) -> str:
-    """The words of a cell."""
-    return cell if isinstance(cell, str) else cell.text
+def words(cell: Line | str) -> str:
+    """What is to be read; a control character, as names in a model may have, is a `?`."""
+    text = cell if isinstance(cell, str) else cell.text
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

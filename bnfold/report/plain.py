@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bnfold.report.blocks import Block, Line, Table, cell_text
+from bnfold.report.blocks import Block, Line, Table, words
 
 GAP = "  "
 
@@ -18,12 +18,12 @@ def plain_text(blocks: Sequence[Block]) -> str:
 
 
 def _line(line: Line) -> str:
-    return " " * line.indent + line.text
+    return " " * line.indent + words(line)
 
 
 def _table(table: Table) -> list[str]:
     titles = [column.title for column in table.columns]
-    rows = [titles, *([cell_text(cell) for cell in row] for row in table.rows)]
+    rows = [titles, *([words(cell) for cell in row] for row in table.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(titles))]
     lines = []
     for row in rows:

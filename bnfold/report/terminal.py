@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bnfold.report.blocks import Block, Line, Style, Table
+from bnfold.report.blocks import Block, Line, Style, Table, words
 
 COLOURS: dict[Style, str] = {
     "": "",
@@ -31,8 +31,8 @@ def print_blocks(blocks: Sequence[Block], console: Console) -> None:
 
 def _text(line: Line | str) -> Text:
     if isinstance(line, str):
-        return Text(line)
-    return Text(line.text, style=COLOURS[line.style])
+        return Text(words(line))
+    return Text(words(line), style=COLOURS[line.style])
 
 
 def _table(table: Table) -> RichTable:

@@ -1,0 +1,85 @@
+"""A measurement as a person reads it: the verdict before any ratio."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bnfold.bench.records import (
+    BenchModel,
+    BenchResult,
+    Comparison,
+    Interval,
+    Isolated,
+    OperatorTime,
+    Profile,
+    Settings,
+)
+from bnfold.report.bench_text import bench_blocks
+from bnfold.report.plain import plain_text
+
+COMPARISON = Comparison(
+    provider="cpu", level="all", baseline="a.onnx", candidate="b.onnx", verdict="no difference",
+    sentence="no difference measured", reason="", ratio=Interval(1.004, 0.991, 1.012),
+    null=Interval(1.0, 0.99, 1.01), runs_per_block={"baseline": 9, "candidate": 9}, quads=(),
+    null_quads=(),
+)  # fmt: skip
+ISOLATED = Isolated("a.onnx", "cpu", "all", 12.3, 0.5, 0.45, 0.7, 80.0, 60.0, (12.3,), (0.5,))
+RESULT = BenchResult(
+    models=(
+        BenchModel("a.onnx", "a.onnx", "baseline", 1500, "0" * 64),
+        BenchModel("b.onnx", "b.onnx", "candidate", 1200, "1" * 64),
+    ),
+    inputs=(),
+    comparisons=(COMPARISON, replace(COMPARISON, level="none", verdict="faster", sentence="s")),
+    isolated=(ISOLATED, replace(ISOLATED, model="b.onnx")),
+    profiles=(Profile("a.onnx", "cpu", "all", 10, (OperatorTime("Conv", "cpu", 3, 0.4, 0.8),)),),
+    notes=("something else was running",),
+    settings=Settings(("cpu",), ("all", "none"), 1, 1, 40, 0, 5.0, 0.95, 0.01, 0.02),
+    environment={
+        "cpu": "A Processor", "cores_usable": 2, "python": "3.11.7", "gpu": None,
+        "versions": {"onnxruntime": "1.2.3"},
+    },
+)  # fmt: skip
+
+
+def lines_of(result, *, every_row=False):
+    return plain_text(bench_blocks(result, every_row=every_row)).splitlines()
+
+
+def test_the_headline_verdict_comes_first_and_without_a_ratio():
+    assert lines_of(RESULT)[0] == "no difference: no difference measured"
+
+
+def test_every_comparison_has_its_interval_and_its_null():
+    rows = [line for line in lines_of(RESULT) if "0.991 to 1.012" in line]
+    assert [row.split("  ")[0] for row in rows] == ["no difference", "faster"]
+    assert all("0.990 to 1.010" in row for row in rows)
+
+
+def test_file_size_and_session_creation_stand_beside_the_latency():
+    row = next(line for line in lines_of(RESULT) if line.startswith("b.onnx"))
+    assert row.endswith("1.2 KB")
+    assert "12.3" in row
+
+
+def test_doubts_and_the_environment_are_told():
+    text = "\n".join(lines_of(RESULT))
+    assert "note: something else was running" in text
+    assert lines_of(RESULT)[-1] == (
+        "measured on A Processor, 2 cores, onnxruntime 1.2.3, Python 3.11.7, "
+        "1 thread, batch 1, 40 pairs, seed 0"
+    )
+
+
+def test_one_model_alone_has_figures_and_no_verdict():
+    alone = replace(RESULT, comparisons=(), isolated=(ISOLATED,))
+    text = "\n".join(lines_of(alone))
+    assert "0.500" in text
+    assert "verdict" not in text
+
+
+@pytest.mark.parametrize("every_row", [False, True])
+def test_operator_times_are_shown_when_asked_for(every_row):
+    assert any("Conv" in line for line in lines_of(RESULT, every_row=every_row)) is every_row
