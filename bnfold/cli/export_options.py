@@ -1,0 +1,114 @@
+"""The options that `export` and `run` share, and the call that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bnfold.cli.progress import progress
+from bnfold.errors import UsageError
+
+if TYPE_CHECKING:
+    from bnfold.export.records import ExportResult
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What was asked of an export, as it was written."""
+
+    weights: Path | None = None
+    inputs: Sequence[str] = ()
+    dynamic: Sequence[str] = ()
+    opset: int | None = None
+    fp16: bool = False
+
+    @property
+    def are_given(self) -> bool:
+        """Whether any of them was used."""
+        return self != ExportOptions()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as a record keeps them."""
+        return {
+            "weights": None if self.weights is None else str(self.weights),
+            "input": list(self.inputs),
+            "dynamic": list(self.dynamic),
+            "opset": self.opset,
+            "fp16": self.fp16,
+        }
+
+
+def export_options(command: Command) -> Command:
+    """The command takes --weights, --input, --dynamic, --opset and --fp16."""
+    options = (
+        click.option(
+            "--weights",
+            metavar="F",
+            type=click.Path(path_type=Path),
+            help="A .safetensors or .pt file for the module; nothing in it is executed.",
+        ),
+        click.option(
+            "--input",
+            "inputs",
+            metavar="NAME:SHAPE-OR-FILE",
+            multiple=True,
+            help="NAME:1,3,224,224 or NAME:F.npy, for each input of the module.",
+        ),
+        click.option(
+            "--dynamic",
+            metavar="NAME:AXIS=DIM",
+            multiple=True,
+            help="x:0=batch lets axis 0 of x vary. Default: the first axis of each input; "
+            "'none' for no axis. Repeatable.",
+        ),
+        click.option("--opset", type=int, help="The version of the ONNX operators."),
+        click.option("--fp16", is_flag=True, help="Weights and inputs in float16."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def exported(ctx: click.Context, spec: str, target: Path, options: ExportOptions) -> ExportResult:
+    """The network that SPEC names is an ONNX file at `target`, with a bar on a terminal."""
+    import bnfold
+    from bnfold.export.inputs import parse_input
+
+    inputs = dict(map(parse_input, options.inputs)) or None
+    with progress(ctx, "exporting") as bar:
+        return bnfold.export(
+            spec,
+            inputs,
+            target,
+            weights=options.weights,
+            dynamic=parse_dynamic(options.dynamic),
+            opset=options.opset,
+            fp16=options.fp16,
+            progress=bar,
+        )
+
+
+def parse_dynamic(texts: Sequence[str]) -> Mapping[str, Mapping[int, str]] | None:
+    """`x:0=batch` as `{"x": {0: "batch"}}`; `none` alone as `{}`; None where nothing was said.
+
+    Raises:
+        UsageError: a text has none of these forms.
+    """
+    if not texts:
+        return None
+    if list(texts) == ["none"]:
+        return {}
+    found: dict[str, dict[int, str]] = {}
+    for text in texts:
+        place, _, dimension = text.partition("=")
+        name, _, axis = place.rpartition(":")
+        if not (name and dimension and axis.isdecimal()):
+            raise UsageError(f"--dynamic {text}: write NAME:AXIS=DIM, as in --dynamic x:0=batch")
+        found.setdefault(name, {})[int(axis)] = dimension
+    return found

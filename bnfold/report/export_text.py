@@ -1,0 +1,30 @@
+"""An export in words: what was written, how near it is to the module, what to know of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bnfold.report.blocks import Block, Line
+from bnfold.report.words import counted
+
+if TYPE_CHECKING:
+    from bnfold.export.records import ExportResult
+
+
+def export_blocks(result: ExportResult, *, every_row: bool = False) -> list[Block]:
+    """One line for the file and one for the check; notes where every row is asked for."""
+    what = f"{counted(result.batch_norms, 'batch norm')}, opset {result.opset}"
+    blocks: list[Block] = [Line(f"exported {result.source} to {result.path}: {what}", "title")]
+    if result.check is not None:
+        check = result.check
+        blocks.append(
+            Line(
+                f"against the module in {check.reference}: off by {check.max_error:.1e} at most, "
+                f"the module itself by {check.torch_error:.1e}, of {check.output_scale:.3g}",
+                indent=2,
+            )
+        )
+    blocks += [Line(f"warning: {warning}", "warn", indent=2) for warning in result.warnings]
+    if every_row:
+        blocks += [Line(f"note: {note}", "dim", indent=2) for note in result.notes]
+    return blocks
