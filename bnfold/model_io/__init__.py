@@ -1,0 +1,8 @@
+"""Models from and to disk: nothing lost, nothing half-written, memory bounded."""
+
+from bnfold.model_io.checks import unknown_domains
+from bnfold.model_io.hashing import sha256
+from bnfold.model_io.loading import load
+from bnfold.model_io.saving import save, to_proto
+
+__all__ = ["load", "save", "sha256", "to_proto", "unknown_domains"]

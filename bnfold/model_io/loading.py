@@ -1,0 +1,168 @@
+"""Loads a model, or says in one sentence why not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+import onnx
+import onnx_ir as ir
+from google.protobuf.message import DecodeError
+
+from bnfold.errors import ModelError
+from bnfold.model_io import wire
+from bnfold.model_io.checks import refuse_what_is_wrong
+from bnfold.model_io.mapped import Maps, external_attributes, external_values, view
+
+LARGE_BYTES = 1 << 16  # a tensor of this size or more is left in its file
+IN_THIS_FILE = ":in-this-file:"  # stands for the location of a tensor that was never external
+HAD_EXTERNAL_DATA = "bnfold.external_data"  # in Model.meta
+LISTED_INITIALIZERS = "bnfold.listed_initializers"  # in Graph.meta: those with a value_info
+
+
+def load(source: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> ir.Model:
+    """The model, owned by the caller alone; large tensors stay in their file until they are read.
+
+    The tensors are views of a memory map that keeps the file's content alive: the file may be
+    replaced while the model is in use.
+
+    Args:
+        source: a path; or a model in memory, which is not changed and not shared, except for
+            tensors, which nobody changes.
+
+    Raises:
+        ModelError: It is missing, malformed, or would lose something; the message says what.
+    """
+    if isinstance(source, ir.Model):
+        return source.clone()
+    if isinstance(source, onnx.ModelProto):
+        copy = onnx.ModelProto()
+        copy.CopyFrom(source)
+        return _build(copy, "the model", None)
+    path = Path(source)
+    maps = Maps()
+    return _build(read_skeleton(path, maps), str(path), (path, maps))
+
+
+def read_skeleton(path: Path, maps: Maps) -> onnx.ModelProto:
+    """The model of a file, its large tensors replaced by references into that file.
+
+    Raises:
+        ModelError: There is no such file, or it is no ONNX model.
+    """
+    try:
+        if path.is_dir():
+            raise ModelError(f"{path}: is a folder; name the .onnx file in it")
+        if path.stat().st_size == 0:
+            raise ModelError(f"{path}: is empty")
+        data = maps.open(path)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: there is no such file") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}") from error
+    proto = onnx.ModelProto()
+    try:
+        chunks = wire.rewrite_tensors(data, _is_large, _refer_to_file)
+        proto.ParseFromString(b"".join(c for c in chunks if isinstance(c, bytes)))
+    except wire.MalformedError as error:
+        what = "is truncated" if error.truncated else "is not an ONNX model"
+        raise ModelError(f"{path}: {what}") from error
+    except DecodeError as error:
+        raise ModelError(f"{path}: is not an ONNX model, or a damaged one") from error
+    return proto
+
+
+def _is_large(_data: wire.Buffer, begin: int, end: int) -> bool:
+    return end - begin >= LARGE_BYTES
+
+
+def _refer_to_file(data: wire.Buffer, begin: int, end: int) -> list[wire.Chunk] | None:
+    """A TensorProto that has its raw data as external data in the file it stands in."""
+    raw = [f for f in wire.fields(data, begin, end) if f.number == wire.RAW_DATA]
+    if len(raw) != 1 or raw[0].end - raw[0].content < LARGE_BYTES:
+        return None
+    (field,) = raw
+    reference = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL)
+    entries = {
+        "location": IN_THIS_FILE,
+        "offset": str(field.content),
+        "length": str(field.end - field.content),
+    }
+    for key, value in entries.items():
+        reference.external_data.add(key=key, value=value)
+    return [data[begin : field.begin], data[field.end : end], reference.SerializeToString()]
+
+
+def _build(proto: onnx.ModelProto, name: str, file: tuple[Path, Maps] | None) -> ir.Model:
+    try:
+        refuse_what_is_wrong(proto)
+        model = _to_ir(proto)
+        _map_tensors(model, file)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from error
+    return model
+
+
+def _to_ir(proto: onnx.ModelProto) -> ir.Model:
+    try:
+        model = ir.from_proto(proto)
+    except (ir.serde.SerdeError, ValueError, TypeError, LookupError, NotImplementedError) as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise ModelError(f"cannot be understood: {cause}") from error
+    listed = {info.name for info in proto.graph.value_info}
+    names = frozenset(name for name in model.graph.initializers if name in listed)
+    model.graph.meta[LISTED_INITIALIZERS] = names
+    return model
+
+
+def _map_tensors(model: ir.Model, file: tuple[Path, Maps] | None) -> None:
+    """Gives every tensor that lies in a file its bytes."""
+    for value in external_values(model):
+        assert isinstance(value.const_value, ir.ExternalTensor)
+        value.const_value = _mapped(value.const_value, model, file)
+    for node, attribute in list(external_attributes(model)):
+        assert isinstance(attribute.value, ir.ExternalTensor)
+        tensor = _mapped(attribute.value, model, file)
+        node.attributes[attribute.name] = ir.AttrTensor(
+            attribute.name, tensor, doc_string=attribute.doc_string
+        )
+
+
+def _mapped(
+    tensor: ir.ExternalTensor, model: ir.Model, file: tuple[Path, Maps] | None
+) -> ir.TensorProtocol:
+    location = os.fspath(tensor.location)
+    if file is None:
+        raise ModelError(
+            f"initializer {tensor.name!r} is in the external file {location!r}; "
+            "give the model's path, so that its folder is known"
+        )
+    path, maps = file
+    if location == IN_THIS_FILE:
+        return view(tensor, maps.open(path), tensor.offset or 0)
+    model.meta[HAD_EXTERNAL_DATA] = True
+    if tensor.size == 0:
+        return ir.tensor([], tensor.dtype, name=tensor.name)
+    beside = external_path(path, location)
+    try:
+        data = maps.open(beside)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"initializer {tensor.name!r} is in the external file {beside}, "
+            f"which cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from error
+    return view(tensor, data, tensor.offset or 0)
+
+
+def external_path(model_path: Path, location: str) -> Path:
+    """Where external data lies: in the model's folder or below.
+
+    Raises:
+        ModelError: It points elsewhere.
+    """
+    parts = PurePosixPath(location.replace("\\", "/")).parts
+    if not parts or ".." in parts or PurePosixPath(location).is_absolute() or ":" in parts[0]:
+        raise ModelError(f"the external data path {location!r} leaves the model's folder")
+    return model_path.parent.joinpath(*parts)

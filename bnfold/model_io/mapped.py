@@ -1,0 +1,85 @@
+"""Tensors that stay on disk: views of a memory map, which outlives whatever replaces the file."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.errors import ModelError
+
+
+class Maps:
+    """One read-only memory map per file, made when it is first needed.
+
+    The tensors hold on to the map, and the map to the file's content: saving a model over the file
+    that it came from replaces the file and leaves the tensors as they were.
+    """
+
+    def __init__(self) -> None:
+        self._maps: dict[Path, mmap.mmap] = {}
+
+    def open(self, path: Path) -> mmap.mmap:
+        """The bytes of a file that is not empty."""
+        if path not in self._maps:
+            with path.open("rb") as file:
+                self._maps[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._maps[path]
+
+
+def external_values(model: ir.Model) -> Iterator[ir.Value]:
+    """The initializers of all graphs whose data lies in a file."""
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            if isinstance(value.const_value, ir.ExternalTensor):
+                yield value
+
+
+def external_attributes(model: ir.Model) -> Iterator[tuple[ir.Node, ir.Attr]]:
+    """The tensor attributes of all nodes whose data lies in a file."""
+    for graph in model.graphs():
+        for node in graph:
+            for attribute in node.attributes.values():
+                if isinstance(attribute.value, ir.ExternalTensor):
+                    yield node, attribute
+
+
+def view(tensor: ir.ExternalTensor, data: mmap.mmap, offset: int) -> ir.TensorProtocol:
+    """The tensor as a view of mapped bytes.
+
+    Raises:
+        ModelError: Fewer bytes are there than the tensor's shape and dtype need.
+    """
+    needed = tensor.nbytes
+    if tensor.length not in (None, needed):
+        raise ModelError(
+            f"initializer {tensor.name!r} has {tensor.length} bytes; its shape needs {needed}"
+        )
+    if offset < 0 or offset + needed > len(data):
+        raise ModelError(
+            f"initializer {tensor.name!r} ends at byte {offset + needed} "
+            f"of a file that has {len(data)}"
+        )
+    if tensor.dtype.bitwidth < 8:
+        packed = np.frombuffer(data, np.uint8, needed, offset)
+        return ir.PackedTensor(
+            packed,
+            tensor.dtype,
+            shape=tensor.shape,
+            name=tensor.name,
+            doc_string=tensor.doc_string,
+            metadata_props=dict(tensor.metadata_props),
+        )
+    dtype = tensor.dtype.numpy()
+    array = np.frombuffer(data, dtype.newbyteorder("<"), tensor.size, offset)
+    return ir.Tensor(
+        array.reshape(tensor.shape.numpy()),
+        tensor.dtype,
+        shape=tensor.shape,
+        name=tensor.name,
+        doc_string=tensor.doc_string,
+        metadata_props=dict(tensor.metadata_props),
+    )

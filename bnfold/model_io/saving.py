@@ -1,0 +1,230 @@
+"""Saves a model tensor by tensor, so that memory follows the largest one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from bnfold.errors import ModelError
+from bnfold.model_io import wire
+from bnfold.model_io.loading import HAD_EXTERNAL_DATA, LISTED_INITIALIZERS
+from bnfold.model_io.replacing import replace_together
+
+_MARK = ":stand-in:"  # the location of a tensor whose bytes come while writing
+_LIMIT_BYTES = (1 << 31) - 1  # of one protobuf message
+_EXTERNAL_BYTES = 1 << 10  # smaller tensors stay in the model beside external data
+_ALIGNMENT = 1 << 12  # of tensors in external data, so that they can be mapped
+
+
+@dataclass(frozen=True)
+class _Skeleton:
+    """A model whose `tensors` are only referred to, each by its position."""
+
+    proto: onnx.ModelProto
+    tensors: list[ir.TensorProtocol]
+
+
+def save(
+    model: ir.Model, path: str | os.PathLike[str], *, external_data: bool | None = None
+) -> None:
+    """The model is in the file, whole, or everything is as it was.
+
+    Tensors are computed and written one at a time. With external data the tensors of the main graph
+    are in `<name>.onnx.data` beside the model, and both files are exchanged together.
+
+    Args:
+        model: is not changed.
+        path: may be the file that the model came from; a symbolic link is followed.
+        external_data: None means: if the model had it when loaded, or passes 2 GiB.
+
+    Raises:
+        ModelError: It cannot be written there; the message says why.
+    """
+    target = Path(os.path.realpath(path))
+    _check_target(target, path)
+    skeleton = _skeleton(model)
+    if external_data is None:
+        total = sum(t.nbytes for t in skeleton.tensors) + skeleton.proto.ByteSize()
+        external_data = HAD_EXTERNAL_DATA in model.meta or total > _LIMIT_BYTES
+    data_target = target.with_name(target.name + ".data") if external_data else None
+    try:
+        with replace_together(target, data_target) as (file, data_file):
+            if data_file is not None:
+                _write_external(skeleton, data_file, target.name + ".data")
+            _write(skeleton, file)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def to_proto(model: ir.Model) -> onnx.ModelProto:
+    """The model as a ModelProto that holds all of its data.
+
+    Raises:
+        ModelError: It passes the 2 GiB that a protobuf message may have.
+    """
+    skeleton = _skeleton(model)
+    total = sum(t.nbytes for t in skeleton.tensors) + skeleton.proto.ByteSize()
+    if total > _LIMIT_BYTES:
+        raise ModelError("the model passes 2 GiB: save it to a file with external data")
+    for stand_in, tensor in _stand_ins(skeleton):
+        _remove_reference(stand_in)
+        stand_in.raw_data = bytes(_content(tensor))
+    return skeleton.proto
+
+
+def _check_target(target: Path, path: str | os.PathLike[str]) -> None:
+    if target.is_dir():
+        raise ModelError(f"{path}: is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise ModelError(f"{path}: the folder {target.parent} does not exist")
+    if target.exists() and not target.is_file():
+        raise ModelError(f"{path}: is not a regular file")
+
+
+def _skeleton(model: ir.Model) -> _Skeleton:
+    """The model with all tensors that are large, lazy or in files taken out."""
+    model = model.clone()
+    tensors: list[ir.TensorProtocol] = []
+
+    def stand_in(tensor: ir.TensorProtocol) -> ir.ExternalTensor | None:
+        lazy = isinstance(tensor, ir.ExternalTensor | ir.LazyTensor)
+        if tensor.dtype == ir.DataType.STRING or not (lazy or tensor.nbytes >= _EXTERNAL_BYTES):
+            return None
+        tensors.append(tensor)
+        return ir.ExternalTensor(
+            f"{_MARK}{len(tensors) - 1}",
+            None,
+            None,
+            tensor.dtype,
+            shape=ir.Shape(tensor.shape.numpy()),
+            name=tensor.name or "",
+            doc_string=tensor.doc_string,
+            metadata_props=dict(tensor.metadata_props),
+        )
+
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            if value.const_value is not None:
+                value.const_value = stand_in(value.const_value) or value.const_value
+        for node in graph:
+            for name, attribute in list(node.attributes.items()):
+                if attribute.type == ir.AttributeType.TENSOR and attribute.value is not None:
+                    replaced = stand_in(attribute.as_tensor())
+                    if replaced is not None:
+                        node.attributes[name] = ir.AttrTensor(
+                            name, replaced, doc_string=attribute.doc_string
+                        )
+    proto = ir.to_proto(model)
+    _drop_implied_value_info(model, proto)
+    return _Skeleton(proto, tensors)
+
+
+def _drop_implied_value_info(model: ir.Model, proto: onnx.ModelProto) -> None:
+    """Removes what onnx_ir adds: types of initializers, which the initializers tell themselves."""
+    listed = model.graph.meta.get(LISTED_INITIALIZERS, frozenset())
+    implied = set(model.graph.initializers) - listed
+    kept = [info for info in proto.graph.value_info if info.name not in implied]
+    if len(kept) < len(proto.graph.value_info):
+        del proto.graph.value_info[:]
+        proto.graph.value_info.extend(kept)
+
+
+def _stand_ins(skeleton: _Skeleton) -> Iterator[tuple[onnx.TensorProto, ir.TensorProtocol]]:
+    """Each TensorProto of the skeleton that only refers, with the tensor that it refers to."""
+    nodes = [*skeleton.proto.graph.node, *(n for f in skeleton.proto.functions for n in f.node)]
+    pending = list(skeleton.proto.graph.initializer)
+    while nodes:
+        node = nodes.pop()
+        for attribute in node.attribute:
+            pending.append(attribute.t)
+            for graph in (attribute.g, *attribute.graphs):
+                pending += graph.initializer
+                nodes += graph.node
+    for proto in pending:
+        if (position := _position(proto)) is not None:
+            yield proto, skeleton.tensors[position]
+
+
+def _position(proto: onnx.TensorProto) -> int | None:
+    for entry in proto.external_data:
+        if entry.key == "location" and entry.value.startswith(_MARK):
+            return int(entry.value[len(_MARK) :])
+    return None
+
+
+def _remove_reference(proto: onnx.TensorProto) -> None:
+    proto.ClearField("external_data")
+    proto.ClearField("data_location")
+
+
+def _write_external(skeleton: _Skeleton, file: BinaryIO, location: str) -> None:
+    """Writes the initializers of the main graph, and tells them where they are."""
+    at = 0
+    for proto in skeleton.proto.graph.initializer:
+        position = _position(proto)
+        if position is None:
+            continue
+        tensor = skeleton.tensors[position]
+        padding = -at % _ALIGNMENT
+        file.write(bytes(padding))
+        at += padding
+        entries = {"location": location, "offset": str(at), "length": str(tensor.nbytes)}
+        _remove_reference(proto)
+        proto.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in entries.items():
+            proto.external_data.add(key=key, value=value)
+        _write_tensor(tensor, file)
+        at += tensor.nbytes
+
+
+def _write(skeleton: _Skeleton, file: BinaryIO) -> None:
+    """Writes the model, with a tensor in place of each reference that is still there."""
+    data = skeleton.proto.SerializeToString(deterministic=True)
+    mark = _MARK.encode()
+
+    def inline(data: wire.Buffer, begin: int, end: int) -> list[wire.Chunk] | None:
+        proto = onnx.TensorProto.FromString(data[begin:end])
+        position = _position(proto)
+        if position is None:
+            return None
+        length = skeleton.tensors[position].nbytes
+        _remove_reference(proto)
+        start = proto.SerializeToString(deterministic=True)
+        return [start, wire.header(wire.RAW_DATA, length), wire.Blob(length, position)]
+
+    chunks = wire.rewrite_tensors(data, lambda d, begin, end: d.find(mark, begin, end) >= 0, inline)
+    if wire.size(chunks) > _LIMIT_BYTES:
+        raise ModelError("the model passes 2 GiB: save it with external data")
+    for chunk in chunks:
+        if isinstance(chunk, wire.Blob):
+            _write_tensor(skeleton.tensors[chunk.key], file)
+        else:
+            file.write(chunk)
+
+
+def _write_tensor(tensor: ir.TensorProtocol, file: BinaryIO) -> None:
+    content = _content(tensor)
+    if len(content) != tensor.nbytes:
+        raise ModelError(
+            f"tensor {tensor.name!r} has {len(content)} bytes where {tensor.nbytes} were declared"
+        )
+    file.write(content)
+
+
+def _content(tensor: ir.TensorProtocol) -> bytes | memoryview:
+    """The tensor's little-endian bytes, without a copy where they lie in memory as they should."""
+    if isinstance(tensor, ir.LazyTensor):
+        return _content(tensor.raw())
+    if isinstance(tensor, ir.Tensor) and tensor.dtype.bitwidth >= 8 and sys.byteorder == "little":
+        array = tensor.numpy()
+        if array.flags.c_contiguous:
+            return array.reshape(-1).view(np.uint8).data
+    return tensor.tobytes()
