@@ -46,7 +46,7 @@ def export(
     options = ExportOptions(weights, inputs, dynamic, opset, fp16)
     result = exported(ctx, spec, target, options)
     from bnfold.report.export_text import export_blocks
-    from bnfold.report.records import envelope, file_record
+    from bnfold.report.records import envelope, file_record, model_record
 
     show(ctx, export_blocks(result, every_row=is_verbose(ctx)), json_target)
     if json_target is not None:
@@ -54,7 +54,7 @@ def export(
             "export",
             settings=options.to_dict(),
             inputs=[] if weights is None else [file_record(weights)],
-            outputs=[file_record(target)],
+            outputs=[model_record(target)],
             result=result.to_dict(),
         )
         leave_record(record, json_target)

@@ -63,7 +63,7 @@ def fold(
     every_row = every_row or is_verbose(ctx)
     blocks = [*ledger_blocks(result.ledger, every_row=every_row)]
     found = result.ledger.to_dict()
-    inputs = [] if json_target is None else [records.file_record(source)]  # before OUT replaces IN
+    inputs = [] if json_target is None else [records.model_record(source)]  # before OUT replaces IN
     code = 0
     if is_verified:
         with progress(ctx, "verifying") as bar:
@@ -79,7 +79,7 @@ def fold(
         blocks += [blank(), written_line(str(target), result.ledger)]
     show(ctx, blocks, json_target)
     if json_target is not None:
-        outputs = [] if target is None else [records.file_record(target)]
+        outputs = [] if target is None else [records.model_record(target)]
         settings = {**options.to_dict(), "dry_run": dry_run, "verify": is_verified}
         record = records.envelope(
             "fold", settings=settings, inputs=inputs, outputs=outputs, result=found

@@ -36,12 +36,12 @@ def inspect(
 
     show(ctx, ledger_blocks(result.ledger, every_row=every_row or is_verbose(ctx)), json_target)
     if json_target is not None:
-        from bnfold.report.records import envelope, file_record
+        from bnfold.report.records import envelope, model_record
 
         record = envelope(
             "inspect",
             settings=options.to_dict(),
-            inputs=[file_record(source)],
+            inputs=[model_record(source)],
             outputs=[],
             result=result.ledger.to_dict(),
         )

@@ -6,28 +6,31 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bnfold.fold.ledger import Decision, Ledger
-    from bnfold.fold.plan import Refusal
 from bnfold.report.blocks import Block, Column, Line, Table, blank
 from bnfold.report.words import counted, names
 
-Group = Sequence[Decision]
+if TYPE_CHECKING:
+    from bnfold.fold.ledger import Decision, Ledger
+    from bnfold.fold.plan import Refusal
+
+Group = Sequence["Decision"]
 
 
 def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     """The ledger as a reader wants it: totals, then groups; each row by itself if asked for."""
-    folded = [d for d in ledger.decisions if d.status == "folded"]
-    kept = [d for d in ledger.decisions if d.status == "kept"]
     blocks: list[Block] = [_totals(ledger)]
     blocks += [Line(f"bug in bnfold: {bug}; please report it", "bad") for bug in ledger.bugs]
     if every_row:
-        return [*blocks, *_rows(ledger.decisions), *_numbers(folded)]
-    if folded:
-        blocks += [blank(), Line(f"folded: {len(folded)}", "good"), _folded_table(folded)]
-    if kept:
-        blocks += [blank(), Line(f"kept: {len(kept)}", "warn")]
-        blocks += chain.from_iterable(_kept_group(group) for group in _alike(kept))
+        merges = [Line(f"merged: {merge}") for merge in ledger.merges]
+        return [*blocks, *merges, *_rows(ledger.decisions), *_numbers(ledger.folded)]
+    if ledger.merges:
+        blocks.append(Line(f"merged: {names(ledger.merges)}"))
+    if ledger.folded:
+        title = Line(f"folded: {len(ledger.folded)}", "good")
+        blocks += [blank(), title, _folded_table(ledger.folded)]
+    if ledger.kept:
+        blocks += [blank(), Line(f"kept: {len(ledger.kept)}", "warn")]
+        blocks += chain.from_iterable(_kept_group(group) for group in _alike(ledger.kept))
     return blocks
 
 
@@ -35,7 +38,7 @@ def _totals(ledger: Ledger) -> Line:
     text = f"batch norms: {ledger.batch_norms_before} -> {ledger.batch_norms_after}"
     others = [d for d in ledger.decisions if d.op != "BatchNormalization"]
     if others:
-        gone = sum(d.status == "folded" for d in others)
+        gone = sum(decision.is_folded for decision in others)
         text += f"; other per-channel scales and shifts: {gone} of {len(others)} folded"
     return Line(text, "title")
 
@@ -99,9 +102,9 @@ def _rows(decisions: Group) -> Iterable[Block]:
             subject(d),
             d.op,
             "" if d.channels is None else str(d.channels),
-            Line(d.status, "good" if d.status == "folded" else "warn"),
+            Line(d.status, "good" if d.is_folded else "warn"),
             d.rule or "",
-            names(d.into, most=len(d.into)) if d.status == "folded" else _why(d),
+            names(d.into, most=len(d.into)) if d.is_folded else _why(d),
         )
         for d in decisions
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -31,8 +32,8 @@ def envelope(
     """A command's whole record.
 
     Keys: `schema_version`, `command`, `tool`, `libraries` (installed ones, with versions),
-    `settings` (what was asked for), `inputs` and `outputs` (see `file_record`), and `result`, whose
-    shape is the command's own. There is no time of day in it: the same run gives the same bytes.
+    `settings` (what was asked for), `inputs` and `outputs` (see `model_record`), and `result`,
+    whose shape is the command's own. It has no time of day in it: the same run, the same bytes.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -46,11 +47,18 @@ def envelope(
     }
 
 
-def file_record(path: Path) -> dict[str, Any]:
-    """A model file's `path`, `size_bytes` and `sha256`, its external data included."""
+def model_record(path: Path) -> dict[str, Any]:
+    """An ONNX file's `path`, `size_bytes` and `sha256`; the hash covers its external data too."""
     from bnfold.model_io import sha256
 
     return {"path": str(path), "size_bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """Any other file's `path`, `size_bytes` and `sha256`."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": str(path), "size_bytes": path.stat().st_size, "sha256": digest}
 
 
 def library_versions() -> dict[str, str]:

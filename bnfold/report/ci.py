@@ -1,0 +1,65 @@
+"""A verification for machines that show test results: JUnit XML and GitHub's annotations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from bnfold.verify.records import OutputRow, Verification
+
+LEVELS = {"different": "error", "inconclusive": "warning", "equivalent": "notice"}
+
+
+def junit_xml(found: Verification) -> str:
+    """One test case for the verdict, and one for each output at each optimisation level."""
+    suite = ET.Element("testsuite", name=f"bnfold verify {found.original} {found.other}")
+    verdict = ET.SubElement(suite, "testcase", classname="bnfold.verify", name="verdict")
+    if found.verdict == "different":
+        ET.SubElement(verdict, "failure", message=_legal(found.reason)).text = _details(found)
+    if found.verdict == "inconclusive":
+        ET.SubElement(verdict, "error", message=_legal(found.reason))
+    for row in found.outputs:
+        name = _legal(f"{row.name} (optimisations {row.level})")
+        case = ET.SubElement(suite, "testcase", classname="bnfold.verify.outputs", name=name)
+        if not row.is_within:
+            ET.SubElement(case, "failure", message=_legal(_off(row, found.factor)))
+    for tag in ("failure", "error"):
+        suite.set(f"{tag}s", str(len(suite.findall(f"testcase/{tag}"))))
+    suite.set("tests", str(len(suite)))
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def github_annotation(found: Verification) -> str:
+    """The line that GitHub Actions turns into an annotation; empty where all is well.
+
+    Source: GitHub's documentation, Workflow commands, Setting an error message.
+    """
+    if found.verdict == "equivalent":
+        return ""
+    title = _escaped(f"bnfold: {found.other} is {found.verdict}").replace(":", "%3A")
+    message = found.reason if found.location is None else f"{found.reason}\n{_details(found)}"
+    return f"::{LEVELS[found.verdict]} title={title.replace(',', '%2C')}::{_escaped(message)}"
+
+
+def _off(row: OutputRow, factor: float) -> str:
+    return row.remark or (
+        f"off by {row.error_other:.1e}, {row.ratio:.3g} times the yardstick; allowed: {factor:g}"
+    )
+
+
+def _details(found: Verification) -> str:
+    if found.location is None:
+        return ""
+    skips = " ".join(f"--skip {site!r}" for site in found.location.sites)
+    return f"{found.location.sentence}{f'; leave it unfolded with {skips}' if skips else ''}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _legal(text: str) -> str:
+    """XML has no way to write most control characters."""
+    return "".join(c if c.isprintable() or c in "\t\n" else "?" for c in text)

@@ -1,0 +1,103 @@
+"""The ledger reads well at three batch norms and at three hundred."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bnfold.fold.ledger import Decision, Ledger, Numbers
+from bnfold.fold.plan import Refusal
+from bnfold.report.ledger_text import ledger_blocks
+from bnfold.report.plain import plain_text
+
+FOLDED = Decision(
+    name="bn1", op="BatchNormalization", output="bn1_out", scope="", channels=64, status="folded",
+    rule="backward", into=("Conv 'conv1'",), numbers=Numbers(3.25, 1, 2, 4.5, 1.75),
+)  # fmt: skip
+KEPT = Decision(
+    name="bn2", op="BatchNormalization", output="bn2_out", scope="", channels=32, status="kept",
+    refusals=(
+        Refusal("rectifier", "only a positive scale passes", "Relu 'relu2'", "put it before"),
+    ),
+    would_fold_with=("rectifier",),
+)  # fmt: skip
+
+
+def text_of(*decisions, every_row=False, **facts):
+    ledger = Ledger(tuple(decisions), **facts)
+    return plain_text(ledger_blocks(ledger, every_row=every_row))
+
+
+def test_a_small_ledger_names_everything():
+    assert text_of(FOLDED, KEPT).splitlines() == [
+        "batch norms: 2 -> 1",
+        "",
+        "folded: 1",
+        "  count  rule      into",
+        "      1  backward  Conv 'conv1'",
+        "",
+        "kept: 1",
+        "  1 x  'bn2'",
+        "      stopped by Relu 'relu2': only a positive scale passes [rectifier]",
+        "      to do: put it before",
+        "      would fold with --allow rectifier",
+    ]
+
+
+def test_three_hundred_batch_norms_fit_on_a_screen():
+    folded = [replace(FOLDED, name=f"bn{i}", into=(f"Conv 'c{i}'",)) for i in range(250)]
+    kept = [
+        replace(KEPT, name=f"k{i}", refusals=(replace(KEPT.refusals[0], at=f"Relu 'r{i}'"),))
+        for i in range(50)
+    ]
+    text = text_of(*folded, *kept)
+    assert len(text.splitlines()) < 15
+    assert "250  backward  Conv 'c0', Conv 'c1', Conv 'c2' and 247 more" in text
+    assert "50 x  'k0', 'k1', 'k2' and 47 more" in text
+    assert "stopped by Relu 'r0', Relu 'r1', Relu 'r2' and 47 more" in text
+
+
+def test_each_row_is_shown_when_asked_for_with_its_numbers():
+    lines = text_of(FOLDED, KEPT, every_row=True).splitlines()
+    assert any(line.split()[:3] == ["'bn1'", "BatchNormalization", "64"] for line in lines)
+    assert any("stopped by Relu 'relu2'" in line and "'bn2'" in line for line in lines)
+    (numbers,) = (line for line in lines if "3.25" in line)
+    assert numbers.split() == ["'bn1'", "3.25", "1", "2", "4.5", "1.75"]
+
+
+def test_kept_ones_with_different_ways_out_are_not_thrown_together():
+    other = replace(KEPT, name="bn3", would_fold_with=())
+    assert text_of(KEPT, other).count("1 x  ") == 2
+
+
+def test_both_directions_tell_their_reason():
+    both = replace(KEPT, refusals=(*KEPT.refusals, Refusal("graph-output", "it is an output", "")))
+    text = text_of(both)
+    assert "only a positive scale passes [rectifier]" in text
+    assert "it is an output [graph-output]" in text
+
+
+def test_constant_arithmetic_is_counted_apart_from_batch_norms():
+    affine = replace(FOLDED, name="scale", op="affine")
+    assert text_of(FOLDED, affine).startswith(
+        "batch norms: 1 -> 0; other per-channel scales and shifts: 1 of 1 folded\n"
+    )
+
+
+def test_a_batch_norm_in_a_body_is_named_with_its_scope():
+    assert "'bn2' in If 'branch'" in text_of(replace(KEPT, scope="If 'branch'"))
+
+
+def test_a_bug_of_ours_is_told_at_the_top():
+    text = text_of(FOLDED, bugs=("the rewrite of 'bn9' did not prove itself",))
+    assert text.splitlines()[1] == (
+        "bug in bnfold: the rewrite of 'bn9' did not prove itself; please report it"
+    )
+
+
+def test_merged_branches_are_told():
+    assert "merged: 3 branches into Conv 'c'" in text_of(merges=("3 branches into Conv 'c'",))
+
+
+def test_a_model_without_batch_norms_says_so():
+    assert text_of() == "batch norms: 0 -> 0\n"
+    assert text_of(every_row=True) == "batch norms: 0 -> 0\n"
