@@ -1,0 +1,173 @@
+"""The entry point: a torch network becomes an ONNX file that is clean and checked."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx_ir as ir
+
+from bnfold import model_io
+from bnfold.errors import UsageError
+from bnfold.export.capture import capture, check_opset
+from bnfold.export.check import check_export
+from bnfold.export.dynamic import Axes, Dynamic, dynamic_axes, with_sizes_of_two
+from bnfold.export.foreign import require
+from bnfold.export.inputs import ExampleInputs, example_inputs
+from bnfold.export.outputs import output_names
+from bnfold.export.prepare import Prepared, eval_mode, prepare
+from bnfold.export.records import ExportResult
+from bnfold.export.source import LoadedModule, load_module
+from bnfold.export.tidy import tidy
+
+if TYPE_CHECKING:
+    import torch
+
+STEPS = 4
+
+
+def export(
+    source: torch.nn.Module | str | os.PathLike[str],
+    inputs: Any = None,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    dynamic: Dynamic | None = None,
+    opset: int | None = None,
+    fp16: bool = False,
+    check: bool = True,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ExportResult:
+    """The network is an ONNX graph with all of its batch norms, and computes what the module does.
+
+    It is exported as it runs in eval mode. A module that was passed in is left as it was, its mode
+    and the mode of each of its parts included.
+
+    Args:
+        source: a torch module; or a SPEC: `package.module:factory`, `path/file.py:factory`, or the
+            path of a `.pt2` program.
+        inputs: one tensor, array or shape; a tuple or list of them in the order of `forward`; or a
+            mapping from the names of `forward`'s parameters to them. Without, the `example_inputs`
+            beside the factory is used: a function without arguments, or a value, that gives these.
+        path: where to save the model; nothing is written unless the check succeeds.
+        weights: a `.safetensors` or `.pt` file to load into the module first.
+        dynamic: for inputs by name, the dimensions that may vary, by axis, and what to call them.
+            Default: the first of each input, "batch", as far as the network allows. `{}`: none.
+        opset: the version of the ONNX operators, 18 to 23; default 20.
+        fp16: export with weights and inputs in float16.
+        check: compare the graph with the module; False only where that takes too long.
+        seed: of the random inputs for the check.
+        progress: called after each step with its number and how many there are.
+
+    Raises:
+        UsageError: inputs, dynamic dimensions or the opset make no sense for this network.
+        ModelError: the code, the weights or the exporter failed; the sentence says which and why.
+        DataError: the module does not run on the inputs.
+        ModelsDifferError: the exported graph computes something else than the module.
+        MissingDependencyError: torch or onnxscript is not installed.
+    """
+    version = check_opset(opset)
+    target = None if path is None else _writable(Path(path))
+    require("onnxscript")
+    loaded = load_module(source, weights)
+    if loaded.program is not None:
+        _refuse_for_program(loaded, dynamic, fp16)
+    prepared = prepare(loaded, fp16=fp16)
+    given = loaded.examples if inputs is None else inputs
+    examples = example_inputs(prepared.module, given, loaded.name)
+    progress(1, STEPS)
+    model, axes, fixed = _captured(loaded, prepared, examples, dynamic, version)
+    progress(2, STEPS)
+    warnings = [
+        *prepared.warnings,
+        *(f"the batch size is not dynamic: {clause}" for clause in fixed),
+    ]
+    checked = None
+    if check:
+        checked, limits = check_export(
+            model,
+            prepared.module,
+            examples,
+            dynamic_batch=loaded.program is None and all(0 in own for own in axes),
+            seed=seed,
+            name=loaded.name,
+        )
+        warnings += limits
+    progress(3, STEPS)
+    if target is not None:
+        model_io.save(model, target)
+    progress(4, STEPS)
+    return ExportResult(
+        model=model,
+        path=target,
+        source=loaded.name,
+        opset=version,
+        batch_norms=sum(node.op_type == "BatchNormalization" for node in model.graph.all_nodes()),
+        check=checked,
+        notes=prepared.notes,
+        warnings=tuple(warnings),
+    )
+
+
+def _captured(
+    loaded: LoadedModule,
+    prepared: Prepared,
+    examples: ExampleInputs,
+    dynamic: Dynamic | None,
+    version: int,
+) -> tuple[ir.Model, Axes, list[str]]:
+    """The clean graph, its dynamic dimensions, and those that should be dynamic but are not."""
+    axes = dynamic_axes(examples, dynamic, loaded.name)
+    with eval_mode(prepared.module):
+        ready = examples
+        if loaded.program is None:
+            ready = with_sizes_of_two(prepared.module, examples, axes, loaded.name)
+        model, fixed = _tidied(loaded, prepared, ready, axes, version)
+        if fixed and dynamic is not None:
+            raise UsageError(f"{loaded.name}: {fixed[0]} by the network; it cannot be dynamic")
+        if fixed and ready is not examples:  # fixed to our two, which nobody asked for
+            axes = [{} for _ in axes]
+            model, _ = _tidied(loaded, prepared, examples, axes, version)
+    return model, [{} for _ in axes] if fixed else axes, fixed
+
+
+def _tidied(
+    loaded: LoadedModule, prepared: Prepared, inputs: ExampleInputs, axes: Axes, version: int
+) -> tuple[ir.Model, list[str]]:
+    model, captured = capture(
+        loaded.program or prepared.module, inputs, axes, opset=version, name=loaded.name
+    )
+    if len(model.graph.inputs) == len(inputs.names):
+        for value, name in zip(model.graph.inputs, inputs.names, strict=True):
+            value.name = name
+    fixed = tidy(
+        model,
+        dimensions=dict(zip(inputs.names, axes, strict=True)),
+        outputs=output_names(captured, len(model.graph.outputs)),
+        parameters=prepared.module.state_dict().keys(),
+    )
+    return model, fixed
+
+
+def _refuse_for_program(loaded: LoadedModule, dynamic: Dynamic | None, fp16: bool) -> None:
+    if dynamic is not None:
+        raise UsageError(f"{loaded.name}: a .pt2 program has its dynamic dimensions in it already")
+    if fp16:
+        raise UsageError(f"{loaded.name}: a .pt2 program has its dtypes in it; export the module")
+
+
+def _writable(path: Path) -> Path:
+    """The path, once it is sure that a file can be written there: the export takes a while."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give the name of a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: the folder {path.parent} does not exist")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return path
+    except OSError as error:
+        raise UsageError(f"{path}: cannot write there ({error.strerror})") from error

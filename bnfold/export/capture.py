@@ -1,0 +1,89 @@
+"""From a module in eval mode to the exporter's own ONNX graph, with every batch norm in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bnfold.errors import ModelError, UsageError
+from bnfold.export.dynamic import Axes
+from bnfold.export.foreign import foreign_code, quiet
+from bnfold.export.inputs import ExampleInputs
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+    import torch
+
+DEFAULT_OPSET = 20
+OPSETS = range(18, 24)  # what torch's operator library is written for, and its checker accepts
+
+
+def check_opset(opset: int | None) -> int:
+    """The opset to export to.
+
+    Raises:
+        UsageError: the exporter cannot write that version.
+    """
+    if opset is None:
+        return DEFAULT_OPSET
+    if opset not in OPSETS:
+        raise UsageError(
+            f"opset {opset} is not supported; the exporter writes {OPSETS[0]} to {OPSETS[-1]}"
+        )
+    return opset
+
+
+def capture(
+    module: torch.nn.Module | torch.export.ExportedProgram,
+    inputs: ExampleInputs,
+    dynamic: Axes,
+    *,
+    opset: int,
+    name: str,
+) -> tuple[ir.Model, torch.export.ExportedProgram | None]:
+    """The exporter's graph, not optimised: with its defaults it folds half of the batch norms.
+
+    Args:
+        module: in eval mode.
+        inputs: examples; their values do not matter.
+        dynamic: for each tensor of the inputs, the dimensions that may vary.
+        opset: the version of the ONNX operators.
+        name: what to call the network in a sentence.
+
+    Raises:
+        ModelError: the exporter cannot do it; the sentence has the first line of its reason.
+    """
+    import torch
+
+    # AUTO and not DYNAMIC: what the network fixes becomes fixed, and we tell, instead of a failure.
+    sizes = [dict.fromkeys(axes, torch.export.Dim.AUTO) for axes in dynamic]
+    shapes = (
+        None if isinstance(module, torch.export.ExportedProgram) else _like(module, inputs, sizes)
+    )
+    with foreign_code(f"{name} cannot be exported", ModelError), quiet():
+        program = torch.onnx.export(
+            module,
+            inputs.args,
+            kwargs=inputs.kwargs,
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+            opset_version=opset,
+            dynamic_shapes=shapes,
+        )
+        assert program is not None  # it is one whenever dynamo=True
+        return program.model, program.exported_program
+
+
+def _like(module: torch.nn.Module, inputs: ExampleInputs, sizes: list[dict[int, Any]]) -> Any:
+    """The dynamic sizes, nested as the arguments of `forward` are, by parameter name."""
+    import inspect
+
+    import torch
+    from torch.utils import _pytree as pytree
+
+    bound = inspect.signature(module.forward).bind(*inputs.args, **inputs.kwargs)
+    leaves, spec = pytree.tree_flatten(dict(bound.arguments))
+    fresh = iter(sizes)
+    return pytree.tree_unflatten(
+        [next(fresh) if isinstance(leaf, torch.Tensor) else None for leaf in leaves], spec
+    )

@@ -1,0 +1,69 @@
+"""Borders to code that is not ours: missing packages, and whatever a user's module may raise."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from bnfold.errors import BnfoldError, MissingDependencyError
+
+
+def require(package: str) -> ModuleType:
+    """The package, imported.
+
+    Raises:
+        MissingDependencyError: it, or something that it needs, is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        missing = (error.name or package).partition(".")[0]
+        raise MissingDependencyError(
+            f"this needs {missing}, which is not installed: pip install 'bnfold[export]'"
+        ) from error
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what an error says about itself, with its kind: one clause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    kind = type(error).__name__
+    return f"{kind}: {lines[0].rstrip('.')}" if lines else kind
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The error at the start of the chain: exporters wrap it in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+@contextmanager
+def foreign_code(what: str, kind: type[BnfoldError]) -> Iterator[None]:
+    """Whatever the code inside raises becomes one sentence that begins with `what`.
+
+    This is the one place that catches every exception: a user's module and the exporter may raise
+    anything, and none of it is a bug of ours. The cause stays chained.
+    """
+    try:
+        yield
+    except BnfoldError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise kind(f"{what}: {reason(root_cause(error))}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Warnings and log records of the code inside are dropped: they are for its own authors."""
+    level = logging.root.manager.disable
+    logging.disable(max(level, logging.ERROR))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

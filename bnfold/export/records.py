@@ -1,0 +1,93 @@
+"""What an export gives: frozen facts that can be rendered as text or JSON."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+
+@dataclass(frozen=True)
+class ExportCheck:
+    """How far the ONNX graph and the module are from the same network in exact arithmetic.
+
+    Attributes:
+        reference: "float64" when the module could be run so, else "float32".
+        max_error: the ONNX graph's largest deviation from the reference, over all outputs.
+        torch_error: the module's own largest deviation in its own precision: its rounding.
+        output_scale: the largest magnitude among the reference's outputs.
+        batch_sizes: how many examples each run had.
+    """
+
+    reference: str
+    max_error: float
+    torch_error: float
+    output_scale: float
+    batch_sizes: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts as JSON values."""
+        return {
+            "reference": self.reference,
+            "max_error": self.max_error,
+            "torch_error": self.torch_error,
+            "output_scale": self.output_scale,
+            "batch_sizes": list(self.batch_sizes),
+        }
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """An exported network.
+
+    Attributes:
+        model: the clean graph; its tensors are its own, the module may change or go.
+        path: where it was saved, or None.
+        source: what was exported: the SPEC, or the module's class.
+        opset: the version of the ONNX operators.
+        batch_norms: how many BatchNormalization nodes the graph has.
+        check: the comparison with the module, or None when there was none.
+        notes: sentences about what was done on the way, all of it expected.
+        warnings: sentences that a user should read.
+    """
+
+    model: ir.Model
+    path: Path | None
+    source: str
+    opset: int
+    batch_norms: int
+    check: ExportCheck | None
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def max_error(self) -> float | None:
+        """The ONNX graph's largest deviation from the float64 reference, or None if unchecked."""
+        return None if self.check is None else self.check.max_error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts as JSON values; the model itself is in the file."""
+        return {
+            "path": None if self.path is None else os.fspath(self.path),
+            "source": self.source,
+            "opset": self.opset,
+            "batch_norms": self.batch_norms,
+            "inputs": [_described(value) for value in self.model.graph.inputs],
+            "outputs": [_described(value) for value in self.model.graph.outputs],
+            "check": None if self.check is None else self.check.to_dict(),
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+        }
+
+
+def _described(value: ir.Value) -> dict[str, Any]:
+    shape = None if value.shape is None else [_dimension(dim) for dim in value.shape]
+    return {"name": value.name, "dtype": str(value.dtype), "shape": shape}
+
+
+def _dimension(dim: int | ir.SymbolicDim) -> int | str | None:
+    return dim if isinstance(dim, int) else dim.value

@@ -1,0 +1,91 @@
+"""Dynamic dimensions: readable names for them, and Reshapes that need no arithmetic on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+
+def simplify_reshapes(model: ir.Model) -> None:
+    """A Reshape whose output shape is known up to its dynamic dimensions has a constant target.
+
+        x [batch, 3, 16, 16] -> [batch, 768]     target [0, 768]: 0 copies that dimension of x
+
+    One dynamic dimension that is not x's at the same place becomes -1; with two, nothing is done.
+    """
+    for node in model.graph.all_nodes():
+        if node.op_type != "Reshape" or node.domain or len(node.inputs) != 2:
+            continue
+        data, target = node.inputs
+        if data is None or target is None or target.is_initializer():
+            continue
+        sizes = _target(data, node.outputs[0])
+        if sizes is None:
+            continue
+        assert node.graph is not None
+        name = f"{node.outputs[0].name}_shape"
+        constant = ir.Value(
+            name=name,
+            type=ir.TensorType(ir.DataType.INT64),
+            shape=ir.Shape([len(sizes)]),
+            const_value=ir.tensor(np.array(sizes, dtype=np.int64), name=name),
+        )
+        node.graph.initializers.add(constant)
+        node.replace_input_with(1, constant)
+        node.attributes.pop("allowzero", None)  # 1 would take a 0 literally
+
+
+def _target(data: ir.Value, output: ir.Value) -> list[int] | None:
+    if data.shape is None or output.shape is None:
+        return None
+    sizes: list[int] = []
+    for place, size in enumerate(output.shape):
+        if isinstance(size, int):
+            if size == 0:
+                return None
+            sizes.append(size)
+        elif place < len(data.shape) and size.value and data.shape[place] == size:
+            sizes.append(0)
+        else:
+            sizes.append(-1)
+    return sizes if sizes.count(-1) <= 1 else None
+
+
+def name_dimensions(model: ir.Model, wanted: Mapping[str, Mapping[int, str]]) -> list[str]:
+    """The exporter's symbols such as `s77` have the names that the caller wants, in every shape.
+
+    Args:
+        model: changed in place.
+        wanted: for each graph input, the names of its dynamic dimensions by axis.
+
+    Returns:
+        For each wanted dimension that came out fixed, a clause: "dimension 0 of x is fixed to 2".
+    """
+    names: dict[str, str] = {}
+    fixed: list[str] = []
+    for value in model.graph.inputs:
+        for axis, name in wanted.get(str(value.name), {}).items():
+            size = None if value.shape is None else value.shape[axis]
+            if isinstance(size, int):
+                fixed.append(f"dimension {axis} of {value.name} is fixed to {size}")
+            elif size is not None and size.value is not None and size.value not in names:
+                names[size.value] = name if name not in names.values() else f"{value.name}_{axis}"
+    for value in _values(model):
+        if value.shape is not None:
+            value.shape = ir.Shape([_renamed(size, names) for size in value.shape])
+    return fixed
+
+
+def _renamed(size: int | ir.SymbolicDim, names: Mapping[str, str]) -> int | str | None:
+    if isinstance(size, int) or size.value is None:
+        return size if isinstance(size, int) else None
+    return re.sub(r"\w+", lambda match: names.get(match[0], match[0]), size.value)
+
+
+def _values(model: ir.Model) -> Iterator[ir.Value]:
+    yield from model.graph.inputs
+    for node in model.graph.all_nodes():
+        yield from node.outputs

@@ -1,0 +1,78 @@
+"""The exporter's raw graph made into one that a person can read and a folder can work on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from bnfold.export.constants import fold_constants
+from bnfold.export.names import name_nodes, name_values
+from bnfold.export.shapes import name_dimensions, simplify_reshapes
+
+
+def tidy(
+    model: ir.Model,
+    *,
+    dimensions: Mapping[str, Mapping[int, str]],
+    outputs: Sequence[str],
+    parameters: Collection[str],
+) -> list[str]:
+    """The model computes what it did, with nothing left that is known before it runs.
+
+    No batch norm is touched: they are for the fold to decide on.
+
+    Args:
+        model: the exporter's, not optimised; changed in place, its tensors become its own.
+        dimensions: for each graph input, the names of its dynamic dimensions by axis.
+        outputs: names for the graph's outputs.
+        parameters: names of the module's parameters and buffers, which the initializers keep.
+
+    Returns:
+        For each dimension that should be dynamic and is not, a clause.
+    """
+    _inline_functions(model)
+    fold_constants(model)
+    simplify_reshapes(model)
+    _drop_unused(model)
+    fixed = name_dimensions(model, dimensions)
+    name_nodes(model)
+    name_values(model, outputs, parameters, model.opset_imports[""])
+    _own_tensors(model)
+    _drop_metadata(model)
+    return fixed
+
+
+def _inline_functions(model: ir.Model) -> None:
+    if model.functions:
+        common.InlinePass()(model)
+        common.RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
+
+
+def _drop_unused(model: ir.Model) -> None:
+    common.IdentityEliminationPass()(model)
+    common.RemoveUnusedNodesPass()(model)
+    common.RemoveUnusedOpsetsPass()(model)
+
+
+def _own_tensors(model: ir.Model) -> None:
+    """The initializers are copies: the module's own memory may change after the export."""
+    for value in model.graph.initializers.values():
+        tensor = value.const_value
+        assert tensor is not None  # the exporter writes no initializer without a value
+        value.const_value = ir.Tensor(np.array(tensor.numpy()), dtype=tensor.dtype, name=value.name)
+
+
+def _drop_metadata(model: ir.Model) -> None:
+    """The exporter's stack traces name files on this machine, and take most of a small file."""
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        node.doc_string = None
+        for value in node.outputs:
+            value.metadata_props.clear()
