@@ -1,0 +1,10 @@
+"""Folding: `bnfold.fold(model)` is a call, and `bnfold.fold` the package of its parts."""
+
+from bnfold.callable_module import make_callable
+from bnfold.fold.api import FoldResult, fold
+from bnfold.fold.ledger import Decision, Ledger, Numbers
+from bnfold.fold.plan import Refusal
+
+__all__ = ["Decision", "FoldResult", "Ledger", "Numbers", "Refusal", "fold"]
+
+make_callable(__name__)

@@ -1,0 +1,1 @@
+"""Operators that take an affine into their own constants."""

@@ -1,0 +1,136 @@
+"""The affine map `A(x) = s * x + t` that a batch norm is at inference: numpy only.
+
+`s` and `t` are float64 arrays that broadcast against the value they apply to: as many axes as the
+value, each extent 1 or the value's. Held so, a channel shuffle, a Flatten or a Slice is plain array
+indexing, and no operator needs to know which axis "the channels" are.
+
+An entry that is NaN, in both `s` and `t`, stands for "any": nobody reads that part of the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Dims = tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """`A(x) = s * x + t`.
+
+    Attributes:
+        scale: `s`, broadcastable against the value, with as many axes as the value.
+        shift: `t`, likewise.
+    """
+
+    scale: Array
+    shift: Array
+
+    @property
+    def rank(self) -> int:
+        return self.scale.ndim
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        return np.broadcast_shapes(self.scale.shape, self.shift.shape)
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether any `t` that is read differs from 0."""
+        return bool(np.any(self.shift[~np.isnan(self.shift)] != 0))
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether any `s` that is read differs from 1."""
+        return bool(np.any(self.scale[~np.isnan(self.scale)] != 1))
+
+    @property
+    def is_identity(self) -> bool:
+        return not self.has_scale and not self.has_shift
+
+    @property
+    def is_nonnegative(self) -> bool:
+        """Whether no `s` that is read is negative: order is kept, and 0 stays 0."""
+        return bool(np.all(self.scale[~np.isnan(self.scale)] >= 0))
+
+    def varies_along(self, axis: int) -> bool:
+        return self.extents[axis] > 1
+
+    def after(self, first: Affine) -> Affine:
+        """`self(first(x))`: the composition in which `first` comes first."""
+        return Affine(self.scale * first.scale, self.scale * first.shift + self.shift)
+
+    def equals(self, other: Affine) -> bool:
+        """Equal to the last bit wherever either is read, after broadcasting."""
+        return _same(self.scale, other.scale) and _same(self.shift, other.shift)
+
+    def only_scale(self) -> Affine:
+        return Affine(self.scale, np.zeros_like(self.shift))
+
+    def only_shift(self) -> Affine:
+        return Affine(np.ones_like(self.scale), self.shift)
+
+    def fits(self, dims: Dims | None) -> bool:
+        """Whether it broadcasts into a value of these dimensions without enlarging it."""
+        if dims is None or len(dims) != self.rank:
+            return False
+        return all(
+            extent == 1 or extent == dim for extent, dim in zip(self.extents, dims, strict=True)
+        )
+
+    def channels(self, axis: int, count: int) -> tuple[Array, Array] | None:
+        """`(s, t)` as vectors `[count]` along `axis`; None if it varies along another axis."""
+        extents = self.extents
+        if any(extent > 1 for i, extent in enumerate(extents) if i != axis):
+            return None
+        if extents[axis] not in (1, count):
+            return None
+        scale = np.broadcast_to(self.scale.reshape(-1), (count,))
+        shift = np.broadcast_to(self.shift.reshape(-1), (count,))
+        return scale, shift
+
+    def with_any_as_identity(self) -> Affine:
+        """The entries that nobody reads become the identity."""
+        return Affine(
+            np.where(np.isnan(self.scale), 1.0, self.scale),
+            np.where(np.isnan(self.shift), 0.0, self.shift),
+        )
+
+    def aligned(self, rank: int) -> Affine:
+        """The same map for a value with leading axes more, as broadcasting right-aligns them."""
+        lead = (1,) * (rank - self.rank)
+        return Affine(
+            self.scale.reshape(lead + self.scale.shape), self.shift.reshape(lead + self.shift.shape)
+        )
+
+
+def identity(rank: int) -> Affine:
+    """The map that changes nothing, for a value of this rank."""
+    return Affine(np.ones((1,) * rank), np.zeros((1,) * rank))
+
+
+def along(axis: int, rank: int, scale: Array, shift: Array) -> Affine:
+    """Vectors `s`, `t` `[C]` laid along one axis of a value."""
+    shape = [1] * rank
+    shape[axis] = -1
+    return Affine(scale.reshape(shape), shift.reshape(shape))
+
+
+def agree(maps: Sequence[Affine]) -> Affine | None:
+    """The one map that satisfies all of them, "any" giving way; None where two contradict."""
+    scale, shift = maps[0].scale, maps[0].shift
+    for other in maps[1:]:
+        if not (_same(scale, other.scale) and _same(shift, other.shift)):
+            return None
+        scale = np.where(np.isnan(scale), other.scale, scale)
+        shift = np.where(np.isnan(shift), other.shift, shift)
+    return Affine(scale, shift)
+
+
+def _same(a: Array, b: Array) -> bool:
+    return bool(np.all((a == b) | np.isnan(a) | np.isnan(b)))

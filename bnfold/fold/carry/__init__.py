@@ -1,0 +1,1 @@
+"""Operators that an affine passes through."""

@@ -1,0 +1,127 @@
+"""Joins of run-time values: Add, Sub, Sum, Mul, Div, Mean, and Neg, which is alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.affine import Affine, identity
+from bnfold.fold.graph import Facts
+from bnfold.fold.plan import Answer, Refusal, Rule, Step
+from bnfold.fold.sources import Source, source_of
+
+_SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a shift")
+_TWICE = Refusal("product-of-both", "both of its factors carry an affine")
+
+
+def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """s (x + z) + t = (s x + t) + s z: the scale into every branch, the shift into one of them.
+
+    For x - z the shift may go into x as t, or into z as -t. Each branch must have the full extent
+    of the axis along which s or t varies: the search refuses where it does not fit.
+    """
+    if isinstance(source_of(node, facts), Source):
+        return ()  # one operand is a constant: that is an affine of its own
+    demand = demands[0]
+    count = len(node.inputs)
+    branches = [_within(demand, value, facts) for value in node.inputs]
+    if any(branch is None for branch in branches):
+        return Refusal(
+            "broadcast-branch", "one of its branches is broadcast along the affine's axis"
+        )
+    scales = {i: b.only_scale() for i, b in enumerate(branches) if b is not None}
+    if not demand.has_shift:
+        return [Step("sum", scales)]
+    steps = []
+    for i, branch in enumerate(branches):
+        assert branch is not None
+        sign = -1.0 if node.op_type == "Sub" and i == 1 else 1.0
+        weight = count if node.op_type == "Mean" else 1
+        taken = Affine(branch.scale, sign * weight * branch.shift)
+        steps.append(Step("sum", {**scales, i: taken}))
+    return steps
+
+
+def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """(s x' + t) + (s z' + u) = s (x' + z') + (t + u); a branch without an affine has s = 1."""
+    if isinstance(source_of(node, facts), Source):
+        return ()
+    rank = facts.rank(node.outputs[0])
+    if rank is None:
+        return Refusal("rank-unknown", "the rank of its output is not known")
+    count = len(node.inputs)
+    arrived = {i: gauge.aligned(rank) for i, gauge in gauges.items()}
+    scale = next(iter(arrived.values())).only_scale()
+    if any(not gauge.only_scale().equals(scale) for gauge in arrived.values()):
+        return Refusal("unequal-branches", "its branches carry different scales")
+    shift = np.zeros((1,) * rank)
+    for i, gauge in arrived.items():
+        sign = -1.0 if node.op_type == "Sub" and i == 1 else 1.0
+        shift = shift + sign * gauge.shift / (count if node.op_type == "Mean" else 1)
+    missing = [i for i in range(count) if i not in gauges]
+    if missing and scale.has_scale:
+        wants = {i: gauges[next(iter(gauges))] for i in missing}
+        return [Step("sum", {0: Affine(scale.scale, shift)}, wants=wants)]
+    return [Step("sum", {0: Affine(scale.scale, shift)})]
+
+
+def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """s (x * z) = (s x) * z, into one factor; of x / z, into x."""
+    if isinstance(source_of(node, facts), Source):
+        return ()
+    if demands[0].has_shift:
+        return _SHIFT
+    steps = []
+    for i in range(1 if node.op_type == "Div" else 2):
+        branch = _within(demands[0], node.inputs[i], facts)
+        if branch is not None:
+            steps.append(Step("product", {i: branch}))
+    return steps or Refusal(
+        "broadcast-branch", "both of its factors are broadcast along the affine's axis"
+    )
+
+
+def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); of x / z, for x alone."""
+    if isinstance(source_of(node, facts), Source):
+        return ()
+    rank = facts.rank(node.outputs[0])
+    if rank is None:
+        return Refusal("rank-unknown", "the rank of its output is not known")
+    if any(gauge.has_shift for gauge in gauges.values()):
+        return _SHIFT
+    if node.op_type == "Div" and 1 in gauges:
+        return _TWICE
+    passed = identity(rank)
+    for gauge in gauges.values():
+        passed = gauge.aligned(rank).after(passed)
+    return [Step("product", {0: passed})]
+
+
+def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
+    """s (-x) + t = -(s x - t), both ways."""
+    return [Step("negate", {0: Affine(affines[0].scale, -affines[0].shift)})]
+
+
+def _within(demand: Affine, value: ir.Value | None, facts: Facts) -> Affine | None:
+    """The demand for a branch of lower rank; None if the branch is broadcast where it varies."""
+    dims = facts.dims(value)
+    if dims is None:
+        return None
+    lead = demand.rank - len(dims)
+    if lead < 0 or any(demand.varies_along(axis) for axis in range(lead)):
+        return None
+    branch = Affine(
+        demand.scale.reshape(demand.scale.shape[lead:]),
+        demand.shift.reshape(demand.shift.shape[lead:]),
+    )
+    return branch if branch.fits(dims) else None
+
+
+RULES = (
+    Rule("sum", ("Add", "Sub", "Sum", "Mean"), backward=sum_after, forward=sum_before),
+    Rule("product", ("Mul", "Div"), backward=product_after, forward=product_before),
+    Rule("negate", ("Neg",), backward=negated, forward=negated),
+)

@@ -1,0 +1,201 @@
+"""The one file that edits a graph: it carries a plan out, whole.
+
+What it keeps true: graph inputs and outputs keep their names, types and order; a tensor name that
+occurs both before and after carries the same value; shared constants stay as they are for the
+others; fresh names are free in every scope; what nobody reads any more goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import onnx_ir as ir
+
+from bnfold.fold.exact import Exact
+from bnfold.fold.graph import Facts
+from bnfold.fold.names import Names
+from bnfold.fold.plan import NewNode, Plan
+
+
+class Engine:
+    """Edits the model that the facts are about.
+
+    Args:
+        facts: of the model; told of each new node and constant.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._root = facts.model.graph
+        self._names = Names(facts.model)
+
+    def apply(self, plan: Plan) -> None:
+        """The graph after the plan."""
+        dead: list[ir.Value] = []
+        replaced: dict[ir.Value, ir.Value] = {}
+        for (node, index), exact in plan.constants.items():
+            old = node.inputs[index]
+            assert old is not None
+            node.replace_input_with(index, self._constant(exact, old.name, node))
+            dead.append(old)
+        for node, step in plan.steps.items():
+            if step.nodes is not None:
+                dead.extend(value for value in node.inputs if value is not None)
+                replaced.update(self._rewrite(node, step.nodes))
+        drops = [(node, step.drops) for node, step in plan.steps.items() if step.drops is not None]
+        final = self._drop(drops, plan, dead)
+        for value in sorted(plan.moved, key=lambda v: v.name or ""):
+            moved = replaced.get(value, value)
+            if moved is not final and moved.graph is not None and moved.name:
+                moved.name = self._names.fresh(f"{moved.name}_folded")
+        for value in dead:
+            self._discard(value)
+
+    def _drop(
+        self, drops: list[tuple[ir.Node, int]], plan: Plan, dead: list[ir.Value]
+    ) -> ir.Value | None:
+        """Removes the affine nodes; backward, the value that remains takes over the last name."""
+        drops.sort(key=lambda drop: self._facts.order(drop[0]), reverse=True)
+        last = drops[0][0].outputs[0]
+        name, shape, kind = last.name, last.shape, last.type
+        docs, metadata = last.doc_string, dict(last.metadata_props)
+        final: ir.Value | None = None
+        for node, index in drops:
+            kept, gone = node.inputs[index], node.outputs[0]
+            assert kept is not None
+            dead.extend(v for v in node.inputs if v is not None and v is not kept)
+            ir.convenience.replace_all_uses_with(gone, kept, replace_graph_outputs=True)
+            assert node.graph is not None
+            node.graph.remove(node, safe=True)
+            final = kept
+        if plan.direction != "backward" or final is None:
+            return None
+        final.name = name
+        if shape is not None or final.shape is None:
+            final.shape = shape
+        final.type = kind or final.type
+        final.doc_string = docs or final.doc_string
+        final.metadata_props.update(metadata)
+        return final
+
+    def _rewrite(self, node: ir.Node, new_nodes: tuple[NewNode, ...]) -> dict[ir.Value, ir.Value]:
+        """What stands in the node's place; where its output became another value, which one."""
+        if len(new_nodes) == 1:
+            self._edit(node, new_nodes[0])
+            return {}
+        temporary: dict[str, ir.Value] = {}
+        made: list[ir.Node] = []
+        old = node.outputs[0]
+        for new in new_nodes:
+            inputs = [
+                self._operand(operand, node, i, temporary) for i, operand in enumerate(new.inputs)
+            ]
+            attributes = self._attributes(node, new)
+            same = new.op_type == node.op_type
+            name = node.name if same else self._fresh_node_name(node, new.op_type)
+            output = ir.Value(name=None, type=old.type, shape=old.shape)
+            output.name = (
+                old.name if new.output is None else self._names.fresh(f"{old.name}_{new.output}")
+            )
+            made.append(
+                ir.Node(
+                    "",
+                    new.op_type,
+                    inputs,
+                    attributes,
+                    outputs=[output],
+                    name=name,
+                    doc_string=node.doc_string if same else None,
+                    metadata_props=dict(node.metadata_props) if same else None,
+                )
+            )
+            if new.output is not None:
+                temporary[new.output] = output
+            self._facts.learn_dims(output, self._facts.dims(old))
+        after = node
+        for new_node in made:
+            self._facts.learn_node(new_node, after)
+            after = new_node
+        result = made[-1].outputs[0]
+        assert node.graph is not None
+        ir.convenience.replace_nodes_and_values(node.graph, node, [node], made, [old], [result])
+        return {old: result}
+
+    def _edit(self, node: ir.Node, new: NewNode) -> None:
+        """The node in place, so that its name, metadata and outputs stay."""
+        inputs = [self._operand(operand, node, i, {}) for i, operand in enumerate(new.inputs)]
+        node.op_type = new.op_type
+        if new.attributes is not None:
+            attributes = self._attributes(node, new)
+            node.attributes.clear()
+            for attribute in attributes:
+                node.attributes[attribute.name] = attribute
+        if len(node.inputs) != len(inputs):
+            node.resize_inputs(len(inputs))
+        for index, value in enumerate(inputs):
+            node.replace_input_with(index, value)
+
+    def _attributes(self, node: ir.Node, new: NewNode) -> list[ir.Attr]:
+        if new.attributes is None:
+            return list(node.attributes.values())
+        return list(ir.convenience.convert_attributes(dict(new.attributes)))
+
+    def _operand(
+        self,
+        operand: ir.Value | Exact | str | None,
+        node: ir.Node,
+        index: int,
+        temporary: dict[str, ir.Value],
+    ) -> ir.Value | None:
+        if isinstance(operand, str):
+            return temporary[operand]
+        if not isinstance(operand, Exact):
+            return operand
+        old = node.inputs[index] if index < len(node.inputs) else None
+        is_constant = old is not None and self._facts.is_constant(old)
+        return self._constant(operand, old.name if old is not None and is_constant else None, node)
+
+    def _constant(self, exact: Exact, base: str | None, node: ir.Node) -> ir.Value:
+        """A fresh initializer of the main graph, which every scope sees."""
+        plain = base or f"{node.name or node.outputs[0].name}_constant"
+        name = self._names.fresh(plain.removesuffix("_folded") + "_folded")
+        tensor = exact.lazy_tensor(name)
+        value = ir.Value(
+            name=name,
+            shape=ir.Shape(exact.shape),
+            type=ir.TensorType(exact.dtype),
+            const_value=tensor,
+        )
+        self._root.register_initializer(value)
+        if self._facts.listed_initializers:
+            self._root.inputs.append(value)
+        self._facts.learn_constant(value, exact)
+        return value
+
+    def _fresh_node_name(self, node: ir.Node, op_type: str) -> str:
+        base = node.name or node.outputs[0].name or op_type
+        return self._names.fresh(f"{base}_{op_type.lower()}")
+
+    def _discard(self, value: ir.Value) -> None:
+        """Removes a constant that nobody reads any more, and what only it was computed from."""
+        if value.uses() or value.is_graph_output():
+            return
+        graph = value.graph
+        producer = value.producer()
+        if producer is None:
+            if graph is None or not value.is_initializer():
+                return
+            if value.is_graph_input():
+                if not self._facts.listed_initializers:
+                    return  # the caller may still set it
+                graph.inputs.remove(value)
+            del graph.initializers[value.name or ""]
+            return
+        if producer.graph is None or not self._facts.is_constant(value):
+            return
+        if any(v.uses() or v.is_graph_output() for v in producer.outputs):
+            return
+        inputs: Iterable[ir.Value] = [v for v in producer.inputs if v is not None]
+        producer.graph.remove(producer, safe=True)
+        for source in inputs:
+            self._discard(source)

@@ -1,0 +1,303 @@
+"""The loop of a fold: each source is asked about, proven, carried out, and accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.certificate import CertificateError, certify
+from bnfold.fold.engine import Engine
+from bnfold.fold.exact import Exact
+from bnfold.fold.graph import Facts, describe, is_op
+from bnfold.fold.ledger import Decision, Ledger, numbers_of
+from bnfold.fold.plan import Plan, Refusal, Rule
+from bnfold.fold.rules import PRICES, RULES
+from bnfold.fold.search import Search
+from bnfold.fold.sources import Source, source_of
+
+_SOURCE_OPS = ("BatchNormalization", "Mul", "Div", "Add", "Sub")
+_ROUNDS = 4  # a fold can open the way for a neighbour; more rounds than this never helped
+_SKIPPED = Refusal("skipped", "it was asked to stay as it is")
+
+
+@dataclass
+class _Entry:
+    """One source while the fold goes on."""
+
+    node: ir.Node
+    name: str
+    output: str
+    scope: str
+    label: str
+    decision: Decision | None = None
+    refusals: tuple[Refusal, ...] = ()
+    channels: int | None = None
+    scales_channels: bool = False
+
+
+@dataclass
+class Folder:
+    """Folds one model in place.
+
+    Args:
+        model: what is edited.
+        allow: the priced rewrites that may be used.
+        skip: names of nodes, or of rules, that are left alone.
+        progress: told (done, total) as sources are dealt with.
+    """
+
+    model: ir.Model
+    allow: frozenset[str] = frozenset()
+    skip: frozenset[str] = frozenset()
+    rules: Sequence[Rule] = RULES
+    progress: Callable[[int, int], None] | None = None
+    bugs: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.facts = Facts(self.model)
+        self.engine = Engine(self.facts)
+        self.search = Search(self.facts, self.rules, self.allow, self.skip)
+
+    def run(self) -> Ledger:
+        """Folds until nothing changes, and gives the account."""
+        entries = list(self._entries())
+        for _ in range(_ROUNDS):
+            if not self._round(entries):
+                break
+        self._look_for_prices(entries)
+        decisions = [d for e in entries if (d := self._decision(e)) is not None]
+        return Ledger(tuple(decisions), bugs=tuple(self.bugs))
+
+    def _entries(self) -> Collection[_Entry]:
+        entries = []
+        for graph, scope in _scopes(self.model.graph, ""):
+            for node in graph:
+                if is_op(node, *_SOURCE_OPS):
+                    name = node.name or node.outputs[0].name or ""
+                    output = node.outputs[0].name or ""
+                    entries.append(_Entry(node, name, output, scope, describe(node)))
+        return entries
+
+    def _round(self, entries: Collection[_Entry]) -> bool:
+        changed = False
+        by_node = {entry.node: entry for entry in entries}
+        for done, entry in enumerate(entries):
+            if self.progress is not None:
+                self.progress(done, len(entries))
+            if entry.decision is None and entry.node.graph is not None:
+                changed |= self._attempt(entry, by_node)
+        return changed
+
+    def _attempt(self, entry: _Entry, by_node: dict[ir.Node, _Entry]) -> bool:
+        source = source_of(entry.node, self.facts)
+        if source is None:
+            return False
+        if isinstance(source, Refusal):
+            entry.refusals = (_at(source, entry),)
+            return False
+        entry.channels = max(source.affine.extents)
+        entry.scales_channels = source.affine.has_scale and entry.channels > 1
+        if entry.name in self.skip:
+            entry.refusals = (_at(_SKIPPED, entry),)
+            return False
+        refusal = _not_ours(source, self.facts)
+        found = refusal if refusal is not None else self.search.plan(source)
+        if isinstance(found, Refusal):
+            found = (_at(found, entry),)
+        if isinstance(found, Plan):
+            fault = self._fault(found, entry)
+            if fault is None:
+                self._carry_out(found, source, entry, by_node)
+                return True
+            found = (fault,)
+        entry.refusals = found
+        return False
+
+    def _fault(self, plan: Plan, entry: _Entry) -> Refusal | None:
+        """Why a plan that the algebra allows must not be carried out."""
+        for exact in _constants(plan):
+            fault = exact.fault() if exact.dtype.is_floating_point() else None
+            if fault is not None:
+                return Refusal(
+                    fault,
+                    f"a folded weight would {fault} {exact.dtype.name.lower()}",
+                    at=entry.label,
+                    advice="fold the model in float32, then convert it",
+                )
+        try:
+            wrong = certify(plan, self.facts)
+        except CertificateError as error:
+            return Refusal(
+                "not-certified", f"the rewrite could not be proven: {error}", entry.label
+            )
+        if wrong is None:
+            return None
+        self.bugs.append(f"{entry.label}: {wrong}")
+        return Refusal(
+            "certificate-failed",
+            f"the rewrite is wrong: {wrong}",
+            at=entry.label,
+            advice="this is a bug in bnfold; please report it",
+        )
+
+    def _carry_out(
+        self, plan: Plan, source: Source, entry: _Entry, by_node: dict[ir.Node, _Entry]
+    ) -> None:
+        into = tuple(describe(node) for node in plan.absorbers)
+        lost = _lost_bits(source, self.facts)
+        growth = _range_growth(plan, self.facts)
+        gone = [node for node, step in plan.steps.items() if step.drops is not None]
+        affines = {node: source_of(node, self.facts) for node in gone if node in by_node}
+        self.engine.apply(plan)
+        for node, found in affines.items():
+            other = by_node[node]
+            affine = found.affine if isinstance(found, Source) else source.affine
+            other.decision = Decision(
+                name=other.name,
+                op=_op(node),
+                output=other.output,
+                scope=other.scope,
+                channels=max(affine.extents),
+                status="folded",
+                rule=plan.direction,
+                into=into,
+                numbers=numbers_of(affine, lost if node is entry.node else 0.0, growth),
+            )
+
+    def _look_for_prices(self, entries: Collection[_Entry]) -> None:
+        """Which allowance would have folded what is left."""
+        for entry in entries:
+            if entry.decision is not None or not is_op(entry.node, "BatchNormalization"):
+                continue
+            source = source_of(entry.node, self.facts)
+            if not isinstance(source, Source) or entry.name in self.skip:
+                continue
+            would = []
+            for price in PRICES:
+                if price in self.allow:
+                    continue
+                search = Search(self.facts, self.rules, self.allow | {price}, self.skip)
+                if isinstance(search.plan(source), Plan):
+                    would.append(price)
+            entry.decision = self._kept(entry, tuple(would))
+
+    def _decision(self, entry: _Entry) -> Decision | None:
+        if entry.decision is not None:
+            return entry.decision
+        if _op(entry.node) == "BatchNormalization" or (entry.scales_channels and entry.refusals):
+            return self._kept(entry, ())
+        return None
+
+    def _kept(self, entry: _Entry, would: tuple[str, ...]) -> Decision:
+        return Decision(
+            name=entry.name,
+            op=_op(entry.node),
+            output=entry.output,
+            scope=entry.scope,
+            channels=entry.channels,
+            status="kept",
+            refusals=tuple(dict.fromkeys(entry.refusals)),
+            would_fold_with=would,
+        )
+
+
+def _scopes(graph: ir.Graph, scope: str) -> Collection[tuple[ir.Graph, str]]:
+    """Every graph with the name of the node whose body it is."""
+    found = [(graph, scope)]
+    for node in graph:
+        for attribute in node.attributes.values():
+            inner = []
+            if attribute.type == ir.AttributeType.GRAPH:
+                inner = [attribute.as_graph()]
+            elif attribute.type == ir.AttributeType.GRAPHS:
+                inner = list(attribute.as_graphs())
+            for body in inner:
+                found.extend(_scopes(body, describe(node)))
+    return found
+
+
+def _not_ours(source: Source, facts: Facts) -> Refusal | None:
+    """Constant arithmetic that belongs to something else than a batch norm.
+
+    An Add behind a MatMul is its bias. Behind a division by a run-time value it is the end of a
+    normalisation over the sample (LayerNorm and its kin), which runtimes fuse as a whole.
+    """
+    if source.is_batch_norm:
+        return None
+    x = source.node.inputs[source.index]
+    producer = None if x is None else x.producer()
+    if not source.affine.has_scale and is_op(producer, "MatMul"):
+        return Refusal("bias", "it is the bias of a MatMul")
+    walk = producer
+    while walk is not None and isinstance(found := source_of(walk, facts), Source):
+        before = walk.inputs[found.index]
+        walk = None if before is None else before.producer()
+    if is_op(
+        walk,
+        "Div",
+        "LayerNormalization",
+        "InstanceNormalization",
+        "GroupNormalization",
+        "RMSNormalization",
+        "SimplifiedLayerNormalization",
+    ):
+        return Refusal("run-time-statistics", "it ends a normalisation computed at run time")
+    if is_op(walk, "Mul") and any(
+        is_op(v.producer(), "Reciprocal", "Pow", "Sqrt") for v in walk.inputs if v is not None
+    ):
+        return Refusal("run-time-statistics", "it ends a normalisation computed at run time")
+    return None
+
+
+def _constants(plan: Plan) -> Collection[Exact]:
+    found = list(plan.constants.values())
+    for step in plan.steps.values():
+        for new in step.nodes or ():
+            found.extend(operand for operand in new.inputs if isinstance(operand, Exact))
+    return found
+
+
+def _lost_bits(source: Source, facts: Facts) -> float:
+    """How far `beta - mean * s` cancels, at worst, in bits."""
+    if not source.is_batch_norm:
+        return 0.0
+    beta, mean = (facts.constant(source.node.inputs[i]) for i in (2, 3))
+    if beta is None or mean is None:
+        return 0.0
+    s, t = source.affine.scale.reshape(-1), np.abs(source.affine.shift.reshape(-1))
+    large = np.maximum(np.abs(beta.reshape(-1)), np.abs(mean.reshape(-1) * s))
+    lost = np.log2(np.where(large > 0, large, 1)) - np.log2(np.where(t > 0, t, 1))
+    return float(np.max(np.where((t > 0) & (large > 0), lost, 0.0), initial=0.0))
+
+
+def _range_growth(plan: Plan, facts: Facts) -> float:
+    """The largest weight after, over the largest before, where it grows most."""
+    growth = [1.0]
+    for node, step in plan.steps.items():
+        for new in step.nodes or ():
+            for index, operand in enumerate(new.inputs):
+                old = facts.exact(node.inputs[index]) if index < len(node.inputs) else None
+                if index != 1 or not isinstance(operand, Exact) or old is None:
+                    continue
+                before, after = _largest(old), _largest(operand)
+                if before > 0:
+                    growth.append(after / before)
+    return max(growth) if len(growth) == 1 else max(growth[1:])
+
+
+def _largest(exact: Exact) -> float:
+    return max(
+        (float(np.max(np.abs(exact.rows(a, b)), initial=0.0)) for a, b in exact.chunks()),
+        default=0.0,
+    )
+
+
+def _at(refusal: Refusal, entry: _Entry) -> Refusal:
+    return Refusal(refusal.code, refusal.sentence, refusal.at or entry.label, refusal.advice)
+
+
+def _op(node: ir.Node) -> str:
+    return "BatchNormalization" if node.op_type == "BatchNormalization" else "affine"

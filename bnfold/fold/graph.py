@@ -1,0 +1,261 @@
+"""Questions about a graph: which values are constant, what shape they have, who reads them.
+
+`Facts` is built once for a model and holds what every rule asks for. It never edits the graph; the
+engine tells it of new nodes and constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from bnfold.float64 import UnsupportedOperatorError, run_node
+from bnfold.fold.affine import Dims
+from bnfold.fold.exact import Exact, of_array, of_tensor
+from bnfold.fold.shapes import infer_dims
+
+FLOATS = frozenset(
+    (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
+)
+DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
+_SHAPE_ONLY = frozenset(("Shape", "Size"))
+_PURE = frozenset(
+    ["Abs", "Add", "Cast", "CastLike", "Clip", "Concat", "ConstantOfShape", "Div", "Equal", "Exp", "Expand", "Flatten", "Floor", "Gather", "Greater", "Identity", "Less", "Log", "Max", "Min", "Mul", "Neg", "Not", "Pow", "Range", "Reciprocal", "ReduceProd", "ReduceSum", "Reshape", "Sigmoid", "Slice", "Softplus", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Tile", "Transpose", "Unsqueeze", "Where"]
+)
+_LARGEST_COMPUTED = 1 << 24  # elements of a constant that is computed and not stored
+
+Constant = npt.NDArray[Any]
+
+
+class Facts:
+    """What is known of a model's values.
+
+    Attributes:
+        model: the graph that the facts are about.
+        listed_initializers: IR version < 4, where every initializer is listed as a graph input.
+    """
+
+    def __init__(self, model: ir.Model) -> None:
+        self.model = model
+        self.listed_initializers = (model.ir_version or 0) < 4
+        self._dims = infer_dims(model)
+        self._order: dict[ir.Node, float] = {}
+        self._constants: dict[ir.Value, Constant | None] = {}
+        self._exact: dict[ir.Value, Exact] = {}
+        for index, node in enumerate(model.graph.all_nodes()):
+            self._order[node] = float(index)
+
+    def order(self, node: ir.Node) -> float:
+        """The node's place in topological order."""
+        return self._order[node]
+
+    def dims(self, value: ir.Value | None) -> Dims | None:
+        """The dimensions: int, symbol, or None where unknown; None for an unknown rank."""
+        return None if value is None else self._dims.get(value)
+
+    def rank(self, value: ir.Value | None) -> int | None:
+        dims = self.dims(value)
+        return None if dims is None else len(dims)
+
+    def dim(self, value: ir.Value | None, axis: int) -> int | None:
+        """A static extent; None if it is not known."""
+        dims = self.dims(value)
+        if dims is None or not -len(dims) <= axis < len(dims):
+            return None
+        extent = dims[axis]
+        return extent if isinstance(extent, int) else None
+
+    def opset(self, domain: str = "") -> int:
+        imports = self.model.opset_imports
+        return imports.get(domain, imports.get("ai.onnx" if domain == "" else domain, 1))
+
+    def readers(self, value: ir.Value) -> list[tuple[ir.Node, int]]:
+        """The nodes that read the value, with the input's index, in topological order."""
+        uses = [(use.node, use.idx) for use in value.uses()]
+        return sorted(uses, key=lambda use: (self._order.get(use[0], -1.0), use[1]))
+
+    def constant(self, value: ir.Value | None) -> Constant | None:
+        """The value if every run gives the same: floats in float64, integers as they are.
+
+        Stored, or computed over constants, or from nothing of a run-time value but its static
+        shape or dtype.
+        """
+        if value is None:
+            return None
+        if value not in self._constants:
+            self._constants[value] = self._find_constant(value)
+        return self._constants[value]
+
+    def is_constant(self, value: ir.Value | None) -> bool:
+        """Whether the value is stored or computed over constants; large ones are not read."""
+        if value is None:
+            return False
+        return self._stored(value) is not None or self.constant(value) is not None
+
+    def exact(self, value: ir.Value | None) -> Exact | None:
+        """A floating constant before rounding; None if the value is none."""
+        if value is None or value.dtype not in FLOATS:
+            tensor = None if value is None else self._stored(value)
+            if tensor is None or tensor.dtype not in FLOATS:
+                return None
+        assert value is not None
+        if value not in self._exact:
+            tensor = self._stored(value)
+            if tensor is not None:
+                self._exact[value] = of_tensor(tensor)
+            else:
+                computed = self.constant(value)
+                if computed is None or value.dtype is None:
+                    return None
+                self._exact[value] = of_array(computed, value.dtype)
+        return self._exact[value]
+
+    def dtype(self, value: ir.Value) -> ir.DataType | None:
+        tensor = value.const_value
+        return tensor.dtype if tensor is not None else value.dtype
+
+    def learn_node(self, node: ir.Node, after: ir.Node) -> None:
+        """A node that the engine put behind another stands at the same place in the order."""
+        self._order[node] = np.nextafter(self._order[after], np.inf)
+
+    def learn_constant(self, value: ir.Value, exact: Exact) -> None:
+        """An initializer that the engine made, with its unrounded value."""
+        self._exact[value] = exact
+        self._dims[value] = exact.shape
+
+    def learn_dims(self, value: ir.Value, dims: Dims | None) -> None:
+        if dims is not None:
+            self._dims[value] = dims
+
+    def _stored(self, value: ir.Value) -> ir.TensorProtocol | None:
+        """The tensor of an initializer that nobody can override, or of a Constant node."""
+        if value.is_initializer() or (value.const_value is not None and value.producer() is None):
+            if value.is_graph_input() and not self.listed_initializers:
+                return None  # an initializer that is also a graph input is a default
+            return value.const_value
+        node = value.producer()
+        if node is not None and node.op_type == "Constant" and node.domain in DEFAULT_DOMAINS:
+            attribute = node.attributes.get("value")
+            return None if attribute is None else attribute.as_tensor()
+        return None
+
+    def _find_constant(self, value: ir.Value) -> Constant | None:
+        exact = self._exact.get(value)
+        if exact is not None:
+            return exact.value()
+        tensor = self._stored(value)
+        if tensor is not None:
+            array = tensor.numpy()
+            return array.astype(np.float64) if tensor.dtype in FLOATS else array
+        node = value.producer()
+        if node is None or node.domain not in DEFAULT_DOMAINS:
+            return None
+        if node.op_type in _SHAPE_ONLY:
+            return self._static_shape(node)
+        if node.op_type != "Constant" and node.op_type not in _PURE:
+            return None
+        return self._compute(node, value)
+
+    def _static_shape(self, node: ir.Node) -> Constant | None:
+        dims = self.dims(node.inputs[0])
+        if dims is None:
+            return None
+        if node.op_type == "Shape":
+            start = attribute_of(node, "start", 0)
+            end = attribute_of(node, "end", None)
+            dims = dims[start:end]
+        extents = [d for d in dims if isinstance(d, int)]
+        if len(extents) != len(dims):
+            return None
+        shape = np.array(extents, dtype=np.int64)
+        return shape if node.op_type == "Shape" else np.prod(shape, dtype=np.int64)
+
+    def _compute(self, node: ir.Node, value: ir.Value) -> Constant | None:
+        inputs: list[Constant | None] = []
+        for index, source in enumerate(node.inputs):
+            if node.op_type == "CastLike" and index == 1:
+                inputs.append(None)  # only its dtype counts, and that is the output's
+                continue
+            constant = self.constant(source)
+            if source is not None and constant is None:
+                return None
+            inputs.append(constant)
+        dims = self.dims(value)
+        if dims is None or _size(dims) > _LARGEST_COMPUTED:
+            sizes = [c for c in inputs if c is not None]
+            if any(c.size > _LARGEST_COMPUTED for c in sizes):
+                return None
+        try:
+            return self._run(node, inputs, value)
+        except (UnsupportedOperatorError, ValueError, IndexError, ZeroDivisionError):
+            return None
+
+    def _run(
+        self, node: ir.Node, inputs: Sequence[Constant | None], value: ir.Value
+    ) -> Constant | None:
+        if node.op_type == "CastLike":
+            if value.dtype is None:
+                return None
+            return _cast(inputs[0], value.dtype)
+        if node.op_type == "Cast":
+            return _cast(inputs[0], ir.DataType(attribute_of(node, "to", 0)))
+        index = value.index()
+        with np.errstate(all="ignore"):
+            results = run_node(node, inputs, opset=self.opset(node.domain))
+        return np.asarray(results[0 if index is None else index])
+
+
+def _cast(array: Constant | None, dtype: ir.DataType) -> Constant | None:
+    """A Cast rounds: it is part of what the graph computes."""
+    if array is None:
+        return None
+    with np.errstate(all="ignore"):
+        if dtype == ir.DataType.DOUBLE:
+            return array.astype(np.float64)
+        if dtype in FLOATS:
+            return array.astype(dtype.numpy()).astype(np.float64)
+        return array.astype(dtype.numpy())
+
+
+def _size(dims: Dims) -> int:
+    size = 1
+    for dim in dims:
+        size *= dim if isinstance(dim, int) else 1
+    return size
+
+
+def attribute_of(node: ir.Node, name: str, default: Any) -> Any:
+    """The attribute's value, text decoded; the default where it is not there."""
+    attribute = node.attributes.get(name)
+    if attribute is None:
+        return default
+    value = attribute.value
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def input_of(node: ir.Node, index: int) -> ir.Value | None:
+    """The input, or None where it is left out, by an empty name or by a short list."""
+    return node.inputs[index] if index < len(node.inputs) else None
+
+
+def describe(node: ir.Node) -> str:
+    """The node as messages name it: by its name, or else by the tensor that it makes."""
+    name = node.name
+    if name:
+        return f"{node.op_type} '{name}'"
+    outputs = [value.name for value in node.outputs if value.name]
+    return f"{node.op_type} -> '{outputs[0]}'" if outputs else node.op_type
+
+
+def is_op(node: ir.Node | None, *op_types: str) -> bool:
+    """Whether the node is one of these standard operators."""
+    return node is not None and node.domain in DEFAULT_DOMAINS and node.op_type in op_types
+
+
+def reads_only_shape(node: ir.Node) -> bool:
+    """Whether the node looks at nothing of its input but the shape."""
+    return is_op(node, *_SHAPE_ONLY)

@@ -1,0 +1,1 @@
+"""Linear branches that are one operator."""

@@ -1,0 +1,24 @@
+"""The table of moves. An operator is added here and nowhere else."""
+
+from __future__ import annotations
+
+from bnfold.fold.absorb import affine_nodes, conv, conv_transpose, gemm, matmul
+from bnfold.fold.carry import join, layout, pool, rectify, select, spatial
+from bnfold.fold.plan import Rule
+
+RULES: tuple[Rule, ...] = (
+    *conv.RULES,
+    *conv_transpose.RULES,
+    *gemm.RULES,
+    *matmul.RULES,
+    *affine_nodes.RULES,
+    *layout.RULES,
+    *select.RULES,
+    *rectify.RULES,
+    *pool.RULES,
+    *spatial.RULES,
+    *join.RULES,
+)
+
+PRICES: tuple[str, ...] = ("constant-map", "clone", "rectifier")
+"""Names of rewrites that cost something, as `--allow` spells them."""

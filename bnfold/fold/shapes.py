@@ -1,0 +1,162 @@
+"""Static dimensions of every value, found beside the graph: nothing is written into the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+import onnx_ir as ir
+
+from bnfold.fold.affine import Dims
+
+_STORED = (
+    1024  # bytes: larger tensors are inputs while shapes are inferred; no shape depends on them
+)
+_SAME_SHAPE = frozenset(
+    ["Abs", "BatchNormalization", "Cast", "Clip", "Dropout", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg", "PRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Sqrt", "Tanh"]
+)
+_SAME_RANK = frozenset(
+    ["AveragePool", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization", "MaxPool", "Pad", "Resize", "Upsample"]
+)
+
+
+def infer_dims(model: ir.Model) -> dict[ir.Value, Dims]:
+    """The dimensions of each value: an int, the name of a symbol, or None where nothing is known.
+
+    Two dimensions with one symbol are equal. Declared shapes of intermediate values are believed
+    only where inference has no answer (a custom operator's output).
+    """
+    found = _declared(model)
+    found.update(_inferred(model))
+    for graph in model.graphs():
+        _complete(graph, found)
+    return found
+
+
+def dims_of_shape(shape: ir.Shape | None) -> Dims | None:
+    """An onnx_ir shape as plain values."""
+    if shape is None:
+        return None
+    return tuple(d if isinstance(d, int) else d.value for d in shape)
+
+
+def _values(graph: ir.Graph) -> Iterator[ir.Value]:
+    yield from graph.inputs
+    yield from graph.initializers.values()
+    for node in graph:
+        yield from node.outputs
+
+
+def _declared(model: ir.Model) -> dict[ir.Value, Dims]:
+    found: dict[ir.Value, Dims] = {}
+    for graph in model.graphs():
+        for value in _values(graph):
+            tensor = value.const_value
+            dims = dims_of_shape(value.shape if tensor is None else tensor.shape)  # type: ignore[arg-type]
+            if dims is not None:
+                found[value] = dims
+    return found
+
+
+def _inferred(model: ir.Model) -> dict[ir.Value, Dims]:
+    """What `onnx.shape_inference` finds, for the graph without its large tensors."""
+    bare = model.clone()
+    custom = {"", "ai.onnx"}
+    for graph in bare.graphs():
+        for node in graph:
+            if node.domain in custom:
+                for value in node.outputs:
+                    if not value.is_graph_output():
+                        value.shape = None
+    _strip(bare.graph)
+    try:
+        proto = onnx.shape_inference.infer_shapes(ir.to_proto(bare), data_prop=True)
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        return {}  # only less is known: rules that need a shape refuse
+    named = dict(_named_dims(proto.graph))
+    return {
+        value: named[value.name]
+        for graph in model.graphs()
+        for value in _values(graph)
+        if value.const_value is None and value.name in named
+    }
+
+
+def _strip(graph: ir.Graph) -> None:
+    for name, value in list(graph.initializers.items()):
+        tensor = value.const_value
+        if tensor is None or tensor.nbytes <= _STORED:
+            continue
+        value.shape = ir.Shape(tensor.shape)
+        value.dtype = tensor.dtype
+        del graph.initializers[name]
+        value.const_value = None
+        if value not in graph.inputs:
+            graph.inputs.append(value)
+
+
+def _named_dims(graph: onnx.GraphProto) -> Iterator[tuple[str, Dims]]:
+    """Every name with its dimensions, through nested graphs; names are unique across scopes."""
+    for info in (*graph.input, *graph.value_info, *graph.output):
+        if info.type.HasField("tensor_type") and info.type.tensor_type.HasField("shape"):
+            shape = info.type.tensor_type.shape
+            yield info.name, tuple(_dim(d) for d in shape.dim)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _named_dims(attribute.g)
+
+
+def _dim(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
+    if dim.HasField("dim_value"):
+        return dim.dim_value
+    return dim.dim_param or None
+
+
+def _complete(graph: ir.Graph, found: dict[ir.Value, Dims]) -> None:
+    """Ranks that follow from a Conv's weight where the network's input has none."""
+    nodes = list(graph)
+    for node in reversed(nodes):
+        x = node.inputs[0] if node.inputs else None
+        if x is None or x in found:
+            continue
+        out = found.get(node.outputs[0]) if node.outputs else None
+        weight = _weight_dims(node, found)
+        if weight is not None:
+            found[x] = (None,) * len(weight)
+        elif out is not None and node.op_type in _SAME_SHAPE:
+            found[x] = out
+        elif out is not None and node.op_type in _SAME_RANK:
+            found[x] = (None,) * len(out)
+    for node in nodes:
+        if not node.outputs or node.outputs[0] in found or not node.inputs:
+            continue
+        dims = _output_dims(node, found)
+        if dims is not None:
+            found[node.outputs[0]] = dims
+
+
+def _weight_dims(node: ir.Node, found: dict[ir.Value, Dims]) -> Dims | None:
+    if node.op_type not in ("Conv", "ConvTranspose") or len(node.inputs) < 2:
+        return None
+    weight = node.inputs[1]
+    return None if weight is None else found.get(weight)
+
+
+def _output_dims(node: ir.Node, found: dict[ir.Value, Dims]) -> Dims | None:
+    weight = _weight_dims(node, found)
+    if weight is not None and node.op_type == "Conv":
+        return (None, weight[0], *(None for _ in weight[2:]))
+    if weight is not None:
+        group = node.attributes["group"].as_int() if "group" in node.attributes else 1
+        channels = weight[1] * group if isinstance(weight[1], int) else None
+        return (None, channels, *(None for _ in weight[2:]))
+    x = node.inputs[0]
+    dims = None if x is None else found.get(x)
+    if dims is not None and node.op_type in _SAME_SHAPE:
+        return dims
+    if dims is not None and node.op_type in _SAME_RANK:
+        return (
+            (*dims[:2], *(None for _ in dims[2:])) if node.op_type != "Pad" else (None,) * len(dims)
+        )
+    return None
