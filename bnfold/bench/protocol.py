@@ -18,7 +18,7 @@ from bnfold.bench.records import Quad
 BLOCK_MS = 5.0  # long enough that the clock and the call from Python do not count
 
 _WARM_UP_RUNS = 3
-_MOST_RUNS = 4096  # a model that needs more for one block takes about a microsecond: call overhead
+_MOST_RUNS = 1 << 15  # a model that needs more for a block takes nothing but the call
 _ORDERS = ("ABBA", "BAAB")
 
 Runner = Callable[[], None]

@@ -6,6 +6,7 @@ provider silently, so the provider is asked for alone and looked up afterwards.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ LEVELS = {
     "none": "ORT_DISABLE_ALL",
 }
 
+_LONGEST_REASON = 300
 _ONLY_FATAL = 4  # what goes wrong comes back as an exception; the log would say it twice
 
 
@@ -66,7 +68,7 @@ def open_session(
         except runtime_errors() as error:
             if settings.provider != "cpu" and "cud" in str(error).lower():  # CUDA, cuda, cudnn
                 raise refusal_to_start(settings.provider, str(error)) from error
-            raise ModelError(f"{name}: onnxruntime refuses it: {first_line(error)}") from error
+            raise ModelError(f"{name}: onnxruntime refuses it: {said(error)}") from error
     if session.get_providers()[0] != provider:
         raise refusal_to_start(settings.provider, noise.text)
     if settings.provider != "cpu" and _runs_elsewhere(session, provider):
@@ -116,7 +118,7 @@ class BoundModel:
             self()
         except runtime_errors() as error:
             raise ModelError(
-                f"{self._name}: it does not run on these inputs: {first_line(error)}"
+                f"{self._name}: it does not run on these inputs: {said(error)}"
             ) from error
 
 
@@ -138,10 +140,10 @@ def runtime_errors() -> tuple[type[Exception], ...]:
     return (*own, RuntimeError, ValueError)
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an onnxruntime message, without its numeric prefix."""
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return text.rpartition("[ONNXRuntimeError] : ")[2]
+def said(error: Exception) -> str:
+    """What onnxruntime said, on one line and without its numbers in front."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"^(\[ONNXRuntimeError\] : )?(\d+ : \w+ : )?", "", words)[:_LONGEST_REASON]
 
 
 def _runs_elsewhere(session: Any, provider: str) -> bool:

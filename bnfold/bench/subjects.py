@@ -97,7 +97,7 @@ def _names(models: Sequence[ModelSource], paths: Sequence[Path]) -> list[str]:
 def _subject(path: Path, name: str) -> Subject:
     model = model_io.load(path)
     inputs = tuple(_spec(value) for value in model.graph.inputs if not _has_default(model, value))
-    size_bytes = sum(file.stat().st_size for file in {path.resolve(), *_data_files(model)})
+    size_bytes = sum(file.stat().st_size for file in {path.resolve(), *_data_files(path)})
     return Subject(name, path, inputs, size_bytes)
 
 
@@ -115,11 +115,11 @@ def _spec(value: onnx_ir.Value) -> InputSpec:
     return InputSpec(value.name or "", dtype, dims)
 
 
-def _data_files(model: onnx_ir.Model) -> set[Path]:
+def _data_files(path: Path) -> set[Path]:
     """Every external data file that the initializers of the model and its bodies lie in."""
     return {
         Path(value.const_value.path).resolve()
-        for graph in model.graphs()
+        for graph in onnx_ir.load(path).graphs()
         for value in graph.initializers.values()
         if isinstance(value.const_value, onnx_ir.ExternalTensor)
     }

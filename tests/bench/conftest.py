@@ -1,0 +1,25 @@
+"""Models as ONNX text, saved where a test wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import onnx.parser
+import pytest
+
+HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Callable[..., Path]:
+    """model_file(text, name): a file that holds the model the text describes."""
+
+    def write(text: str, name: str = "model.onnx") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(onnx.parser.parse_model(HEAD + text), path)
+        return path
+
+    return write

@@ -1,0 +1,132 @@
+"""The whole call on small models: what is recorded, and a difference nobody can miss."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx_ir
+import pytest
+
+import bnfold
+from bnfold.bench.sessions import SessionSettings
+from bnfold.errors import ModelError, ProviderUnavailableError, UsageError
+
+
+def sines(count: int) -> str:
+    """A model that takes the sine of its input `count` times over."""
+    steps = "".join(f"t{i + 1} = Sin(t{i}) " for i in range(count))
+    return f"g (float[N,4096] t0) => (float[N,4096] t{count}) {{ {steps} }}"
+
+
+@pytest.fixture
+def pair(model_file):
+    return [model_file(sines(40), "slow.onnx"), model_file(sines(1), "fast.onnx")]
+
+
+def test_forty_times_the_work_is_slower_and_a_fortieth_is_faster(pair):
+    """The difference is so large that a busy machine cannot hide it."""
+    result = bnfold.bench(pair[::-1], pairs=7, levels=("none",))
+    (comparison,) = result.comparisons
+    assert comparison.verdict == "slower"
+    assert comparison.sentence.endswith(")")
+    assert comparison.ratio.high < 0.2
+    back = bnfold.bench(pair, pairs=7, levels=("none",)).comparisons[0]
+    assert back.verdict == "faster"
+    assert back.ratio.low > 5
+
+
+def test_the_record_keeps_every_sample_and_survives_json(pair, model_file):
+    third = model_file(sines(2), "third.onnx")
+    result = bnfold.bench([*pair, third], pairs=6, batch=3, profile=True, seed=5)
+    record = result.to_dict()
+    assert json.loads(json.dumps(record)) == record
+    assert [(c.level, c.baseline, c.candidate) for c in result.comparisons] == [
+        ("all", "slow.onnx", "fast.onnx"),
+        ("all", "slow.onnx", "third.onnx"),
+        ("none", "slow.onnx", "fast.onnx"),
+        ("none", "slow.onnx", "third.onnx"),
+    ]
+    assert all(len(c.quads) == len(c.null_quads) == 6 for c in result.comparisons)
+    assert [c.candidate for c in result.headline] == ["fast.onnx", "third.onnx"]
+    assert {(row.model, row.level) for row in result.isolated} == {
+        (name, level)
+        for name in ("slow.onnx", "fast.onnx", "third.onnx")
+        for level in ("all", "none")
+    }
+    assert len(result.profiles) == 6
+    assert record["inputs"] == [
+        {"name": "t0", "dtype": "float32", "shape": [3, 4096], "source": "random"}
+    ]
+    assert record["schema_version"] == 1
+    assert record["settings"]["seed"] == 5
+
+
+def test_progress_grows_to_its_total(pair):
+    seen = []
+    bnfold.bench(pair, pairs=5, levels=("all",), progress=lambda *step: seen.append(step))
+    done = [step[0] for step in seen]
+    totals = {step[1] for step in seen}
+    assert done == sorted(set(done))
+    assert totals == {done[-1]}
+    assert all(label for *_, label in seen)
+
+
+def test_one_model_is_measured_and_compared_with_nothing(pair):
+    result = bnfold.bench(pair[:1], levels=("all",))
+    assert result.comparisons == ()
+    assert len(result.isolated) == 1
+    assert result.is_conclusive
+
+
+def test_models_in_memory_and_given_inputs_are_measured(pair):
+    models = [onnx_ir.load(path) for path in pair]
+    given = {"t0": np.zeros((2, 4096), np.float32)}
+    result = bnfold.bench(models, pairs=5, levels=("all",), inputs=given)
+    assert [model.name for model in result.models] == ["g", "g (2)"]
+    assert result.inputs[0].source == "given"
+    assert result.inputs[0].shape == (2, 4096)
+
+
+def test_cuda_is_refused_before_anything_is_measured(pair):
+    steps = []
+    with pytest.raises(ProviderUnavailableError) as refusal:
+        bnfold.bench(pair, providers=("cpu", "cuda"), progress=lambda *step: steps.append(step))
+    assert refusal.value.exit_code == 4
+    assert steps == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"pairs": 2}, "pairs must be at least 5, not 2"),
+        ({"threads": 0}, "threads must be at least 1"),
+        ({"batch": 0}, "batch must be at least 1"),
+        ({"levels": ("most",)}, "unknown optimisation level 'most'"),
+        ({"levels": "all"}, "lists of at least one name"),
+        ({"providers": ()}, "lists of at least one name"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(pair, settings, words):
+    with pytest.raises(UsageError, match=words):
+        bnfold.bench(pair, **settings)
+
+
+def test_a_model_that_fails_on_its_inputs_is_named(model_file):
+    text = "g (float[A] x, float[N,L] z) => (float[N,L] y) { y = Add(x, z) }"
+    with pytest.raises(ModelError, match=r"model\.onnx: it does not run on these inputs"):
+        bnfold.bench([model_file(text)], levels=("all",), dims={"A": 3, "L": 4})
+
+
+def test_sessions_of_a_level_differ_from_those_of_another(model_file):
+    """At "none" the two Identity nodes are still there to be profiled."""
+    from bnfold.bench.profile import profile
+    from bnfold.bench.subjects import Subject
+
+    text = "g (float[2] x) => (float[2] y) { a = Identity(x) b = Identity(a) y = Relu(b) }"
+    subject, feeds = Subject("m", model_file(text), (), 0), {"x": np.ones(2, np.float32)}
+    found = {
+        level: {row.op for row in profile(subject, SessionSettings(level=level), feeds).operators}
+        for level in ("all", "none")
+    }
+    assert found == {"all": {"Relu"}, "none": {"Identity", "Relu"}}

@@ -1,0 +1,38 @@
+"""What the machine is, and when its numbers deserve a warning."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bnfold.bench.environment import doubts, environment
+
+QUIET = {"load_average": [0.1, 0.1, 0.1], "cores_usable": 4, "governor": "performance"}
+
+
+def test_the_facts_are_json_and_name_the_machine_and_the_versions():
+    facts = environment(with_gpu=False)
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["cpu"]
+    assert facts["cores_usable"] >= 1
+    assert all(facts["versions"].values())
+    assert facts["gpu"] is None
+
+
+def test_a_quiet_machine_raises_no_doubt():
+    assert doubts(QUIET, threads=4) == ()
+    assert doubts({**QUIET, "load_average": None, "governor": None}, threads=1) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "threads", "words"),
+    [
+        ({"load_average": [3.2, 1.0, 1.0]}, 1, "load average was 3.2 on 4 cores"),
+        ({"governor": "powersave"}, 1, "governor is 'powersave'"),
+        ({}, 8, "8 threads on 4 usable cores"),
+    ],
+)
+def test_what_makes_numbers_unsure_is_said(change, threads, words):
+    (sentence,) = doubts({**QUIET, **change}, threads=threads)
+    assert words in sentence

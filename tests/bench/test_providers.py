@@ -1,0 +1,93 @@
+"""A number never bears the label of a provider that did not run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+
+import onnxruntime
+import pytest
+
+from bnfold.bench.providers import captured_stderr, refusal_to_start, require_provider
+from bnfold.bench.sessions import SessionSettings, open_session
+from bnfold.errors import ModelError, ProviderUnavailableError, UsageError
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+SMALL = "g (float[1] x) => (float[1] y) { y = Relu(x) }"
+
+has_cuda = CUDA in onnxruntime.get_available_providers()
+
+
+@pytest.mark.skipif(has_cuda, reason="this onnxruntime has CUDA built in")
+def test_cuda_is_refused_with_what_there_is_and_how_to_get_it():
+    with pytest.raises(ProviderUnavailableError, match=r"CPU only.*onnxruntime-gpu") as refusal:
+        require_provider("cuda")
+    assert refusal.value.exit_code == 4
+
+
+def test_an_unknown_provider_is_a_usage_error_that_lists_the_known_ones():
+    with pytest.raises(UsageError, match="unknown provider 'tpu': choose from cpu, cuda"):
+        require_provider("tpu")
+
+
+def test_cpu_is_always_there():
+    require_provider("cpu")
+
+
+@pytest.mark.skipif(has_cuda, reason="here CUDA may really start")
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_session_that_fell_back_to_the_cpu_is_refused(monkeypatch, model_file):
+    """onnxruntime gives a session on the CPU, without an exception, where CUDA is missing."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA])
+    with pytest.raises(ProviderUnavailableError, match="would have used the CPU instead"):
+        open_session(model_file(SMALL), SessionSettings(provider="cuda"))
+
+
+@pytest.mark.parametrize(
+    ("taken", "is_refused"),
+    [({CPU: 3}, True), ({CUDA: 2, CPU: 1}, False), ({}, False)],
+)
+def test_a_session_without_a_node_on_cuda_is_refused(monkeypatch, model_file, taken, is_refused):
+    groups = [
+        SimpleNamespace(ep_name=name, get_nodes=lambda n=n: [None] * n) for name, n in taken.items()
+    ]
+    session = SimpleNamespace(
+        get_providers=lambda: [CUDA], get_provider_graph_assignment_info=lambda: groups
+    )
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: session)
+    path = model_file(SMALL)
+    if is_refused:
+        with pytest.raises(ProviderUnavailableError, match="put no node of it on CUDA"):
+            open_session(path, SessionSettings(provider="cuda"))
+    else:
+        assert open_session(path, SessionSettings(provider="cuda")) is session
+
+
+def test_the_refusal_carries_the_line_of_the_log_that_tells_why():
+    noise = "some banner\n[E:onnxruntime] Failed to load libcudnn.so.9: no such file\nmore\n"
+    error = refusal_to_start("cuda", noise)
+    assert "libcudnn.so.9" in str(error)
+    assert "banner" not in str(error)
+    assert "gave no reason" in str(refusal_to_start("cuda", ""))
+
+
+def test_what_native_code_writes_is_caught_and_the_descriptor_is_given_back(capfd):
+    with captured_stderr(True) as noise:
+        os.write(2, b"from native code\n")
+        print("from onnxruntime's python")  # noqa: T201
+    print("afterwards", file=sys.stderr, flush=True)  # noqa: T201
+    assert noise.text == "from native code\nfrom onnxruntime's python\n"
+    assert capfd.readouterr() == ("", "afterwards\n")
+
+
+def test_a_level_that_does_not_exist_is_a_usage_error(model_file):
+    with pytest.raises(UsageError, match="'most': choose from all, extended, basic, none"):
+        open_session(model_file(SMALL), SessionSettings(level="most"))
+
+
+def test_a_model_that_onnxruntime_refuses_is_named(model_file):
+    path = model_file("g (float[1] x) => (float[1] y) { y = Nonsense(x) }", "odd.onnx")
+    with pytest.raises(ModelError, match=r"odd\.onnx: onnxruntime refuses it: .*Nonsense"):
+        open_session(path, SessionSettings())
