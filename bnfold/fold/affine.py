@@ -33,10 +33,12 @@ class Affine:
 
     @property
     def rank(self) -> int:
+        """The rank of the value that it applies to."""
         return self.scale.ndim
 
     @property
     def extents(self) -> tuple[int, ...]:
+        """The shape of `s` and `t` together: 1 along axes where it is constant."""
         return np.broadcast_shapes(self.scale.shape, self.shift.shape)
 
     @property
@@ -51,6 +53,7 @@ class Affine:
 
     @property
     def is_identity(self) -> bool:
+        """Whether it changes nothing that is read."""
         return not self.has_scale and not self.has_shift
 
     @property
@@ -59,6 +62,7 @@ class Affine:
         return bool(np.all(self.scale[~np.isnan(self.scale)] >= 0))
 
     def varies_along(self, axis: int) -> bool:
+        """Whether it differs between entries of that axis, as far as its extents tell."""
         return self.extents[axis] > 1
 
     def after(self, first: Affine) -> Affine:
@@ -70,18 +74,18 @@ class Affine:
         return _same(self.scale, other.scale) and _same(self.shift, other.shift)
 
     def only_scale(self) -> Affine:
+        """`s * x`."""
         return Affine(self.scale, np.zeros_like(self.shift))
 
     def only_shift(self) -> Affine:
+        """`x + t`."""
         return Affine(np.ones_like(self.scale), self.shift)
 
     def fits(self, dims: Dims | None) -> bool:
         """Whether it broadcasts into a value of these dimensions without enlarging it."""
         if dims is None or len(dims) != self.rank:
             return False
-        return all(
-            extent == 1 or extent == dim for extent, dim in zip(self.extents, dims, strict=True)
-        )
+        return all(extent in (1, dim) for extent, dim in zip(self.extents, dims, strict=True))
 
     def channels(self, axis: int, count: int) -> tuple[Array, Array] | None:
         """`(s, t)` as vectors `[count]` along `axis`; None if it varies along another axis."""

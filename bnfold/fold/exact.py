@@ -38,6 +38,7 @@ class Exact:
 
     @property
     def size(self) -> int:
+        """Elements."""
         return math.prod(self.shape)
 
     def value(self) -> Array:
@@ -93,7 +94,7 @@ def of_tensor(tensor: ir.TensorProtocol) -> Exact:
         stored = tensor.numpy()
         return np.asarray(stored[start:stop] if stored.ndim else stored).astype(np.float64)
 
-    return _kept(tuple(int(d) for d in tensor.shape), tensor.dtype, rows)
+    return _kept(tensor.numpy().shape, tensor.dtype, rows)
 
 
 def of_array(array: Array, dtype: ir.DataType) -> Exact:
@@ -160,4 +161,5 @@ def _to_odd_float32(values: Array) -> npt.NDArray[np.float32]:
     beyond = np.abs(nearest.astype(np.float64)) > np.abs(values)
     truncated = np.where(beyond, np.nextafter(nearest, np.float32(0)), nearest)
     inexact = (truncated.astype(np.float64) != values) & np.isfinite(values)
-    return (truncated.view(np.uint32) | inexact.astype(np.uint32)).view(np.float32)
+    odd = truncated.view(np.uint32) | inexact.astype(np.uint32)
+    return np.asarray(odd.view(np.float32))

@@ -245,8 +245,12 @@ def _not_ours(source: Source, facts: Facts) -> Refusal | None:
         "SimplifiedLayerNormalization",
     ):
         return Refusal("run-time-statistics", "it ends a normalisation computed at run time")
-    if is_op(walk, "Mul") and any(
-        is_op(v.producer(), "Reciprocal", "Pow", "Sqrt") for v in walk.inputs if v is not None
+    if (
+        walk is not None
+        and is_op(walk, "Mul")
+        and any(
+            is_op(v.producer(), "Reciprocal", "Pow", "Sqrt") for v in walk.inputs if v is not None
+        )
     ):
         return Refusal("run-time-statistics", "it ends a normalisation computed at run time")
     return None

@@ -24,7 +24,10 @@ FLOATS = frozenset(
 DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
 _SHAPE_ONLY = frozenset(("Shape", "Size"))
 _PURE = frozenset(
-    ["Abs", "Add", "Cast", "CastLike", "Clip", "Concat", "ConstantOfShape", "Div", "Equal", "Exp", "Expand", "Flatten", "Floor", "Gather", "Greater", "Identity", "Less", "Log", "Max", "Min", "Mul", "Neg", "Not", "Pow", "Range", "Reciprocal", "ReduceProd", "ReduceSum", "Reshape", "Sigmoid", "Slice", "Softplus", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Tile", "Transpose", "Unsqueeze", "Where"]
+    "Abs Add Cast CastLike Clip Concat ConstantOfShape Div Equal Exp Expand Flatten Floor "
+    "Gather Greater Identity Less Log Max Min Mul Neg Not Pow Range Reciprocal ReduceProd "
+    "ReduceSum Reshape Sigmoid Slice Softplus Sqrt Squeeze Sub Sum Tanh Tile Transpose "
+    "Unsqueeze Where".split()  # noqa: SIM905 - a list of names reads best as words
 )
 _LARGEST_COMPUTED = 1 << 24  # elements of a constant that is computed and not stored
 
@@ -58,6 +61,7 @@ class Facts:
         return None if value is None else self._dims.get(value)
 
     def rank(self, value: ir.Value | None) -> int | None:
+        """How many axes the value has; None if it is not known."""
         dims = self.dims(value)
         return None if dims is None else len(dims)
 
@@ -70,6 +74,7 @@ class Facts:
         return extent if isinstance(extent, int) else None
 
     def opset(self, domain: str = "") -> int:
+        """The version of the domain's operators that the model uses."""
         imports = self.model.opset_imports
         return imports.get(domain, imports.get("ai.onnx" if domain == "" else domain, 1))
 
@@ -115,6 +120,7 @@ class Facts:
         return self._exact[value]
 
     def dtype(self, value: ir.Value) -> ir.DataType | None:
+        """The element type; None if it is not known."""
         tensor = value.const_value
         return tensor.dtype if tensor is not None else value.dtype
 
@@ -128,6 +134,7 @@ class Facts:
         self._dims[value] = exact.shape
 
     def learn_dims(self, value: ir.Value, dims: Dims | None) -> None:
+        """The shape of a value that the engine made."""
         if dims is not None:
             self._dims[value] = dims
 
@@ -172,7 +179,7 @@ class Facts:
         if len(extents) != len(dims):
             return None
         shape = np.array(extents, dtype=np.int64)
-        return shape if node.op_type == "Shape" else np.prod(shape, dtype=np.int64)
+        return shape if node.op_type == "Shape" else np.asarray(np.prod(shape, dtype=np.int64))
 
     def _compute(self, node: ir.Node, value: ir.Value) -> Constant | None:
         inputs: list[Constant | None] = []

@@ -64,6 +64,7 @@ class Decision:
 
     @property
     def is_folded(self) -> bool:
+        """Whether it is gone."""
         return self.status == "folded"
 
 
@@ -83,22 +84,27 @@ class Ledger:
 
     @property
     def batch_norms(self) -> tuple[Decision, ...]:
+        """The decisions about BatchNormalization nodes."""
         return tuple(d for d in self.decisions if d.op == "BatchNormalization")
 
     @property
     def batch_norms_before(self) -> int:
+        """How many the model had."""
         return len(self.batch_norms)
 
     @property
     def batch_norms_after(self) -> int:
+        """How many it still has."""
         return sum(not d.is_folded for d in self.batch_norms)
 
     @property
     def kept(self) -> tuple[Decision, ...]:
+        """The decisions that left something where it was."""
         return tuple(d for d in self.decisions if not d.is_folded)
 
     @property
     def folded(self) -> tuple[Decision, ...]:
+        """The decisions that folded."""
         return tuple(d for d in self.decisions if d.is_folded)
 
     def to_dict(self) -> dict[str, Any]:

@@ -87,7 +87,7 @@ Answer = Sequence[Step] | Refusal
 """Alternatives, best first; or why there is none."""
 
 Question = Callable[[ir.Node, Mapping[int, Affine], "Facts"], Answer]
-"""Backward: output index to the affine demanded. Forward: input index to the affine that arrives."""
+"""Backward: output index to the affine demanded. Forward: input index to the one that arrives."""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 Backward, a *demand* on a value asks its producer to make `A(v)` in place of `v`. Nodes are visited
 last first, so that all readers of a value have spoken before its producer is asked. Forward, a
-*gauge* on a value says that it will carry `v'` with `v = A(v')`; nodes are visited first to last, so
-that all inputs of a join are known when it is asked. A rule may offer alternatives; they are tried
-in order and the first that ends in absorption everywhere wins. Nothing is edited here.
+*gauge* on a value says that it will carry `v'` with `v = A(v')`; nodes are visited first to last,
+so that all inputs of a join are known when it is asked. A rule may offer alternatives; they are
+tried in order and the first that ends in absorption everywhere wins. Nothing is edited here.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Search:
         asked: Mapping[tuple[ir.Node, int], Affine],
         witnesses: set[ir.Node],
     ) -> Affine | Refusal:
-        """What all readers together ask of the value; a reader that asks nothing wants it as it is."""
+        """What all readers together ask of the value; one that asks nothing wants it as it is."""
         dims = self._facts.dims(value)
         first = next(iter(asked.values()))
         if value.is_graph_output():

@@ -13,10 +13,12 @@ _STORED = (
     1024  # bytes: larger tensors are inputs while shapes are inferred; no shape depends on them
 )
 _SAME_SHAPE = frozenset(
-    ["Abs", "BatchNormalization", "Cast", "Clip", "Dropout", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "Mish", "Neg", "PRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Sqrt", "Tanh"]
+    "Abs BatchNormalization Cast Clip Dropout Elu Erf Exp HardSigmoid HardSwish Identity "
+    "LeakyRelu Log Mish Neg PRelu Relu Selu Sigmoid Softplus Sqrt Tanh".split()  # noqa: SIM905 - a list of names reads best as words
 )
 _SAME_RANK = frozenset(
-    ["AveragePool", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization", "MaxPool", "Pad", "Resize", "Upsample"]
+    "AveragePool GlobalAveragePool GlobalMaxPool InstanceNormalization MaxPool Pad Resize "
+    "Upsample".split()  # noqa: SIM905 - a list of names reads best as words
 )
 
 
@@ -87,7 +89,7 @@ def _strip(graph: ir.Graph) -> None:
         tensor = value.const_value
         if tensor is None or tensor.nbytes <= _STORED:
             continue
-        value.shape = ir.Shape(tensor.shape)
+        value.shape = ir.Shape([int(d) for d in tensor.shape])  # type: ignore[arg-type]
         value.dtype = tensor.dtype
         del graph.initializers[name]
         value.const_value = None

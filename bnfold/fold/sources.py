@@ -4,8 +4,8 @@
     x * c, c * x, x / c              s = c, c, 1 / c                  t = 0
     x + c, c + x, x - c, c - x       s = 1, 1, 1, -1                  t = c, c, -c, c
 
-A constant counts only if, right-aligned against the known rank of `x`, it leaves the shape of `x` as
-it is and varies along one axis at most. All in float64 from the stored values.
+A constant counts only if, right-aligned against the known rank of `x`, it leaves the shape of `x`
+as it is and varies along one axis at most. All in float64 from the stored values.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Source:
 
     @property
     def is_batch_norm(self) -> bool:
+        """Whether it is a BatchNormalization, not constant arithmetic."""
         return self.node.op_type == "BatchNormalization"
 
 

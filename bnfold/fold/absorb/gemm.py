@@ -1,7 +1,7 @@
 """Gemm takes an affine on either side into its matrix and its addend.
 
-Letters: Y [M, N] = alpha * A @ B + beta * C, with A [M, K] and B [K, N] after transA and transB, and
-C absent or broadcastable to [M, N]; s, t the affine's channels.
+Letters: Y [M, N] = alpha * A @ B + beta * C, with A [M, K] and B [K, N] after transA and transB,
+and C absent or broadcastable to [M, N]; s, t the affine's channels.
 Source: ONNX operators, Gemm-7 to Gemm-13.
 """
 
@@ -44,7 +44,8 @@ def gemm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
 def gemm_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
     """An affine that precedes a Gemm becomes part of it.
 
-    alpha * (s A' + t) @ B + beta * C = alpha * A' @ (s[:, None] * B) + 1 * (beta * C + alpha * t @ B)
+    alpha * (s A' + t) @ B + beta * C
+        = alpha * A' @ (s[:, None] * B) + 1 * (beta * C + alpha * t @ B)
 
     s, t: [K]. Where C is computed at run time, the shift `alpha * t @ B` moves on to the readers.
     """
@@ -60,7 +61,8 @@ def gemm_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
     folded = scaled(matrix, s[None, :] if transposed else s[:, None])
     if not gauges[0].has_shift:
         kept = input_of(node, 2)
-        inputs = (node.inputs[0], folded) if kept is None else (node.inputs[0], folded, kept)
+        inputs: tuple[Operand, ...] = (node.inputs[0], folded)
+        inputs = inputs if kept is None else (*inputs, kept)
         return [Step("gemm-forward", nodes=(NewNode("Gemm", inputs),))]
     added = attribute_of(node, "alpha", 1.0) * product(t, matrix, transposed=transposed)
     addend = _addend(node, facts)

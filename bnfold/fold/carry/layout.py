@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -49,8 +49,8 @@ def _dropping() -> Refusal:
 
 
 def transpose_after(node: ir.Node, demands: Mapping[int, Affine], _facts: Facts) -> Answer:
-    """y = transpose(x, p), so A on y is transpose(A, p^-1) on x: s and t have the axes of the value."""
-    inverse = np.argsort(_permutation(node, demands[0].rank))
+    """y = transpose(x, p), so A on y is transpose(A, p^-1) on x: s and t have the value's axes."""
+    inverse = np.argsort(_permutation(node, demands[0].rank)).tolist()
     return [Step("layout", {0: _transposed(demands[0], inverse)})]
 
 
@@ -59,13 +59,12 @@ def transpose_before(node: ir.Node, gauges: Mapping[int, Affine], _facts: Facts)
     return [Step("layout", {0: _transposed(gauges[0], _permutation(node, gauges[0].rank))})]
 
 
-def _permutation(node: ir.Node, rank: int) -> Array:
-    return np.array(attribute_of(node, "perm", None) or range(rank)[::-1])
+def _permutation(node: ir.Node, rank: int) -> Sequence[int]:
+    return attribute_of(node, "perm", None) or range(rank)[::-1]
 
 
-def _transposed(affine: Affine, axes: Array) -> Affine:
-    order = [int(a) for a in axes]
-    return Affine(affine.scale.transpose(order), affine.shift.transpose(order))
+def _transposed(affine: Affine, axes: Sequence[int]) -> Affine:
+    return Affine(affine.scale.transpose(axes), affine.shift.transpose(axes))
 
 
 def reshape_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -107,8 +106,8 @@ def _regrouped(array: Array, here: Dims, there: Dims) -> Array | None:
         if math.prod(own) != math.prod(other):  # type: ignore[arg-type]
             return None
         pieces.append((ours, theirs, tuple(own)))  # type: ignore[arg-type]
-        for i in theirs:
-            shape[i] = there[i]  # type: ignore[call-overload]
+        for i, dim in zip(theirs, other, strict=True):
+            shape[i] = dim  # type: ignore[assignment]
     full = list(array.shape)
     for ours, _, own_dims in pieces:
         for i, dim in zip(ours, own_dims, strict=True):

@@ -109,7 +109,7 @@ def _begins_inside(
 
 
 def reduce_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """s * mean(x) + t = mean(s x + t), s * max(x) + t = max(s x + t) for s >= 0, s * sum(x) = sum(s x).
+    """s mean(x) + t = mean(s x + t), s max(x) + t = max(s x + t) for s >= 0, s sum(x) = sum(s x).
 
     The reduced axes come back with extent 1 where keepdims = 0 took them away.
     """

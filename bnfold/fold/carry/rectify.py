@@ -1,4 +1,4 @@
-"""Operators f with f(s x) = s f(x) for s >= 0: a scale that is not negative passes, a shift does not."""
+"""Operators f with f(s x) = s f(x) for s >= 0: such a scale passes, a shift does not."""
 
 from __future__ import annotations
 

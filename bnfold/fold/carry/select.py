@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.fold.affine import Affine, Array, identity
 from bnfold.fold.graph import Facts, attribute_of, input_of, is_op
 from bnfold.fold.plan import Answer, Refusal, Rule, Step
+
+Indices = npt.NDArray[np.int64]
 
 _DYNAMIC = Refusal("dynamic-indices", "which part it takes is known only at run time")
 _UNKNOWN = Refusal("shape-unknown", "the extent of the axis that it works on is not known")
@@ -143,7 +146,7 @@ def unread_parts(node: ir.Node, index: int, facts: Facts) -> Affine | None:
     return None if isinstance(answer, Refusal) else answer[0].passes[0]
 
 
-def _taken(node: ir.Node, facts: Facts) -> tuple[dict[int, Array], int] | Refusal:
+def _taken(node: ir.Node, facts: Facts) -> tuple[dict[int, Indices], int] | Refusal:
     """Axis to the indices that are read, and the rank of x."""
     rank = facts.rank(node.inputs[0])
     if rank is None:
@@ -159,15 +162,17 @@ def _taken(node: ir.Node, facts: Facts) -> tuple[dict[int, Array], int] | Refusa
             flat = np.where(flat < 0, flat + extent, flat)
         elif np.any(flat < 0):
             return _UNKNOWN
-        return {axis: flat}, rank
+        return {axis: np.asarray(flat)}, rank
     return _sliced_axes(node, rank, facts)
 
 
-def _sliced_axes(node: ir.Node, rank: int, facts: Facts) -> tuple[dict[int, Array], int] | Refusal:
-    bounds = []
+def _sliced_axes(
+    node: ir.Node, rank: int, facts: Facts
+) -> tuple[dict[int, Indices], int] | Refusal:
+    bounds: list[Indices | None] = []
     for position, name in enumerate(("starts", "ends", "axes", "steps"), start=1):
         if name in node.attributes:
-            bounds.append(np.array(attribute_of(node, name, ())))
+            bounds.append(np.array(attribute_of(node, name, ()), dtype=np.int64))
             continue
         value = input_of(node, position)
         constant = facts.constant(value)
@@ -179,7 +184,7 @@ def _sliced_axes(node: ir.Node, rank: int, facts: Facts) -> tuple[dict[int, Arra
         return _DYNAMIC
     axes = np.arange(len(starts)) if axes is None else axes
     steps = np.ones(len(starts), dtype=np.int64) if steps is None else steps
-    taken: dict[int, Array] = {}
+    taken: dict[int, Indices] = {}
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         extent = facts.dim(node.inputs[0], int(axis) % rank)
         if extent is None:
@@ -210,12 +215,12 @@ def _with_gathered_axis(array: Array, node: ir.Node, facts: Facts, count: int) -
     return expanded.reshape(*array.shape[:axis], indices.size, *array.shape[axis + count :])
 
 
-def _reads_part(indices: Array, extent: int | None) -> bool:
+def _reads_part(indices: Indices, extent: int | None) -> bool:
     return extent is None or len(np.unique(indices)) != extent
 
 
 def _spread(
-    scale: Array, shift: Array, axis: int, indices: Array, extent: int
+    scale: Array, shift: Array, axis: int, indices: Indices, extent: int
 ) -> tuple[Array, Array] | None:
     """The arrays over the whole axis: what is asked at `indices`, NaN ("any") elsewhere."""
     results = []

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.fold.affine import Affine, Array
 from bnfold.fold.exact import of_array
 from bnfold.fold.graph import Facts, attribute_of, input_of
 from bnfold.fold.plan import Answer, NewNode, Refusal, Rule, Step
+
+Widths = npt.NDArray[np.int64]
 
 _AXIS = Refusal("not-per-channel", "it works along an axis along which the affine varies")
 _DYNAMIC = Refusal("dynamic-pads", "how much it pads is known only at run time")
@@ -110,8 +113,8 @@ def pad_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Ans
     return _constant_pad(node, gauge, [(v - gauge.shift) / gauge.scale], v, facts)
 
 
-def _padded_channels(node: ir.Node, gauge: Affine, pads: Array, v: float) -> Answer:
-    """Constant entries appear along the affine's own axis: there the identity holds, as v stays v."""
+def _padded_channels(node: ir.Node, gauge: Affine, pads: Widths, v: float) -> Answer:
+    """Constant entries appear along the affine's own axis: there v stays v, the identity."""
     widths = [(int(b), int(e)) for b, e in pads.T]
     grown = [i for i, (b, e) in enumerate(widths) if (b or e)]
     if any(not gauge.varies_along(i) for i in grown):
@@ -125,9 +128,9 @@ def _padded_channels(node: ir.Node, gauge: Affine, pads: Array, v: float) -> Ans
 
 
 def _inside(
-    demand: Affine, begins: Array, ends: Array
+    demand: Affine, begins: Widths, ends: Widths
 ) -> tuple[Affine | None, list[tuple[Array, Array]] | None]:
-    """The demand on what is not padding; and that on the padding, where it has channels of its own."""
+    """The demand on what is not padding; and that on padding which has channels of its own."""
     grown = [i for i in range(demand.rank) if (begins[i] or ends[i]) and demand.varies_along(i)]
     if not grown:
         return demand, None
@@ -160,7 +163,7 @@ def _constant_pad(
     return [Step("pad", {0: passed}, nodes=(NewNode("Pad", (x, pads, value, *rest)),))]
 
 
-def _pads(node: ir.Node, rank: int, facts: Facts) -> Array | Refusal:
+def _pads(node: ir.Node, rank: int, facts: Facts) -> Widths | Refusal:
     """`[2, rank]`: elements added before and after each axis."""
     pads = attribute_of(node, "pads", None) or attribute_of(node, "paddings", None)
     if pads is None:
