@@ -95,7 +95,8 @@ def _transposed_window(
     """The window and the output sizes of a ConvTranspose.
 
     `output_shape` and SAME_* fix the output and leave the pads to be found; an odd pad goes to the
-    end with SAME_UPPER and to the beginning otherwise.
+    end with SAME_UPPER and to the beginning otherwise. As in onnxruntime SAME_* never extends what
+    the windows reach, so that a kernel shorter than its stride gives less than size * stride.
     """
     rank = len(sizes)
     strides = call.integers("strides") or [1] * rank
@@ -109,7 +110,7 @@ def _transposed_window(
     ]
     begin, end = pads[:rank], pads[rank:]
     if wanted is None and auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-        wanted = [n * s for n, s in zip(sizes, strides, strict=True)]
+        wanted = [min(n * s, f) for n, s, f in zip(sizes, strides, full, strict=True)]
     if wanted is not None:
         wanted = wanted[-rank:]
         totals = [max(f - w, 0) for f, w in zip(full, wanted, strict=True)]
