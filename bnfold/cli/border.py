@@ -48,7 +48,7 @@ class Border:
         click.echo(one_sentence(error), err=True)
         raise click.exceptions.Exit(exit_code(error)) from error
 
-    def _show_warning(  # noqa: PLR0917 (the signature that `warnings` calls)
+    def _show_warning(
         self,
         message: Warning | str,
         category: type[Warning],

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from bnfold.cli.paths import require_target
 from bnfold.cli.verbosity import is_quiet
 from bnfold.report.blocks import Block
 from bnfold.report.plain import plain_text
 
 STDOUT = "-"
 
+
+def _checked(_ctx: click.Context, _parameter: click.Parameter, target: str | None) -> str | None:
+    if target is not None and target != STDOUT:
+        require_target(Path(target))
+    return target
+
+
 json_option = click.option(
     "--json",
     "json_target",
     metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    callback=_checked,
     help="Write the record as JSON; '-' is stdout, in place of the text.",
 )
 

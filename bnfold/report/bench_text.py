@@ -25,7 +25,8 @@ def bench_blocks(result: BenchResult, *, every_row: bool = False) -> list[Block]
     blocks: list[Block] = []
     for comparison in result.headline:
         style = VERDICT_STYLES[comparison.verdict]
-        blocks.append(Line(f"{comparison.verdict}: {comparison.sentence}", style or "title"))
+        pair = f"{comparison.candidate} against {comparison.baseline}"
+        blocks.append(Line(f"{pair}: {comparison.sentence}", style or "title"))
     if result.comparisons:
         blocks += [blank(), _comparisons(result.comparisons)]
         reasons = dict.fromkeys(c.reason for c in result.comparisons if c.reason)
