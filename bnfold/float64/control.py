@@ -26,7 +26,7 @@ def values_read(node: ir.Node) -> list[ir.Value]:
         else:
             continue
         for graph in graphs:
-            values += graph.outputs
+            values.extend(graph.outputs)
             for inner in graph:
                 values += values_read(inner)
     return values

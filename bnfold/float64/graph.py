@@ -11,7 +11,7 @@ import onnx_ir as ir
 from bnfold.errors import DataError, ModelError
 from bnfold.float64 import control
 from bnfold.float64.call import Array, UnsupportedOperatorError, to_float64
-from bnfold.float64.operators import run_op
+from bnfold.float64.operators import count_outputs, run_op
 
 Observer = Callable[[str, Array], None]
 Nodes = Collection[ir.Node] | ir.Graph | ir.Function
@@ -174,7 +174,7 @@ class Interpreter:
             inputs,
             attributes,
             opset=opset,
-            n_outputs=len(node.outputs),
+            n_outputs=count_outputs(node),
             domain=node.domain,
         )
 

@@ -93,6 +93,12 @@ def run_op(
     return [result] if isinstance(result, np.ndarray) else [np.asarray(y) for y in result]
 
 
+def count_outputs(node: ir.Node) -> int:
+    """How many outputs the node has, without those left out at the end."""
+    used = [i for i, output in enumerate(node.outputs, start=1) if output.name != ""]
+    return max(used, default=0)
+
+
 def run_node(
     node: ir.Node,
     inputs: Sequence[Array | None],
@@ -116,7 +122,7 @@ def run_node(
         inputs,
         values,
         opset=opset,
-        n_outputs=len(node.outputs),
+        n_outputs=count_outputs(node),
         domain=node.domain,
         round_casts=round_casts,
         output_dtype=None if dtype is None else dtype.numpy(),

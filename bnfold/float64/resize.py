@@ -101,9 +101,13 @@ def _fit(call: Call, extents: Sequence[int], sizes: Sequence[int]) -> tuple[list
 
 
 def _coordinates(axis: Axis, method: Method) -> Array:
-    """Where in the input each output position looks."""
-    y, n, scale = np.arange(axis.size_out, dtype=np.float64), axis.size_in, axis.scale
-    out = axis.size_out
+    """Where in the input each output position looks.
+
+    For `nearest` in float32, as onnxruntime does: the last bit decides which element is copied.
+    """
+    real = np.float32 if method.mode == "nearest" else np.float64
+    n, out, scale = axis.size_in, axis.size_out, real(axis.scale)
+    y: Array = np.arange(out, dtype=real)
     match method.coordinates:
         case "half_pixel":
             at = (y + 0.5) / scale - 0.5
@@ -151,7 +155,7 @@ def _nearest(at: Array, axis: Axis, mode: str) -> Array:
 def _weights(axis: Axis, at: Array, method: Method) -> Array:
     """The matrix [out, in] of a linear or cubic resize; its rows sum to 1.
 
-    Taps beyond the border read the border, or with `exclude_outside` and `antialias` nothing.
+    Taps beyond the border read the border, or with `exclude_outside` nothing.
     """
     stretch = min(axis.scale, 1.0) if method.antialias else 1.0
     cubic = method.mode == "cubic"
@@ -159,9 +163,9 @@ def _weights(axis: Axis, at: Array, method: Method) -> Array:
     radius = math.ceil((2 if cubic else 1) / stretch)
     taps = np.floor(at)[:, None].astype(np.int64) + np.arange(1 - radius, radius + 1)
     weights = kernel((taps - at[:, None]) * stretch)
-    if method.antialias or method.exclude_outside:
+    if method.exclude_outside:
         weights = np.where((taps >= 0) & (taps < axis.size_in), weights, 0.0)
-        weights = weights / weights.sum(axis=1, keepdims=True)
+    weights = weights / weights.sum(axis=1, keepdims=True)
     matrix = np.zeros((axis.size_out, axis.size_in))
     rows = np.arange(axis.size_out)[:, None]
     np.add.at(matrix, (rows, np.clip(taps, 0, axis.size_in - 1)), weights)
