@@ -96,6 +96,22 @@ def test_what_runs_a_model_names_the_operator_that_it_does_not_know(place, custo
     assert place.content() == before
 
 
-def test_folding_leaves_an_unknown_operator_alone(place, custom):
-    assert place.call("fold", "custom.onnx", "-o", "out.onnx").exit_code == 0
+def test_folding_leaves_an_unknown_operator_alone_and_says_so(place, custom):
+    result = place.call("fold", "custom.onnx", "-o", "out.onnx")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "bnfold: note: custom.onnx: operators of the unknown domain 'my.ops' stay as they are\n"
+    )
     assert [node.domain for node in onnx.load(place / "out.onnx").graph.node] == ["my.ops"]
+
+
+def test_a_domain_that_the_model_does_not_import_is_refused(place):
+    model = onnx.parser.parse_model(UNKNOWN_DOMAIN)
+    del model.opset_import[1]
+    onnx.save(model, place / "bad.onnx")
+    before = place.content()
+    result = place.call("fold", "bad.onnx", "-o", "out.onnx")
+    assert result.exit_code == 2
+    assert_one_sentence(result.stderr)
+    assert "'my.ops' is not imported" in result.stderr
+    assert place.content() == before
