@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from bnfold.errors import DataError
 from bnfold.verify.records import FeedRow
-from bnfold.verify.signature import TensorSpec, dims_text, numpy_dtype
+from bnfold.verify.signature import Array, TensorSpec, dims_text, numpy_dtype
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Bounds = Mapping[str, tuple[int, int]]
 
 PLAN = (
@@ -127,9 +125,7 @@ def _array(
     return _real(shape, kind, rng, is_narrow=dtype.itemsize < 4).astype(dtype)
 
 
-def _real(
-    shape: tuple[int, ...], kind: str, rng: np.random.Generator, *, is_narrow: bool
-) -> Array:
+def _real(shape: tuple[int, ...], kind: str, rng: np.random.Generator, *, is_narrow: bool) -> Array:
     if kind == "zeros":
         return np.zeros(shape)
     if kind == "impulses":
@@ -167,8 +163,7 @@ def misfit(spec: TensorSpec, array: Array) -> str | None:
     if dims is None:
         return None
     fits = len(dims) == array.ndim and all(
-        not isinstance(dim, int) or dim == size
-        for dim, size in zip(dims, array.shape, strict=True)
+        not isinstance(dim, int) or dim == size for dim, size in zip(dims, array.shape, strict=True)
     )
     got = dims_text(array.shape)
     return None if fits else f"input {spec.name!r} wants shape {dims_text(dims)}, got {got}"

@@ -9,12 +9,11 @@ weight stays or, with probability `MOVED`, goes to the next number of its dtype,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from bnfold.verify.signature import Array
 
 MOVED = 0.25
 """Gives a standard deviation of half an ulp, 1.7 times that of one correct rounding."""

@@ -11,6 +11,8 @@ import onnx_ir as ir
 
 from bnfold.errors import ModelError
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 Dim = int | str | None
 """A known extent, the name of a symbolic one, or None where nothing is said."""
 
@@ -72,3 +74,8 @@ def _dim(dim: int | ir.SymbolicDim) -> Dim:
 
 _NUMPY_NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
 _ONNX_NAMES = {name: onnx for onnx, name in _NUMPY_NAMES.items()}
+
+
+def is_exact_dtype(dtype: np.dtype[Any]) -> bool:
+    """Whether values of it are equal or not, with no rounding between: integers, bool, strings."""
+    return dtype.kind in "biuSUO"

@@ -33,8 +33,8 @@ def compare_inputs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> list[Str
         if name not in ours or name not in theirs:
             has, lacks = ("original", "other") if name in ours else ("other", "original")
             raise ModelError(
-                f"the models have different inputs: {name!r} is an input of the {has} model and not "
-                f"of the {lacks} ({_names(a)} against {_names(b)})"
+                f"the models have different inputs: the {has} model has {name!r}, the {lacks} "
+                f"has not ({_names(a)} against {_names(b)})"
             )
         if not _fit(ours[name], theirs[name]):
             raise ModelError(

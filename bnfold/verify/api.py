@@ -1,0 +1,81 @@
+"""`bnfold.verify`: two models in, a verdict with its evidence out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bnfold.verify.job import Job, Progress
+from bnfold.verify.pairing import pair
+from bnfold.verify.records import Verification
+from bnfold.verify.runtime import Setting, require_setting
+from bnfold.verify.save_data import save_feeds
+from bnfold.verify.structure import difference_sentence
+from bnfold.verify.subject import Source
+from bnfold.verify.trial import has_numbers
+from bnfold.verify.user_data import Data
+
+if TYPE_CHECKING:
+    import torch
+
+
+def verify(
+    a: Source | torch.nn.Module,
+    b: Source,
+    *,
+    data: Data | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    provider: str = "cpu",
+    levels: Sequence[str] = ("none", "all"),
+    dims: Mapping[str, int] | None = None,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
+    save_data: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Whether `b` computes what `a` computes, up to the rounding that `a` itself has.
+
+    Args:
+        a: the original: a path, a ModelProto, an onnx_ir.Model, a torch module, or what
+            `bnfold.export` takes (`package.module:factory`, `file.py:factory`, a .pt2 program).
+        b: the other model, as ONNX.
+        data: inputs to compare on: a .npz, a .npy, a folder of `test_data_set_*`, arrays by name,
+            or an iterable of those. Without it, inputs are made up from the graph and the seed.
+        samples: how many sets of inputs at most; 8 made-up ones, or all of the data.
+        seed: of the made-up inputs and of the original's neighbours.
+        provider: "cpu" or "cuda".
+        levels: of the runtime's optimisations; each is judged by itself.
+        dims: extents for symbolic dimensions of made-up inputs, by name.
+        custom_ops: shared libraries with operators for onnxruntime.
+        save_data: a folder to write the inputs and the original's outputs to.
+        progress: called with (done, total).
+
+    Raises:
+        ModelError: a model is malformed, or no inputs can fit both.
+        DataError: the data does not fit; the message names the input.
+        ProviderUnavailableError: the provider does not run here.
+    """
+    libraries = tuple(os.fspath(path) for path in custom_ops)
+    require_setting(provider, levels, libraries)
+    models = pair(a, b, has_custom_ops=bool(libraries))
+    job = Job(models, Setting(provider, levels[0], libraries), tuple(levels), seed, progress)
+    fatal = difference_sentence(models.structure)
+    if fatal is not None:
+        return job.unmeasured("different", f"the models have different outputs: {fatal}")
+    random = models.randomness()
+    if random is not None:
+        return job.unmeasured(
+            "inconclusive",
+            f"{random} draws new numbers in every run, so not even the original agrees with "
+            "itself; export the model for inference",
+        )
+    first = job.on_generated(samples, dims or {}) if data is None else job.on_data(data, samples)
+    if save_data is not None:
+        save_feeds(save_data, first.feeds, models.original.outputs, first.runs)
+    if not has_numbers(first.runs):
+        reason = "the original itself gives only NaN or Inf on these inputs; give it other data"
+        feeds = tuple(feed.row() for feed in first.feeds)
+        return replace(job.unmeasured("inconclusive", reason), feeds=feeds)
+    return job.compare(first, is_user_data=data is not None)

@@ -1,0 +1,130 @@
+"""One output under test: what it should be on each feed, the noise allowed, and the row it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnfold.verify.measure import Judgement, Tally, channel_axes, judge, scale_of, ulp_of
+from bnfold.verify.records import OutputRow
+from bnfold.verify.signature import Array, is_exact_dtype
+
+Runs = Sequence[Array]
+"""One array a feed."""
+
+TIES = 1e-3
+"""This part of an output of integers may differ: a decision between two equal scores is open."""
+
+
+class OutputCase:
+    """An output with its reference on each feed; errors of copies of the original are added."""
+
+    def __init__(self, name: str, feeds: Sequence[str], references: Runs, original: Runs) -> None:
+        self.name = name
+        self._feeds, self._references = feeds, references
+        self._is_exact = is_exact_dtype(original[0].dtype)
+        shapes = [array.shape for array in references]
+        self._axes = () if self._is_exact else channel_axes(shapes)
+        self._scales = [1.0 if self._is_exact else scale_of(array) for array in references]
+        self._ulp = ulp_of(original[0].dtype)
+        self._noise, self._magnitude = Tally(), Tally()
+        if not self._is_exact:
+            for feed, array, scale in zip(feeds, references, self._scales, strict=True):
+                finite = np.where(np.isfinite(array), array, np.nan)
+                self._magnitude.add(feed, finite / scale, self._axes)
+
+    def add_noise(self, index: int, run: Array) -> None:
+        """Takes in the run of a neighbour of the original on the feed of this index."""
+        self._noise.add(self._feeds[index], self._error(index, run), self._axes)
+
+    def row(
+        self, level: str, original: Runs, other: Runs, *, is_own_reference: bool = False
+    ) -> OutputRow:
+        """The verdict on this output; `is_own_reference`: the reference is `original` itself."""
+        own = self._noise if is_own_reference else self._noise.plus(self._tally(original))
+        its = self._tally(other)
+        if self._is_exact:
+            return self._exact_row(level, original, other, own, its)
+        judged = judge(own, its, self._magnitude, self._ulp)
+        apart = sum(int((~same_non_finite(a, b)).sum()) for a, b in _pairs(original, other))
+        return OutputRow(
+            level=level,
+            name=self.name,
+            dtype=str(original[0].dtype),
+            shape=original[0].shape,
+            error_original=own.rms,
+            error_other=its.rms,
+            ratio=judged.ratio,
+            channel_ratio=judged.channel_ratio,
+            channel_axis=judged.channel_axis,
+            worst_channel=judged.worst_channel,
+            worst_feed=max(its.by_feed, key=its.by_feed.__getitem__, default=""),
+            max_difference=max(_largest_difference(a, b) for a, b in _pairs(original, other)),
+            mismatches=0,
+            elements=sum(array.size for array in other),
+            non_finite=apart,
+            is_within=judged.is_within and not apart,
+            remark=f"NaN or Inf differ in {apart} places" if apart else "",
+        )
+
+    def _exact_row(
+        self, level: str, original: Runs, other: Runs, own: Tally, its: Tally
+    ) -> OutputRow:
+        counts = [int((a != b).sum()) for a, b in _pairs(original, other)]
+        apart, elements = sum(counts), sum(array.size for array in other)
+        allowed = max(Judgement.LIMIT * own.rms**2, TIES)
+        ratio = its.rms**2 / allowed * Judgement.LIMIT
+        return OutputRow(
+            level=level,
+            name=self.name,
+            dtype=str(original[0].dtype),
+            shape=original[0].shape,
+            error_original=own.rms**2,
+            error_other=its.rms**2,
+            ratio=ratio if apart else 0.0,
+            channel_ratio=None,
+            channel_axis=None,
+            worst_channel=None,
+            worst_feed=self._feeds[int(np.argmax(counts))],
+            max_difference=float(bool(apart)),
+            mismatches=apart,
+            elements=elements,
+            non_finite=0,
+            is_within=not apart or its.rms**2 <= allowed,
+            remark=f"{apart} of {elements} differ" if apart else "",
+        )
+
+    def _tally(self, runs: Runs) -> Tally:
+        tally = Tally()
+        for index, run in enumerate(runs):
+            tally.add(self._feeds[index], self._error(index, run), self._axes)
+        return tally
+
+    def _error(self, index: int, run: Array) -> Array:
+        """(run - reference) / scale, NaN where either is not finite; 0 or 1 for exact dtypes."""
+        reference = self._references[index]
+        if self._is_exact:
+            return np.asarray(run != reference, dtype=np.float64)
+        wide = run.astype(np.float64)
+        known = np.isfinite(wide) & np.isfinite(reference)
+        error = np.full(wide.shape, np.nan)
+        np.subtract(wide, reference, out=error, where=known)
+        return error / self._scales[index]
+
+
+def same_non_finite(a: Array, b: Array) -> Array:
+    """Where two runs agree on being a number, NaN, or an infinity of one sign."""
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    both_numbers = np.isfinite(x) & np.isfinite(y)
+    return np.asarray(both_numbers | (np.isnan(x) & np.isnan(y)) | (x == y))
+
+
+def _largest_difference(a: Array, b: Array) -> float:
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    known = np.isfinite(x) & np.isfinite(y)
+    return float(np.max(np.abs(x[known] - y[known]), initial=0.0))
+
+
+def _pairs(original: Runs, other: Runs) -> list[tuple[Array, Array]]:
+    return list(zip(original, other, strict=True))

@@ -1,0 +1,45 @@
+"""What a classifier decides, before and after: the numbers that matter to whoever deploys it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnfold.verify.records import DecisionRow
+from bnfold.verify.signature import Array, TensorSpec, is_exact_dtype
+
+
+def decision_rows(
+    outputs: Sequence[TensorSpec],
+    original: Sequence[Sequence[Array]],
+    other: Sequence[Sequence[Array]],
+) -> list[DecisionRow]:
+    """A row for each output that looks like class scores: floats, [N, at least 2 classes]."""
+    rows = []
+    for index, spec in enumerate(outputs):
+        a = [run[index] for run in original]
+        b = [run[index] for run in other]
+        if not is_exact_dtype(a[0].dtype) and all(x.ndim == 2 and x.shape[1] > 1 for x in a):
+            rows.append(_row(spec.name, np.concatenate(a), np.concatenate(b)))
+    return rows
+
+
+def _row(name: str, a: Array, b: Array) -> DecisionRow:
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    classes = a.shape[1]
+    ranked = np.sort(a, axis=1)
+    return DecisionRow(
+        output=name,
+        samples=len(a),
+        classes=classes,
+        top1_agree=int((a.argmax(axis=1) == b.argmax(axis=1)).sum()),
+        top5_agree=int((_top5(a) == _top5(b)).all(axis=1).sum()) if classes > 5 else None,
+        smallest_margin=float((ranked[:, -1] - ranked[:, -2]).min()),
+        largest_change=float(np.abs(a - b).max()),
+    )
+
+
+def _top5(scores: Array) -> Array:
+    """The five best classes of each row as a set: sorted indices."""
+    return np.sort(np.argsort(-scores, axis=1, kind="stable")[:, :5], axis=1)

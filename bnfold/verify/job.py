@@ -1,0 +1,146 @@
+"""From a pair of models to a verdict: inputs, runs, judgement, and on failure the place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from bnfold.errors import DataError
+from bnfold.fold.api import fold
+from bnfold.verify.campaign import Campaign, Run, steps
+from bnfold.verify.decisions import decision_rows
+from bnfold.verify.feeds import Feed
+from bnfold.verify.localise import Search, locate
+from bnfold.verify.measure import FLOOR_ULP, K
+from bnfold.verify.pairing import Pair
+from bnfold.verify.records import Location, Verdict, Verification
+from bnfold.verify.runtime import RunError, Setting
+from bnfold.verify.subject import OnnxSubject
+from bnfold.verify.trial import generated_feeds, is_finite
+from bnfold.verify.user_data import Data, user_feeds
+from bnfold.verify.verdict import verdict_of
+
+SAMPLES = 8
+"""Sets of inputs to make up where the user gives none: each kind, in several shapes."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class FirstRuns:
+    """The feeds with the original's outputs on each, and what there is to say about them."""
+
+    feeds: list[Feed]
+    runs: list[Run]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pair of models and how they are to be run; levels are judged one by one."""
+
+    pair: Pair
+    setting: Setting
+    levels: tuple[str, ...]
+    seed: int
+    progress: Progress | None
+
+    def on_data(self, data: Data, samples: int | None) -> FirstRuns:
+        """The user's inputs, run through the original."""
+        feeds = user_feeds(data, self.pair.inputs, samples)
+        runner = self.pair.original.open(self.setting)
+        try:
+            return FirstRuns(feeds, [runner.run(feed.arrays) for feed in feeds])
+        except RunError as error:
+            raise DataError(f"the original does not run on the data: {error}") from error
+
+    def on_generated(self, samples: int | None, dims: Mapping[str, int]) -> FirstRuns:
+        """Made-up inputs; those that drive the original out of its range are left out."""
+        feeds, runs = generated_feeds(
+            self.pair.original.open(self.setting),
+            self.pair.inputs,
+            samples=SAMPLES if samples is None else samples,
+            seed=self.seed,
+            dims=dims,
+            bounds=self.pair.bounds(),
+        )
+        good = [i for i, run in enumerate(runs) if is_finite(run)]
+        if not good or len(good) == len(runs):
+            return FirstRuns(feeds, runs)
+        dropped = ", ".join(repr(feed.name) for i, feed in enumerate(feeds) if i not in good)
+        note = f"left out, as the original gives NaN or Inf there: inputs {dropped}"
+        return FirstRuns([feeds[i] for i in good], [runs[i] for i in good], (note,))
+
+    def compare(self, first: FirstRuns, *, is_user_data: bool) -> Verification:
+        """All runs, the verdict, and on failure the place."""
+        campaign = Campaign(
+            self.pair.original,
+            self.pair.other,
+            first.feeds,
+            first.runs,
+            self.setting,
+            self.levels,
+            self.seed,
+            self._step(len(first.feeds)),
+        )
+        campaign.run()
+        found = replace(
+            self.unmeasured("different", campaign.failure or ""),
+            method=campaign.method,
+            feeds=tuple(feed.row() for feed in first.feeds),
+            notes=(*first.notes, *campaign.notes),
+            outputs=tuple(campaign.rows),
+        )
+        if campaign.failure is not None:
+            return found
+        verdict, reason = verdict_of(campaign.rows, len(first.feeds))
+        found = replace(found, verdict=verdict, reason=reason)
+        if is_user_data:
+            rows = decision_rows(self.pair.original.outputs, first.runs, campaign.others)
+            found = replace(found, decisions=tuple(rows))
+        if verdict == "different":
+            return replace(found, location=self._location(found, first.feeds))
+        return found
+
+    def unmeasured(self, verdict: Verdict, reason: str) -> Verification:
+        """The record of a verification without any measurement."""
+        return Verification(
+            verdict=verdict,
+            reason=reason,
+            original=self.pair.original.name,
+            other=self.pair.other.name,
+            method=self.pair.original.method,
+            factor=K,
+            floor_ulp=FLOOR_ULP,
+            provider=self.setting.provider,
+            levels=self.levels,
+            structure=self.pair.structure,
+            seed=self.seed,
+            sha256=self.pair.hashes(),
+        )
+
+    def _step(self, feeds: int) -> Callable[[], None]:
+        total, done = steps(feeds, len(self.levels)), 0
+
+        def step() -> None:
+            nonlocal done
+            done = min(done + 1, total)
+            if self.progress is not None:
+                self.progress(done, total)
+
+        return step
+
+    def _location(self, found: Verification, feeds: Sequence[Feed]) -> Location | None:
+        bad = [row for row in found.outputs if not row.is_within and row.level == "none"]
+        original = self.pair.original
+        if not bad or not isinstance(original, OnnxSubject):
+            return None
+        model = original.model
+
+        def refold(skip: Sequence[str]) -> ir.Model:
+            return fold(model, skip=skip).model
+
+        feed = next((feed for feed in feeds if feed.name == bad[0].worst_feed), feeds[0])
+        return locate(Search(original, self.pair.other, feed, self.setting, self.seed), refold)

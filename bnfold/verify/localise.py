@@ -1,0 +1,156 @@
+"""Where two models part: the first tensor that is off, and the fold sites that can be to blame.
+
+A tensor whose name occurs in both graphs has the same value in both, so it can be compared. Where
+a fold took a name away, the site lies between the last tensors that agree and the first that
+does not; where several sites do, each is folded alone to see which one is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from bnfold import model_io
+from bnfold.float64 import UnsupportedOperatorError, run_graph
+from bnfold.verify.case import OutputCase
+from bnfold.verify.feeds import Feed
+from bnfold.verify.noise import neighbouring_weights
+from bnfold.verify.records import Location, OutputRow
+from bnfold.verify.runtime import Session, Setting
+from bnfold.verify.signature import Array
+from bnfold.verify.subject import OnnxSubject
+
+CHUNK = 64
+"""Tensors held at once, for the memory's sake."""
+
+Refold = Callable[[Sequence[str]], ir.Model]
+"""Folds the original again, leaving these sites alone."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What it takes to compare tensors of two models inside."""
+
+    a: OnnxSubject
+    b: OnnxSubject
+    feed: Feed
+    setting: Setting
+    seed: int
+
+    def first_off(self, names: Sequence[str]) -> OutputRow | None:
+        """The row of the first tensor, in the order of `names`, that is not within its budget."""
+        for start in range(0, len(names), CHUNK):
+            chunk = names[start : start + CHUNK]
+            for row in self._rows(chunk):
+                if not row.is_within:
+                    return row
+        return None
+
+    def _rows(self, names: Sequence[str]) -> Iterator[OutputRow]:
+        ours = self._run(self.a, names)
+        theirs = self._run(self.b, names)
+        copies = [self._run(self.a, names, noise=(self.seed, copy)) for copy in range(2)]
+        try:
+            exact = run_graph(self.a.model, self.feed.arrays, only=names)
+        except UnsupportedOperatorError:
+            exact = {name: array.astype("float64") for name, array in ours.items()}
+        for name in names:
+            case = OutputCase(name, [self.feed.name], [exact[name]], [ours[name]])
+            for copy in copies:
+                case.add_noise(0, copy[name])
+            yield case.row("none", [ours[name]], [theirs[name]])
+
+    def _run(
+        self, subject: OnnxSubject, names: Sequence[str], noise: tuple[int, ...] | None = None
+    ) -> dict[str, Array]:
+        model = model_io.load(subject.path if subject.path is not None else subject.model)
+        values = {value.name: value for node in model.graph for value in node.outputs}
+        returned = {value.name for value in model.graph.outputs}
+        model.graph.outputs.extend(values[name] for name in names if name not in returned)
+        weights = () if noise is None else neighbouring_weights(model, noise)
+        session = Session(
+            bytes(model_io.to_proto(model).SerializeToString()),
+            replace(self.setting, level="none"),
+            name=subject.name,
+            weights=weights,
+        )
+        return dict(zip(names, session.run(self.feed.arrays, names), strict=True))
+
+
+def locate(search: Search, refold: Refold | None) -> Location | None:
+    """The first tensor that is off, with its sites; None where nothing inside is off."""
+    names = common_tensors(search.a.model, search.b.model)
+    row = search.first_off(names)
+    if row is None:
+        return None
+    model = search.a.model
+    values = {value.name: value for node in model.graph for value in node.outputs}
+    node = values[row.name].producer()
+    assert node is not None, "only outputs of nodes are compared"
+    good = set(names[: names.index(row.name)])
+    suspects = list(_between(values[row.name], good))
+    sites = [n.name or "" for n in reversed(suspects) if n.op_type == "BatchNormalization"]
+    if len(sites) > 1 and refold is not None:
+        sites = _guilty(search, row.name, sites, refold)
+    producer = f"{node.op_type} {node.name!r}"
+    return Location(
+        tensor=row.name,
+        producer=producer,
+        ratio=max(row.ratio, row.channel_ratio or 0.0),
+        sites=tuple(sites),
+        sentence=_sentence(row.name, producer, sites),
+    )
+
+
+def common_tensors(a: ir.Model, b: ir.Model) -> list[str]:
+    """The names of computed float tensors that both graphs have, in the order of the first."""
+    theirs = {value.name for node in b.graph for value in node.outputs}
+    return [
+        value.name
+        for node in a.graph
+        for value in node.outputs
+        if value.name and value.name in theirs and _is_float(value)
+    ]
+
+
+def _is_float(value: ir.Value) -> bool:
+    return value.dtype is None or value.dtype.is_floating_point()
+
+
+def _between(value: ir.Value, good: set[str]) -> Iterator[ir.Node]:
+    """The nodes that a tensor depends on, back to tensors that are known to agree; latest first."""
+    pending, seen = [value], set()
+    while pending:
+        current = pending.pop(0)
+        node = current.producer()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        pending += [x for x in node.inputs if x is not None and x.name not in good]
+
+
+def _guilty(search: Search, tensor: str, sites: Sequence[str], refold: Refold) -> list[str]:
+    """Those of the sites whose fold, alone, puts the tensor off; all where none does alone."""
+
+    def is_off(left_alone: Sequence[str]) -> bool:
+        folded = OnnxSubject(refold(left_alone), "folded")
+        if tensor not in common_tensors(search.a.model, folded.model):
+            return False
+        return replace(search, b=folded).first_off([tensor]) is not None
+
+    found = [site for site in sites if is_off([other for other in sites if other != site])]
+    return found or list(sites)
+
+
+def _sentence(tensor: str, producer: str, sites: Sequence[str]) -> str:
+    where = f"the first tensor that is off is {tensor!r}, made by {producer}"
+    if not sites:
+        return f"{where}; no batch norm lies between it and the tensors that agree"
+    names = ", ".join(map(repr, sites))
+    blame = (
+        "the batch norm to blame is" if len(sites) == 1 else "the batch norms to blame are among"
+    )
+    return f"{where}; {blame} {names}"

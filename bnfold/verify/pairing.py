@@ -1,0 +1,110 @@
+"""The two models side by side: which kinds they are, and what can be said before any run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import onnx
+import onnx_ir as ir
+
+from bnfold.errors import ModelError
+from bnfold.verify.bounds import integer_bounds
+from bnfold.verify.operators import foreign_operators, random_node
+from bnfold.verify.records import StructureRow
+from bnfold.verify.signature import TensorSpec, numpy_dtype
+from bnfold.verify.structure import compare_inputs, compare_outputs, compare_structure
+from bnfold.verify.subject import OnnxSubject, Source, Subject
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The original and the other model; `inputs` is what feeds are made for."""
+
+    original: Subject
+    other: OnnxSubject
+    inputs: tuple[TensorSpec, ...]
+    structure: tuple[StructureRow, ...]
+
+    @property
+    def onnx_models(self) -> list[OnnxSubject]:
+        """Those of the two that are ONNX."""
+        return [s for s in (self.original, self.other) if isinstance(s, OnnxSubject)]
+
+    def bounds(self) -> Mapping[str, tuple[int, int]]:
+        """For integer inputs, what both graphs can take."""
+        found = {}
+        for spec in self.inputs:
+            if spec.dtype != "string" and numpy_dtype(spec.dtype).kind in "iu":
+                ranges = [integer_bounds(s.model, spec.name) for s in self.onnx_models]
+                found[spec.name] = max(r[0] for r in ranges), min(r[1] for r in ranges)
+        return found
+
+    def randomness(self) -> str | None:
+        """The first node of either model that draws random numbers, or None."""
+        return next(filter(None, (random_node(s.model) for s in self.onnx_models)), None)
+
+    def hashes(self) -> tuple[tuple[str, str], ...]:
+        """File names with the hash of their content, for models that came as files."""
+        pairs = [(s.path, s.sha256()) for s in self.onnx_models]
+        return tuple((str(path), digest) for path, digest in pairs if digest is not None)
+
+
+def pair(a: Source | torch.nn.Module, b: Source, *, has_custom_ops: bool) -> Pair:
+    """Both models loaded and their structures compared.
+
+    Raises:
+        ModelError: one cannot be loaded, no inputs can fit both, or one has operators that nobody
+            here knows.
+    """
+    other = OnnxSubject(b, "other")
+    original: Subject
+    if isinstance(a, onnx.ModelProto | ir.Model) or not _is_torch(a):
+        original = OnnxSubject(cast(Source, a), "original")
+    else:
+        original = _torch_subject(cast("str | torch.nn.Module", a), other)
+    rows: list[StructureRow] = []
+    inputs = other.inputs
+    if isinstance(original, OnnxSubject):
+        inputs = original.inputs
+        rows += compare_inputs(inputs, other.inputs)
+        rows += compare_outputs(original.outputs, other.outputs)
+        rows += compare_structure(original.model, other.model)
+    found = Pair(original, other, inputs, tuple(rows))
+    if not has_custom_ops:
+        for subject in found.onnx_models:
+            _refuse_foreign(subject)
+    return found
+
+
+def _is_torch(a: object) -> bool:
+    """Whether it is a module or names one; torch is not imported to find out."""
+    if isinstance(a, str | os.PathLike):
+        text = os.fspath(a)
+        return (not Path(text).exists() and ":" in text) or text.endswith(".pt2")
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(a, torch.nn.Module)
+
+
+def _torch_subject(a: str | torch.nn.Module, other: OnnxSubject) -> Subject:
+    from bnfold.export import load_module
+    from bnfold.verify.torch_subject import TorchSubject
+
+    loaded = load_module(a)
+    return TorchSubject(loaded.module, other.inputs, other.outputs, loaded.name)
+
+
+def _refuse_foreign(subject: OnnxSubject) -> None:
+    foreign: Sequence[str] = foreign_operators(subject.model)
+    if foreign:
+        raise ModelError(
+            f"{subject.name}: has custom operators ({', '.join(foreign)}); load the library that "
+            "implements them with --custom-ops (custom_ops=[...] in Python)"
+        )

@@ -1,0 +1,90 @@
+"""The two sides of a verification behind one face: an ONNX model, or a torch module."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import onnx
+import onnx_ir as ir
+
+from bnfold import model_io
+from bnfold.float64 import run_graph
+from bnfold.verify.noise import neighbouring_weights
+from bnfold.verify.runtime import Session, Setting
+from bnfold.verify.signature import Array, TensorSpec, inputs_of, outputs_of
+
+Feeds = Mapping[str, Array]
+Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
+
+_IN_MEMORY_BYTES = 1 << 30  # a protobuf cannot exceed 2 GiB; larger models go by a file
+
+
+class Runner(Protocol):
+    """Something that is open and can be run."""
+
+    def run(self, feeds: Feeds) -> list[Array]:
+        """The outputs, in order."""
+
+
+class Subject(Protocol):
+    """A model that can be run as it is, in a rounded-again copy, and in float64."""
+
+    name: str
+    method: str
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What it returns."""
+
+    def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> Runner:
+        """The model ready to run; with `noise`, a seed, its weights are rounded once more."""
+
+    def reference(self, feeds: Feeds) -> list[Array]:
+        """The outputs in float64, in order."""
+
+
+class OnnxSubject:
+    """An ONNX model; what was given as a path is run from that path."""
+
+    method = "float64 reference of the original"
+
+    def __init__(self, source: Source, role: str) -> None:
+        self.model = model_io.load(source)
+        self.path = Path(source) if isinstance(source, str | os.PathLike) else None
+        self.name = self.path.name if self.path else self.model.graph.name or role
+        self.inputs = inputs_of(self.model)
+        self.outputs = outputs_of(self.model)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> Session:
+        """A session on the model, or on a neighbour of it."""
+        weights = () if noise is None else neighbouring_weights(self.model, noise)
+        return Session(self._runnable(), setting, name=self.name, weights=weights)
+
+    def reference(self, feeds: Feeds) -> list[Array]:
+        """The outputs by the float64 interpreter."""
+        results = run_graph(self.model, feeds)
+        return [results[spec.name] for spec in self.outputs]
+
+    def sha256(self) -> str | None:
+        """The hash of the file and its external data; None for a model in memory."""
+        return None if self.path is None else model_io.sha256(self.path)
+
+    def _runnable(self) -> str | bytes:
+        if self.path is not None:
+            return str(self.path)
+        if self._folder is None and _size(self.model) < _IN_MEMORY_BYTES:
+            return bytes(model_io.to_proto(self.model).SerializeToString())
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="bnfold-")
+            model_io.save(self.model, Path(self._folder.name) / "model.onnx", external_data=True)
+        return str(Path(self._folder.name) / "model.onnx")
+
+
+def _size(model: ir.Model) -> int:
+    stored = [value.const_value for value in model.graph.initializers.values()]
+    return sum(tensor.nbytes for tensor in stored if tensor is not None)

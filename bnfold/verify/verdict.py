@@ -1,0 +1,66 @@
+"""From rows to a verdict, and to the sentence that a release manager needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bnfold.verify.measure import K
+from bnfold.verify.records import OutputRow, Verdict
+
+LEVEL_WORDS = {
+    "none": "with the runtime's optimisations off",
+    "basic": "with the runtime's basic optimisations on",
+    "extended": "with the runtime's extended optimisations on",
+    "all": "with the runtime's optimisations on",
+}
+
+
+def verdict_of(rows: Sequence[OutputRow], feeds: int) -> tuple[Verdict, str]:
+    """The verdict over all outputs and levels, and its reason."""
+    bad = [row for row in rows if not row.is_within]
+    if not bad:
+        return "equivalent", _equivalent(rows, feeds)
+    first = [row for row in bad if row.level == bad[0].level]
+    worst = max(first, key=lambda row: (bool(row.non_finite), _ratio(row)))
+    sentence = f"{_difference(worst)}, {LEVEL_WORDS[worst.level]}"
+    if {row.level for row in bad} == {"all"} and any(row.level == "none" for row in rows):
+        sentence += " only: without them it agrees, so look at the runtime, not at the fold"
+    return "different", sentence
+
+
+def _equivalent(rows: Sequence[OutputRow], feeds: int) -> str:
+    floats = [row for row in rows if not _is_exact(row)]
+    on = f"on {feeds} set{'s' if feeds != 1 else ''} of inputs"
+    open_ties = sum(row.mismatches for row in rows)
+    tail = f"; {open_ties} integers differ, no more than ties explain" if open_ties else ""
+    if not floats:
+        return f"every output is the same {on}" + tail
+    worst = max(_ratio(row) for row in floats)
+    return (
+        f"the other model's error is at most {worst:.2g} times the original's own rounding error "
+        f"{on} ({K:g} are allowed){tail}"
+    )
+
+
+def _difference(row: OutputRow) -> str:
+    if row.non_finite:
+        return (
+            f"output {row.name!r} has NaN or Inf in {row.non_finite} places where only one has it"
+        )
+    if _is_exact(row):
+        return f"output {row.name!r} differs in {row.mismatches} of {row.elements} elements"
+    times = f"times the original's own rounding error ({K:g} are allowed)"
+    if row.ratio > K or row.channel_ratio is None:
+        return f"output {row.name!r} is off by {row.ratio:.3g} {times}"
+    return (
+        f"output {row.name!r} is off by {row.channel_ratio:.3g} {times} in channel "
+        f"{row.worst_channel}"
+    )
+
+
+def _ratio(row: OutputRow) -> float:
+    return max(row.ratio, row.channel_ratio or 0.0)
+
+
+def _is_exact(row: OutputRow) -> bool:
+    return row.dtype.startswith(("int", "uint", "bool"))
