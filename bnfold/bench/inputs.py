@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir
 
 from bnfold.bench.subjects import InputSpec, Subject
-from bnfold.errors import DataError, UsageError
+from bnfold.errors import DataError, ModelError, UsageError
 
 IMAGE_SIDE = 224  # height and width of an image input that leaves them open
 
@@ -47,17 +47,18 @@ def make_feeds(subject: Subject, *, given: Arrays, sizes: Sizes, seed: int) -> F
     Raises:
         UsageError: a dimension has no size, or a size has no dimension.
         DataError: a given array does not fit.
+        ModelError: an input is no tensor of numbers or booleans.
     """
     _require_known(subject, given, sizes.dims)
     rng = np.random.default_rng(seed)
     arrays: dict[str, np.ndarray] = {}
     notes: list[str] = []
     for spec in subject.inputs:
+        dtype = _numpy_dtype(subject, spec)
         if spec.name in given:
-            arrays[spec.name] = _fitting(subject, spec, np.asarray(given[spec.name]))
+            arrays[spec.name] = _fitting(subject, spec, np.asarray(given[spec.name]), dtype)
         else:
-            shape = _shape(subject, spec, sizes, notes)
-            arrays[spec.name] = _random(subject, spec, shape, rng)
+            arrays[spec.name] = _random(_shape(subject, spec, sizes, notes), dtype, rng)
     return Feeds(arrays, tuple(notes))
 
 
@@ -130,35 +131,31 @@ def _size(subject: Subject, spec: InputSpec, axis: int, sizes: Sizes) -> tuple[i
 
 
 def _random(
-    subject: Subject, spec: InputSpec, shape: tuple[int, ...], rng: np.random.Generator
+    shape: tuple[int, ...], dtype: np.dtype[np.generic], rng: np.random.Generator
 ) -> np.ndarray:
     """Normal floats; integers 0 and 1, which index every table and mask; True and False."""
-    dtype = _numpy_dtype(spec)
-    if dtype is None:
-        raise UsageError(
-            f"{subject.name}: input {spec.name!r} of type {spec.dtype} cannot be filled with "
-            "random values; give an array for it"
-        )
-    if dtype.kind == "f":
-        return rng.standard_normal(shape).astype(dtype)
-    return rng.integers(0, 2, shape).astype(dtype)
+    values = rng.standard_normal(shape) if dtype.kind == "f" else rng.integers(0, 2, shape)
+    return np.asarray(values).astype(dtype)
 
 
-def _numpy_dtype(spec: InputSpec) -> np.dtype[np.generic] | None:
-    """The NumPy type of an input; None where NumPy has none that onnxruntime takes."""
-    if spec.dtype not in onnx_ir.DataType.__members__:
-        return None
-    try:
-        dtype = np.dtype(onnx_ir.DataType[spec.dtype].numpy())
-    except TypeError:
-        return None
-    return dtype if dtype.kind in "fiub" else None
+def _numpy_dtype(subject: Subject, spec: InputSpec) -> np.dtype[np.generic]:
+    """The NumPy type of an input, one that onnxruntime takes from NumPy."""
+    if spec.dtype in onnx_ir.DataType.__members__:
+        data_type = onnx_ir.DataType[spec.dtype]
+        dtype = None if data_type == onnx_ir.DataType.STRING else np.dtype(data_type.numpy())
+        if dtype is not None and dtype.kind in "fiub" and dtype.isbuiltin == 1:
+            return dtype
+    raise ModelError(
+        f"{subject.name}: input {spec.name!r} is {spec.dtype}; "
+        "bench feeds tensors of NumPy's own numbers and booleans"
+    )
 
 
-def _fitting(subject: Subject, spec: InputSpec, array: np.ndarray) -> np.ndarray:
+def _fitting(
+    subject: Subject, spec: InputSpec, array: np.ndarray, dtype: np.dtype[np.generic]
+) -> np.ndarray:
     where = f"{subject.name}: the array for input {spec.name!r}"
-    dtype = _numpy_dtype(spec)
-    if dtype is not None and array.dtype != dtype:
+    if array.dtype != dtype:
         raise DataError(f"{where} is {array.dtype}; the model wants {dtype}")
     if spec.shape is None:
         return array

@@ -113,6 +113,12 @@ class BoundModel:
         """Runs the model once; onnxruntime returns when the device is done."""
         self._run(self._binding)
 
+    def outputs(self) -> dict[str, list[Any]]:
+        """What the last run computed, by output name."""
+        names = [output.name for output in self._session.get_outputs()]
+        values = self._binding.copy_outputs_to_cpu()
+        return {name: value.tolist() for name, value in zip(names, values, strict=True)}
+
     def _run_on_feeds(self) -> None:
         try:
             self()

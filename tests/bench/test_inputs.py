@@ -9,7 +9,7 @@ import pytest
 
 from bnfold.bench.inputs import IMAGE_SIDE, Sizes, make_feeds
 from bnfold.bench.subjects import subjects
-from bnfold.errors import DataError, UsageError
+from bnfold.errors import DataError, ModelError, UsageError
 
 
 @pytest.fixture
@@ -76,7 +76,10 @@ def test_an_image_that_leaves_its_size_open_gets_a_usual_one_and_a_note(feeds_of
         ("float[N,L] x", {}, UsageError, "input 'x' leaves dimension 'L' open"),
         ("float[N,?] x", {}, UsageError, "input 'x' leaves dimension 'x:1' open"),
         ("float[] x", {}, UsageError, "input 'x' has no rank"),
-        ("string[1] x", {}, UsageError, "input 'x' of type STRING cannot be filled"),
+        ("string[1] x", {}, ModelError, "input 'x' is STRING; bench feeds"),
+        ("bfloat16[1] x", {}, ModelError, "input 'x' is BFLOAT16; bench feeds"),
+        ("uint4[2] x", {}, ModelError, "input 'x' is UINT4; bench feeds"),
+        ("seq(float[1]) x", {}, ModelError, r"input 'x' is Sequence\(Tensor\(FLOAT\)\); bench"),
         (
             "float[N,3] x",
             {"M": 4},

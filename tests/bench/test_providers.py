@@ -11,7 +11,7 @@ import pytest
 
 from bnfold.bench.providers import captured_stderr, refusal_to_start, require_provider
 from bnfold.bench.sessions import SessionSettings, open_session
-from bnfold.errors import ModelError, ProviderUnavailableError, UsageError
+from bnfold.errors import ProviderUnavailableError, UsageError
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 SMALL = "g (float[1] x) => (float[1] y) { y = Relu(x) }"
@@ -80,14 +80,3 @@ def test_what_native_code_writes_is_caught_and_the_descriptor_is_given_back(capf
     print("afterwards", file=sys.stderr, flush=True)  # noqa: T201
     assert noise.text == "from native code\nfrom onnxruntime's python\n"
     assert capfd.readouterr() == ("", "afterwards\n")
-
-
-def test_a_level_that_does_not_exist_is_a_usage_error(model_file):
-    with pytest.raises(UsageError, match="'most': choose from all, extended, basic, none"):
-        open_session(model_file(SMALL), SessionSettings(level="most"))
-
-
-def test_a_model_that_onnxruntime_refuses_is_named(model_file):
-    path = model_file("g (float[1] x) => (float[1] y) { y = Nonsense(x) }", "odd.onnx")
-    with pytest.raises(ModelError, match=r"odd\.onnx: onnxruntime refuses it: .*Nonsense"):
-        open_session(path, SessionSettings())
