@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
@@ -12,20 +13,40 @@ from bnfold.float64.spatial import Window, pad_spatial, read_window, windows
 
 
 def _pool_window(call: Call, sizes: Sequence[int]) -> tuple[Window, list[int]]:
-    """The window, and how many of them there are.
+    """The window, and how many of them there are: onnxruntime's rules.
 
     With `ceil_mode` a last window may reach over the end, if it begins inside the value or its
-    leading pad: onnxruntime's rule. The window's `pads_end` is as the node says.
+    leading pad. A window that is too long for the value by less than a stride is there once.
     """
-    window = read_window(call, call.integers("kernel_shape") or [], sizes)
-    counts = window.output_sizes(sizes)
-    if call.integer("ceil_mode", 0):
-        for axis, (size, extent) in enumerate(zip(sizes, window.extents(), strict=True)):
-            begin, stride = window.pads_begin[axis], window.strides[axis]
-            room = size + begin + window.pads_end[axis] - extent
-            count = -(-room // stride) + 1
-            counts[axis] = count - 1 if (count - 1) * stride >= size + begin else count
+    window = _read_window(call, sizes)
+    rounds_up = bool(call.integer("ceil_mode", 0))
+    counts = []
+    for axis, (size, extent) in enumerate(zip(sizes, window.extents(), strict=True)):
+        begin, stride = window.pads_begin[axis], window.strides[axis]
+        room = size + begin + window.pads_end[axis] - extent
+        count = (math.ceil(room / stride) if rounds_up else int(room / stride)) + 1
+        beyond = rounds_up and (count - 1) * stride >= size + begin
+        counts.append(max(count - beyond, 0))
     return window, counts
+
+
+def _read_window(call: Call, sizes: Sequence[int]) -> Window:
+    """As for a convolution, but that SAME_* looks at the kernel without its holes.
+
+    So does onnxruntime, which also lets a kernel shorter than its stride give a negative pad.
+    """
+    kernel = call.integers("kernel_shape") or []
+    window = read_window(call, kernel, sizes)
+    auto_pad = call.text("auto_pad", "NOTSET")
+    if auto_pad not in ("SAME_UPPER", "SAME_LOWER"):
+        return window
+    extra = 1 if auto_pad == "SAME_LOWER" else 0
+    totals = [
+        (-(-n // s) - 1) * s + k - n for n, s, k in zip(sizes, window.strides, kernel, strict=True)
+    ]
+    begin = tuple(int((t + extra) / 2) for t in totals)  # C++ rounds towards zero
+    end = tuple(t - b for t, b in zip(totals, begin, strict=True))
+    return dataclasses.replace(window, pads_begin=begin, pads_end=end)
 
 
 def _padded(x: Array, window: Window, counts: Sequence[int], value: float) -> Array:
@@ -59,26 +80,17 @@ def max_pool(call: Call) -> Array | Sequence[Array]:
 
 def _positions_of_maxima(call: Call, padded: Array, window: Window, counts: Sequence[int]) -> Array:
     """Flat indices into the unpadded value; column-major in space with `storage_order = 1`."""
-    x, rank = call[0], len(counts)
+    sizes, rank = call[0].shape[2:], len(counts)
     view = windows(padded, window, counts)
-    taps = view.reshape(*view.shape[: 2 + rank], -1).argmax(axis=-1)
-    order = "F" if call.integer("storage_order", 0) else "C"
-    at = [
-        tap * d + np.arange(n).reshape(-1, *[1] * (rank - 1 - axis)) * s - b
-        for axis, (tap, d, n, s, b) in enumerate(
-            zip(
-                np.unravel_index(taps, window.kernel),
-                window.dilations,
-                counts,
-                window.strides,
-                window.pads_begin,
-                strict=True,
-            )
-        )
-    ]
-    planes = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *[1] * rank)
-    inside = np.ravel_multi_index(tuple(at), x.shape[2:], order=order)  # type: ignore[call-overload]
-    return np.asarray(planes * math.prod(x.shape[2:]) + inside, np.int64)
+    taps = view.reshape(*view.shape[: 2 + rank], math.prod(window.kernel)).argmax(axis=-1)
+    planes = np.arange(view.shape[0] * view.shape[1]).reshape(*view.shape[:2], *[1] * rank)
+    flat = planes * math.prod(sizes)
+    column_major = call.integer("storage_order", 0)
+    for axis, tap in enumerate(np.unravel_index(taps, window.kernel)):
+        first = np.arange(counts[axis]) * window.strides[axis] - window.pads_begin[axis]
+        at = first.reshape(-1, *[1] * (rank - 1 - axis)) + tap * window.dilations[axis]
+        flat = flat + at * math.prod(sizes[:axis] if column_major else sizes[axis + 1 :])
+    return np.asarray(flat, np.int64)
 
 
 def average_pool(call: Call) -> Array:
@@ -93,7 +105,7 @@ def average_pool(call: Call) -> Array:
     include_pad = bool(call.integer("count_include_pad", 0))
     for axis, n in enumerate(x.shape[2:]):
         taps = _taps_inside(window, axis, counts[axis], n, include_pad)
-        total /= taps.reshape(-1, *[1] * (x.ndim - 3 - axis))
+        total /= np.maximum(taps, 1).reshape(-1, *[1] * (x.ndim - 3 - axis))
     return total
 
 

@@ -36,7 +36,7 @@ class Window:
     def tap(self, index: Sequence[int], output_sizes: Sequence[int]) -> Any:
         """Where one tap of the kernel reads the padded value, for all windows at once."""
         steps = zip(index, self.dilations, self.strides, output_sizes, strict=True)
-        return (..., *(slice(i * d, i * d + (n - 1) * s + 1, s) for i, d, s, n in steps))
+        return (..., *(slice(i * d, i * d + max((n - 1) * s + 1, 0), s) for i, d, s, n in steps))
 
 
 def read_window(call: Call, kernel: Sequence[int], sizes: Sequence[int]) -> Window:

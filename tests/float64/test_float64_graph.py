@@ -119,7 +119,7 @@ def test_loop_carries_and_stacks():
     }
     """
     result = agrees_with_runtime(text, {"x": X})
-    assert result["rows"].shape == (5, 3)
+    assert result["rows"].shape == (4, 3)
 
 
 def test_scan_carries_and_stacks_in_both_directions():

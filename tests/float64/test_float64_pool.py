@@ -66,3 +66,20 @@ def test_lp_pool(agrees, draw, sizes, attributes, p):
 @pytest.mark.parametrize("op", ["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"])
 def test_global_pools(agrees, draw, op, sizes):
     agrees(op, [draw(2, 3, *sizes)])
+
+
+DEGENERATE = [
+    ((3,), {"kernel_shape": [4], "strides": [4]}),
+    ((4, 3), {"kernel_shape": [1, 2], "strides": [3, 3], "auto_pad": "SAME_UPPER"}),
+    ((8, 9), {"kernel_shape": [3, 2], "dilations": [2, 3], "auto_pad": "SAME_LOWER"}),
+    ((9, 8), {"kernel_shape": [3, 2], "dilations": [2, 3], "auto_pad": "SAME_UPPER"}),
+]
+
+
+@pytest.mark.parametrize("op", ["AveragePool", "MaxPool"])
+@pytest.mark.parametrize(("sizes", "attributes"), DEGENERATE)
+def test_what_the_specification_leaves_open_follows_the_runtime(
+    agrees, draw, sizes, attributes, op
+):
+    """A window longer than the value; SAME with holes, and with a stride beyond the kernel."""
+    agrees(op, [draw(1, 2, *sizes)], attributes, opset=19)
