@@ -28,11 +28,12 @@ class Engine:
         self._facts = facts
         self._root = facts.model.graph
         self._names = Names(facts.model)
+        self._replaced: dict[ir.Value, ir.Value] = {}
 
     def apply(self, plan: Plan) -> None:
         """The graph after the plan."""
         dead: list[ir.Value] = []
-        replaced: dict[ir.Value, ir.Value] = {}
+        self._replaced.clear()
         for (node, index), exact in plan.constants.items():
             old = node.inputs[index]
             assert old is not None
@@ -41,15 +42,36 @@ class Engine:
         for node, step in plan.steps.items():
             if step.nodes is not None:
                 dead.extend(value for value in node.inputs if value is not None)
-                replaced.update(self._rewrite(node, step.nodes))
+                self._rewrite(node, step.nodes)
         drops = [(node, step.drops) for node, step in plan.steps.items() if step.drops is not None]
         final = self._drop(drops, plan, dead)
         for value in sorted(plan.moved, key=lambda v: v.name or ""):
-            moved = replaced.get(value, value)
+            moved = self._replaced.get(value, value)
             if moved is not final and moved.graph is not None and moved.name:
                 moved.name = self._names.fresh(f"{moved.name}_folded")
         for value in dead:
             self._discard(value)
+
+    def clone(self, node: ir.Node) -> ir.Node:
+        """A copy of the node behind it, with fresh names, over the same inputs."""
+        old = node.outputs[0]
+        output = ir.Value(
+            name=self._names.fresh(f"{old.name}_clone"), type=old.type, shape=old.shape
+        )
+        copy = ir.Node(
+            node.domain,
+            node.op_type,
+            list(node.inputs),
+            list(node.attributes.values()),
+            outputs=[output],
+            name=self._names.fresh(f"{node.name}_clone") if node.name else "",
+            version=node.version,
+        )
+        assert node.graph is not None
+        node.graph.insert_after(node, copy)
+        self._facts.learn_node(copy, node)
+        self._facts.learn_dims(output, self._facts.dims(old))
+        return copy
 
     def _drop(
         self, drops: list[tuple[ir.Node, int]], plan: Plan, dead: list[ir.Value]
@@ -67,7 +89,8 @@ class Engine:
             ir.convenience.replace_all_uses_with(gone, kept, replace_graph_outputs=True)
             assert node.graph is not None
             node.graph.remove(node, safe=True)
-            final = kept
+            if final is None or final is gone:
+                final = kept
         if plan.direction != "backward" or final is None:
             return None
         final.name = name
@@ -78,11 +101,11 @@ class Engine:
         final.metadata_props.update(metadata)
         return final
 
-    def _rewrite(self, node: ir.Node, new_nodes: tuple[NewNode, ...]) -> dict[ir.Value, ir.Value]:
-        """What stands in the node's place; where its output became another value, which one."""
+    def _rewrite(self, node: ir.Node, new_nodes: tuple[NewNode, ...]) -> None:
+        """What stands in the node's place; several nodes make its output another value."""
         if len(new_nodes) == 1:
             self._edit(node, new_nodes[0])
-            return {}
+            return
         temporary: dict[str, ir.Value] = {}
         made: list[ir.Node] = []
         old = node.outputs[0]
@@ -93,7 +116,10 @@ class Engine:
             attributes = self._attributes(node, new)
             same = new.op_type == node.op_type
             name = node.name if same else self._fresh_node_name(node, new.op_type)
-            output = ir.Value(name=None, type=old.type, shape=old.shape)
+            stored = new.inputs[0] if isinstance(new.inputs[0], Exact) else None
+            shape = old.shape if stored is None or old.type is None else ir.Shape(stored.shape)
+            dims = self._facts.dims(old) if stored is None else stored.shape
+            output = ir.Value(name=None, type=old.type, shape=shape)
             output.name = (
                 old.name if new.output is None else self._names.fresh(f"{old.name}_{new.output}")
             )
@@ -111,7 +137,7 @@ class Engine:
             )
             if new.output is not None:
                 temporary[new.output] = output
-            self._facts.learn_dims(output, self._facts.dims(old))
+            self._facts.learn_dims(output, dims)
         after = node
         for new_node in made:
             self._facts.learn_node(new_node, after)
@@ -119,7 +145,7 @@ class Engine:
         result = made[-1].outputs[0]
         assert node.graph is not None
         ir.convenience.replace_nodes_and_values(node.graph, node, [node], made, [old], [result])
-        return {old: result}
+        self._replaced[old] = result
 
     def _edit(self, node: ir.Node, new: NewNode) -> None:
         """The node in place, so that its name, metadata and outputs stay."""
@@ -150,7 +176,7 @@ class Engine:
         if isinstance(operand, str):
             return temporary[operand]
         if not isinstance(operand, Exact):
-            return operand
+            return operand if operand is None else self._replaced.get(operand, operand)
         old = node.inputs[index] if index < len(node.inputs) else None
         is_constant = old is not None and self._facts.is_constant(old)
         return self._constant(operand, old.name if old is not None and is_constant else None, node)
@@ -191,7 +217,10 @@ class Engine:
                 graph.inputs.remove(value)
             del graph.initializers[value.name or ""]
             return
-        if producer.graph is None or not self._facts.is_constant(value):
+        facts = self._facts
+        if producer.graph is None or not (
+            facts.is_constant(value) or facts.dequantized(value) is not None
+        ):
             return
         if any(v.uses() or v.is_graph_output() for v in producer.outputs):
             return

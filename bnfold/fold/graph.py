@@ -16,7 +16,7 @@ import onnx_ir as ir
 from bnfold.float64 import UnsupportedOperatorError, run_node
 from bnfold.fold.affine import Dims
 from bnfold.fold.exact import Exact, of_array, of_tensor
-from bnfold.fold.shapes import infer_dims
+from bnfold.fold.shapes import infer
 
 FLOATS = frozenset(
     (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
@@ -27,7 +27,7 @@ _PURE = frozenset(
     "Abs Add Cast CastLike Clip Concat ConstantOfShape Div Equal Exp Expand Flatten Floor "
     "Gather Greater Identity Less Log Max Min Mul Neg Not Pow Range Reciprocal ReduceProd "
     "ReduceSum Reshape Sigmoid Slice Softplus Sqrt Squeeze Sub Sum Tanh Tile Transpose "
-    "Unsqueeze Where".split()  # noqa: SIM905 - a list of names reads best as words
+    "Unsqueeze Where".split()
 )
 _LARGEST_COMPUTED = 1 << 24  # elements of a constant that is computed and not stored
 
@@ -45,7 +45,7 @@ class Facts:
     def __init__(self, model: ir.Model) -> None:
         self.model = model
         self.listed_initializers = (model.ir_version or 0) < 4
-        self._dims = infer_dims(model)
+        self._dims, self._dtypes = infer(model)
         self._order: dict[ir.Node, float] = {}
         self._constants: dict[ir.Value, Constant | None] = {}
         self._exact: dict[ir.Value, Exact] = {}
@@ -103,26 +103,38 @@ class Facts:
 
     def exact(self, value: ir.Value | None) -> Exact | None:
         """A floating constant before rounding; None if the value is none."""
-        if value is None or value.dtype not in FLOATS:
-            tensor = None if value is None else self._stored(value)
-            if tensor is None or tensor.dtype not in FLOATS:
-                return None
-        assert value is not None
+        if value is None:
+            return None
         if value not in self._exact:
             tensor = self._stored(value)
+            dtype = self.dtype(value) if tensor is None else tensor.dtype
+            if dtype is None or dtype not in FLOATS:
+                return None
             if tensor is not None:
                 self._exact[value] = of_tensor(tensor)
             else:
                 computed = self.constant(value)
-                if computed is None or value.dtype is None:
+                if computed is None:
                     return None
-                self._exact[value] = of_array(computed, value.dtype)
+                self._exact[value] = of_array(computed, dtype)
         return self._exact[value]
+
+    def dequantized(self, value: ir.Value | None) -> Constant | None:
+        """What a DequantizeLinear over constants stands for, in float64.
+
+        It is no constant in the sense above: to store it would undo the quantisation.
+        """
+        node = None if value is None else value.producer()
+        if value is None or node is None or not is_op(node, "DequantizeLinear"):
+            return None
+        return self._compute(node, value)
 
     def dtype(self, value: ir.Value) -> ir.DataType | None:
         """The element type; None if it is not known."""
-        tensor = value.const_value
-        return tensor.dtype if tensor is not None else value.dtype
+        tensor = value.const_value or self._stored(value)
+        if tensor is not None:
+            return tensor.dtype
+        return value.dtype or self._dtypes.get(value)
 
     def learn_node(self, node: ir.Node, after: ir.Node) -> None:
         """A node that the engine put behind another stands at the same place in the order."""
@@ -205,9 +217,8 @@ class Facts:
         self, node: ir.Node, inputs: Sequence[Constant | None], value: ir.Value
     ) -> Constant | None:
         if node.op_type == "CastLike":
-            if value.dtype is None:
-                return None
-            return _cast(inputs[0], value.dtype)
+            dtype = self.dtype(value)
+            return None if dtype is None else _cast(inputs[0], dtype)
         if node.op_type == "Cast":
             return _cast(inputs[0], ir.DataType(attribute_of(node, "to", 0)))
         index = value.index()

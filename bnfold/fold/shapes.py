@@ -9,30 +9,31 @@ import onnx_ir as ir
 
 from bnfold.fold.affine import Dims
 
-_STORED = (
-    1024  # bytes: larger tensors are inputs while shapes are inferred; no shape depends on them
-)
+_STORED = 1024  # bytes: no shape depends on larger tensors, which are left out of the inference
 _SAME_SHAPE = frozenset(
     "Abs BatchNormalization Cast Clip Dropout Elu Erf Exp HardSigmoid HardSwish Identity "
-    "LeakyRelu Log Mish Neg PRelu Relu Selu Sigmoid Softplus Sqrt Tanh".split()  # noqa: SIM905 - a list of names reads best as words
+    "LeakyRelu Log Mish Neg PRelu Relu Selu Sigmoid Softplus Sqrt Tanh".split()
 )
 _SAME_RANK = frozenset(
     "AveragePool GlobalAveragePool GlobalMaxPool InstanceNormalization MaxPool Pad Resize "
-    "Upsample".split()  # noqa: SIM905 - a list of names reads best as words
+    "Upsample".split()
 )
 
 
-def infer_dims(model: ir.Model) -> dict[ir.Value, Dims]:
-    """The dimensions of each value: an int, the name of a symbol, or None where nothing is known.
+def infer(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
+    """The dimensions of each value, and the element type where the model does not state it.
+
+    A dimension is an int, the name of a symbol, or None where nothing is known.
 
     Two dimensions with one symbol are equal. Declared shapes of intermediate values are believed
     only where inference has no answer (a custom operator's output).
     """
     found = _declared(model)
-    found.update(_inferred(model))
+    dims, dtypes = _inferred(model)
+    found.update(dims)
     for graph in model.graphs():
         _complete(graph, found)
-    return found
+    return found, dtypes
 
 
 def dims_of_shape(shape: ir.Shape | None) -> Dims | None:
@@ -60,7 +61,7 @@ def _declared(model: ir.Model) -> dict[ir.Value, Dims]:
     return found
 
 
-def _inferred(model: ir.Model) -> dict[ir.Value, Dims]:
+def _inferred(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
     """What `onnx.shape_inference` finds, for the graph without its large tensors."""
     bare = model.clone()
     custom = {"", "ai.onnx"}
@@ -74,14 +75,20 @@ def _inferred(model: ir.Model) -> dict[ir.Value, Dims]:
     try:
         proto = onnx.shape_inference.infer_shapes(ir.to_proto(bare), data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
-        return {}  # only less is known: rules that need a shape refuse
-    named = dict(_named_dims(proto.graph))
-    return {
-        value: named[value.name]
-        for graph in model.graphs()
-        for value in _values(graph)
-        if value.const_value is None and value.name in named
-    }
+        return {}, {}  # only less is known: rules that need a shape refuse
+    named = {info.name: info.type.tensor_type for info in _named_types(proto.graph)}
+    dims: dict[ir.Value, Dims] = {}
+    dtypes: dict[ir.Value, ir.DataType] = {}
+    for graph in model.graphs():
+        for value in _values(graph):
+            if value.const_value is not None or value.name not in named:
+                continue
+            tensor = named[value.name]
+            if tensor.HasField("shape"):
+                dims[value] = tuple(_dim(d) for d in tensor.shape.dim)
+            if value.dtype is None and tensor.elem_type:
+                dtypes[value] = ir.DataType(tensor.elem_type)
+    return dims, dtypes
 
 
 def _strip(graph: ir.Graph) -> None:
@@ -97,16 +104,15 @@ def _strip(graph: ir.Graph) -> None:
             graph.inputs.append(value)
 
 
-def _named_dims(graph: onnx.GraphProto) -> Iterator[tuple[str, Dims]]:
-    """Every name with its dimensions, through nested graphs; names are unique across scopes."""
+def _named_types(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
+    """Every tensor with its type, through nested graphs; names are unique across scopes."""
     for info in (*graph.input, *graph.value_info, *graph.output):
-        if info.type.HasField("tensor_type") and info.type.tensor_type.HasField("shape"):
-            shape = info.type.tensor_type.shape
-            yield info.name, tuple(_dim(d) for d in shape.dim)
+        if info.type.HasField("tensor_type"):
+            yield info
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _named_dims(attribute.g)
+                yield from _named_types(attribute.g)
 
 
 def _dim(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:

@@ -67,6 +67,7 @@ def _batch_norm(node: ir.Node, facts: Facts) -> Source | Refusal:
     for index, name in enumerate(("scale", "bias", "mean", "variance"), start=1):
         value = input_of(node, index)
         constant = facts.constant(value)
+        constant = facts.dequantized(value) if constant is None else constant
         if constant is None:
             overridable = value is not None and value.is_initializer()
             return Refusal(
@@ -137,7 +138,7 @@ def _arithmetic(node: ir.Node, facts: Facts) -> Source | None:
     dims = facts.dims(x)
     if constant is None or dims is None or constant.dtype.kind != "f":
         return None
-    if constant.ndim > len(dims):
+    if constant.ndim > len(dims) or all(facts.dtype(v) is None for v in node.inputs if v):
         return None
     c = constant.reshape((1,) * (len(dims) - constant.ndim) + constant.shape)
     affine = _constant_affine(node.op_type, c, x_is_first=index == 0)

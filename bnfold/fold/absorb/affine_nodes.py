@@ -34,10 +34,11 @@ def composed_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -
     whole = demand.after(own)
     steps = [Step("compose", {source.index: whole}, drops=source.index)]
     if node.op_type in ("Add", "Sub"):
-        addition = _addition(node, source, whole.shift)
+        addition = _addition(node, source, whole.shift, facts)
         steps.append(Step("compose", {source.index: demand.only_scale()}, nodes=(addition,)))
     elif node.op_type in ("Mul", "Div") and not demand.has_shift:
-        steps.append(Step("compose", nodes=(_multiplication(node, source, whole.scale),)))
+        multiplication = _multiplication(node, source, whole.scale, facts)
+        steps.append(Step("compose", nodes=(multiplication,)))
     elif source.is_batch_norm:
         steps.extend(_batch_norm(node, whole, facts))
     return steps
@@ -58,36 +59,36 @@ def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -
     whole = own.after(gauge)
     steps = [Step("compose", {0: whole}, drops=source.index)]
     if node.op_type in ("Add", "Sub") and np.all(gauge.scale != 0):
-        addition = _addition(node, source, whole.shift / gauge.scale)
+        addition = _addition(node, source, whole.shift / gauge.scale, facts)
         steps.append(Step("compose", {0: gauge.only_scale()}, nodes=(addition,)))
     elif node.op_type in ("Mul", "Div"):
         passed = Affine(np.ones_like(whole.scale), whole.shift)
-        steps.append(
-            Step("compose", {0: passed}, nodes=(_multiplication(node, source, whole.scale),))
-        )
+        multiplication = _multiplication(node, source, whole.scale, facts)
+        steps.append(Step("compose", {0: passed}, nodes=(multiplication,)))
     elif source.is_batch_norm:
         steps.extend(_batch_norm(node, whole, facts))
     return steps
 
 
-def _addition(node: ir.Node, source: Source, shift: Array) -> NewNode:
+def _addition(node: ir.Node, source: Source, shift: Array, facts: Facts) -> NewNode:
     """`x + d'`; `d' - x` where the node was `d - x`."""
     x = node.inputs[source.index]
     if node.op_type == "Sub" and source.index == 1:
-        return NewNode("Sub", (_constant(node, 1, shift), x))
-    return NewNode("Add", (x, _constant(node, source.index, shift)))
+        return NewNode("Sub", (_constant(node, 1, shift, facts), x))
+    return NewNode("Add", (x, _constant(node, source.index, shift, facts)))
 
 
-def _multiplication(node: ir.Node, source: Source, scale: Array) -> NewNode:
-    return NewNode("Mul", (node.inputs[source.index], _constant(node, source.index, scale)))
+def _multiplication(node: ir.Node, source: Source, scale: Array, facts: Facts) -> NewNode:
+    constant = _constant(node, source.index, scale, facts)
+    return NewNode("Mul", (node.inputs[source.index], constant))
 
 
-def _constant(node: ir.Node, index: int, values: Array) -> Exact:
+def _constant(node: ir.Node, index: int, values: Array, facts: Facts) -> Exact:
     """The operand beside `x`, with other values and its own dtype; the operands share one dtype."""
-    both = [node.inputs[1 - index], node.inputs[index], node.outputs[0]]
-    dtypes = [v.const_value.dtype if v.const_value is not None else v.dtype for v in both if v]
-    dtype = next((d for d in dtypes if d is not None), None)
-    assert dtype is not None, "source_of accepts only constants of a known dtype"
+    constant, x = node.inputs[1 - index], node.inputs[index]
+    assert constant is not None and x is not None
+    dtype = facts.dtype(constant) or facts.dtype(x)
+    assert dtype is not None, "source_of accepts only operands of a known dtype"
     return of_array(values, dtype)
 
 
