@@ -20,6 +20,7 @@ from bnfold.export.inputs import ExampleInputs, example_inputs
 from bnfold.export.outputs import output_names
 from bnfold.export.prepare import Prepared, eval_mode, prepare
 from bnfold.export.records import ExportResult
+from bnfold.export.shapes import FixedDimension
 from bnfold.export.source import LoadedModule, load_module
 from bnfold.export.tidy import tidy
 
@@ -84,7 +85,7 @@ def export(
     progress(2, STEPS)
     warnings = [
         *prepared.warnings,
-        *(f"the batch size is not dynamic: {clause}" for clause in fixed),
+        *(f"not dynamic: {reason}" for reason in fixed),
     ]
     checked = None
     if check:
@@ -92,7 +93,7 @@ def export(
             model,
             prepared.module,
             examples,
-            dynamic_batch=loaded.program is None and all(0 in own for own in axes),
+            dynamic_batch=all(0 in own for own in axes),
             seed=seed,
             name=loaded.name,
         )
@@ -120,24 +121,35 @@ def _captured(
     dynamic: Dynamic | None,
     version: int,
 ) -> tuple[ir.Model, Axes, list[str]]:
-    """The clean graph, its dynamic dimensions, and those that should be dynamic but are not."""
+    """The clean graph, its dynamic dimensions, and why others that should be dynamic are not."""
     axes = dynamic_axes(examples, dynamic, loaded.name)
+    reasons: list[str] = []
     with eval_mode(prepared.module):
-        ready = examples
-        if loaded.program is None:
-            ready = with_sizes_of_two(prepared.module, examples, axes, loaded.name)
-        model, fixed = _tidied(loaded, prepared, ready, axes, version)
-        if fixed and dynamic is not None:
-            raise UsageError(f"{loaded.name}: {fixed[0]} by the network; it cannot be dynamic")
-        if fixed and ready is not examples:  # fixed to our two, which nobody asked for
-            axes = [{} for _ in axes]
-            model, _ = _tidied(loaded, prepared, examples, axes, version)
-    return model, [{} for _ in axes] if fixed else axes, fixed
+        while True:
+            ready = examples
+            if loaded.program is None:
+                wider = with_sizes_of_two(prepared.module, examples, axes, loaded.name)
+                if wider is None:
+                    reasons.append(f"the network does not run on more than {examples.described()}")
+                    axes = [{} for _ in axes]
+                else:
+                    ready = wider
+            model, fixed = _tidied(loaded, prepared, ready, axes, version)
+            reasons += map(str, fixed)
+            if reasons and dynamic is not None:
+                raise UsageError(
+                    f"{loaded.name} cannot have these dynamic dimensions: {reasons[0]}"
+                )
+            for dimension in fixed:
+                axes[examples.names.index(dimension.input)].pop(dimension.axis)
+            if not fixed or ready is examples:
+                return model, axes, reasons
+            # Once more: a dimension of 1 is now fixed to our two, which nobody asked for.
 
 
 def _tidied(
     loaded: LoadedModule, prepared: Prepared, inputs: ExampleInputs, axes: Axes, version: int
-) -> tuple[ir.Model, list[str]]:
+) -> tuple[ir.Model, list[FixedDimension]]:
     model, captured = capture(
         loaded.program or prepared.module, inputs, axes, opset=version, name=loaded.name
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bnfold.errors import BnfoldError, DataError, UsageError
+from bnfold.errors import DataError, UsageError
 from bnfold.export.foreign import foreign_code
 from bnfold.export.inputs import ExampleInputs
 
@@ -14,19 +14,6 @@ if TYPE_CHECKING:
 
 Dynamic = Mapping[str, Mapping[int, str]]
 Axes = list[dict[int, str]]  # for each tensor of the inputs, the dynamic dimensions and their names
-
-
-def parse_dynamic(text: str) -> tuple[str, int, str]:
-    """`NAME:0=batch` as the input's name, the axis, and what to call the dimension.
-
-    Raises:
-        UsageError: the text is not of this form.
-    """
-    name, _, rest = text.rpartition(":")
-    axis, _, label = rest.partition("=")
-    if not name or not axis.strip().isdecimal() or not label.strip().isidentifier():
-        raise UsageError(f"--dynamic {text}: give NAME:0=batch")
-    return name, int(axis), label.strip()
 
 
 def dynamic_axes(inputs: ExampleInputs, dynamic: Dynamic | None, name: str) -> Axes:
@@ -51,27 +38,26 @@ def dynamic_axes(inputs: ExampleInputs, dynamic: Dynamic | None, name: str) -> A
 
 def with_sizes_of_two(
     module: torch.nn.Module, inputs: ExampleInputs, axes: Axes, name: str
-) -> ExampleInputs:
-    """Inputs without a dynamic dimension of size 1, or as they are if the module refuses those.
+) -> ExampleInputs | None:
+    """Inputs without a dynamic dimension of size 1, or None if the module does not run on them.
 
     A dimension of size 1 may be broadcast, so torch would write a graph that holds for 1 alone.
 
     Raises:
         DataError: the module does not take the inputs as they are.
     """
-    import torch
-
     with foreign_code(f"{name} does not run on inputs {inputs.described()}", DataError):
         inputs.run(module)
     wider = []
     for leaf, own in zip(inputs.leaves(), axes, strict=True):
-        for axis in own:
-            leaf = torch.cat([leaf, leaf], axis) if leaf.shape[axis] == 1 else leaf  # noqa: PLW2901
-        wider.append(leaf)
+        repeats = [2 if axis in own and size == 1 else 1 for axis, size in enumerate(leaf.shape)]
+        wider.append(leaf.repeat(repeats) if 2 in repeats else leaf)
+    if all(a is b for a, b in zip(wider, inputs.leaves(), strict=True)):
+        return inputs
     doubled = inputs.with_leaves(wider)
     try:
         with foreign_code("sizes of two", DataError):
             doubled.run(module)
-    except BnfoldError:
-        return inputs
+    except DataError:
+        return None
     return doubled

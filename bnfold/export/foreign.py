@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
+import textwrap
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from types import ModuleType
 
 from bnfold.errors import BnfoldError, MissingDependencyError
+
+LONGEST = 300  # characters of a reason; a torch message may run over pages
 
 
 def require(package: str) -> ModuleType:
@@ -31,7 +35,7 @@ def reason(error: BaseException) -> str:
     """The first line of what an error says about itself, with its kind: one clause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     kind = type(error).__name__
-    return f"{kind}: {lines[0].rstrip('.')}" if lines else kind
+    return textwrap.shorten(f"{kind}: {lines[0].rstrip('.')}", LONGEST) if lines else kind
 
 
 def root_cause(error: BaseException) -> BaseException:
@@ -58,11 +62,12 @@ def foreign_code(what: str, kind: type[BnfoldError]) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Warnings and log records of the code inside are dropped: they are for its own authors."""
+    """What the code inside prints, warns of and logs is dropped: it is for its own authors."""
+    sink = io.StringIO()
     level = logging.root.manager.disable
     logging.disable(max(level, logging.ERROR))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(sink), redirect_stderr(sink):
             warnings.simplefilter("ignore")
             yield
     finally:

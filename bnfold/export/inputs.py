@@ -119,6 +119,7 @@ def example_inputs(module: torch.nn.Module, given: Any, name: str) -> ExampleInp
             f"{name}: the shapes of its inputs ({wanted}) are not known; give --input "
             "NAME:1,3,224,224 for each, or put an example_inputs beside the factory"
         )
+    _refuse_unknown(module, given, name)
     dtype = floating_dtype(module)
     if isinstance(given, Mapping):
         args, kwargs = _by_name(module, {key: _leaf(value, dtype) for key, value in given.items()})
@@ -149,6 +150,21 @@ def _leaf_names(named: Mapping[str, Any]) -> tuple[str, ...]:
         for path, leaf in leaves
         if isinstance(leaf, torch.Tensor)
     )
+
+
+def _refuse_unknown(module: torch.nn.Module, given: Any, name: str) -> None:
+    parameters = inspect.signature(module.forward).parameters.values()
+    if not isinstance(given, Mapping) or any(
+        parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        for parameter in parameters
+    ):
+        return
+    known = [parameter.name for parameter in parameters]
+    unknown = [str(key) for key in given if key not in known]
+    if unknown:
+        raise UsageError(
+            f"{name} has no input {unknown[0]!r}; its inputs are {', '.join(known) or 'none'}"
+        )
 
 
 def forward_names(module: torch.nn.Module) -> list[str]:

@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 SCOPES = "pkg.torch.onnx.name_scopes"
+NO_SCOPE = "_empty_nn_module_stack"  # what torch writes where it knows no module
 
 
 class FreshNames:
@@ -46,7 +47,8 @@ def name_nodes(model: ir.Model) -> None:
 
 def _module_path(node: ir.Node) -> str:
     scopes = ast.literal_eval(node.metadata_props.get(SCOPES, "[]"))
-    return str(scopes[-2]) if len(scopes) > 1 else ""  # the last one is the operator itself
+    path = str(scopes[-2]) if len(scopes) > 1 else ""  # the last one is the operator itself
+    return "" if path.startswith(NO_SCOPE) else path
 
 
 def _parents(path: str) -> list[str]:

@@ -16,7 +16,8 @@ class ExportCheck:
     """How far the ONNX graph and the module are from the same network in exact arithmetic.
 
     Attributes:
-        reference: "float64" when the module could be run so, else "float32".
+        reference: "float64" when the module could be run so, else "its own precision".
+        runtime: what ran the ONNX graph: "onnxruntime", or "float64 interpreter" where that cannot.
         max_error: the ONNX graph's largest deviation from the reference, over all outputs.
         torch_error: the module's own largest deviation in its own precision: its rounding.
         output_scale: the largest magnitude among the reference's outputs.
@@ -24,6 +25,7 @@ class ExportCheck:
     """
 
     reference: str
+    runtime: str
     max_error: float
     torch_error: float
     output_scale: float
@@ -33,6 +35,7 @@ class ExportCheck:
         """The facts as JSON values."""
         return {
             "reference": self.reference,
+            "runtime": self.runtime,
             "max_error": self.max_error,
             "torch_error": self.torch_error,
             "output_scale": self.output_scale,

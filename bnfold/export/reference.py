@@ -45,14 +45,13 @@ def run_float64(
     wide = inputs.with_leaves(
         [leaf.double() if leaf.is_floating_point() else leaf for leaf in inputs.leaves()]
     )
-    with (
-        eval_mode(module),
-        quiet(),
-        _default_float64(),
-        _float64_mode(),
-        foreign_code(f"{name}: does not run in float64", InconclusiveError),
-    ):
-        outputs = wide.run(module)
+    with eval_mode(module), quiet(), _default_float64():
+        try:
+            with foreign_code(name, InconclusiveError), _float64_mode():
+                outputs = wide.run(module)
+        except InconclusiveError:  # such as control flow, which takes no dispatch mode
+            with foreign_code(f"{name} does not run in float64", InconclusiveError):
+                outputs = wide.run(module)
     return [
         np.asarray(leaf.numpy(), dtype=np.float64)
         for leaf in flat_outputs(outputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -54,7 +55,21 @@ def _target(data: ir.Value, output: ir.Value) -> list[int] | None:
     return sizes if sizes.count(-1) <= 1 else None
 
 
-def name_dimensions(model: ir.Model, wanted: Mapping[str, Mapping[int, str]]) -> list[str]:
+@dataclass(frozen=True)
+class FixedDimension:
+    """A dimension of an input that should vary, and that the network fixes."""
+
+    input: str
+    axis: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"dimension {self.axis} of {self.input} is fixed to {self.size} by the network"
+
+
+def name_dimensions(
+    model: ir.Model, wanted: Mapping[str, Mapping[int, str]]
+) -> list[FixedDimension]:
     """The exporter's symbols such as `s77` have the names that the caller wants, in every shape.
 
     Args:
@@ -62,15 +77,15 @@ def name_dimensions(model: ir.Model, wanted: Mapping[str, Mapping[int, str]]) ->
         wanted: for each graph input, the names of its dynamic dimensions by axis.
 
     Returns:
-        For each wanted dimension that came out fixed, a clause: "dimension 0 of x is fixed to 2".
+        The wanted dimensions that came out fixed.
     """
     names: dict[str, str] = {}
-    fixed: list[str] = []
+    fixed: list[FixedDimension] = []
     for value in model.graph.inputs:
         for axis, name in wanted.get(str(value.name), {}).items():
             size = None if value.shape is None else value.shape[axis]
             if isinstance(size, int):
-                fixed.append(f"dimension {axis} of {value.name} is fixed to {size}")
+                fixed.append(FixedDimension(str(value.name), axis, size))
             elif size is not None and size.value is not None and size.value not in names:
                 names[size.value] = name if name not in names.values() else f"{value.name}_{axis}"
     for value in _values(model):

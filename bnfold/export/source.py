@@ -116,7 +116,23 @@ def _from_program(path: Path) -> LoadedModule:
     with foreign_code(f"{path}: not a program that this torch can load", ModelError), quiet():
         program = torch.export.load(path)
         module = program.module()
+    if _is_training(program):
+        raise ModelError(
+            f"{path}: the program was captured in training mode; capture module.eval() instead"
+        )
     return LoadedModule(module, str(path), program.example_inputs, program)
+
+
+def _is_training(program: torch.export.ExportedProgram) -> bool:
+    """Whether a batch norm in it would update its running statistics, or a Dropout drop."""
+    for node in program.graph.nodes:
+        if str(node.target) == "aten.batch_norm.default":
+            running_mean, training = node.args[3], node.args[5]
+            if training and running_mean is not None:
+                return True
+        if str(node.target) == "aten.dropout.default" and node.args[2]:
+            return True
+    return False
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from onnx_ir.passes import common
 
 from bnfold.export.constants import fold_constants
 from bnfold.export.names import name_nodes, name_values
-from bnfold.export.shapes import name_dimensions, simplify_reshapes
+from bnfold.export.sequences import use_split
+from bnfold.export.shapes import FixedDimension, name_dimensions, simplify_reshapes
 
 
 def tidy(
@@ -19,7 +20,7 @@ def tidy(
     dimensions: Mapping[str, Mapping[int, str]],
     outputs: Sequence[str],
     parameters: Collection[str],
-) -> list[str]:
+) -> list[FixedDimension]:
     """The model computes what it did, with nothing left that is known before it runs.
 
     No batch norm is touched: they are for the fold to decide on.
@@ -31,11 +32,12 @@ def tidy(
         parameters: names of the module's parameters and buffers, which the initializers keep.
 
     Returns:
-        For each dimension that should be dynamic and is not, a clause.
+        The dimensions that should be dynamic and are not.
     """
     _inline_functions(model)
     fold_constants(model)
     simplify_reshapes(model)
+    use_split(model)
     _drop_unused(model)
     fixed = name_dimensions(model, dimensions)
     name_nodes(model)
@@ -59,10 +61,13 @@ def _drop_unused(model: ir.Model) -> None:
 
 def _own_tensors(model: ir.Model) -> None:
     """The initializers are copies: the module's own memory may change after the export."""
-    for value in model.graph.initializers.values():
-        tensor = value.const_value
-        assert tensor is not None  # the exporter writes no initializer without a value
-        value.const_value = ir.Tensor(np.array(tensor.numpy()), dtype=tensor.dtype, name=value.name)
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            tensor = value.const_value
+            assert tensor is not None  # the exporter writes no initializer without a value
+            value.const_value = ir.Tensor(
+                np.array(tensor.numpy()), dtype=tensor.dtype, name=value.name
+            )
 
 
 def _drop_metadata(model: ir.Model) -> None:
