@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bnfold.cli.bundles import settings_of
 from bnfold.cli.export_options import ExportOptions, export_options, exported
 from bnfold.cli.output import json_option, leave_record, show
 from bnfold.cli.paths import require_target
@@ -31,11 +32,7 @@ def export(
     *,
     spec: str,
     output: Path,
-    weights: Path | None,
-    inputs: tuple[str, ...],
-    dynamic: tuple[str, ...],
-    opset: int | None,
-    fp16: bool,
+    export_as: ExportOptions,
     json_target: str | None,
 ) -> None:
     """Write the network that SPEC names as ONNX, its batch norms kept, checked against the module.
@@ -43,16 +40,16 @@ def export(
     SPEC is package.module:factory, path/file.py:factory, or a .pt2 program.
     """
     target = require_target(output)
-    options = ExportOptions(weights, inputs, dynamic, opset, fp16)
-    result = exported(ctx, spec, target, options)
+    result = exported(ctx, spec, target, export_as)
     from bnfold.report.export_text import export_blocks
     from bnfold.report.records import envelope, file_record, model_record
 
     show(ctx, export_blocks(result, every_row=is_verbose(ctx)), json_target)
     if json_target is not None:
+        weights = export_as.weights
         record = envelope(
             "export",
-            settings=options.to_dict(),
+            settings=settings_of(export_as),
             inputs=[] if weights is None else [file_record(weights)],
             outputs=[model_record(target)],
             result=result.to_dict(),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from bnfold.cli.bundles import bundled
 from bnfold.cli.progress import progress
 from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
     from bnfold.export.records import ExportResult
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -23,30 +22,16 @@ class ExportOptions:
     """What was asked of an export, as it was written."""
 
     weights: Path | None = None
-    inputs: Sequence[str] = ()
-    dynamic: Sequence[str] = ()
+    inputs: tuple[str, ...] = ()
+    dynamic: tuple[str, ...] = ()
     opset: int | None = None
     fp16: bool = False
 
-    @property
-    def are_given(self) -> bool:
-        """Whether any of them was used."""
-        return self != ExportOptions()
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as a record keeps them."""
-        return {
-            "weights": None if self.weights is None else str(self.weights),
-            "input": list(self.inputs),
-            "dynamic": list(self.dynamic),
-            "opset": self.opset,
-            "fp16": self.fp16,
-        }
-
-
-def export_options(command: Command) -> Command:
-    """The command takes --weights, --input, --dynamic, --opset and --fp16."""
-    options = (
+export_options = bundled(
+    "export_as",
+    ExportOptions,
+    (
         click.option(
             "--weights",
             metavar="F",
@@ -69,10 +54,8 @@ def export_options(command: Command) -> Command:
         ),
         click.option("--opset", type=int, help="The version of the ONNX operators."),
         click.option("--fp16", is_flag=True, help="Weights and inputs in float16."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    ),
+)
 
 
 def exported(ctx: click.Context, spec: str, target: Path, options: ExportOptions) -> ExportResult:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import click
 
+from bnfold.cli.bundles import settings_of
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
 from bnfold.cli.output import json_option, leave_record, show
 from bnfold.cli.paths import require_target
-from bnfold.cli.progress import progress
 from bnfold.cli.verbosity import is_verbose, verbosity_options
+from bnfold.cli.verify_options import VerifyOptions, verified
 from bnfold.errors import UsageError
+
+DIFFERENT = 1
 
 
 @click.command()
@@ -43,18 +46,13 @@ def fold(
     dry_run: bool,
     is_verified: bool,
     every_row: bool,
-    allow: tuple[str, ...],
-    skip: tuple[str, ...],
-    strict: bool,
-    simplify: bool,
+    fold_as: FoldOptions,
     json_target: str | None,
 ) -> int:
     """Fold every batch norm of IN.onnx that can be folded exactly, and account for the rest."""
     target = None if dry_run else _target(output)
-    options = FoldOptions(allow, skip, strict, simplify)
-    result = folded(ctx, source, options)
+    result = folded(ctx, source, fold_as)
 
-    import bnfold
     from bnfold.report import records
     from bnfold.report.blocks import Line, blank
     from bnfold.report.ledger_text import ledger_blocks, written_line
@@ -63,15 +61,15 @@ def fold(
     every_row = every_row or is_verbose(ctx)
     blocks = [*ledger_blocks(result.ledger, every_row=every_row)]
     found = result.ledger.to_dict()
-    inputs = [] if json_target is None else [records.model_record(source)]  # before OUT replaces IN
+    # Hashed before OUT may take the place of IN.
+    inputs = [] if json_target is None else [records.model_record(source)]
     code = 0
     if is_verified:
-        with progress(ctx, "verifying") as bar:
-            verification = bnfold.verify(source, result.model, progress=bar)
+        verification = verified(ctx, source, result.model, VerifyOptions())
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
         code = verification.exit_code
-    if target is not None and code == 1:
+    if target is not None and code == DIFFERENT:
         blocks += [blank(), Line(f"{target} was not written", "bad")]
         target = None
     if target is not None:
@@ -79,10 +77,12 @@ def fold(
         blocks += [blank(), written_line(str(target), result.ledger)]
     show(ctx, blocks, json_target)
     if json_target is not None:
-        outputs = [] if target is None else [records.model_record(target)]
-        settings = {**options.to_dict(), "dry_run": dry_run, "verify": is_verified}
         record = records.envelope(
-            "fold", settings=settings, inputs=inputs, outputs=outputs, result=found
+            "fold",
+            settings={**settings_of(fold_as), "dry_run": dry_run, "verify": is_verified},
+            inputs=inputs,
+            outputs=[] if target is None else [records.model_record(target)],
+            result=found,
         )
         leave_record(record, json_target)
     return code

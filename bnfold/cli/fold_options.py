@@ -2,71 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from bnfold.cli.bundles import bundled
+from bnfold.cli.output import note
 from bnfold.cli.progress import progress
+from bnfold.cli.verbosity import is_quiet
 
 if TYPE_CHECKING:
     import onnx
 
     from bnfold.fold.api import FoldResult
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 @dataclass(frozen=True)
 class FoldOptions:
     """What was asked of a fold."""
 
-    allow: Sequence[str] = ()
-    skip: Sequence[str] = ()
-    strict: bool = False
-    simplify: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as a record keeps them."""
-        return {
-            "allow": list(self.allow),
-            "skip": list(self.skip),
-            "strict": self.strict,
-            "simplify": self.simplify,
-        }
+    allow: tuple[str, ...]
+    skip: tuple[str, ...]
+    strict: bool
+    simplify: bool
 
 
-def fold_options(command: Command) -> Command:
-    """The command takes --allow, --skip, --strict and --simplify."""
-    options = (
-        click.option("--allow", metavar="NAME", multiple=True,
-            help="Apply a rewrite that has a price; 'all' for every one. Repeatable."),
-        click.option("--skip", metavar="NODE-OR-RULE", multiple=True,
-            help="Leave this node, or everything that this rule would do. Repeatable."),
-        click.option("--strict", is_flag=True,
-            help="Fail where a rewrite does not prove itself, in place of dropping it."),
+fold_options = bundled(
+    "fold_as",
+    FoldOptions,
+    (
+        click.option(
+            "--allow",
+            metavar="NAME",
+            multiple=True,
+            help="Apply a rewrite that has a price; 'all' for every one. Repeatable.",
+        ),
+        click.option(
+            "--skip",
+            metavar="NODE-OR-RULE",
+            multiple=True,
+            help="Leave this node, or everything that this rule would do. Repeatable.",
+        ),
+        click.option(
+            "--strict",
+            is_flag=True,
+            help="Fail where a rewrite does not prove itself, in place of dropping it.",
+        ),
         click.option("--simplify", is_flag=True, help="Run onnxsim over the model first."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+    ),
+)
 
 
 def folded(ctx: click.Context, source: Path, options: FoldOptions) -> FoldResult:
-    """The model at `source`, folded, with a bar on a terminal."""
+    """The model at `source`, folded, with a bar on a terminal and a note on unknown operators."""
     import bnfold
+    from bnfold.model_io import unknown_domains
 
     model = simplified(source) if options.simplify else source
     with progress(ctx, "folding") as bar:
-        return bnfold.fold(
+        result = bnfold.fold(
             model,
             allow=options.allow,
             skip=options.skip,
             strict=options.strict,
             progress=bar,
         )
+    domains = unknown_domains(result.model)
+    if domains and not is_quiet(ctx):
+        listed = ", ".join(map(repr, domains))
+        note(f"{source}: operators of the unknown domain {listed} stay as they are")
+    return result
 
 
 def simplified(source: Path) -> onnx.ModelProto:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bnfold.cli.bundles import settings_of
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
 from bnfold.cli.output import json_option, leave_record, show
 from bnfold.cli.verbosity import is_verbose, verbosity_options
@@ -23,15 +24,11 @@ def inspect(
     *,
     source: Path,
     every_row: bool,
-    allow: tuple[str, ...],
-    skip: tuple[str, ...],
-    strict: bool,
-    simplify: bool,
+    fold_as: FoldOptions,
     json_target: str | None,
 ) -> None:
     """Tell where each batch norm of IN.onnx would go or why it stays; write nothing."""
-    options = FoldOptions(allow, skip, strict, simplify)
-    result = folded(ctx, source, options)
+    result = folded(ctx, source, fold_as)
     from bnfold.report.ledger_text import ledger_blocks
 
     show(ctx, ledger_blocks(result.ledger, every_row=every_row or is_verbose(ctx)), json_target)
@@ -40,7 +37,7 @@ def inspect(
 
         record = envelope(
             "inspect",
-            settings=options.to_dict(),
+            settings=settings_of(fold_as),
             inputs=[model_record(source)],
             outputs=[],
             result=result.ledger.to_dict(),

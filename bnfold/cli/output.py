@@ -52,3 +52,8 @@ def leave_record(record: Mapping[str, Any], json_target: str | None) -> None:
         from bnfold.report.records import write_json
 
         write_json(record, json_target)
+
+
+def note(sentence: str) -> None:
+    """One sentence on stderr that is worth knowing and no error."""
+    click.echo(f"bnfold: note: {sentence}", err=True)

@@ -1,43 +1,89 @@
-"""The options that `verify` and `run` share, and the call that they make."""
+"""The options that `verify` has, some of which `run` shares, and the call that they make."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from bnfold.cli.bundles import bundled
+from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.progress import progress
 
 if TYPE_CHECKING:
-    from bnfold.verify.records import Verification
+    import onnx_ir
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+    from bnfold.verify.records import Verification
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
     """What was asked of a verification."""
 
-    data: Sequence[Path] = ()
+    data: Path | None = None
     samples: int | None = None
     seed: int = 0
     provider: str = "cpu"
-    custom_ops: Sequence[Path] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as a record keeps them."""
-        return {
-            "data": [str(path) for path in self.data],
-            "samples": self.samples,
-            "seed": self.seed,
-            "provider": self.provider,
-            "custom_ops": [str(path) for path in self.custom_ops],
-        }
+    dims: tuple[str, ...] = ()
+    custom_ops: tuple[str, ...] = ()
+    save_data: Path | None = None
 
 
-def is_spec(source: str) -> bool:
-    """Whether this names code or a program to export, and not an ONNX file."""
-    return source.endswith(".pt2") or (":" in source and not Path(source).exists())
+data_option = click.option(
+    "--data",
+    metavar="F",
+    type=click.Path(path_type=Path),
+    help="Inputs to compare on: .npz, .npy, or a folder of ONNX test_data_set_*.",
+)
+samples_option = click.option(
+    "--samples", metavar="N", type=click.IntRange(1), help="At most so many sets of inputs."
+)
+verify_options = bundled(
+    "verify_as",
+    VerifyOptions,
+    (
+        data_option,
+        samples_option,
+        click.option("--seed", default=0, show_default=True, help="Of inputs that are made up."),
+        click.option("--provider", default="cpu", show_default=True, help="cpu or cuda."),
+        dim_option,
+        click.option(
+            "--custom-ops",
+            metavar="LIB",
+            multiple=True,
+            help="A shared library with operators for onnxruntime. Repeatable.",
+        ),
+        click.option(
+            "--save-data",
+            metavar="DIR",
+            type=click.Path(path_type=Path),
+            help="Keep the inputs and A's outputs as ONNX test_data_set_*, to replay elsewhere.",
+        ),
+    ),
+)
+
+
+def verified(
+    ctx: click.Context,
+    a: str | Path,
+    b: Path | onnx_ir.Model,
+    options: VerifyOptions,
+) -> Verification:
+    """The verdict on two models, with a bar on a terminal."""
+    import bnfold
+
+    with progress(ctx, "verifying") as bar:
+        return bnfold.verify(
+            a,
+            b,
+            data=options.data,
+            samples=options.samples,
+            seed=options.seed,
+            provider=options.provider,
+            dims=parse_dims(options.dims),
+            custom_ops=options.custom_ops,
+            save_data=options.save_data,
+            progress=bar,
+        )

@@ -55,7 +55,7 @@ def _outputs(found: Verification) -> Table:
     from bnfold.verify.records import ROW_TITLES
 
     columns = [Column(title, right=title not in ("output", "level", "")) for title in ROW_TITLES]
-    rows = []
+    rows: list[tuple[Line | str, ...]] = []
     for row, cells in zip(found.outputs, found.rows(), strict=True):
         rows.append((*cells[:-1], Line(cells[-1], "good" if row.is_within else "bad")))
     return Table(columns, rows)

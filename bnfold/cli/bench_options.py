@@ -1,0 +1,87 @@
+"""The options that `bench` and `run` share, and the call that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bnfold.cli.bundles import bundled
+from bnfold.cli.dimensions import dim_option, parse_dims
+from bnfold.cli.progress import progress
+from bnfold.cli.verbosity import is_verbose
+
+if TYPE_CHECKING:
+    from bnfold.bench.records import BenchResult
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What was asked of a measurement."""
+
+    providers: tuple[str, ...]
+    threads: int
+    batch: int
+    levels: tuple[str, ...]
+    pairs: int
+    seed: int
+    dims: tuple[str, ...]
+    profile: bool
+
+
+bench_options = bundled(
+    "bench_as",
+    BenchOptions,
+    (
+        click.option(
+            "--provider",
+            "providers",
+            multiple=True,
+            default=("cpu",),
+            show_default=True,
+            help="cpu or cuda. Repeatable; the first one is the headline.",
+        ),
+        click.option(
+            "--threads", default=1, show_default=True, help="Threads inside one operator."
+        ),
+        click.option(
+            "--batch", default=1, show_default=True, help="The size of a dynamic batch, timed."
+        ),
+        click.option(
+            "--level",
+            "levels",
+            multiple=True,
+            default=("all", "none"),
+            show_default=True,
+            help="onnxruntime's optimisations: all, extended, basic, none. Repeatable.",
+        ),
+        click.option(
+            "--pairs", default=40, show_default=True, help="Paired measurements, fixed before."
+        ),
+        click.option("--seed", default=0, show_default=True, help="Of the random inputs."),
+        dim_option,
+        click.option("--profile", is_flag=True, help="Tell the time per operator too."),
+    ),
+)
+
+
+def measured(ctx: click.Context, models: Sequence[Path], options: BenchOptions) -> BenchResult:
+    """The models against the first of them, with a bar on a terminal."""
+    import bnfold
+
+    with progress(ctx, "measuring") as bar:
+        return bnfold.bench(
+            models,
+            providers=options.providers,
+            threads=options.threads,
+            batch=options.batch,
+            levels=options.levels,
+            pairs=options.pairs,
+            seed=options.seed,
+            dims=parse_dims(options.dims),
+            profile=options.profile or is_verbose(ctx),
+            progress=bar,
+        )
