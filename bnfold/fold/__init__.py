@@ -2,9 +2,10 @@
 
 from bnfold.callable_module import make_callable
 from bnfold.fold.api import FoldResult, fold
+from bnfold.fold.fold_pass import FoldBatchNorm
 from bnfold.fold.ledger import Decision, Ledger, Numbers
 from bnfold.fold.plan import Refusal
 
-__all__ = ["Decision", "FoldResult", "Ledger", "Numbers", "Refusal", "fold"]
+__all__ = ["Decision", "FoldBatchNorm", "FoldResult", "Ledger", "Numbers", "Refusal", "fold"]
 
 make_callable(__name__)

@@ -51,6 +51,7 @@ class _Run:
         if value not in self.values:
             exact = self.facts.exact(value)
             constant = exact.value() if exact is not None else self.facts.constant(value)
+            constant = self.facts.dequantized(value) if constant is None else constant
             if constant is None:
                 raise CertificateError(f"'{value.name}' is no constant")
             self.values[value] = constant
@@ -107,7 +108,9 @@ def _region(plan: Plan, facts: Facts) -> Region:
     enters: dict[ir.Value, None] = {}
     for node in nodes:
         for value in node.inputs:
-            if value is not None and value not in inside and not facts.is_constant(value):
+            if value is None or value in inside or facts.is_constant(value):
+                continue
+            if facts.dequantized(value) is None:
                 enters[value] = None
     leaves = [
         value

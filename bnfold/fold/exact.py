@@ -30,11 +30,13 @@ class Exact:
         shape: as stored.
         dtype: what it is rounded to.
         rows: `rows(start, stop)` gives `[stop - start, *shape[1:]]` in float64; a scalar, itself.
+        is_bound: infinity is a meaning, not an overflow: the tensor bounds another one.
     """
 
     shape: tuple[int, ...]
     dtype: ir.DataType
     rows: Callable[[int, int], Array]
+    is_bound: bool = False
 
     @property
     def size(self) -> int:
@@ -67,6 +69,8 @@ class Exact:
         """Why rounding would lose it: "overflow" or "underflow"; None where all is well."""
         for start, stop in self.chunks():
             rows = self.rows(start, stop)
+            if self.is_bound:
+                rows = rows[np.isfinite(rows)]
             rounded = _round(rows, self.dtype).astype(np.float64)
             if not np.all(np.isfinite(rounded)) or not np.all(np.isfinite(rows)):
                 return "overflow"
@@ -152,6 +156,8 @@ def _round(values: Array, dtype: ir.DataType) -> npt.NDArray[np.generic]:
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if dtype == ir.DataType.BFLOAT16:
             return _to_odd_float32(values).astype(dtype.numpy())
+        if not dtype.is_floating_point():
+            values = np.rint(values)
         return values.astype(dtype.numpy())
 
 

@@ -11,9 +11,11 @@ import onnx_ir as ir
 from bnfold.fold.certificate import CertificateError, certify
 from bnfold.fold.engine import Engine
 from bnfold.fold.exact import Exact
+from bnfold.fold.functions import inline_functions
 from bnfold.fold.graph import Facts, describe, is_op
 from bnfold.fold.ledger import Decision, Ledger, numbers_of
 from bnfold.fold.plan import Plan, Refusal, Rule
+from bnfold.fold.priced import clone
 from bnfold.fold.rules import PRICES, RULES
 from bnfold.fold.search import Search
 from bnfold.fold.sources import Source, source_of
@@ -57,6 +59,7 @@ class Folder:
     bugs: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.kept_in_functions = inline_functions(self.model)
         self.facts = Facts(self.model)
         self.engine = Engine(self.facts)
         self.search = Search(self.facts, self.rules, self.allow, self.skip)
@@ -69,6 +72,7 @@ class Folder:
                 break
         self._look_for_prices(entries)
         decisions = [d for e in entries if (d := self._decision(e)) is not None]
+        decisions.extend(self.kept_in_functions)
         return Ledger(tuple(decisions), bugs=tuple(self.bugs))
 
     def _entries(self) -> Collection[_Entry]:
@@ -104,17 +108,31 @@ class Folder:
             entry.refusals = (_at(_SKIPPED, entry),)
             return False
         refusal = _not_ours(source, self.facts)
-        found = refusal if refusal is not None else self.search.plan(source)
-        if isinstance(found, Refusal):
-            found = (_at(found, entry),)
+        if refusal is not None:
+            entry.refusals = (_at(refusal, entry),)
+            return False
+        found = self._proven(source, entry, self.search)
         if isinstance(found, Plan):
-            fault = self._fault(found, entry)
-            if fault is None:
-                self._carry_out(found, source, entry, by_node)
-                return True
-            found = (fault,)
+            self._carry_out(found, source, entry, by_node)
+            return True
         entry.refusals = found
-        return False
+        if clone.PRICE in self.allow and clone.can_clone(source.node, source.index):
+            with clone.cloned(source.node, source.index, self.engine):
+                found = self._proven(source, entry, self.search)
+                if isinstance(found, Plan):
+                    self._carry_out(found, source, entry, by_node)
+        return entry.decision is not None
+
+    def _proven(self, source: Source, entry: _Entry, search: Search) -> Plan | tuple[Refusal, ...]:
+        """The first plan that keeps its weights finite and its certificate; or all refusals."""
+        refusals: list[Refusal] = []
+        for found in search.candidates(source):
+            refusal = found if isinstance(found, Refusal) else self._fault(found, entry)
+            if isinstance(found, Plan) and refusal is None:
+                return found
+            if refusal is not None:
+                refusals.append(_at(refusal, entry))
+        return tuple(dict.fromkeys(refusals))
 
     def _fault(self, plan: Plan, entry: _Entry) -> Refusal | None:
         """Why a plan that the algebra allows must not be carried out."""
@@ -175,14 +193,18 @@ class Folder:
             source = source_of(entry.node, self.facts)
             if not isinstance(source, Source) or entry.name in self.skip:
                 continue
-            would = []
-            for price in PRICES:
-                if price in self.allow:
-                    continue
-                search = Search(self.facts, self.rules, self.allow | {price}, self.skip)
-                if isinstance(search.plan(source), Plan):
-                    would.append(price)
+            would = [p for p in PRICES if p not in self.allow and self._would(p, source, entry)]
             entry.decision = self._kept(entry, tuple(would))
+
+    def _would(self, price: str, source: Source, entry: _Entry) -> bool:
+        """Whether allowing this one rewrite more would fold the source."""
+        search = Search(self.facts, self.rules, self.allow | {price}, self.skip)
+        if price != clone.PRICE:
+            return isinstance(self._proven(source, entry, search), Plan)
+        if not clone.can_clone(source.node, source.index):
+            return False
+        with clone.cloned(source.node, source.index, self.engine):
+            return isinstance(self._proven(source, entry, search), Plan)
 
     def _decision(self, entry: _Entry) -> Decision | None:
         if entry.decision is not None:

@@ -127,6 +127,18 @@ class Plan:
     direction: str = "backward"
 
     @property
+    def has_price(self) -> bool:
+        """Whether it was found only because something was allowed."""
+        return any(step.price is not None for step in self.steps.values())
+
+    @property
+    def added_nodes(self) -> int:
+        """How many nodes the graph has more afterwards, those left aside that nobody reads."""
+        steps = self.steps.values()
+        new = sum(len(step.nodes) - 1 for step in steps if step.nodes is not None)
+        return new - sum(step.drops is not None for step in steps)
+
+    @property
     def absorbers(self) -> tuple[ir.Node, ...]:
         """The nodes whose constants change."""
         changed = [node for node, step in self.steps.items() if step.absorbs]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bnfold.fold.absorb import affine_nodes, conv, conv_transpose, gemm, matmul
-from bnfold.fold.carry import join, layout, pool, rectify, select, spatial
+from bnfold.fold.absorb import affine_nodes, conv, conv_transpose, gemm, matmul, quantized
+from bnfold.fold.carry import barriers, join, layout, pool, rectify, select, spatial
 from bnfold.fold.plan import Rule
 
 RULES: tuple[Rule, ...] = (
+    *quantized.RULES,  # first: it answers only for quantised weights
     *conv.RULES,
     *conv_transpose.RULES,
     *gemm.RULES,
@@ -18,6 +19,7 @@ RULES: tuple[Rule, ...] = (
     *pool.RULES,
     *spatial.RULES,
     *join.RULES,
+    *barriers.RULES,
 )
 
 PRICES: tuple[str, ...] = ("constant-map", "clone", "rectifier")

@@ -9,7 +9,7 @@ tried in order and the first that ends in absorption everywhere wins. Nothing is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -79,32 +79,38 @@ class Search:
             for op in rule.ops:
                 self._rules.setdefault(op, []).append(rule)
 
-    def plan(self, source: Source) -> Plan | tuple[Refusal, ...]:
-        """All of it back, all of it forward, or the shift one way and the scale the other."""
-        affine = source.affine
-        back = self._backward(source, affine)
-        if isinstance(back, Plan):
-            return back
-        ahead = self._forward(source, affine)
-        if isinstance(ahead, Plan):
-            return ahead
-        both = self._split(source, back, ahead)
-        return both if both is not None else (back, ahead)
+    def candidates(self, source: Source) -> Iterator[Plan | Refusal]:
+        """All of it back, all of it forward, or the shift one way and the scale the other.
 
-    def _split(self, source: Source, back: Refusal, ahead: Refusal) -> Plan | None:
+        Plans with a price come last, those that leave the fewest nodes first.
+        """
+        priced: list[Plan] = []
+        for found in self._candidates(source):
+            if isinstance(found, Plan) and found.has_price:
+                priced.append(found)
+            else:
+                yield found
+        yield from sorted(priced, key=lambda plan: plan.added_nodes)
+
+    def _candidates(self, source: Source) -> Iterator[Plan | Refusal]:
         affine = source.affine
-        if not (affine.has_scale and affine.has_shift):
-            return None
+        yield self._backward(source, affine)
+        yield self._forward(source, affine)
+        if affine.has_scale and affine.has_shift:
+            yield from self._splits(source)
+
+    def _splits(self, source: Source) -> Iterator[Plan]:
+        """s x + t = s (x + t / s): the shift back, the scale forward; or s x back, t forward."""
+        affine = source.affine
         zero = affine.scale == 0
-        if not np.any(zero & (affine.shift != 0)):
-            # s x + t = s (x + t / s): the shift goes back, the scale forward
-            ratio = affine.shift / np.where(zero, 1.0, affine.scale)
-            if np.all(np.isfinite(ratio)):
-                shift = Affine(np.ones_like(ratio), ratio)
-                found = self._halves(source, shift, affine.only_scale())
-                if found is not None:
-                    return found
-        return self._halves(source, affine.only_scale(), affine.only_shift())
+        ratio = affine.shift / np.where(zero, 1.0, affine.scale)
+        if not np.any(zero & (affine.shift != 0)) and np.all(np.isfinite(ratio)):
+            found = self._halves(source, Affine(np.ones_like(ratio), ratio), affine.only_scale())
+            if found is not None:
+                yield found
+        found = self._halves(source, affine.only_scale(), affine.only_shift())
+        if found is not None:
+            yield found
 
     def _halves(self, source: Source, first: Affine, then: Affine) -> Plan | None:
         ahead = self._forward(source, then)

@@ -10,49 +10,70 @@ import onnx_ir as ir
 from bnfold.fold.affine import Affine
 from bnfold.fold.graph import Facts, attribute_of, input_of
 from bnfold.fold.plan import Answer, Refusal, Rule, Step
+from bnfold.fold.priced.rectifier import bounded_after, bounded_before
 
 SHIFT = Refusal(
     "shift-before-rectifier",
     "it treats positive and negative numbers differently, so a shift cannot pass",
 )
 _SIGN = Refusal("negative-scale", "a negative scale cannot pass it: it would swap the two sides")
-_DYNAMIC = Refusal("dynamic-bounds", "its bounds are not 0 and infinity")
+_DYNAMIC = Refusal("dynamic-bounds", "its bounds are known only at run time")
+_BOUNDED = Refusal("bounded", "it cuts off at a bound that is not 0, which a scale would move")
 
 
 def rectify_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """s * max(x, 0) = max(s x, 0) for s >= 0; so for LeakyRelu, PRelu and |x|."""
-    return _pass(node, demands, facts)
+    """s * max(x, 0) = max(s x, 0) for s >= 0; so for LeakyRelu, PRelu and |x|.
+
+    With a shift, or a negative scale, only as a rectifier with bounds per channel, at a price.
+    """
+    refusal = _refusal(node, demands, facts)
+    if refusal is None:
+        return [Step("rectify", {0: demands[0]})]
+    return bounded_after(node, demands[0], _bounds(node, facts), refusal, facts)
 
 
 def rectify_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
-    """max(s x', 0) = s * max(x', 0) for s >= 0; so for LeakyRelu, PRelu and |x|."""
-    return _pass(node, gauges, facts)
+    """max(s x', 0) = s * max(x', 0) for s >= 0; so for LeakyRelu, PRelu and |x|.
+
+    With a shift, or a negative scale, only as a rectifier with bounds per channel, at a price.
+    """
+    refusal = _refusal(node, gauges, facts)
+    if refusal is None:
+        return [Step("rectify", {0: gauges[0]})]
+    bounds = _bounds(node, facts) if set(gauges) == {0} else None
+    return bounded_before(node, gauges[0], bounds, refusal, facts) if bounds else refusal
 
 
-def _pass(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
+def _refusal(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Refusal | None:
     if set(affines) != {0}:
         return Refusal("dynamic-operand", "the affine arrives at its slope or bounds")
-    if node.op_type == "Clip" and not _is_relu(node, facts):
-        return _DYNAMIC
+    bounds = _bounds(node, facts)
+    if node.op_type == "Clip" and (
+        bounds is None or bounds[0] not in (0.0, -np.inf) or bounds[1] != np.inf
+    ):
+        return _BOUNDED if bounds else _DYNAMIC
     if affines[0].has_shift:
         return SHIFT
-    if not affines[0].is_nonnegative:
-        return _SIGN
-    return [Step("rectify", {0: affines[0]})]
+    return None if affines[0].is_nonnegative else _SIGN
 
 
-def _is_relu(node: ir.Node, facts: Facts) -> bool:
-    """Clip between 0 (or nothing) and nothing."""
-    if any(name in node.attributes for name in ("min", "max")) or len(node.inputs) == 1:
-        low = attribute_of(node, "min", -np.inf)
-        high = attribute_of(node, "max", np.inf)
-        return bool(low in (0.0, -np.inf) and high == np.inf)
-    low_value, high_value = input_of(node, 1), input_of(node, 2)
-    high = facts.constant(high_value)
-    if high_value is not None and (high is None or not np.all(high == np.inf)):
-        return False
-    low = facts.constant(low_value)
-    return low_value is None or (low is not None and bool(np.all((low == 0) | (low == -np.inf))))
+def _bounds(node: ir.Node, facts: Facts) -> tuple[float, float] | None:
+    """The least and the largest number that a Relu or Clip lets through; None for the others."""
+    if node.op_type == "Relu":
+        return 0.0, np.inf
+    if node.op_type != "Clip":
+        return None
+    found = []
+    for index, name, absent in ((1, "min", -np.inf), (2, "max", np.inf)):
+        value = input_of(node, index)
+        if value is None:
+            found.append(float(attribute_of(node, name, absent)))
+            continue
+        constant = facts.constant(value)
+        if constant is None or constant.size != 1:
+            return None
+        found.append(float(constant.reshape(())))
+    return found[0], found[1]
 
 
 RULES = (

@@ -1,0 +1,48 @@
+"""Operators that stop an affine for a reason of their own, better said than "not linear"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx_ir as ir
+
+from bnfold.fold.affine import Affine
+from bnfold.fold.graph import Facts
+from bnfold.fold.plan import Answer, Refusal, Rule
+
+_CAST = Refusal("cast", "it rounds to another type in between, so the fold would round differently")
+_QUANTIZED = Refusal(
+    "activation-quantised",
+    "it rounds the tensor to integers, so the affine is no part of the layer before",
+    advice="fold first, then quantise",
+)
+_RUN_TIME = Refusal(
+    "run-time-statistics", "it normalises with statistics that it computes at run time"
+)
+
+
+def cast(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> Answer:
+    """A Cast is rounding: moving an affine over it moves the rounding too."""
+    return _CAST
+
+
+def quantized(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> Answer:
+    """round(s x) is not s round(x)."""
+    return _QUANTIZED
+
+
+def run_time_statistics(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> Answer:
+    """(x - mean(x)) / std(x) forgets what s and t did to x."""
+    return _RUN_TIME
+
+
+RULES = (
+    Rule("cast", ("Cast", "CastLike"), backward=cast, forward=cast),
+    Rule("quantize", ("QuantizeLinear", "DequantizeLinear"), backward=quantized, forward=quantized),
+    Rule(
+        "run-time-statistics",
+        ("InstanceNormalization", "LayerNormalization", "GroupNormalization"),
+        backward=run_time_statistics,
+        forward=run_time_statistics,
+    ),
+)

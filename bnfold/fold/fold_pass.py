@@ -1,0 +1,34 @@
+"""Folding as a pass that composes with `onnx_ir.passes`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import onnx_ir as ir
+
+from bnfold.fold.folder import Folder
+from bnfold.fold.ledger import Ledger
+
+
+class FoldBatchNorm(ir.passes.InPlacePass):
+    """Folds every batch norm that can be folded exactly, in place.
+
+    Args:
+        allow: priced rewrites that may be used, as for `bnfold.fold`, "all" excepted.
+        skip: names of nodes or rules to leave alone.
+
+    Attributes:
+        ledger: the account of the last model; empty before the first.
+    """
+
+    def __init__(self, *, allow: Collection[str] = (), skip: Collection[str] = ()) -> None:
+        super().__init__()
+        self._allow = frozenset(allow)
+        self._skip = frozenset(skip)
+        self.ledger = Ledger()
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """The model, folded, and whether anything changed."""
+        self.ledger = Folder(model, self._allow, self._skip).run()
+        changed = bool(self.ledger.folded or self.ledger.merges)
+        return ir.passes.PassResult(model, modified=changed)
