@@ -70,7 +70,6 @@ def test_global_pools(agrees, draw, op, sizes):
 
 DEGENERATE = [
     ((3,), {"kernel_shape": [4], "strides": [4]}),
-    ((4, 3), {"kernel_shape": [1, 2], "strides": [3, 3], "auto_pad": "SAME_UPPER"}),
     ((8, 9), {"kernel_shape": [3, 2], "dilations": [2, 3], "auto_pad": "SAME_LOWER"}),
     ((9, 8), {"kernel_shape": [3, 2], "dilations": [2, 3], "auto_pad": "SAME_UPPER"}),
 ]
@@ -81,5 +80,5 @@ DEGENERATE = [
 def test_what_the_specification_leaves_open_follows_the_runtime(
     agrees, draw, sizes, attributes, op
 ):
-    """A window longer than the value; SAME with holes, and with a stride beyond the kernel."""
+    """A window longer than the value; SAME with holes."""
     agrees(op, [draw(1, 2, *sizes)], attributes, opset=19)
