@@ -1,4 +1,7 @@
-"""A measurement in words: the verdict before any ratio, and what the machine was."""
+"""A measurement in words: the verdict before any ratio, and what the machine was.
+
+A *setting* is a provider and a level of onnxruntime's optimisations.
+"""
 
 from __future__ import annotations
 
@@ -60,17 +63,14 @@ def environment_line(result: BenchResult) -> str:
 
 def _comparisons(comparisons: Iterable[Comparison]) -> Table:
     columns = (
-        Column("verdict"), Column("model"), Column("against"), Column("provider"),
-        Column("optimisations"), Column("speed ratio", right=True),
-        Column("interval", right=True), Column("same against itself", right=True),
+        Column("verdict"), Column("model"), Column("setting"), Column("ratio", right=True),
+        Column("interval", right=True), Column("baseline twice", right=True),
     )  # fmt: skip
     rows = [
         (
             Line(c.verdict, VERDICT_STYLES[c.verdict]),
             c.candidate,
-            c.baseline,
-            c.provider,
-            c.level,
+            f"{c.provider}, {c.level}",
             f"{c.ratio.estimate:.3f}",
             _interval(c.ratio),
             _interval(c.null),
@@ -86,19 +86,17 @@ def _interval(interval: Interval) -> str:
 
 def _isolated(result: BenchResult) -> Table:
     columns = (
-        Column("model"), Column("provider"), Column("optimisations"),
-        Column("median ms", right=True), Column("p10 to p90", right=True),
-        Column("session ms", right=True), Column("peak MiB", right=True),
-        Column("file", right=True),
+        Column("model"), Column("setting"), Column("median ms", right=True),
+        Column("p90 ms", right=True), Column("session ms", right=True),
+        Column("peak MiB", right=True), Column("file", right=True),
     )  # fmt: skip
     sizes = {model.name: byte_size(model.size_bytes) for model in result.models}
     rows = [
         (
             row.model,
-            row.provider,
-            row.level,
+            f"{row.provider}, {row.level}",
             f"{row.median_ms:.3f}",
-            f"{row.p10_ms:.3f} to {row.p90_ms:.3f}",
+            f"{row.p90_ms:.3f}",
             f"{row.session_ms:.1f}",
             f"{row.peak_rss_mib:.0f}",
             sizes.get(row.model, ""),

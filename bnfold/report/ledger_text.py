@@ -83,7 +83,7 @@ def _reason(stops: str, refusal: Refusal) -> str:
 
 
 def _allow(decision: Decision) -> str:
-    return " ".join(f"--allow {name}" for name in decision.would_fold_with)
+    return " or with ".join(f"--allow {name}" for name in decision.would_fold_with)
 
 
 def subject(decision: Decision) -> str:

@@ -25,8 +25,11 @@ COLOURS: dict[Style, str] = {
 def print_blocks(blocks: Sequence[Block], console: Console) -> None:
     """The blocks stand on the console; long sentences wrap under their own beginning."""
     for block in blocks:
+        if block == Line(""):
+            console.print()
+            continue
         shown = _table(block) if isinstance(block, Table) else _text(block)
-        console.print(Padding(shown, (0, 0, 0, block.indent)))
+        console.print(Padding(shown, (0, 0, 0, block.indent), expand=False))
 
 
 def _text(line: Line | str) -> Text:
@@ -36,10 +39,19 @@ def _text(line: Line | str) -> Text:
 
 
 def _table(table: Table) -> RichTable:
-    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    shown = RichTable(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+    )
     for column in table.columns:
         shown.add_column(
-            column.title, justify="right" if column.right else "left", no_wrap=column.right
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=column.right,
+            overflow="fold",
         )
     for row in table.rows:
         shown.add_row(*(_text(cell) for cell in row))

@@ -81,3 +81,17 @@ def test_a_long_list_of_names_is_cut_and_counted():
 )
 def test_sizes_have_a_unit(size, said):
     assert byte_size(size) == said
+
+
+def test_no_word_of_a_table_is_cut_off_on_a_narrow_terminal():
+    console = Console(file=io.StringIO(), width=24)
+    table = Table(
+        (Column("name"), Column("count", right=True)), [("a_very_long_name_indeed", "12")]
+    )
+    print_blocks([table], console)
+    shown = console.file.getvalue()
+    assert "\u2026" not in shown
+    assert "12" in shown
+    assert "".join(line.split(" ")[0] for line in shown.splitlines()[2:]) == (
+        "a_very_long_name_indeed"
+    )
