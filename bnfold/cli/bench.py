@@ -42,6 +42,9 @@ def bench(
     One MODEL alone is measured but compared with nothing. Exit code 3: too noisy to say.
     """
     if html_target is not None:
+        from bnfold.report.html import require_jinja2
+
+        require_jinja2()
         require_target(html_target)
     result = measured(ctx, models, bench_as)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,6 @@ class _Tour:
         result["verify"] = verification.to_dict()
 
         code = verification.exit_code
-        bench = None
         if code != DIFFERENT:
             bench = measured(self.ctx, [original, target], self.bench_as)
             self._say("bench", bench_blocks(bench, every_row=every_row))
@@ -159,6 +159,7 @@ class _Tour:
     ) -> None:
         from bnfold.report import records
         from bnfold.report.blocks import Line
+        from bnfold.report.html import write_html
 
         settings = {
             "source": self.source,
@@ -170,8 +171,18 @@ class _Tour:
         record = records.envelope(
             "run", settings=settings, inputs=inputs, outputs=outputs, result=result
         )
-        records.write_json(record, str(self.folder / "report.json"))
-        self._say("report", [Line(str(self.folder / "report.json"))])
+        written = [self.folder / "report.json"]
+        records.write_json(record, str(written[0]))
+        if find_spec("jinja2") is not None:
+            written.append(self.folder / "report.html")
+            write_html(
+                written[1],
+                title=f"bnfold: {self.source}",
+                ledger=result["fold"],
+                verification=result["verify"],
+                bench=result.get("bench"),
+            )
+        self._say("report", [Line(str(path)) for path in written])
 
 
 def _is_spec(source: str) -> bool:
