@@ -68,7 +68,7 @@ BAD = {
     "a shape that is none": (["network.py:build", "--input", "x:big"], "'big' is no shape"),
     "an input file that is missing": (["network.py:build", "--input", "x:f.npy"], "f.npy"),
     "weights that are missing": (
-        ["network.py:build", "--input", "input:1,2,6,6", "--weights", "w.pt"], "w.pt: no such file"),
+        ["network.py:build", "--input", "input:1,2,6,6", "--weights", "w.pt"], "w.pt: no such"),
     "weights that are none": (
         ["network.py:build", "--input", "input:1,2,6,6", "--weights", "bad.pt"], "bad.pt"),
     "weights for another network": (

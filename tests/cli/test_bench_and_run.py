@@ -1,0 +1,117 @@
+"""`bnfold bench` and `bnfold run`, as a user calls them. No timing is asserted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+TIMED = {0, 3}  # 3: too noisy to say, which a busy machine may well be
+QUICK = ["--pairs", "5", "--level", "all"]
+
+
+def test_bench_measures_and_leaves_a_record(place, model):
+    result = place.call("bench", model, model, *QUICK, "--json", "bench.json", "--html", "b.html")
+    assert result.exit_code in TIMED
+    assert "median ms" in result.stdout
+    record = json.loads((place / "bench.json").read_text())
+    assert record["command"] == "bench"
+    assert [entry["path"] for entry in record["inputs"]] == [str(model)] * 2
+    assert len(record["result"]["comparisons"][0]["quads"]) == 5
+    assert "<html" in (place / "b.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["--provider", "tpu"], 2, "unknown provider 'tpu'"),
+        (["--level", "most"], 2, "unknown optimisation level 'most'"),
+        (["--threads", "0"], 2, "threads must be at least 1"),
+        (["--pairs", "1"], 2, "pairs must be at least 5"),
+        (["--html", "no/such/folder.html"], 2, "no such folder"),
+    ],
+)
+def test_a_bad_request_gets_one_sentence(place, model, args, code, said):
+    before = place.content()
+    result = place.call("bench", model, *args)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert place.content() == before
+
+
+def test_a_provider_that_does_not_run_here_is_exit_code_4(place, model):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("CUDA runs here")
+    for command in (["bench", model], ["verify", model, model], ["run", model, "-o", "results"]):
+        result = place.call(*command, "--provider", "cuda")
+        assert result.exit_code == 4
+        assert "cuda" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_run_leaves_the_model_and_one_report(place, model):
+    result = place.call("run", model, "-o", "results", *QUICK)
+    assert result.exit_code in TIMED
+    titles = [line for line in result.stdout.splitlines() if line.startswith("-- ")]
+    assert titles == ["-- fold", "-- verify", "-- bench", "-- report"]
+    record = json.loads((place / "results" / "report.json").read_text())
+    assert set(record["result"]) == {"fold", "verify", "bench"}
+    assert record["result"]["verify"]["verdict"] == "equivalent"
+    assert [entry["path"] for entry in record["outputs"]] == ["results/folded.onnx"]
+    assert {path.name for path in (place / "results").iterdir()} >= {"folded.onnx", "report.json"}
+
+
+def test_run_does_not_time_a_model_that_came_out_different(place, model, monkeypatch):
+    import bnfold
+
+    verify = bnfold.verify
+    place.call("fold", model, "-o", "wrong.onnx")
+    monkeypatch.setattr(bnfold, "verify", lambda a, b, **rest: different(verify(a, b, **rest)))
+    result = place.call("run", model, "-o", "results", *QUICK)
+    assert result.exit_code == 1
+    assert "-- bench" not in result.stdout
+    assert "bench" not in json.loads((place / "results" / "report.json").read_text())["result"]
+
+
+def different(found):
+    from dataclasses import replace
+
+    return replace(found, verdict="different", reason="for the sake of this test")
+
+
+def test_run_refuses_export_options_for_an_onnx_file(place, model):
+    before = place.content()
+    result = place.call("run", model, "-o", "results", "--fp16")
+    assert result.exit_code == 2
+    assert "is an ONNX file already" in result.stderr
+    assert place.content() == before
+
+
+@pytest.mark.parametrize("target", ["good.onnx", "no/such/results"])
+def test_run_refuses_a_folder_that_cannot_be(place, model, target):
+    before = place.content()
+    result = place.call("run", model, "-o", target)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert place.content() == before
+
+
+def test_run_exports_a_spec_first(place):
+    pytest.importorskip("torch")
+    (place / "network.py").write_text(
+        "from torch import nn\n"
+        "def build():\n    return nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))\n"
+    )
+    result = place.call(
+        "run", "network.py:build", "--input", "input:1,2,6,6", "-o", "results", *QUICK
+    )
+    assert result.exit_code in TIMED, result.stderr
+    names = {path.name for path in (place / "results").iterdir()}
+    assert {"original.onnx", "folded.onnx", "report.json"} <= names
+    record = json.loads((place / "results" / "report.json").read_text())
+    assert record["result"]["export"]["batch_norms"] == 1
+    assert record["result"]["fold"]["batch_norms_after"] == 0
