@@ -98,12 +98,16 @@ class Affine:
         shift = np.broadcast_to(self.shift.reshape(-1), (count,))
         return scale, shift
 
-    def with_any_as_identity(self) -> Affine:
-        """The entries that nobody reads become the identity."""
-        return Affine(
-            np.where(np.isnan(self.scale), 1.0, self.scale),
-            np.where(np.isnan(self.shift), 0.0, self.shift),
-        )
+    def settled(self) -> Affine:
+        """Entries that nobody reads become what the others along an axis are, or the identity."""
+        scale, shift = self.scale, self.shift
+        if np.any(np.isnan(scale)):
+            scale, shift = np.broadcast_arrays(scale, shift)
+            for axis in range(self.rank):
+                first, second = _agreed(scale, axis), _agreed(shift, axis)
+                if first is not None and second is not None:
+                    scale, shift = first, second
+        return Affine(np.where(np.isnan(scale), 1.0, scale), np.where(np.isnan(shift), 0.0, shift))
 
     def aligned(self, rank: int) -> Affine:
         """The same map for a value with leading axes more, as broadcasting right-aligns them."""
@@ -134,6 +138,13 @@ def agree(maps: Sequence[Affine]) -> Affine | None:
         scale = np.where(np.isnan(scale), other.scale, scale)
         shift = np.where(np.isnan(shift), other.shift, shift)
     return Affine(scale, shift)
+
+
+def _agreed(array: Array, axis: int) -> Array | None:
+    """The array with extent 1 along the axis, "any" giving way; None where entries differ."""
+    low = np.fmin.reduce(array, axis=axis, keepdims=True)
+    high = np.fmax.reduce(array, axis=axis, keepdims=True)
+    return low if np.all((low == high) | np.isnan(low)) else None
 
 
 def _same(a: Array, b: Array) -> bool:

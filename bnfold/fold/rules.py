@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from bnfold.fold.absorb import affine_nodes, conv, conv_transpose, gemm, matmul, quantized
-from bnfold.fold.carry import barriers, join, layout, pool, rectify, select, spatial
+from bnfold.fold.absorb import (
+    affine_nodes,
+    conv,
+    conv_transpose,
+    gemm,
+    matmul,
+    normalizers,
+    quantized,
+    recurrent,
+)
+from bnfold.fold.carry import barriers, join, layout, pool, rectify, repeat, select, spatial
 from bnfold.fold.plan import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -12,12 +21,15 @@ RULES: tuple[Rule, ...] = (
     *conv_transpose.RULES,
     *gemm.RULES,
     *matmul.RULES,
+    *normalizers.RULES,
+    *recurrent.RULES,
     *affine_nodes.RULES,
     *layout.RULES,
     *select.RULES,
     *rectify.RULES,
     *pool.RULES,
     *spatial.RULES,
+    *repeat.RULES,
     *join.RULES,
     *barriers.RULES,
 )

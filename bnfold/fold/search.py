@@ -24,6 +24,8 @@ from bnfold.fold.sources import Source, source_of
 
 _BUDGET = 400  # nodes asked about per question: what keeps the whole fold linear
 
+_BROADCASTING = ("Max", "Min", "Where", "Add", "Sub", "Sum", "Mul", "Div")
+
 _NO_RULE = Refusal(
     "not-linear", "a scale and a shift cannot be moved through this operator without changing it"
 )
@@ -196,9 +198,6 @@ class Search:
                     "other-reader",
                     f"its output is also read by {describe(node)}, which needs it unchanged",
                     at=_producer_text(value),
-                    advice="--allow clone duplicates the operator"
-                    if is_op(value.producer(), "Conv", "ConvTranspose", "Gemm", "MatMul")
-                    else "",
                 )
         demand = agree(wanted)
         if demand is None:
@@ -212,7 +211,7 @@ class Search:
                 at=_producer_text(value),
                 advice="run shape inference, or export with static dimensions",
             )
-        return demand.with_any_as_identity()
+        return demand.settled()
 
     def _demand(
         self, state: _State, node: ir.Node, passes: Mapping[int, Affine]
@@ -227,7 +226,7 @@ class Search:
             value = node.inputs[index]
             assert value is not None
             if self._facts.is_constant(value):
-                changed = self._changed_constant(value, affine)
+                changed = self._changed_constant(value, affine, grows=is_op(node, *_BROADCASTING))
                 if isinstance(changed, Refusal):
                     return replace(changed, at=describe(node))
                 constants[node, index] = changed
@@ -241,11 +240,11 @@ class Search:
             pending.add(producer)
         return replace(state, affines=affines, constants=constants, pending=frozenset(pending))
 
-    def _changed_constant(self, value: ir.Value, affine: Affine) -> Exact | Refusal:
+    def _changed_constant(self, value: ir.Value, affine: Affine, *, grows: bool) -> Exact | Refusal:
         exact = self._facts.exact(value)
-        if exact is None or not affine.fits(exact.shape):
+        plain = affine.settled()
+        if exact is None or not (grows or plain.fits(exact.shape)):
             return Refusal("constant-shape", "the affine does not fit the constant's shape")
-        plain = affine.with_any_as_identity()
         return of_array(exact.value() * plain.scale + plain.shift, exact.dtype)
 
     # Forward

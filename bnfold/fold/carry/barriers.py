@@ -42,7 +42,6 @@ RULES = (
     Rule(
         "run-time-statistics",
         ("InstanceNormalization", "LayerNormalization", "GroupNormalization"),
-        backward=run_time_statistics,
         forward=run_time_statistics,
     ),
 )

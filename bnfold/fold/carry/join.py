@@ -13,6 +13,7 @@ from bnfold.fold.plan import Answer, Refusal, Rule, Step
 from bnfold.fold.sources import Source, source_of
 
 _SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a shift")
+_SIGN = Refusal("negative-scale", "a negative scale would turn its maximum into a minimum")
 _TWICE = Refusal("product-of-both", "both of its factors carry an affine")
 
 
@@ -100,6 +101,32 @@ def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) ->
     return [Step("product", {0: passed})]
 
 
+def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """s max(x, z) + t = max(s x + t, s z + t) for s >= 0; Where for any s: into all of them."""
+    operands = range(1 if node.op_type == "Where" else 0, len(node.inputs))
+    if node.op_type != "Where" and not demands[0].is_nonnegative:
+        return _SIGN
+    branches = {i: _within(demands[0], node.inputs[i], facts) for i in operands}
+    passes = {i: branch for i, branch in branches.items() if branch is not None}
+    if len(passes) != len(branches):
+        return Refusal(
+            "broadcast-branch", "one of its branches is broadcast along the affine's axis"
+        )
+    return [Step("choice", passes)]
+
+
+def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """The mirror of `choice_after`: all operands must carry the same affine."""
+    operands = range(1 if node.op_type == "Where" else 0, len(node.inputs))
+    rank = facts.rank(node.outputs[0])
+    if rank is None or not set(gauges) <= set(operands):
+        return Refusal("dynamic-operand", "the affine arrives at its condition")
+    first = next(iter(gauges.values()))
+    if node.op_type != "Where" and not first.is_nonnegative:
+        return _SIGN
+    return [Step("choice", {0: first.aligned(rank)}, wants=dict.fromkeys(operands, first))]
+
+
 def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
     """s (-x) + t = -(s x - t), both ways."""
     return [Step("negate", {0: Affine(affines[0].scale, -affines[0].shift)})]
@@ -107,6 +134,8 @@ def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answ
 
 def _within(demand: Affine, value: ir.Value | None, facts: Facts) -> Affine | None:
     """The demand for a branch of lower rank; None if the branch is broadcast where it varies."""
+    if facts.is_constant(value):
+        return demand  # a fresh constant can have any shape that broadcasts
     dims = facts.dims(value)
     if dims is None:
         return None
@@ -123,5 +152,6 @@ def _within(demand: Affine, value: ir.Value | None, facts: Facts) -> Affine | No
 RULES = (
     Rule("sum", ("Add", "Sub", "Sum", "Mean"), backward=sum_after, forward=sum_before),
     Rule("product", ("Mul", "Div"), backward=product_after, forward=product_before),
+    Rule("choice", ("Max", "Min", "Where"), backward=choice_after, forward=choice_before),
     Rule("negate", ("Neg",), backward=negated, forward=negated),
 )

@@ -26,7 +26,7 @@ def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     """
     taken = _taken(node, facts)
     if isinstance(taken, Refusal):
-        return taken
+        return _anywhere(node, demands[0], facts, taken, backward=True)
     axes, rank = taken
     scale, shift = demands[0].scale, demands[0].shift
     gathered = _gathered_axis(node, facts)
@@ -54,7 +54,7 @@ def select_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
         return _DYNAMIC
     taken = _taken(node, facts)
     if isinstance(taken, Refusal):
-        return taken
+        return _anywhere(node, gauges[0], facts, taken, backward=False)
     indices = facts.constant(node.inputs[1]) if node.op_type == "Gather" else None
     arrays = []
     for a in (gauges[0].scale, gauges[0].shift):
@@ -66,6 +66,36 @@ def select_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
                 chosen = chosen if indices is None else chosen[(slice(0, 1),) * chosen.ndim]
             array = np.take(array, chosen, axis=axis)
         arrays.append(array)
+    return [Step("select", {0: Affine(*arrays)})]
+
+
+def _anywhere(
+    node: ir.Node, affine: Affine, facts: Facts, refusal: Refusal, *, backward: bool
+) -> Answer:
+    """Whatever is taken carries the same affine, where that is constant along the axes it works on.
+
+    So does an embedding: rows of a constant table, chosen at run time.
+    """
+    rank = facts.rank(node.inputs[0])
+    if rank is None:
+        return refusal
+    if node.op_type == "Slice":
+        axes = facts.constant(input_of(node, 3))
+        worked = range(rank) if axes is None else [int(a) % rank for a in axes]
+        constant = not any(affine.varies_along(axis) for axis in worked)
+        return [Step("select", {0: affine})] if constant else refusal
+    index_rank = facts.rank(node.inputs[1])
+    if index_rank is None:
+        return refusal
+    axis = attribute_of(node, "axis", 0) % rank
+    here = index_rank if backward else 1
+    if any(affine.varies_along(i) for i in range(axis, axis + here)):
+        return refusal
+    there = (1,) * (1 if backward else index_rank)
+    arrays = [
+        a.reshape(*a.shape[:axis], *there, *a.shape[axis + here :])
+        for a in (affine.scale, affine.shift)
+    ]
     return [Step("select", {0: Affine(*arrays)})]
 
 
