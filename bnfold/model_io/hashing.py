@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 
 from bnfold.errors import ModelError
+from bnfold.model_io import walk
 from bnfold.model_io.loading import IN_THIS_FILE, external_path, read_skeleton
 from bnfold.model_io.mapped import Maps
 
@@ -38,22 +39,7 @@ def sha256(path: str | os.PathLike[str]) -> str:
 
 
 def _locations(proto: onnx.ModelProto) -> Iterator[str]:
-    nodes = [*proto.graph.node, *(n for f in proto.functions for n in f.node)]
-    yield from _tensor_locations(proto.graph.initializer)
-    yield from _node_locations(nodes)
-
-
-def _node_locations(nodes: list[onnx.NodeProto]) -> Iterator[str]:
-    for node in nodes:
-        for attribute in node.attribute:
-            yield from _tensor_locations([attribute.t, *attribute.tensors])
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _tensor_locations(graph.initializer)
-                yield from _node_locations(list(graph.node))
-
-
-def _tensor_locations(tensors: object) -> Iterator[str]:
-    for tensor in tensors:  # type: ignore[attr-defined]
+    for tensor in walk.tensors(proto):
         for entry in tensor.external_data:
             if entry.key == "location" and entry.value != IN_THIS_FILE:
                 yield entry.value

@@ -10,14 +10,15 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
 from bnfold.errors import ModelError
-from bnfold.model_io import wire
+from bnfold.model_io import walk, wire
 from bnfold.model_io.checks import refuse_what_is_wrong
 from bnfold.model_io.mapped import Maps, external_attributes, external_values, view
 
 LARGE_BYTES = 1 << 16  # a tensor of this size or more is left in its file
 IN_THIS_FILE = ":in-this-file:"  # stands for the location of a tensor that was never external
-HAD_EXTERNAL_DATA = "bnfold.external_data"  # in Model.meta
-LISTED_INITIALIZERS = "bnfold.listed_initializers"  # in Graph.meta: those with a value_info
+# Kept in the metadata of the main graph, which clones keep and files do not.
+HAD_EXTERNAL_DATA = "bnfold.external_data"
+LISTED_VALUES = "bnfold.listed_values"  # the names that have a value_info, in any graph
 
 
 def load(source: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> ir.Model:
@@ -107,14 +108,17 @@ def _to_ir(proto: onnx.ModelProto) -> ir.Model:
     try:
         model = ir.from_proto(proto)
     except (ir.serde.SerdeError, ValueError, TypeError, LookupError, NotImplementedError) as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        raise ModelError(f"cannot be understood: {cause}") from error
-    listed = {info.name for info in proto.graph.value_info}
-    names = frozenset(name for name in model.graph.initializers if name in listed)
-    model.graph.meta[LISTED_INITIALIZERS] = names
+        raise ModelError(f"cannot be understood: {root_cause(error)}") from error
+    listed = (info.name for graph in walk.graphs(proto) for info in graph.value_info)
+    model.graph.meta[LISTED_VALUES] = frozenset(listed)
     return model
+
+
+def root_cause(error: BaseException) -> str:
+    """The first line of what went wrong first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).partition("\n")[0]
 
 
 def _map_tensors(model: ir.Model, file: tuple[Path, Maps] | None) -> None:
@@ -142,7 +146,7 @@ def _mapped(
     path, maps = file
     if location == IN_THIS_FILE:
         return view(tensor, maps.open(path), tensor.offset or 0)
-    model.meta[HAD_EXTERNAL_DATA] = True
+    model.graph.meta[HAD_EXTERNAL_DATA] = True
     if tensor.size == 0:
         return ir.tensor([], tensor.dtype, name=tensor.name)
     beside = external_path(path, location)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,8 +13,8 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.errors import ModelError
-from bnfold.model_io import wire
-from bnfold.model_io.loading import HAD_EXTERNAL_DATA, LISTED_INITIALIZERS
+from bnfold.model_io import walk, wire
+from bnfold.model_io.loading import HAD_EXTERNAL_DATA, LISTED_VALUES, root_cause
 from bnfold.model_io.replacing import replace_together
 
 _MARK = ":stand-in:"  # the location of a tensor whose bytes come while writing
@@ -53,7 +52,7 @@ def save(
     skeleton = _skeleton(model)
     if external_data is None:
         total = sum(t.nbytes for t in skeleton.tensors) + skeleton.proto.ByteSize()
-        external_data = HAD_EXTERNAL_DATA in model.meta or total > _LIMIT_BYTES
+        external_data = HAD_EXTERNAL_DATA in model.graph.meta or total > _LIMIT_BYTES
     data_target = target.with_name(target.name + ".data") if external_data else None
     try:
         with replace_together(target, data_target) as (file, data_file):
@@ -74,9 +73,11 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
     total = sum(t.nbytes for t in skeleton.tensors) + skeleton.proto.ByteSize()
     if total > _LIMIT_BYTES:
         raise ModelError("the model passes 2 GiB: save it to a file with external data")
-    for stand_in, tensor in _stand_ins(skeleton):
-        _remove_reference(stand_in)
-        stand_in.raw_data = bytes(_content(tensor))
+    for tensor in walk.tensors(skeleton.proto):
+        position = _position(tensor)
+        if position is not None:
+            _remove_reference(tensor)
+            tensor.raw_data = bytes(_content(skeleton.tensors[position]))
     return skeleton.proto
 
 
@@ -122,35 +123,29 @@ def _skeleton(model: ir.Model) -> _Skeleton:
                         node.attributes[name] = ir.AttrTensor(
                             name, replaced, doc_string=attribute.doc_string
                         )
-    proto = ir.to_proto(model)
-    _drop_implied_value_info(model, proto)
+    try:
+        proto = ir.to_proto(model)
+    except (ir.serde.SerdeError, ValueError, TypeError) as error:
+        raise ModelError(f"the model cannot be written: {root_cause(error)}") from error
+    _drop_what_serializing_adds(model, proto)
     return _Skeleton(proto, tensors)
 
 
-def _drop_implied_value_info(model: ir.Model, proto: onnx.ModelProto) -> None:
-    """Removes what onnx_ir adds: types of initializers, which the initializers tell themselves."""
-    listed = model.graph.meta.get(LISTED_INITIALIZERS, frozenset())
-    implied = set(model.graph.initializers) - listed
-    kept = [info for info in proto.graph.value_info if info.name not in implied]
-    if len(kept) < len(proto.graph.value_info):
-        del proto.graph.value_info[:]
-        proto.graph.value_info.extend(kept)
-
-
-def _stand_ins(skeleton: _Skeleton) -> Iterator[tuple[onnx.TensorProto, ir.TensorProtocol]]:
-    """Each TensorProto of the skeleton that only refers, with the tensor that it refers to."""
-    nodes = [*skeleton.proto.graph.node, *(n for f in skeleton.proto.functions for n in f.node)]
-    pending = list(skeleton.proto.graph.initializer)
-    while nodes:
-        node = nodes.pop()
-        for attribute in node.attribute:
-            pending.append(attribute.t)
-            for graph in (attribute.g, *attribute.graphs):
-                pending += graph.initializer
-                nodes += graph.node
-    for proto in pending:
-        if (position := _position(proto)) is not None:
-            yield proto, skeleton.tensors[position]
+def _drop_what_serializing_adds(model: ir.Model, proto: onnx.ModelProto) -> None:
+    """Removes types of initializers, which they tell themselves, and doubled tensor metadata."""
+    listed = model.graph.meta.get(LISTED_VALUES, frozenset())
+    for graph in walk.graphs(proto):
+        implied = {tensor.name for tensor in graph.initializer} - listed
+        kept = [info for info in graph.value_info if info.name not in implied]
+        if len(kept) < len(graph.value_info):
+            del graph.value_info[:]
+            graph.value_info.extend(kept)
+    for tensor in walk.tensors(proto):
+        entries = {entry.key: entry.value for entry in tensor.metadata_props}
+        if len(entries) < len(tensor.metadata_props):
+            del tensor.metadata_props[:]
+            for key, value in entries.items():
+                tensor.metadata_props.add(key=key, value=value)
 
 
 def _position(proto: onnx.TensorProto) -> int | None:
