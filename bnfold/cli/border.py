@@ -18,6 +18,9 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE: the reader of our output has left, which is 
 BAD_INPUT = 2
 BUG = 5
 
+NOTHING = "nothing was changed"
+LEFT = "bnfold.left"  # in a context's meta: what an interrupted command leaves, if not nothing
+
 
 class Border:
     """Inside, errors are raised; outside, they are a sentence on stderr and click's `Exit`."""
@@ -45,7 +48,7 @@ class Border:
             raise click.exceptions.Exit(BROKEN_PIPE)
         if is_verbose(self._ctx) and not isinstance(error, KeyboardInterrupt):
             click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-        click.echo(one_sentence(error), err=True)
+        click.echo(one_sentence(error, left=self._ctx.meta.get(LEFT, NOTHING)), err=True)
         raise click.exceptions.Exit(exit_code(error)) from error
 
     def _show_warning(
@@ -73,11 +76,11 @@ def exit_code(error: BaseException) -> int:
     return BAD_INPUT if isinstance(error, OSError | MemoryError) else BUG
 
 
-def one_sentence(error: BaseException) -> str:
-    """What happened, on one line, for a person."""
+def one_sentence(error: BaseException, *, left: str = NOTHING) -> str:
+    """What happened, on one line, for a person; `left` says what an interrupted command leaves."""
     match error:
         case KeyboardInterrupt() | click.Abort():
-            sentence = "interrupted; nothing was changed"
+            sentence = f"interrupted; {left}"
         case BnfoldError():
             sentence = str(error)
         case click.ClickException():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
+from bnfold.cli.border import LEFT
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.export_options import ExportOptions, export_options, exported
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
@@ -68,6 +69,7 @@ def run(
         data, samples, bench_as.seed, provider=bench_as.providers[0], dims=bench_as.dims
     )
     tour = _Tour(ctx, source, folder, export_as, fold_as, verify_as, bench_as)
+    ctx.meta[LEFT] = f"what {folder} has by now stays there"
     with _made(folder):
         return tour.go()
 

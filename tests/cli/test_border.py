@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import warnings
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from bnfold import errors
-from bnfold.cli.border import BROKEN_PIPE, Border
+from bnfold.cli.border import BROKEN_PIPE, INTERRUPTED, Border
 from bnfold.cli.group import LazyGroup
 from bnfold.cli.verbosity import verbosity_options
 
@@ -134,3 +135,38 @@ def test_a_reader_that_leaves_early_hears_nothing_of_it(tmp_path):
         talker.stdout.close()
         assert talker.stderr.read() == ""
         assert talker.wait() == BROKEN_PIPE
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+import bnfold
+from bnfold.cli import main
+real = bnfold.fold
+def slow(*args, progress, **rest):
+    print("folding", flush=True)
+    time.sleep(60)
+bnfold.fold = slow
+main(sys.argv[1:], prog_name="bnfold")
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "left"),
+    [
+        (["fold", "good.onnx", "-o", "good.onnx"], "nothing was changed"),
+        (["run", "good.onnx", "-o", "results"], "what results has by now stays there"),
+    ],
+)
+def test_ctrl_c_gets_a_sentence_and_leaves_the_files(place, model, args, left):
+    before = place.content()
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, *args], cwd=place.folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "folding\n"
+        process.send_signal(signal.SIGINT)
+        stderr = process.stderr.read()
+        assert process.wait() == INTERRUPTED
+    assert stderr == f"bnfold: interrupted; {left}\n"
+    assert place.content() == before
