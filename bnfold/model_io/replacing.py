@@ -53,7 +53,7 @@ def _create(path: Path) -> BinaryIO:
 
 def _exchange(news: list[Path], targets: list[Path]) -> None:
     """Moves every new file to its target; if one cannot be moved, the old ones come back."""
-    with contextlib.ExitStack() as undo, contextlib.ExitStack() as cleanup:
+    with contextlib.ExitStack() as cleanup, contextlib.ExitStack() as undo:
         for new, target in zip(news[:-1], targets[:-1], strict=True):
             if target.exists():
                 old = _name_beside(target, "old")
