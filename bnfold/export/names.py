@@ -10,6 +10,11 @@ import onnx
 import onnx_ir as ir
 
 SCOPES = "pkg.torch.onnx.name_scopes"
+LAYERS = ("Conv", "ConvTranspose", "BatchNormalization")
+LAYER_WORDS = {
+    **{"W": "weight", "scale": "weight", "B": "bias"},
+    **{"input_mean": "running_mean", "input_var": "running_var"},
+}
 NO_SCOPE = "_empty_nn_module_stack"  # what torch writes where it knows no module
 
 
@@ -93,9 +98,10 @@ def _rename(value: ir.Value, name: str) -> str:
 
 
 def _formal(node: ir.Node, value: ir.Value, version: int) -> str:
-    """What the operator calls this input: `scale`, `shape`, `B`."""
+    """What a layer or else the operator calls this input: `weight`, `shape`, `B`."""
     place = list(node.inputs).index(value)
     if node.domain or not onnx.defs.has(node.op_type):
         return f"input{place}"
     formal = onnx.defs.get_schema(node.op_type, version).inputs
-    return str(formal[min(place, len(formal) - 1)].name)
+    name = str(formal[min(place, len(formal) - 1)].name)
+    return LAYER_WORDS.get(name, name) if node.op_type in LAYERS else name

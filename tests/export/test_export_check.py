@@ -1,0 +1,134 @@
+"""The check finds what is wrong, and takes rounding for what it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+import torch
+
+import bnfold
+from bnfold.errors import ModelsDifferError
+from bnfold.export.check import check_export
+from bnfold.export.compare import Explained, errors_of
+from bnfold.export.inputs import example_inputs
+
+
+def rechecked(module, inputs, model: ir.Model):
+    return check_export(
+        model,
+        module.eval(),
+        example_inputs(module, inputs, "net"),
+        dynamic_batch=True,
+        seed=0,
+        name="net",
+    )
+
+
+def test_records_the_errors_of_graph_and_module_against_float64(exported):
+    check = exported("conv2d").check
+    assert check.reference == "float64"
+    assert check.runtime == "onnxruntime"
+    assert check.batch_sizes == (1, 1, 3)
+    assert 0 < check.torch_error < 1e-5 * check.output_scale
+    assert 0 < check.max_error < 1e-5 * check.output_scale
+
+
+FAULTS = {
+    "a weight off by a thousandth": ("3.conv.weight", lambda value: value * 1.001),
+    "a mean lost": ("1.running_mean", lambda value: value * 0),
+    "a bias off by a millionth of a thousand": ("5.bias", lambda value: value + 1e-3),
+}
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS.values(), ids=FAULTS.keys())
+def test_finds_a_fault_in_a_single_tensor(network, name, fault):
+    module, inputs = network("conv2d")
+    model = bnfold.export(module, inputs).model
+    value = model.graph.initializers[name]
+    value.const_value = ir.tensor(fault(value.const_value.numpy()), name=name)
+    with pytest.raises(ModelsDifferError, match="output output of the exported graph is off by"):
+        rechecked(module, inputs, model)
+
+
+def test_finds_an_epsilon_that_was_changed(network):
+    module, inputs = network("conv2d")
+    model = bnfold.export(module, inputs).model
+    node = next(node for node in model.graph if node.op_type == "BatchNormalization")
+    node.attributes["epsilon"] = ir.AttrFloat32("epsilon", 1e-4)
+    with pytest.raises(ModelsDifferError):
+        rechecked(module, inputs, model)
+
+
+def test_finds_a_batch_size_that_is_built_in(network):
+    module, inputs = network("conv2d")
+    model = bnfold.export(module, inputs).model
+    value = next(node for node in model.graph if node.op_type == "Reshape").inputs[1]
+    value.const_value = ir.tensor(np.array([1, 338]), name=value.name)
+    with pytest.raises(ModelsDifferError, match="does not run on"):
+        rechecked(module, inputs, model)
+
+
+def test_writes_no_file_when_the_graph_differs(network, tmp_path, monkeypatch):
+    monkeypatch.setattr("bnfold.export.compare.FACTOR", 1e-9)
+    module, inputs = network("conv1d")
+    with pytest.raises(ModelsDifferError):
+        bnfold.export(module, inputs, tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_saves_what_it_checked(network, tmp_path, run):
+    module, inputs = network("conv1d")
+    result = bnfold.export(module, inputs, tmp_path / "m.onnx")
+    assert result.path == tmp_path / "m.onnx"
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+    x = torch.ones(inputs).numpy()
+    assert np.array_equal(run(ir.load(result.path), x)[0], run(result.model, x)[0])
+
+
+def errors(reference, rounded, answer, explained=Explained.TORCH_ERROR):
+    arrays = (np.array(reference, np.float64), np.array(rounded, np.float32))
+    return errors_of("y", *arrays, np.array(answer, np.float32), explained=explained)
+
+
+def test_takes_ten_times_the_modules_own_rounding():
+    found = errors([100.0], [100.01], [100.09])
+    assert found.error == pytest.approx(0.09, abs=1e-4)
+    assert found.torch_error == pytest.approx(0.01, abs=1e-4)
+    with pytest.raises(ModelsDifferError):
+        errors([100.0], [100.01], [100.2])
+
+
+def test_takes_some_ulps_where_the_module_did_not_round():
+    errors([1.0], [1.0], [1.0 + 1e-5])
+    with pytest.raises(ModelsDifferError):
+        errors([1.0], [1.0], [1.0 + 1e-4])
+
+
+def test_takes_no_rounding_where_there_is_none():
+    errors([1.0], [1.1], [1.0], Explained.NOTHING)
+    with pytest.raises(ModelsDifferError):
+        errors([1.0], [1.1], [1.0 + 1e-5], Explained.NOTHING)
+
+
+def test_wants_nan_where_the_module_has_it():
+    found = errors([np.nan, 1.0], [np.nan, 1.0], [np.nan, 1.0])
+    assert found.finite is False
+    with pytest.raises(ModelsDifferError, match="NaN or infinity in other places"):
+        errors([np.nan, 1.0], [np.nan, 1.0], [1.0, 1.0])
+
+
+def test_wants_the_same_shape():
+    with pytest.raises(ModelsDifferError, match=r"has shape \[1\] in the exported graph and \[2\]"):
+        errors([1.0, 1.0], [1.0, 1.0], [1.0])
+
+
+def test_takes_an_integer_that_rounding_decides_either_way():
+    def compared(answer: list[int]) -> None:
+        arrays = (np.array(values) for values in ([3, 5], [3, 4], answer))
+        errors_of("top", *arrays, explained=Explained.TORCH_ERROR)
+
+    compared([3, 4])
+    compared([3, 5])
+    with pytest.raises(ModelsDifferError, match="1 of 2 values differ"):
+        compared([3, 6])

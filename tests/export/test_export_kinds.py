@@ -1,0 +1,152 @@
+"""Modules that are special: modes, precisions, layers that cannot be folded, odd forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx_ir as ir
+import pytest
+import torch
+from torch import nn
+
+import bnfold
+
+
+def modes(module: nn.Module) -> list[bool]:
+    return [part.training for part in module.modules()]
+
+
+def test_exports_in_eval_mode_says_so_and_restores_the_mode_of_each_part(network):
+    module, inputs = network("conv2d")
+    module.train()
+    module[3].bn.eval()  # a frozen layer
+    before, state = modes(module), {k: v.clone() for k, v in module.state_dict().items()}
+    result = bnfold.export(module, inputs)
+    assert any("training mode" in note for note in result.notes)
+    assert "Dropout" not in {node.op_type for node in result.model.graph}
+    assert modes(module) == before
+    assert all(torch.equal(value, state[name]) for name, value in module.state_dict().items())
+
+
+def test_restores_the_mode_when_the_export_fails(network):
+    module, _ = network("conv2d")
+    module.train()
+    module[1].eval()
+    before = modes(module)
+    with pytest.raises(bnfold.BnfoldError):
+        bnfold.export(module, (1, 3, 8, 8))  # one channel is wanted
+    assert modes(module) == before
+
+
+def test_says_nothing_when_the_module_is_in_eval_mode(exported, network):
+    module, inputs = network("tokens")
+    assert bnfold.export(module.eval(), inputs).notes == ()
+
+
+def test_turns_synchronised_batch_norms_into_plain_ones(network):
+    module, inputs = network("conv2d")
+    synchronised = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    result = bnfold.export(synchronised, inputs)
+    assert result.batch_norms == 4
+    assert any("SyncBatchNorm becomes BatchNormalization: 1" in note for note in result.notes)
+
+
+def test_exports_batch_statistics_with_a_warning_that_says_why_they_cannot_be_folded():
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False))
+    result = bnfold.export(module, (2, 1, 8, 8))
+    assert result.check is not None
+    (warning,) = result.warnings
+    assert "track_running_stats=False" in warning
+    assert "those of each batch" in warning
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["float32 module", "float16 module"])
+def test_exports_float16(network, half):
+    module, inputs = network("conv1d")
+    result = bnfold.export(module.half() if half else module, inputs, fp16=not half)
+    tensors = [value.dtype for value in result.model.graph.initializers.values()]
+    assert set(tensors) == {ir.DataType.FLOAT16}
+    assert result.model.graph.inputs[0].dtype is ir.DataType.FLOAT16
+    assert result.check is not None
+    assert result.check.reference == "float64"
+    wanted = torch.float16 if half else torch.float32
+    assert next(module.parameters()).dtype is wanted  # the caller's module is as it was
+
+
+def test_refuses_weights_that_float16_cannot_hold(network):
+    module, inputs = network("conv1d")
+    with torch.no_grad():
+        module[1].running_var.fill_(1e6)
+    with pytest.raises(bnfold.BnfoldError, match="running_var has values beyond float16's 65504"):
+        bnfold.export(module, inputs, fp16=True)
+
+
+def test_checks_bfloat16_although_the_runtime_cannot_run_it(network):
+    module, inputs = network("conv1d")
+    result = bnfold.export(module.bfloat16(), inputs)
+    assert result.check is not None
+    assert result.check.runtime == "float64 interpreter"
+    assert result.max_error < 1e-12
+    assert any("onnxruntime cannot run this graph" in warning for warning in result.warnings)
+
+
+class Hard(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x.float() + torch.ones(6, dtype=torch.float32)) * torch.tensor(1.5)
+
+
+class Random(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(x, training=True)
+
+
+class Passing(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, x.relu()
+
+
+def test_measures_against_float64_where_the_code_asks_for_float32():
+    check = bnfold.export(Hard(), (1, 6)).check
+    assert check is not None
+    assert check.reference == "float64"
+    assert 0 < check.torch_error < 1e-6  # float32 does round here
+
+
+def test_says_that_a_random_network_was_not_checked():
+    result = bnfold.export(Random(), (1, 6))
+    assert result.check is None
+    assert result.max_error is None
+    assert "random" in result.warnings[0]
+
+
+def test_returns_an_input_as_it_is():
+    model = bnfold.export(Passing(), (1, 6)).model
+    assert [node.op_type for node in model.graph] == ["Relu"]
+
+
+def test_evaluates_a_weight_that_is_computed_from_parameters():
+    module = nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 4, 3))
+    model = bnfold.export(nn.Sequential(module, nn.BatchNorm2d(4)), (1, 1, 8, 8)).model
+    assert [node.op_type for node in model.graph] == ["Conv", "BatchNormalization"]
+    assert "0.weight" in model.graph.initializers
+
+
+def test_keeps_both_calls_of_a_layer_that_is_used_twice():
+    layer = nn.BatchNorm2d(3)
+    model = bnfold.export(nn.Sequential(layer, nn.ReLU(), layer), (1, 3, 4, 4)).model
+    names = [node.name for node in model.graph]
+    assert len(names) == len(set(names)) == 3
+    assert len(model.graph.initializers) == 4
+
+
+def test_reports_its_progress():
+    seen: list[tuple[int, int]] = []
+    note: Callable[[int, int], None] = lambda done, total: seen.append((done, total))  # noqa: E731
+    bnfold.export(Hard(), (1, 6), progress=note)
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_prints_and_logs_nothing(network, capfd):
+    module, inputs = network("tokens")
+    bnfold.export(module, inputs)
+    assert capfd.readouterr() == ("", "")

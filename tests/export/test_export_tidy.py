@@ -1,0 +1,197 @@
+"""Each step of cleaning a graph, on graphs written as text."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx.parser
+import onnx_ir as ir
+
+from bnfold.export.constants import fold_constants
+from bnfold.export.sequences import use_split
+from bnfold.export.shapes import name_dimensions, simplify_reshapes
+
+
+def parsed(text: str) -> ir.Model:
+    return ir.from_proto(
+        onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20]>{text}')
+    )
+
+
+def kinds(model: ir.Model) -> list[str]:
+    return [node.op_type for node in model.graph.all_nodes()]
+
+
+def initializer(model: ir.Model, name: str) -> np.ndarray:
+    return model.graph.initializers[name].const_value.numpy()
+
+
+ZERO_BIAS = """
+    agraph (float[n,1,4,4] x, float[3,1,1,1] unused) => (float[n,3,4,4] y)
+    <float[3,1,1,1] w = {1,2,3}, float[3,1,1,1] kernel = {1,2,3}>
+    {
+        channels = Shape <start = 0, end = 1> (w)
+        zero = Constant <value_float = VALUE> ()
+        like = CastLike (zero, x)
+        bias = Expand (like, channels)
+        y = Conv (x, w, bias)
+    }
+"""
+
+
+def test_a_bias_of_computed_zeros_goes():
+    model = parsed(ZERO_BIAS.replace("VALUE", "0.0"))
+    fold_constants(model)
+    (conv,) = model.graph
+    assert len(conv.inputs) == 2
+
+
+def test_a_computed_bias_that_is_not_zero_becomes_an_initializer():
+    model = parsed(ZERO_BIAS.replace("VALUE", "0.5"))
+    fold_constants(model)
+    (conv,) = model.graph
+    assert np.array_equal(initializer(model, conv.inputs[2].name), np.full(3, 0.5, np.float32))
+
+
+def test_a_shape_that_varies_stays():
+    model = parsed("""
+        agraph (float[n,4] x) => (int64[1] batch, int64[1] width)
+        {
+            batch = Shape <start = 0, end = 1> (x)
+            fixed = Shape <start = -1> (x)
+            one = Constant <value_ints = [1]> ()
+            width = Mul (fixed, one)
+        }
+    """)
+    fold_constants(model)
+    assert kinds(model) == ["Shape", "Mul"]  # a graph output keeps its node
+    assert list(initializer(model, model.graph[1].inputs[0].name)) == [4]
+
+
+def test_an_initializer_that_callers_may_override_is_no_constant():
+    model = parsed("""
+        agraph (float[2] x, float[2] scale = {1, 1}) => (float[2] y)
+        {
+            root = Sqrt (scale)
+            y = Mul (x, root)
+        }
+    """)
+    fold_constants(model)
+    assert kinds(model) == ["Sqrt", "Mul"]
+
+
+def test_a_large_constant_is_not_spelled_out():
+    model = parsed("""
+        agraph (float[1000,1000] x) => (float[1000,1000] y)
+        {
+            one = Constant <value_float = 1.0> ()
+            shape = Constant <value_ints = [1000, 1000]> ()
+            mask = Expand (one, shape)
+            y = Mul (x, mask)
+        }
+    """)
+    fold_constants(model)
+    assert kinds(model) == ["Expand", "Mul"]
+
+
+def test_constants_reach_into_branches():
+    model = parsed("""
+        agraph (bool c, float[2] x) => (float[2] y)
+        {
+            two = Constant <value_float = 2.0> ()
+            half = Reciprocal (two)
+            y = If (c) <
+                then_branch = left () => (float[2] a) { four = Mul (two, two) a = Mul (x, four) },
+                else_branch = right () => (float[2] b) { b = Mul (x, half) }
+            >
+        }
+    """)
+    fold_constants(model)
+    assert kinds(model) == ["If", "Mul", "Mul"]
+    products = [node for node in model.graph.all_nodes() if node.op_type == "Mul"]
+    assert [float(node.inputs[1].const_value.numpy()) for node in products] == [4.0, 0.5]
+
+
+RESHAPE = """
+    agraph (float[n,3,h,w] x) => (OUTPUT y)
+    {
+        batch = Shape <start = 0, end = 1> (x)
+        rest = Constant <value_ints = [-1]> ()
+        target = Concat <axis = 0> (batch, rest)
+        y = Reshape <allowzero = 1> (x, target)
+    }
+"""
+
+
+def target_of(output: str) -> list[int] | None:
+    model = parsed(RESHAPE.replace("OUTPUT", output))
+    simplify_reshapes(model)
+    reshape = model.graph[-1]
+    value = reshape.inputs[1]
+    if not value.is_initializer():
+        return None
+    assert "allowzero" not in reshape.attributes
+    return list(value.const_value.numpy())
+
+
+def test_a_reshape_copies_what_it_keeps():
+    assert target_of("float[n,48]") == [0, 48]
+    assert target_of("float[n,3,k]") == [0, 3, -1]
+    assert target_of("float[m,48]") == [-1, 48]
+
+
+def test_a_reshape_stays_where_the_target_is_not_known():
+    assert target_of("float[a,b]") is None  # two unknown dimensions
+    assert target_of("float[n,0]") is None  # 0 would copy
+    assert target_of("float[]") is None or target_of("float[]") == []
+
+
+def test_dimensions_get_the_names_that_are_wanted():
+    model = parsed("agraph (float[s1,s2] x, float[s1,s3] z) => (float[s1,s2] y) { y = Relu (x) }")
+    wanted = {"x": {0: "batch", 1: "width"}, "z": {0: "batch", 1: "width"}}
+    assert name_dimensions(model, wanted) == []
+    x, z = model.graph.inputs
+    assert list(map(str, x.shape)) == ["batch", "width"]
+    assert list(map(str, z.shape)) == ["batch", "z_1"]  # not known to be as wide as x
+    assert list(map(str, model.graph.outputs[0].shape)) == ["batch", "width"]
+
+
+def test_a_dimension_that_is_fixed_is_reported():
+    model = parsed("agraph (float[2,s2] x) => (float[2,s2] y) { y = Relu (x) }")
+    (fixed,) = name_dimensions(model, {"x": {0: "batch"}})
+    assert str(fixed) == "dimension 0 of x is fixed to 2 by the network"
+
+
+SPLIT = """
+    agraph (float[n,5] x) => (float[n,p] a, float[n,q] b)
+    <int64 one = {1}, int64 zero = {0}, SIZES>
+    {
+        parts = SplitToSequence <axis = 1, keepdims = KEEP> (x, sizes)
+        a = SequenceAt (parts, one)
+        b = SequenceAt (parts, zero)
+    }
+"""
+
+
+def split(sizes: str, keep: int = 1) -> ir.Model:
+    model = parsed(SPLIT.replace("SIZES", sizes).replace("KEEP", str(keep)))
+    use_split(model)
+    return model
+
+
+def test_parts_of_a_sequence_become_outputs_of_a_split():
+    for sizes, expected in (
+        ("int64 sizes = {2}", [2, 2, 1]),
+        ("int64[2] sizes = {1, 4}", [1, 4]),
+    ):
+        model = split(sizes)
+        (node,) = model.graph
+        assert node.op_type == "Split"
+        assert list(node.inputs[1].const_value.numpy()) == expected
+        assert [value.name for value in model.graph.outputs] == [
+            node.outputs[1].name,
+            node.outputs[0].name,
+        ]
+
+
+def test_a_sequence_whose_parts_lose_their_dimension_stays():
+    assert "SplitToSequence" in kinds(split("int64 sizes = {1}", keep=0))
