@@ -98,7 +98,7 @@ def of_tensor(tensor: ir.TensorProtocol) -> Exact:
         stored = tensor.numpy()
         return np.asarray(stored[start:stop] if stored.ndim else stored).astype(np.float64)
 
-    return _kept(tensor.numpy().shape, tensor.dtype, rows)
+    return computed(tensor.numpy().shape, tensor.dtype, rows)
 
 
 def of_array(array: Array, dtype: ir.DataType) -> Exact:
@@ -113,7 +113,7 @@ def scaled(base: Exact, factor: Array) -> Exact:
         part = factor[start:stop] if factor.ndim and factor.shape[0] > 1 else factor
         return base.rows(start, stop) * part
 
-    return _kept(base.shape, base.dtype, rows)
+    return computed(base.shape, base.dtype, rows)
 
 
 def mapped(
@@ -125,7 +125,7 @@ def mapped(
         whole = compute(base.value())
         return whole[start:stop] if whole.ndim else whole
 
-    return _kept(shape, dtype, rows)
+    return computed(shape, dtype, rows)
 
 
 def reduced(
@@ -139,7 +139,10 @@ def reduced(
     return np.asarray(sum(parts, start=first))
 
 
-def _kept(shape: tuple[int, ...], dtype: ir.DataType, rows: Callable[[int, int], Array]) -> Exact:
+def computed(
+    shape: tuple[int, ...], dtype: ir.DataType, rows: Callable[[int, int], Array]
+) -> Exact:
+    """A tensor whose rows are computed when they are read; a small one is kept once computed."""
     if math.prod(shape) > _KEEP:
         return Exact(shape, dtype, rows)
     held: list[Array] = []
