@@ -111,10 +111,7 @@ class Affine:
 
     def aligned(self, rank: int) -> Affine:
         """The same map for a value with leading axes more, as broadcasting right-aligns them."""
-        lead = (1,) * (rank - self.rank)
-        return Affine(
-            self.scale.reshape(lead + self.scale.shape), self.shift.reshape(lead + self.shift.shape)
-        )
+        return Affine(_aligned(self.scale, rank), _aligned(self.shift, rank))
 
 
 def identity(rank: int) -> Affine:
@@ -149,3 +146,7 @@ def _agreed(array: Array, axis: int) -> Array | None:
 
 def _same(a: Array, b: Array) -> bool:
     return bool(np.all((a == b) | np.isnan(a) | np.isnan(b)))
+
+
+def _aligned(array: Array, rank: int) -> Array:
+    return array.reshape((1,) * (rank - array.ndim) + array.shape)

@@ -7,7 +7,7 @@ others; fresh names are free in every scope; what nobody reads any more goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import onnx_ir as ir
 
@@ -76,29 +76,25 @@ class Engine:
     def _drop(
         self, drops: list[tuple[ir.Node, int]], plan: Plan, dead: list[ir.Value]
     ) -> ir.Value | None:
-        """Removes the affine nodes; backward, the value that remains takes over the last name."""
+        """Removes the affine nodes; what remains takes over the name of a value that it now equals.
+
+        Backward that is the value before the last affine; elsewhere only where the caller reads it.
+        """
         drops.sort(key=lambda drop: self._facts.order(drop[0]), reverse=True)
-        last = drops[0][0].outputs[0]
-        name, shape, kind = last.name, last.shape, last.type
-        docs, metadata = last.doc_string, dict(last.metadata_props)
-        final: ir.Value | None = None
+        moved = {self._replaced.get(value, value) for value in plan.moved}
+        root = _root_of(dict(drops), drops[0][0])
+        final = root if plan.direction == "backward" and root in moved else None
+        chain = drops[0][0].outputs[0]
         for node, index in drops:
             kept, gone = node.inputs[index], node.outputs[0]
-            assert kept is not None
+            assert kept is not None and node.graph is not None
             dead.extend(v for v in node.inputs if v is not None and v is not kept)
+            inherits = gone.is_graph_output() or (final is not None and gone is chain)
             ir.convenience.replace_all_uses_with(gone, kept, replace_graph_outputs=True)
-            assert node.graph is not None
             node.graph.remove(node, safe=True)
-            if final is None or final is gone:
-                final = kept
-        if plan.direction != "backward" or final is None:
-            return None
-        final.name = name
-        if shape is not None or final.shape is None:
-            final.shape = shape
-        final.type = kind or final.type
-        final.doc_string = docs or final.doc_string
-        final.metadata_props.update(metadata)
+            chain = kept if gone is chain else chain
+            if inherits:
+                _inherit(kept, gone)
         return final
 
     def _rewrite(self, node: ir.Node, new_nodes: tuple[NewNode, ...]) -> None:
@@ -228,3 +224,20 @@ class Engine:
         producer.graph.remove(producer, safe=True)
         for source in inputs:
             self._discard(source)
+
+
+def _root_of(drops: Mapping[ir.Node, int], node: ir.Node) -> ir.Value:
+    """What the node's output is replaced by, once all of these nodes are gone."""
+    value = node.inputs[drops[node]]
+    assert value is not None
+    producer = value.producer()
+    return value if producer is None or producer not in drops else _root_of(drops, producer)
+
+
+def _inherit(kept: ir.Value, gone: ir.Value) -> None:
+    kept.name = gone.name
+    if gone.shape is not None or kept.shape is None:
+        kept.shape = gone.shape
+    kept.type = gone.type or kept.type
+    kept.doc_string = gone.doc_string or kept.doc_string
+    kept.metadata_props.update(gone.metadata_props)

@@ -96,8 +96,8 @@ class Search:
 
     def _candidates(self, source: Source) -> Iterator[Plan | Refusal]:
         affine = source.affine
-        yield self._backward(source, affine)
-        yield self._forward(source, affine)
+        yield _with_named_outputs(self._backward(source, affine))
+        yield _with_named_outputs(self._forward(source, affine))
         if affine.has_scale and affine.has_shift:
             yield from self._splits(source)
 
@@ -377,6 +377,29 @@ class Search:
                 elif step.otherwise is not None:
                     answers.append(replace(step.otherwise, at=describe(node)))
         return answers
+
+
+def _with_named_outputs(found: Plan | Refusal) -> Plan | Refusal:
+    """A refusal where affines that amount to nothing stand between an input and an output.
+
+    What the caller reads keeps its name, so something must be left that can bear it.
+    """
+    if isinstance(found, Refusal):
+        return found
+    dropped = {n: step.drops for n, step in found.steps.items() if step.drops is not None}
+    for node, index in dropped.items():
+        if not node.outputs[0].is_graph_output():
+            continue
+        kept = node.inputs[index]
+        producer = None if kept is None else kept.producer()
+        while producer is not None and producer in dropped:
+            kept = producer.inputs[dropped[producer]]
+            producer = None if kept is None else kept.producer()
+        if kept is None or producer is None or producer.graph is not node.graph:
+            return replace(_OUTPUT, at=f"output '{node.outputs[0].name}'")
+        if kept.is_graph_output():
+            return replace(_OUTPUT, at=f"output '{kept.name}'")
+    return found
 
 
 def _with_step(state: _State, node: ir.Node, step: Step) -> _State:
