@@ -65,13 +65,14 @@ class Motif:
         name: in kebab-case.
         text: an ONNX graph; `BN(x, n)` stands for a BatchNormalization with the parameters n.
         constants: by name; see Constant.
-        best: the operators of the best exact rewrite, in any order.
+        best: the operators of the best exact rewrite, in any order; alternatives behind a `|`.
         price: what has to be allowed for that, in bnfold's words; empty where it is free.
         opset, ir_version: of the model.
         dtype: of the random constants.
         functions: local functions in ONNX text, of the domain "local".
         sizes: extents for symbols of the inputs, beside those of `SIZES`.
         listed: initializers that are graph inputs too; "*" for all.
+        grid: half the largest step of an integer bias that may be rounded anew.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Motif:
     functions: str = ""
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     listed: Sequence[str] = ()
+    grid: float = 0.0
 
     def model(self) -> onnx.ModelProto:
         """The graph with its constants; always the same bytes."""

@@ -47,7 +47,7 @@ MOTIFS = (
         """(float[N,3,H,W] x) => (float[N,4,P,Q] y, float[N,4,P,Q] a) { a = Conv(x, w, b)
             y = BN(a, n) }""",
         {**_CONV, "n": Norm(4)},
-        "Conv BatchNormalization",
+        "Conv BatchNormalization | Conv Conv",
     ),
     Motif(
         "conv-output-read-in-an-if",
@@ -56,7 +56,7 @@ MOTIFS = (
             z = If(c) <then_branch = then_g () => (float[N,4,P,Q] t) { t = Relu(a) },
                        else_branch = else_g () => (float[N,4,P,Q] e) { e = Tanh(a) }> }""",
         {**_CONV, "n": Norm(4)},
-        "Conv BatchNormalization If Relu Tanh",
+        "Conv BatchNormalization If Relu Tanh | Conv Conv If Relu Tanh",
     ),
     Motif(
         "conv-in-an-outer-scope",
