@@ -25,7 +25,8 @@ def insert(document: Path, name: str, fragment: str) -> None:
         rf"(<!-- generated:{re.escape(name)} -->\n).*?(<!-- end -->)", flags=re.DOTALL
     )
     text = document.read_text(encoding="utf-8")
-    replaced, count = block.subn(lambda m: f"{m[1]}\n{fragment.strip()}\n\n{m[2]}", text)
+    body = fragment.strip("\n")  # not its spaces: an indented block begins with some
+    replaced, count = block.subn(lambda match: f"{match[1]}\n{body}\n\n{match[2]}", text)
     if count != 1:
         raise ValueError(f"{document}: {count} blocks <!-- generated:{name} -->, wanted one")
     document.write_text(replaced, encoding="utf-8")
