@@ -1,4 +1,4 @@
-"""Imports point one way: cli, report, plugin, (verify, bench), (fold, export), questions, errors."""
+"""Imports point one way: cli, report, plugin, verify and bench, fold and export, the rest."""
 
 from __future__ import annotations
 
