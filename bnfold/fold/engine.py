@@ -14,7 +14,7 @@ import onnx_ir as ir
 from bnfold.fold.exact import Exact
 from bnfold.fold.graph import Facts
 from bnfold.fold.names import Names
-from bnfold.fold.plan import NewNode, Plan
+from bnfold.fold.plan import NewNode, Operand, Plan
 
 
 class Engine:
@@ -80,6 +80,8 @@ class Engine:
 
         Backward that is the value before the last affine; elsewhere only where the caller reads it.
         """
+        if not drops:
+            return None
         drops.sort(key=lambda drop: self._facts.order(drop[0]), reverse=True)
         moved = {self._replaced.get(value, value) for value in plan.moved}
         root = _root_of(dict(drops), drops[0][0])
@@ -107,7 +109,8 @@ class Engine:
         old = node.outputs[0]
         for new in new_nodes:
             inputs = [
-                self._operand(operand, node, i, temporary) for i, operand in enumerate(new.inputs)
+                self._operand(operand, node, self._base(node, new, i), temporary)
+                for i, operand in enumerate(new.inputs)
             ]
             attributes = self._attributes(node, new)
             same = new.op_type == node.op_type
@@ -145,7 +148,10 @@ class Engine:
 
     def _edit(self, node: ir.Node, new: NewNode) -> None:
         """The node in place, so that its name, metadata and outputs stay."""
-        inputs = [self._operand(operand, node, i, {}) for i, operand in enumerate(new.inputs)]
+        inputs = [
+            self._operand(operand, node, self._base(node, new, i), {})
+            for i, operand in enumerate(new.inputs)
+        ]
         node.op_type = new.op_type
         if new.attributes is not None:
             attributes = self._attributes(node, new)
@@ -162,20 +168,21 @@ class Engine:
             return list(node.attributes.values())
         return list(ir.convenience.convert_attributes(dict(new.attributes)))
 
+    def _base(self, node: ir.Node, new: NewNode, index: int) -> str | None:
+        """The name of the constant that a fresh one takes the place of."""
+        if new.op_type != node.op_type or index >= len(node.inputs):
+            return None
+        old = node.inputs[index]
+        return old.name if old is not None and self._facts.is_constant(old) else None
+
     def _operand(
-        self,
-        operand: ir.Value | Exact | str | None,
-        node: ir.Node,
-        index: int,
-        temporary: dict[str, ir.Value],
+        self, operand: Operand, node: ir.Node, base: str | None, temporary: dict[str, ir.Value]
     ) -> ir.Value | None:
         if isinstance(operand, str):
             return temporary[operand]
-        if not isinstance(operand, Exact):
-            return operand if operand is None else self._replaced.get(operand, operand)
-        old = node.inputs[index] if index < len(node.inputs) else None
-        is_constant = old is not None and self._facts.is_constant(old)
-        return self._constant(operand, old.name if old is not None and is_constant else None, node)
+        if isinstance(operand, Exact):
+            return self._constant(operand, base, node)
+        return operand if operand is None else self._replaced.get(operand, operand)
 
     def _constant(self, exact: Exact, base: str | None, node: ir.Node) -> ir.Value:
         """A fresh initializer of the main graph, which every scope sees."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.certificate import CertificateError, certify
+from bnfold.fold.certificate import certify
 from bnfold.fold.engine import Engine
 from bnfold.fold.exact import Exact
 from bnfold.fold.functions import inline_functions
@@ -19,6 +19,7 @@ from bnfold.fold.priced import clone
 from bnfold.fold.rules import PRICES, RULES
 from bnfold.fold.search import Search
 from bnfold.fold.sources import Source, source_of
+from bnfold.fold.trial import CertificateError
 
 _SOURCE_OPS = ("BatchNormalization", "Mul", "Div", "Add", "Sub")
 _ROUNDS = 4  # a fold can open the way for a neighbour; more rounds than this never helped
@@ -34,6 +35,7 @@ class _Entry:
     output: str
     scope: str
     label: str
+    op: str
     decision: Decision | None = None
     refusals: tuple[Refusal, ...] = ()
     channels: int | None = None
@@ -82,13 +84,14 @@ class Folder:
                 if is_op(node, *_SOURCE_OPS):
                     name = node.name or node.outputs[0].name or ""
                     output = node.outputs[0].name or ""
-                    entries.append(_Entry(node, name, output, scope, describe(node)))
+                    entries.append(_Entry(node, name, output, scope, describe(node), _op(node)))
         return entries
 
     def _round(self, entries: Collection[_Entry]) -> bool:
         changed = False
         by_node = {entry.node: entry for entry in entries}
-        for done, entry in enumerate(entries):
+        # arithmetic first, as a batch norm can take over what stands beside it
+        for done, entry in enumerate(sorted(entries, key=lambda e: e.op != "affine")):
             if self.progress is not None:
                 self.progress(done, len(entries))
             if entry.decision is None and entry.node.graph is not None:
@@ -167,15 +170,16 @@ class Folder:
         into = tuple(describe(node) for node in plan.absorbers)
         lost = _lost_bits(source, self.facts)
         growth = _range_growth(plan, self.facts)
-        gone = [node for node, step in plan.steps.items() if step.drops is not None]
-        affines = {node: source_of(node, self.facts) for node in gone if node in by_node}
+        gone = {node for node, step in plan.steps.items() if step.drops is not None}
+        gone.add(entry.node)
+        affines = {n: source_of(n, self.facts) for n in by_node if n in gone}
         self.engine.apply(plan)
         for node, found in affines.items():
             other = by_node[node]
             affine = found.affine if isinstance(found, Source) else source.affine
             other.decision = Decision(
                 name=other.name,
-                op=_op(node),
+                op=other.op,
                 output=other.output,
                 scope=other.scope,
                 channels=max(affine.extents),
@@ -188,7 +192,7 @@ class Folder:
     def _look_for_prices(self, entries: Collection[_Entry]) -> None:
         """Which allowance would have folded what is left."""
         for entry in entries:
-            if entry.decision is not None or not is_op(entry.node, "BatchNormalization"):
+            if entry.decision is not None or entry.op != "BatchNormalization":
                 continue
             source = source_of(entry.node, self.facts)
             if not isinstance(source, Source) or entry.name in self.skip:
@@ -209,14 +213,14 @@ class Folder:
     def _decision(self, entry: _Entry) -> Decision | None:
         if entry.decision is not None:
             return entry.decision
-        if _op(entry.node) == "BatchNormalization" or (entry.scales_channels and entry.refusals):
+        if entry.op == "BatchNormalization" or (entry.scales_channels and entry.refusals):
             return self._kept(entry, ())
         return None
 
     def _kept(self, entry: _Entry, would: tuple[str, ...]) -> Decision:
         return Decision(
             name=entry.name,
-            op=_op(entry.node),
+            op=entry.op,
             output=entry.output,
             scope=entry.scope,
             channels=entry.channels,

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from bnfold.float64 import UnsupportedOperatorError, run_node
 from bnfold.fold.affine import Dims
 from bnfold.fold.exact import Exact, of_array, of_tensor
-from bnfold.fold.shapes import infer
+from bnfold.fold.shapes import concrete_dims, infer
 
 FLOATS = frozenset(
     (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
@@ -49,6 +49,7 @@ class Facts:
         self._order: dict[ir.Node, float] = {}
         self._constants: dict[ir.Value, Constant | None] = {}
         self._exact: dict[ir.Value, Exact] = {}
+        self._concrete: dict[int, dict[ir.Value, tuple[int, ...]]] = {}
         for index, node in enumerate(model.graph.all_nodes()):
             self._order[node] = float(index)
 
@@ -135,6 +136,12 @@ class Facts:
         if tensor is not None:
             return tensor.dtype
         return value.dtype or self._dtypes.get(value)
+
+    def concrete_dims(self, extent: int) -> dict[ir.Value, tuple[int, ...]]:
+        """Shapes of all values when each open dimension of the inputs is `extent`."""
+        if extent not in self._concrete:
+            self._concrete[extent] = concrete_dims(self.model, extent)
+        return self._concrete[extent]
 
     def learn_node(self, node: ir.Node, after: ir.Node) -> None:
         """A node that the engine put behind another stands at the same place in the order."""

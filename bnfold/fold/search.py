@@ -19,7 +19,7 @@ from bnfold.fold.affine import Affine, agree, identity
 from bnfold.fold.carry.select import unread_parts
 from bnfold.fold.exact import Exact, of_array
 from bnfold.fold.graph import Facts, describe, is_op, reads_only_shape
-from bnfold.fold.plan import Plan, Refusal, Rule, Step
+from bnfold.fold.plan import NewNode, Plan, Refusal, Rule, Step
 from bnfold.fold.sources import Source, source_of
 
 _BUDGET = 400  # nodes asked about per question: what keeps the whole fold linear
@@ -100,6 +100,7 @@ class Search:
         yield _with_named_outputs(self._forward(source, affine))
         if affine.has_scale and affine.has_shift:
             yield from self._splits(source)
+            yield from self._bias(source)
 
     def _splits(self, source: Source) -> Iterator[Plan]:
         """s x + t = s (x + t / s): the shift back, the scale forward; or s x back, t forward."""
@@ -113,6 +114,20 @@ class Search:
         found = self._halves(source, affine.only_scale(), affine.only_shift())
         if found is not None:
             yield found
+
+    def _bias(self, source: Source) -> Iterator[Plan]:
+        """s (x @ W) + t = x @ (W s) + t: behind a MatMul, the batch norm becomes an Add, its bias."""
+        x = source.node.inputs[source.index]
+        if not source.is_batch_norm or x is None:
+            return
+        found = self._backward(source, source.affine.only_scale())
+        if isinstance(found, Refusal) or not all(is_op(n, "MatMul") for n in found.absorbers):
+            return
+        dtype = self._facts.dtype(x)
+        if dtype is not None:
+            bias = of_array(source.affine.shift, dtype)
+            add = Step("matmul-backward", nodes=(NewNode("Add", (x, bias), {}),))
+            yield replace(found, steps={**found.steps, source.node: add}, direction="both")
 
     def _halves(self, source: Source, first: Affine, then: Affine) -> Plan | None:
         ahead = self._forward(source, then)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import onnx
 import onnx_ir as ir
 
 from bnfold.fold.affine import Dims
+from bnfold.fold.pins import pin
 
 _STORED = 1024  # bytes: no shape depends on larger tensors, which are left out of the inference
 _SAME_SHAPE = frozenset(
@@ -18,6 +20,16 @@ _SAME_RANK = frozenset(
     "AveragePool GlobalAveragePool GlobalMaxPool InstanceNormalization MaxPool Pad Resize "
     "Upsample".split()
 )
+
+
+def concrete_dims(model: ir.Model, extent: int) -> dict[ir.Value, tuple[int, ...]]:
+    """The shape of every value when each open dimension of the inputs is `extent`, the batch 2."""
+    dims, _ = _inferred(model, extent)
+    return {
+        value: tuple(d for d in shape if isinstance(d, int))
+        for value, shape in dims.items()
+        if all(isinstance(d, int) and d > 0 for d in shape)
+    }
 
 
 def infer(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
@@ -33,6 +45,7 @@ def infer(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.Data
     found.update(dims)
     for graph in model.graphs():
         _complete(graph, found)
+        pin(graph, found)
     return found, dtypes
 
 
@@ -61,7 +74,9 @@ def _declared(model: ir.Model) -> dict[ir.Value, Dims]:
     return found
 
 
-def _inferred(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
+def _inferred(
+    model: ir.Model, extent: int | None = None
+) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
     """What `onnx.shape_inference` finds, for the graph without its large tensors."""
     bare = model.clone()
     custom = {"", "ai.onnx"}
@@ -71,12 +86,17 @@ def _inferred(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.
                 for value in node.outputs:
                     if not value.is_graph_output():
                         value.shape = None
+    if extent is not None:
+        _fill_in(bare.graph, extent)
     _strip(bare.graph)
     try:
         proto = onnx.shape_inference.infer_shapes(ir.to_proto(bare), data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
         return {}, {}  # only less is known: rules that need a shape refuse
-    named = {info.name: info.type.tensor_type for info in _named_types(proto.graph)}
+    infos = list(_named_types(proto.graph))
+    counts = Counter(value.name for graph in model.graphs() for value in _values(graph))
+    # two branches of an If may use one name for two tensors: then the name tells nothing
+    named = {info.name: info.type.tensor_type for info in infos if counts[info.name] == 1}
     dims: dict[ir.Value, Dims] = {}
     dtypes: dict[ir.Value, ir.DataType] = {}
     for graph in model.graphs():
@@ -89,6 +109,22 @@ def _inferred(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.
             if value.dtype is None and tensor.elem_type:
                 dtypes[value] = ir.DataType(tensor.elem_type)
     return dims, dtypes
+
+
+def _fill_in(graph: ir.Graph, extent: int) -> None:
+    """Numbers for the open dimensions of the inputs; outputs follow."""
+    symbols: dict[str, int] = {}
+    for value in graph.inputs:
+        dims = dims_of_shape(value.shape)
+        if dims is not None:
+            sizes = []
+            for axis, dim in enumerate(dims):
+                plain = 2 if axis == 0 else extent
+                named = symbols.setdefault(dim, plain) if isinstance(dim, str) else plain
+                sizes.append(dim if isinstance(dim, int) else named)
+            value.shape = ir.Shape(sizes)
+    for value in graph.outputs:
+        value.shape = None
 
 
 def _strip(graph: ir.Graph) -> None:

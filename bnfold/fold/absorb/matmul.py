@@ -18,7 +18,7 @@ from bnfold.fold.exact import Exact, of_array, scaled
 from bnfold.fold.graph import Facts
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Rule, Step
 
-_NEEDS_ADD = Refusal(
+MATMUL_SHIFT = Refusal(
     "matmul-shift",
     "a MatMul has no bias for the shift, and its rank is not 2, so that it is no Gemm",
     advice="give the layer a bias: the Add that follows then takes the shift",
@@ -50,7 +50,7 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     if not demand.has_shift:
         return [Step("matmul-backward", nodes=(NewNode("MatMul", _operands(node, side, folded)),))]
     if len(matrix.shape) != 2 or facts.rank(node.inputs[1 - side]) != 2:
-        return _NEEDS_ADD
+        return MATMUL_SHIFT
     addend = of_array(np.array(t if side == 1 else t[:, None]), matrix.dtype)
     inputs = (*_operands(node, side, folded), addend)
     return [Step("matmul-backward", nodes=(NewNode("Gemm", inputs, {}),))]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.absorb.matmul import MATMUL_SHIFT
 from bnfold.fold.absorb.padding import window_of
 from bnfold.fold.affine import Affine, Array
 from bnfold.fold.exact import Exact, of_array
@@ -97,8 +98,12 @@ def weight_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         node.op_type == "ConvTranspose" and attribute_of(node, "group", 1) != 1
     ):
         return _OTHER_AXIS
-    if node.op_type == "MatMul" and demands[0].has_shift:
-        return Refusal("matmul-shift", "a MatMul has no bias for the shift")
+    if (
+        node.op_type == "MatMul"
+        and demands[0].has_shift
+        and (demands[0].rank != 2 or facts.rank(node.inputs[0]) != 2)
+    ):
+        return MATMUL_SHIFT
     s, t = channels
     scaled = _scaled(found, s, axis, facts)
     if isinstance(scaled, Refusal):
@@ -185,7 +190,8 @@ def _step(
     nodes = [_dequantize(new, "weight")]
     inputs: tuple[Operand, ...] = (node.inputs[0], "weight")
     attributes = {name: attribute_of(node, name, None) for name in node.attributes}
-    if node.op_type != "MatMul":
+    op_type = "Gemm" if node.op_type == "MatMul" and np.any(t) else node.op_type
+    if op_type != "MatMul":
         bias = _bias(node, old, s, t, facts, follows=s if bias_follows is None else bias_follows)
         if isinstance(bias, Refusal):
             return bias
@@ -195,7 +201,7 @@ def _step(
             inputs = (*inputs, "bias")
         elif bias is not None:
             inputs = (*inputs, of_array(bias, old.dtypes[1]))
-    nodes.append(NewNode(node.op_type, inputs, attributes))
+    nodes.append(NewNode(op_type, inputs, attributes))
     return [Step("quantized-weight", nodes=tuple(nodes))]
 
 

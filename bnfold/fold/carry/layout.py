@@ -21,13 +21,13 @@ _UNKNOWN = Refusal("shape-unknown", "the shape of its input or output is not kno
 
 
 def same_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """A(x) = A(y) for y = x: Identity, and Dropout in inference."""
-    return [Step("same", {0: demands[0]})] if _is_same(node, facts) else _dropping()
+    """A(x) = A(y) for y = x: Identity, and Dropout in inference; the node goes."""
+    return [Step("same", {0: demands[0]}, drops=0)] if _is_same(node, facts) else _dropping()
 
 
 def same_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `same_after`."""
-    return [Step("same", {0: gauges[0]})] if _is_same(node, facts) else _dropping()
+    return [Step("same", {0: gauges[0]}, drops=0)] if _is_same(node, facts) else _dropping()
 
 
 def _is_same(node: ir.Node, facts: Facts) -> bool:

@@ -70,9 +70,11 @@ def pad_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     Along an axis where the affine varies, only a constant pad works, and on the padded part A
     must keep v.
     """
-    found = _pads(node, demands[0].rank, facts)
+    found = _pads(node, demands[0], facts)
     if isinstance(found, Refusal):
         return found
+    if not np.any(found):
+        return [Step("pad", {0: demands[0]})]
     begins, ends = found
     demand = demands[0]
     mode = attribute_of(node, "mode", "constant")
@@ -94,9 +96,11 @@ def pad_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Ans
     if set(gauges) != {0}:
         return _DYNAMIC
     gauge = gauges[0]
-    found = _pads(node, gauge.rank, facts)
+    found = _pads(node, gauge, facts)
     if isinstance(found, Refusal):
         return found
+    if not np.any(found):
+        return [Step("pad", {0: gauge})]
     varied = any((b or e) and gauge.varies_along(i) for i, (b, e) in enumerate(found.T))
     mode = attribute_of(node, "mode", "constant")
     if mode != "constant":
@@ -163,8 +167,12 @@ def _constant_pad(
     return [Step("pad", {0: passed}, nodes=(NewNode("Pad", (x, pads, value, *rest)),))]
 
 
-def _pads(node: ir.Node, rank: int, facts: Facts) -> Widths | Refusal:
-    """`[2, rank]`: elements added before and after each axis."""
+def _pads(node: ir.Node, affine: Affine, facts: Facts) -> Widths | Refusal:
+    """`[2, rank]`: elements added before and after each axis; 0 where a negative pad crops.
+
+    What is cropped does not matter where the affine is constant along the axis.
+    """
+    rank = affine.rank
     pads = attribute_of(node, "pads", None) or attribute_of(node, "paddings", None)
     if pads is None:
         pads = facts.constant(input_of(node, 1))
@@ -177,8 +185,9 @@ def _pads(node: ir.Node, rank: int, facts: Facts) -> Widths | Refusal:
         return _DYNAMIC
     for i, axis in enumerate(axes):
         widths[:, int(axis)] = (pads[i], pads[i + len(axes)])
-    if np.any(widths < 0):
-        return Refusal("negative-pads", "it crops by negative pads")
+    if any(affine.varies_along(axis) for axis in range(rank) if np.any(widths[:, axis] < 0)):
+        return Refusal("negative-pads", "it crops along the axis along which the affine varies")
+    widths = np.maximum(widths, 0)
     return widths
 
 

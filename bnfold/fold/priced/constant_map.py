@@ -69,6 +69,6 @@ def _mapped(
     (shift,) = run_op(node.op_type, inputs, attributes, opset=facts.opset())
     nodes = (
         NewNode(node.op_type, (node.inputs[0], folded), output="unshifted"),
-        NewNode("Add", ("unshifted", of_array(shift, weight.dtype))),
+        NewNode("Add", ("unshifted", of_array(shift, weight.dtype)), {}),
     )
     return [Step(rule, nodes=nodes, price=PRICE, otherwise=otherwise)]
