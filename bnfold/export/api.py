@@ -142,24 +142,27 @@ def _captured(
                 )
             for dimension in fixed:
                 axes[examples.names.index(dimension.input)].pop(dimension.axis)
-            if not fixed or ready is examples:
+            if not fixed or loaded.program is not None:
                 return model, axes, reasons
-            # Once more: a dimension of 1 is now fixed to our two, which nobody asked for.
+            # Once more, without them: the exporter keeps a symbol in shapes where there is a size,
+            # and that may be the two that we made of a one.
 
 
 def _tidied(
     loaded: LoadedModule, prepared: Prepared, inputs: ExampleInputs, axes: Axes, version: int
 ) -> tuple[ir.Model, list[FixedDimension]]:
-    model, captured = capture(
+    captured = capture(
         loaded.program or prepared.module, inputs, axes, opset=version, name=loaded.name
     )
+    model = captured.model
     if len(model.graph.inputs) == len(inputs.names):
         for value, name in zip(model.graph.inputs, inputs.names, strict=True):
             value.name = name
     fixed = tidy(
         model,
         dimensions=dict(zip(inputs.names, axes, strict=True)),
-        outputs=output_names(captured, len(model.graph.outputs)),
+        sizes=captured.sizes,
+        outputs=output_names(captured.program, len(model.graph.outputs)),
         parameters=prepared.module.state_dict().keys(),
     )
     return model, fixed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import ModelError, UsageError
@@ -32,6 +33,22 @@ def check_opset(opset: int | None) -> int:
     return opset
 
 
+@dataclass(frozen=True)
+class Captured:
+    """What the exporter gives.
+
+    Attributes:
+        model: its graph, as it was translated.
+        program: what it translated, or None if it does not say.
+        sizes: the symbols of `model`'s shapes that stand for one size only: the exporter keeps a
+            symbol for a dimension although the network fixes it.
+    """
+
+    model: ir.Model
+    program: torch.export.ExportedProgram | None
+    sizes: dict[str, int]
+
+
 def capture(
     module: torch.nn.Module | torch.export.ExportedProgram,
     inputs: ExampleInputs,
@@ -39,7 +56,7 @@ def capture(
     *,
     opset: int,
     name: str,
-) -> tuple[ir.Model, torch.export.ExportedProgram | None]:
+) -> Captured:
     """The exporter's graph, not optimised: with its defaults it folds half of the batch norms.
 
     Args:
@@ -71,7 +88,19 @@ def capture(
             dynamic_shapes=shapes,
         )
         assert program is not None  # it is one whenever dynamo=True
-        return program.model, program.exported_program
+        return Captured(
+            program.model, program.exported_program, _single_sizes(program.exported_program)
+        )
+
+
+def _single_sizes(program: torch.export.ExportedProgram | None) -> dict[str, int]:
+    if program is None:
+        return {}
+    return {
+        str(symbol): int(sizes.lower)
+        for symbol, sizes in program.range_constraints.items()
+        if sizes.lower == sizes.upper
+    }
 
 
 def _like(module: torch.nn.Module, inputs: ExampleInputs, sizes: list[dict[int, Any]]) -> Any:

@@ -61,20 +61,20 @@ class FixedDimension:
 
     input: str
     axis: int
-    size: int
 
     def __str__(self) -> str:
-        return f"dimension {self.axis} of {self.input} is fixed to {self.size} by the network"
+        return f"dimension {self.axis} of {self.input} is fixed by the network"
 
 
 def name_dimensions(
-    model: ir.Model, wanted: Mapping[str, Mapping[int, str]]
+    model: ir.Model, wanted: Mapping[str, Mapping[int, str]], sizes: Mapping[str, int]
 ) -> list[FixedDimension]:
     """The exporter's symbols such as `s77` have the names that the caller wants, in every shape.
 
     Args:
         model: changed in place.
         wanted: for each graph input, the names of its dynamic dimensions by axis.
+        sizes: the symbols that stand for one size only.
 
     Returns:
         The wanted dimensions that came out fixed.
@@ -84,8 +84,10 @@ def name_dimensions(
     for value in model.graph.inputs:
         for axis, name in wanted.get(str(value.name), {}).items():
             size = None if value.shape is None else value.shape[axis]
+            if isinstance(size, ir.SymbolicDim):
+                size = sizes.get(str(size.value), size)
             if isinstance(size, int):
-                fixed.append(FixedDimension(str(value.name), axis, size))
+                fixed.append(FixedDimension(str(value.name), axis))
             elif size is not None and size.value is not None and size.value not in names:
                 names[size.value] = name if name not in names.values() else f"{value.name}_{axis}"
     for value in _values(model):

@@ -18,6 +18,7 @@ def tidy(
     model: ir.Model,
     *,
     dimensions: Mapping[str, Mapping[int, str]],
+    sizes: Mapping[str, int],
     outputs: Sequence[str],
     parameters: Collection[str],
 ) -> list[FixedDimension]:
@@ -28,6 +29,7 @@ def tidy(
     Args:
         model: the exporter's, not optimised; changed in place, its tensors become its own.
         dimensions: for each graph input, the names of its dynamic dimensions by axis.
+        sizes: symbols of its shapes that stand for one size only.
         outputs: names for the graph's outputs.
         parameters: names of the module's parameters and buffers, which the initializers keep.
 
@@ -39,7 +41,7 @@ def tidy(
     simplify_reshapes(model)
     use_split(model)
     _drop_unused(model)
-    fixed = name_dimensions(model, dimensions)
+    fixed = name_dimensions(model, dimensions, sizes)
     name_nodes(model)
     name_values(model, outputs, parameters, model.opset_imports[""])
     _own_tensors(model)

@@ -148,7 +148,7 @@ def test_a_reshape_stays_where_the_target_is_not_known():
 def test_dimensions_get_the_names_that_are_wanted():
     model = parsed("agraph (float[s1,s2] x, float[s1,s3] z) => (float[s1,s2] y) { y = Relu (x) }")
     wanted = {"x": {0: "batch", 1: "width"}, "z": {0: "batch", 1: "width"}}
-    assert name_dimensions(model, wanted) == []
+    assert name_dimensions(model, wanted, {}) == []
     x, z = model.graph.inputs
     assert list(map(str, x.shape)) == ["batch", "width"]
     assert list(map(str, z.shape)) == ["batch", "z_1"]  # not known to be as wide as x
@@ -157,8 +157,10 @@ def test_dimensions_get_the_names_that_are_wanted():
 
 def test_a_dimension_that_is_fixed_is_reported():
     model = parsed("agraph (float[2,s2] x) => (float[2,s2] y) { y = Relu (x) }")
-    (fixed,) = name_dimensions(model, {"x": {0: "batch"}})
-    assert str(fixed) == "dimension 0 of x is fixed to 2 by the network"
+    (fixed,) = name_dimensions(model, {"x": {0: "batch"}}, {})
+    assert str(fixed) == "dimension 0 of x is fixed by the network"
+    (hidden,) = name_dimensions(model, {"x": {1: "width"}}, {"s2": 5})
+    assert str(hidden) == "dimension 1 of x is fixed by the network"
 
 
 SPLIT = """
