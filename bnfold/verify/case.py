@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnfold.verify.measure import Judgement, Tally, channel_axes, judge, scale_of, ulp_of
+from bnfold.verify.measure import Judgement, channel_axes, judge, scale_of, ulp_of
 from bnfold.verify.records import OutputRow
 from bnfold.verify.signature import Array, is_exact_dtype
+from bnfold.verify.tally import Tally
 
 Runs = Sequence[Array]
 """One array a feed."""
@@ -53,13 +54,13 @@ class OutputCase:
             name=self.name,
             dtype=str(original[0].dtype),
             shape=original[0].shape,
-            error_original=own.rms,
-            error_other=its.rms,
+            error_original=judged.error_original,
+            error_other=judged.error_other,
             ratio=judged.ratio,
             channel_ratio=judged.channel_ratio,
             channel_axis=judged.channel_axis,
             worst_channel=judged.worst_channel,
-            worst_feed=max(its.by_feed, key=its.by_feed.__getitem__, default=""),
+            worst_feed=its.worst_feed(),
             max_difference=max(_largest_difference(a, b) for a, b in _pairs(original, other)),
             mismatches=0,
             elements=sum(array.size for array in other),
@@ -73,15 +74,16 @@ class OutputCase:
     ) -> OutputRow:
         counts = [int((a != b).sum()) for a, b in _pairs(original, other)]
         apart, elements = sum(counts), sum(array.size for array in other)
-        allowed = max(Judgement.LIMIT * own.rms**2, TIES)
-        ratio = its.rms**2 / allowed * Judgement.LIMIT
+        share_original, share_other = own.total().rms ** 2, its.total().rms ** 2
+        allowed = max(Judgement.LIMIT * share_original, TIES)
+        ratio = share_other / allowed * Judgement.LIMIT
         return OutputRow(
             level=level,
             name=self.name,
             dtype=str(original[0].dtype),
             shape=original[0].shape,
-            error_original=own.rms**2,
-            error_other=its.rms**2,
+            error_original=share_original,
+            error_other=share_other,
             ratio=ratio if apart else 0.0,
             channel_ratio=None,
             channel_axis=None,
@@ -91,7 +93,7 @@ class OutputCase:
             mismatches=apart,
             elements=elements,
             non_finite=0,
-            is_within=not apart or its.rms**2 <= allowed,
+            is_within=not apart or share_other <= allowed,
             remark=f"{apart} of {elements} differ" if apart else "",
         )
 

@@ -4,7 +4,9 @@
 
 e_a: root mean square, over all feeds, of (original - reference) / scale, with scale the root mean
 square of the reference output for that feed. It is pooled over the original and neighbours of it
-whose weights are rounded once more, see `noise`. e_b: the same for the other model.
+whose weights are rounded once more, see `noise`. e_b: the same for the other model. A feed on which
+the original is worse than usual (ill-conditioned: a faint output, a large cancellation) would drown
+the others; both errors on it are divided by how much worse than the median feed it is.
 
 For a channel c with n samples both sides are estimates, so that the largest of C ratios exceeds 1
 for a correct model too. Hence two corrections, which vanish as n grows:
@@ -20,14 +22,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from statistics import median
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bnfold.verify.signature import Array, is_exact_dtype
+from bnfold.verify.tally import Sums, Tally
 
-K = 4.0
+K = 2.5
 """The other model's error may be this many times the original's own."""
 
 FLOOR_ULP = 0.5
@@ -40,72 +44,14 @@ PRIOR = 8.0
 RISK = 1e-3
 
 
-@dataclass
-class Tally:
-    """Sums of squared relative errors of one output; `samples` counts the rows of all batches."""
-
-    squares: float = 0.0
-    count: int = 0
-    samples: int = 0
-    by_axis: dict[int, tuple[Array, Array]] = field(default_factory=dict)
-    by_feed: dict[str, float] = field(default_factory=dict)
-
-    def add(self, feed: str, error: Array, axes: Sequence[int]) -> None:
-        """Takes in the relative error of one run; NaN stands where nothing is to be compared."""
-        known = ~np.isnan(error)
-        square = np.square(np.where(known, error, 0.0))
-        total, count = float(square.sum()), int(known.sum())
-        self.squares += total
-        self.count += count
-        self.samples += error.shape[0] if error.ndim else 1
-        if count:
-            self.by_feed[feed] = max(self.by_feed.get(feed, 0.0), math.sqrt(total / count))
-        for axis in axes:
-            others = tuple(i for i in range(error.ndim) if i != axis)
-            sums, counts = square.sum(axis=others), known.sum(axis=others)
-            if axis in self.by_axis:
-                sums, counts = sums + self.by_axis[axis][0], counts + self.by_axis[axis][1]
-            self.by_axis[axis] = sums, counts
-
-    def plus(self, other: Tally) -> Tally:
-        """The errors of both together; of each feed the larger one."""
-        by_axis = {
-            axis: (sums + other.by_axis[axis][0], counts + other.by_axis[axis][1])
-            if axis in other.by_axis
-            else (sums, counts)
-            for axis, (sums, counts) in (self.by_axis or other.by_axis).items()
-        }
-        if not self.by_axis:
-            by_axis = dict(other.by_axis)
-        feeds = {**self.by_feed, **other.by_feed}
-        by_feed = {f: max(self.by_feed.get(f, 0.0), other.by_feed.get(f, 0.0)) for f in feeds}
-        return Tally(
-            self.squares + other.squares,
-            self.count + other.count,
-            self.samples + other.samples,
-            by_axis,
-            by_feed,
-        )
-
-    @property
-    def rms(self) -> float:
-        """The root mean square over everything that was compared."""
-        return math.sqrt(self.squares / self.count) if self.count else 0.0
-
-    def rms_along(self, axis: int) -> Array:
-        """The root mean square of each channel; 0 for one that was never taken in."""
-        if axis not in self.by_axis:
-            return np.zeros(1)
-        sums, counts = self.by_axis[axis]
-        return np.asarray(np.sqrt(sums / np.maximum(counts, 1)))
-
-
 @dataclass(frozen=True)
 class Judgement:
     """How one output fares; the ratios are to be compared with `LIMIT`."""
 
     LIMIT: ClassVar[float] = K
 
+    error_original: float
+    error_other: float
     ratio: float
     channel_ratio: float | None = None
     channel_axis: int | None = None
@@ -127,25 +73,31 @@ def judge(original: Tally, other: Tally, magnitude: Tally, ulp: float) -> Judgem
         ulp: the gap between 1 and the next number of the output's dtype.
     """
     floor = FLOOR_ULP * ulp
-    ratio = other.rms / max(original.rms, floor)
-    worst = Judgement(ratio)
-    for axis in sorted(other.by_axis):
-        ratios = _channel_ratios(original, other, magnitude, axis, floor)
+    weights = _weights(original, floor)
+    own, its, level = original.total(weights), other.total(weights), magnitude.total()
+    ratio = its.rms / max(own.rms, floor)
+    worst = Judgement(own.rms, its.rms, ratio)
+    for axis in sorted(its.by_axis):
+        ratios = _channel_ratios(own, its, level, axis, floor)
         top = int(np.argmax(ratios))
         if worst.channel_ratio is None or ratios[top] > worst.channel_ratio:
-            worst = Judgement(ratio, float(ratios[top]), axis, top)
+            worst = Judgement(own.rms, its.rms, ratio, float(ratios[top]), axis, top)
     return worst
 
 
-def _channel_ratios(
-    original: Tally, other: Tally, magnitude: Tally, axis: int, floor: float
-) -> Array:
-    own, its = original.rms_along(axis), other.rms_along(axis)
-    n = max(other.samples, 1)
-    shrunk = np.sqrt((n * own**2 + PRIOR * original.rms**2) / (n + PRIOR))
-    floors = floor * np.maximum(magnitude.rms_along(axis), FAINT)
-    allowance = 1.0 + math.sqrt(2.0 * math.log(len(its) / RISK) / n)
-    return np.asarray(its / (allowance * np.maximum(shrunk, floors)))
+def _weights(original: Tally, floor: float) -> dict[str, float]:
+    """1 for a feed with the usual rounding error, less for one with more."""
+    errors = {feed: max(sums.rms, floor) for feed, sums in original.by_feed.items()}
+    usual = median(errors.values()) if errors else floor
+    return {feed: min(1.0, usual / error) ** 2 for feed, error in errors.items()}
+
+
+def _channel_ratios(own: Sums, its: Sums, level: Sums, axis: int, floor: float) -> Array:
+    errors, n = its.rms_along(axis), max(its.rows, 1)
+    shrunk = np.sqrt((n * own.rms_along(axis) ** 2 + PRIOR * own.rms**2) / (n + PRIOR))
+    floors = floor * np.maximum(level.rms_along(axis), FAINT)
+    allowance = 1.0 + math.sqrt(2.0 * math.log(len(errors) / RISK) / n)
+    return np.asarray(errors / (allowance * np.maximum(shrunk, floors)))
 
 
 def channel_axes(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:

@@ -15,8 +15,8 @@ import onnx_ir as ir
 
 from bnfold.verify.signature import Array
 
-MOVED = 0.25
-"""Gives a standard deviation of half an ulp, 1.7 times that of one correct rounding."""
+MOVED = 1 / 12
+"""Gives the variance of one correct rounding, 1/12 of a squared ulp."""
 
 _TAKE_WEIGHTS = frozenset(
     {"Add", "BatchNormalization", "Conv", "ConvTranspose", "DequantizeLinear", "Div", "Gemm"}
