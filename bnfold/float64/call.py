@@ -23,11 +23,18 @@ class UnsupportedOperatorError(ModelError):
     """The float64 interpreter does not know an operator, or this form of it."""
 
 
-def to_float64(array: Array) -> Array:
-    """Any ONNX float dtype, bfloat16 and float8 too, becomes float64; the rest stays."""
-    if array.dtype == FLOAT64 or array.dtype not in FLOAT_DTYPES:
-        return array
-    return array.astype(FLOAT64)
+def to_float64(value: Array) -> Array:
+    """Any ONNX float dtype, bfloat16 and float8 too, becomes float64; the rest stays.
+
+    So does every element of a sequence, which is a list.
+    """
+    if isinstance(value, list):
+        return [to_float64(element) for element in value]
+    if not isinstance(value, np.ndarray):
+        return value  # an optional without a value
+    if value.dtype == FLOAT64 or value.dtype not in FLOAT_DTYPES:
+        return value
+    return value.astype(FLOAT64)
 
 
 def tensor_value(value: object) -> Array:
@@ -75,7 +82,7 @@ class Call:
         self.round_casts = round_casts
         self.output_dtype = output_dtype
         self.stored_dtypes = [getattr(x, "dtype", None) for x in inputs]
-        self.inputs = [to_float64(x) if isinstance(x, np.ndarray) else x for x in inputs]
+        self.inputs = [None if x is None else to_float64(x) for x in inputs]
 
     def __getitem__(self, index: int) -> Array:
         """The input at `index`, which the operator cannot do without."""

@@ -11,9 +11,9 @@ import onnx_ir as ir
 from bnfold.float64.call import FLOAT_DTYPES, Array, Call, Operator, tensor_value, to_float64
 
 
-def identity(call: Call) -> Array:
-    """Identity."""
-    return call[0]
+def identity(call: Call) -> Sequence[Array]:
+    """Identity, of sequences and optionals too."""
+    return [to_float64(call.inputs[0])]  # type: ignore[arg-type]
 
 
 def cast(call: Call) -> Array:

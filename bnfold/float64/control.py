@@ -67,6 +67,8 @@ def run_loop(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> li
 def run_scan(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list[Array]:
     """Scan of opset 9 and later: M inputs are cut along an axis, N - M states are carried."""
     body: ir.Graph = attributes["body"]
+    if inputs and inputs[0] is None:
+        raise UnsupportedOperatorError("Scan: the form of opset 8 is not supported")
     count = int(attributes["num_scan_inputs"])
     values = [_given(inputs, i) for i in range(len(inputs))]
     states, scanned = values[: len(values) - count], values[len(values) - count :]

@@ -31,7 +31,7 @@ def binary(function: Callable[[Array, Array], Array]) -> Operator:
 
 def variadic(function: Callable[[Array, Array], Array]) -> Operator:
     """An operator that combines any number of inputs."""
-    return lambda call: functools.reduce(function, (call[i] for i in range(len(call))))
+    return lambda call: np.asarray(functools.reduce(function, (call[i] for i in range(len(call)))))
 
 
 def mean(call: Call) -> Array:

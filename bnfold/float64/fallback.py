@@ -20,6 +20,7 @@ from bnfold.float64.call import (
     to_float64,
 )
 
+_CHOOSE_DTYPE = ("BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix")
 RANDOM = frozenset(
     {
         "Bernoulli",
@@ -32,6 +33,16 @@ RANDOM = frozenset(
 )
 
 
+_UNKNOWN = (
+    NotImplementedError,
+    RuntimeError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ImportError,
+)
+
+
 def run(call: Call, domain: str) -> Sequence[Array]:
     """The operator's outputs by `onnx.reference`, which must not round them on the way.
 
@@ -41,13 +52,15 @@ def run(call: Call, domain: str) -> Sequence[Array]:
     name = f"{domain}.{call.op_type}" if domain else call.op_type
     if call.op_type in RANDOM:
         raise UnsupportedOperatorError(f"{name} draws random numbers: it has no one value")
+    if call.op_type == "BitCast":
+        raise UnsupportedOperatorError(f"{name} reads the bits of a dtype that float64 replaces")
     from onnx.reference import ReferenceEvaluator
 
     feeds = {f"x{i}": x for i, x in enumerate(call.inputs) if x is not None}
     try:
         evaluator = ReferenceEvaluator(_one_node_model(call, domain))
         outputs: Any = evaluator.run(None, feeds)
-    except (NotImplementedError, RuntimeError, AttributeError, KeyError, TypeError) as error:
+    except _UNKNOWN as error:
         raise UnsupportedOperatorError(
             f"{name} (opset {call.opset}) is not known to the float64 reference: {error}"
         ) from error
@@ -63,6 +76,8 @@ def _one_node_model(call: Call, domain: str) -> onnx.ModelProto:
     attributes: dict[str, Any] = {
         name: _attribute(value) for name, value in call.attributes.items()
     }
+    if call.op_type in _CHOOSE_DTYPE:
+        attributes["output_datatype"] = onnx.TensorProto.DOUBLE
     node = onnx.helper.make_node(call.op_type, present, outputs, domain=domain, **attributes)
     graph = onnx.helper.make_graph(
         [node],

@@ -90,7 +90,9 @@ def run_op(
     operator = OPERATORS.get(op_type) if known else None
     with np.errstate(all="ignore"):
         result = operator(call) if operator else fallback.run(call, domain)
-    return [result] if isinstance(result, np.ndarray) else [np.asarray(y) for y in result]
+    if isinstance(result, np.ndarray | np.generic):
+        return [np.asarray(result)]
+    return [np.asarray(y) if isinstance(y, np.generic) else y for y in result]
 
 
 def count_outputs(node: ir.Node) -> int:

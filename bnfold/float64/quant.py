@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.float64 import fallback
 from bnfold.float64.call import FLOAT_DTYPES, Array, Call, Operator
 from bnfold.float64.conv import convolve
 from bnfold.float64.spatial import read_window
@@ -39,10 +39,12 @@ def quantize_linear(call: Call) -> Array:
     dtype = np.dtype(np.uint8) if zero is None else np.dtype(call.stored_dtypes[2])
     if zero is None and call.integer("output_dtype", 0):
         dtype = ir.DataType(call.integer("output_dtype", 0)).numpy()
-    if dtype in FLOAT_DTYPES:
-        return np.asarray(fallback.run(call, "")[0])
     axis, block = call.integer("axis", 1), call.integer("block_size", 0)
-    y = np.rint(x / _spread(scale, x, axis, block))
+    y = x / _spread(scale, x, axis, block)
+    if dtype in FLOAT_DTYPES:  # float8 and float4 round to nearest and saturate
+        largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
+        return np.clip(y, -largest, largest).astype(dtype).astype(np.float64)
+    y = np.rint(y)
     if zero is not None:
         y = y + _spread(zero.astype(np.float64), x, axis, block)
     return saturate(y, dtype)

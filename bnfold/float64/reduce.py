@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +28,25 @@ def reduction(function: Reduction) -> Operator:
 _KEEP_WITHOUT_AXES = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")
 
 
+def _bounds(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """The least and the greatest value of a dtype: what an empty set's extremes are."""
+    if dtype.kind == "f":
+        return -np.inf, np.inf
+    if dtype == np.bool_:
+        return False, True
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
+
+
+def _maximum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    return np.asarray(x.max(axis=axes, keepdims=keepdims, initial=_bounds(x.dtype)[0]))
+
+
+def _minimum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    return np.asarray(x.min(axis=axes, keepdims=keepdims, initial=_bounds(x.dtype)[1]))
+
+
 def _log_sum_exp(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-    top = x.max(axis=axes, keepdims=True)
+    top = _maximum(x, axes, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
     sums = np.log(np.exp(x - top).sum(axis=axes, keepdims=True)) + top
     return np.asarray(sums if keepdims else sums.squeeze(axis=axes))
@@ -82,9 +100,9 @@ OPERATORS: Mapping[str, Operator] = {
     "ReduceL2": reduction(lambda x, axes, keep: np.sqrt((x * x).sum(axis=axes, keepdims=keep))),
     "ReduceLogSum": reduction(lambda x, axes, keep: np.log(x.sum(axis=axes, keepdims=keep))),
     "ReduceLogSumExp": reduction(_log_sum_exp),
-    "ReduceMax": reduction(lambda x, axes, keep: x.max(axis=axes, keepdims=keep)),
+    "ReduceMax": reduction(_maximum),
     "ReduceMean": reduction(lambda x, axes, keep: x.mean(axis=axes, keepdims=keep)),
-    "ReduceMin": reduction(lambda x, axes, keep: x.min(axis=axes, keepdims=keep)),
+    "ReduceMin": reduction(_minimum),
     "ReduceProd": reduction(lambda x, axes, keep: x.prod(axis=axes, keepdims=keep)),
     "ReduceSum": reduction(lambda x, axes, keep: x.sum(axis=axes, keepdims=keep)),
     "ReduceSumSquare": reduction(lambda x, axes, keep: (x * x).sum(axis=axes, keepdims=keep)),

@@ -90,10 +90,11 @@ def depth_to_space(call: Call) -> Array:
 
 
 def space_to_depth(call: Call) -> Array:
-    """SpaceToDepth: channels become block, block, C."""
+    """SpaceToDepth: channels become block, block, C (DCR) or C, block, block (CRD)."""
     x, b = call[0], call.integer("blocksize", 1)
     N, C, H, W = x.shape
-    y = x.reshape(N, C, H // b, b, W // b, b).transpose(0, 3, 5, 1, 2, 4)
+    order = (0, 3, 5, 1, 2, 4) if call.text("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    y = x.reshape(N, C, H // b, b, W // b, b).transpose(order)
     return y.reshape(N, C * b * b, H // b, W // b)
 
 

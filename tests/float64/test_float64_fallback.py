@@ -59,7 +59,16 @@ def test_others(agrees, draw):
 
 def test_what_would_be_rounded_to_float32_is_refused():
     """A reference that rounds would hide the very errors that it is there to show."""
-    window = run_op("HannWindow", [np.array(4)], {"output_datatype": 11}, opset=17)
-    assert window[0].dtype == np.float64
-    with pytest.raises(UnsupportedOperatorError, match="HannWindow is known only in float32"):
-        run_op("HannWindow", [np.array(4)], {}, opset=17)
+    grid = [np.ones((1, 2, 3)), np.array([1, 1, 2, 2])]
+    with pytest.raises(UnsupportedOperatorError, match="AffineGrid is known only in float32"):
+        run_op("AffineGrid", grid, {}, opset=20)
+
+
+def test_windows_are_computed_in_float64(agrees):
+    (window,) = agrees("HannWindow", [np.array(5)], opset=17)
+    assert window.tolist() != window.astype(np.float32).tolist()
+
+
+def test_what_reads_bits_is_refused():
+    with pytest.raises(UnsupportedOperatorError, match="BitCast reads the bits"):
+        run_op("BitCast", [np.ones(2)], {"to": 6}, opset=26)
