@@ -97,7 +97,8 @@ def _check_nodes(
     for node in nodes:
         label = f"{where}: {node.op_type} {node.name!r}"
         if _domain(node.domain) not in opsets:
-            raise ModelError(f"{label}: the operator domain {node.domain!r} is not imported")
+            domain = node.domain or "ai.onnx"
+            raise ModelError(f"{label}: the operator domain {domain!r} is not imported")
         for name in node.input:
             if name and not any(name in scope for scope in scopes):
                 later = any(name in other.output for other in nodes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
@@ -35,7 +36,7 @@ def load(source: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> ir.Mode
         ModelError: It is missing, malformed, or would lose something; the message says what.
     """
     if isinstance(source, ir.Model):
-        return source.clone()
+        return _clone(source)
     if isinstance(source, onnx.ModelProto):
         copy = onnx.ModelProto()
         copy.CopyFrom(source)
@@ -43,6 +44,16 @@ def load(source: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> ir.Mode
     path = Path(source)
     maps = Maps()
     return _build(read_skeleton(path, maps), str(path), (path, maps))
+
+
+def _clone(source: ir.Model) -> ir.Model:
+    """A clone whose external tensors are mapped now, from wherever they say that they are."""
+    model, maps = source.clone(), Maps()
+    for value in external_values(model):
+        assert isinstance(value.const_value, ir.ExternalTensor)
+        model.graph.meta[HAD_EXTERNAL_DATA] = True
+        value.const_value = _mapped_at(value.const_value, Path(value.const_value.path), maps)
+    return model
 
 
 def read_skeleton(path: Path, maps: Maps) -> onnx.ModelProto:
@@ -147,9 +158,14 @@ def _mapped(
     if location == IN_THIS_FILE:
         return view(tensor, maps.open(path), tensor.offset or 0)
     model.graph.meta[HAD_EXTERNAL_DATA] = True
+    return _mapped_at(tensor, external_path(path, location), maps)
+
+
+def _mapped_at(tensor: ir.ExternalTensor, beside: Path, maps: Maps) -> ir.TensorProtocol:
+    """The tensor as a view of the file that has its data."""
     if tensor.size == 0:
-        return ir.tensor([], tensor.dtype, name=tensor.name)
-    beside = external_path(path, location)
+        empty = np.zeros(tensor.shape.numpy(), tensor.dtype.numpy())
+        return ir.Tensor(empty, tensor.dtype, name=tensor.name, doc_string=tensor.doc_string)
     try:
         data = maps.open(beside)
     except (OSError, ValueError) as error:

@@ -48,7 +48,8 @@ def _name_beside(target: Path, what: str) -> Path:
 
 def _create(path: Path) -> BinaryIO:
     """A new file for writing, with the mode that the user's umask gives."""
-    return open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb")  # noqa: PTH123
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    return open(os.open(path, flags, 0o666), "wb")  # noqa: PTH123
 
 
 def _exchange(news: list[Path], targets: list[Path]) -> None:

@@ -37,7 +37,8 @@ def save(
     """The model is in the file, whole, or everything is as it was.
 
     Tensors are computed and written one at a time. With external data the tensors of the main graph
-    are in `<name>.onnx.data` beside the model, and both files are exchanged together.
+    are in `<name>.data` beside the model, and both files are exchanged together. Data files of
+    other names, which an older model there may have used, are left alone.
 
     Args:
         model: is not changed.

@@ -110,6 +110,12 @@ def test_a_domain_that_is_not_imported():
         model_io.load(model)
 
 
+def test_a_model_without_an_opset(plain):
+    del plain.opset_import[:]
+    with pytest.raises(ModelError, match=r"the operator domain 'ai\.onnx' is not imported"):
+        model_io.load(plain)
+
+
 def test_a_domain_that_is_imported_passes():
     model = parsed(
         '<ir_version: 8, opset_import: ["": 17, "far": 1]>'

@@ -103,6 +103,29 @@ def test_the_callers_objects_are_not_shared(small):
     assert small.SerializeToString(deterministic=True) == before
 
 
+def test_a_model_that_onnx_ir_loaded_may_take_its_own_place(saved_external, large, same):
+    """Its external tensors are mapped when it is taken over, before their file changes."""
+    model = model_io.load(ir.load(saved_external))
+    weights = saved_external.with_name("weights.bin")
+    model_io.save(model, weights.with_name("weights.onnx"))
+    weights.with_name("weights.onnx.data").replace(weights)
+    assert same(model_io.to_proto(model), large)
+
+
+def test_empty_tensors_may_be_external(tmp_path, large):
+    large.graph.initializer.add(name="none", data_type=1, dims=[0, 3], raw_data=b"")
+    onnx.save(large, tmp_path / "a.onnx")
+    model_io.save(model_io.load(tmp_path / "a.onnx"), tmp_path / "b.onnx", external_data=True)
+    proto = onnx.load(tmp_path / "b.onnx", load_external_data=False)
+    empty = proto.graph.initializer[2]
+    empty.data_location = onnx.TensorProto.EXTERNAL
+    empty.external_data.add(key="location", value="b.onnx.data")
+    empty.ClearField("raw_data")
+    (tmp_path / "b.onnx").write_bytes(proto.SerializeToString())
+    loaded = model_io.load(tmp_path / "b.onnx")
+    assert loaded.graph.initializers["none"].const_value.numpy().shape == (0, 3)
+
+
 def test_saving_does_not_change_the_model(tmp_path, saved):
     model = model_io.load(saved)
     tensors = [v.const_value for v in model.graph.initializers.values()]
