@@ -7,7 +7,7 @@ others; fresh names are free in every scope; what nobody reads any more goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import onnx_ir as ir
 
@@ -43,12 +43,10 @@ class Engine:
             if step.nodes is not None:
                 dead.extend(value for value in node.inputs if value is not None)
                 self._rewrite(node, step.nodes)
-        drops = [(node, step.drops) for node, step in plan.steps.items() if step.drops is not None]
-        final = self._drop(drops, plan, dead)
-        for value in sorted(plan.moved, key=lambda v: v.name or ""):
-            moved = self._replaced.get(value, value)
-            if moved is not final and moved.graph is not None and moved.name:
-                moved.name = self._names.fresh(f"{moved.name}_folded")
+        for value in sorted(self._drop(plan, dead), key=lambda v: v.name or ""):
+            if value.graph is not None and value.name:
+                value.name = self._names.fresh(f"{value.name}_folded")
+        self._remove([node for node, step in plan.steps.items() if step.removes], dead)
         for value in dead:
             self._discard(value)
 
@@ -73,31 +71,32 @@ class Engine:
         self._facts.learn_dims(output, self._facts.dims(old))
         return copy
 
-    def _drop(
-        self, drops: list[tuple[ir.Node, int]], plan: Plan, dead: list[ir.Value]
-    ) -> ir.Value | None:
-        """Removes the affine nodes; what remains takes over the name of a value that it now equals.
+    def _drop(self, plan: Plan, dead: list[ir.Value]) -> set[ir.Value]:
+        """Removes the dropped nodes; what remains takes over the name of a value it now equals.
 
-        Backward that is the value before the last affine; elsewhere only where the caller reads it.
+        Returns:
+            The moved values that no name stands for yet.
         """
-        if not drops:
-            return None
-        drops.sort(key=lambda drop: self._facts.order(drop[0]), reverse=True)
         moved = {self._replaced.get(value, value) for value in plan.moved}
-        root = _root_of(dict(drops), drops[0][0])
-        final = root if plan.direction == "backward" and root in moved else None
-        chain = drops[0][0].outputs[0]
-        for node, index in drops:
+        drops = [(node, step.drops) for node, step in plan.steps.items() if step.drops is not None]
+        for node, index in sorted(drops, key=lambda d: self._facts.order(d[0]), reverse=True):
             kept, gone = node.inputs[index], node.outputs[0]
             assert kept is not None and node.graph is not None
             dead.extend(v for v in node.inputs if v is not None and v is not kept)
-            inherits = gone.is_graph_output() or (final is not None and gone is chain)
+            inherits = gone not in moved and (kept in moved or gone.is_graph_output())
             ir.convenience.replace_all_uses_with(gone, kept, replace_graph_outputs=True)
             node.graph.remove(node, safe=True)
-            chain = kept if gone is chain else chain
             if inherits:
                 _inherit(kept, gone)
-        return final
+                moved.discard(kept)
+        return moved
+
+    def _remove(self, nodes: list[ir.Node], dead: list[ir.Value]) -> None:
+        """Removes nodes that nobody reads any more but one another."""
+        for node in sorted(nodes, key=self._facts.order, reverse=True):
+            dead.extend(value for value in node.inputs if value is not None)
+            assert node.graph is not None
+            node.graph.remove(node, safe=True)
 
     def _rewrite(self, node: ir.Node, new_nodes: tuple[NewNode, ...]) -> None:
         """What stands in the node's place; several nodes make its output another value."""
@@ -231,14 +230,6 @@ class Engine:
         producer.graph.remove(producer, safe=True)
         for source in inputs:
             self._discard(source)
-
-
-def _root_of(drops: Mapping[ir.Node, int], node: ir.Node) -> ir.Value:
-    """What the node's output is replaced by, once all of these nodes are gone."""
-    value = node.inputs[drops[node]]
-    assert value is not None
-    producer = value.producer()
-    return value if producer is None or producer not in drops else _root_of(drops, producer)
 
 
 def _inherit(kept: ir.Value, gone: ir.Value) -> None:

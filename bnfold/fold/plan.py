@@ -64,6 +64,7 @@ class Step:
             Empty where the node absorbs everything.
         nodes: what stands in the node's place; None leaves it as it is.
         drops: the node goes, and its readers read this input of it.
+        removes: the node goes, and nobody reads it any more.
         wants: forward only: these other inputs must arrive with this same affine.
         price: the name under which a user allows it; None where it costs nothing.
         otherwise: what to say where the price is not allowed.
@@ -73,6 +74,7 @@ class Step:
     passes: Mapping[int, Affine] = field(default_factory=dict)
     nodes: tuple[NewNode, ...] | None = None
     drops: int | None = None
+    removes: bool = False
     wants: Mapping[int, Affine] = field(default_factory=dict)
     price: str | None = None
     otherwise: Refusal | None = None
@@ -116,8 +118,7 @@ class Plan:
         constants: (node, input index) to the fresh constant that takes that input's place.
         moved: values that will carry something else than they did, with the affine between.
         witnesses: nodes that read a moved value without noticing: they prove it.
-        merges: groups of steps that are not per node (see merge/).
-        direction: "backward", "forward" or "both".
+        direction: "backward", "forward" or "both"; of a merge, its rule's name.
     """
 
     steps: Mapping[ir.Node, Step]
@@ -136,7 +137,7 @@ class Plan:
         """How many nodes the graph has more afterwards, those left aside that nobody reads."""
         steps = self.steps.values()
         new = sum(len(step.nodes) - 1 for step in steps if step.nodes is not None)
-        return new - sum(step.drops is not None for step in steps)
+        return new - sum(step.drops is not None or step.removes for step in steps)
 
     @property
     def absorbers(self) -> tuple[ir.Node, ...]:

@@ -119,6 +119,8 @@ def run_region(
     run = _Run(facts, feeds, sizes, frozenset(region.enters))
     for node in region.nodes:
         step = None if plan is None else plan.steps.get(node)
+        if step is not None and step.removes:
+            continue
         if step is not None and step.drops is not None:
             source = node.inputs[step.drops]
             assert source is not None
