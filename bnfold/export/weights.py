@@ -27,9 +27,8 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
 
     own = module.state_dict()
     given = _fitted_names(read_weights(path), own)
-    optional = {name for name in own if name.endswith("num_batches_tracked")}  # training only
-    missing = [name for name in own if name not in given and name not in optional]
-    unexpected = [name for name in given if name not in own]
+    missing = [name for name in own if name not in given and not _is_counter(name)]
+    unexpected = [name for name in given if name not in own and not _is_counter(name)]
     if missing or unexpected:
         parts = (("missing", missing), ("not expected", unexpected))
         said = "; ".join(f"{what}: {_listed(names)}" for what, names in parts if names)
@@ -42,6 +41,10 @@ def load_weights(module: torch.nn.Module, path: Path) -> None:
     if misfits:
         raise ModelError(f"{path}: these weights do not fit; {_listed(misfits)}")
     module.load_state_dict(given, strict=False)
+
+
+def _is_counter(name: str) -> bool:
+    return name.endswith("num_batches_tracked")  # of use in training only
 
 
 def read_weights(path: Path) -> dict[str, Any]:
