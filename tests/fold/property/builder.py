@@ -1,4 +1,4 @@
-"""A graph under construction, every tensor of which has a sample value: shapes are never guessed."""
+"""A graph under construction; every tensor has a sample value, so that no shape is guessed."""
 
 from __future__ import annotations
 

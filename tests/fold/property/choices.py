@@ -1,4 +1,4 @@
-"""Where a random graph's decisions come from: hypothesis, which shrinks, or a seed, which is fast."""
+"""Where the decisions of a random graph come from: hypothesis, which shrinks, or a seed."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.fold.property.builder import Array, Builder
 def constant(b: Builder, array: Array, hint: str, dtype: int | None = None) -> str:
     """The array as an initializer, a Constant node, computed, shared, or overridable."""
     way = b.choices.weighted(
-        [(70, "stored"), (8, "node"), (10, "computed"), (8, "shared"), (2, "overridable")]
+        [(76, "stored"), (8, "node"), (10, "computed"), (5, "shared"), (1, "overridable")]
     )
     if way == "shared":
         for tensor in [*b.initializers, *(b.parent.initializers if b.parent else ())]:

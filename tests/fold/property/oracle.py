@@ -48,7 +48,7 @@ def run_float64(model: onnx.ModelProto, feeds: Feeds) -> Run:
 
 
 def run_runtime(model: onnx.ModelProto, feeds: Feeds) -> list[Array] | None:
-    """onnxruntime's outputs without its own optimisations; None where it does not take the model."""
+    """onnxruntime's outputs, its optimisations off; None where it does not take the model."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4

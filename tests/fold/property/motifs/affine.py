@@ -83,7 +83,7 @@ def _arithmetic(b: Builder, op: str, x: str, values: Array, *, swap: bool | None
 
 
 def oddly_laid(b: Builder, x: str) -> str:
-    """Constant arithmetic that looks like a batch norm and is none: along W, over all, over batch."""
+    """Constant arithmetic that only looks like a batch norm: along W, over all, over the batch."""
     shape = b.shape(x)
     laid = b.choices.of([shape[-1:], shape[1:], (shape[0],) + (1,) * (len(shape) - 1)])
     values = b.numbers.uniform(0.5, 2, laid)

@@ -1,0 +1,73 @@
+"""Random networks: every fold is right, costs nothing, and is done when it is done.
+
+What each fold is held to stands in `oracle.check_fold`. The numbers of the seeded networks are
+fixed, so that what passes once passes everywhere; hypothesis looks further, and shrinks.
+"""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck
+
+from tests.fold.property.generator import Case, InvalidModelError, cases, seeded_case
+from tests.fold.property.oracle import check_fold
+
+_BLOCK = 20
+_FAST = 12
+_SLOW = 250
+_SETTINGS = hypothesis.settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=False,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def _check_block(block: int, allow: tuple[str, ...] = ()) -> None:
+    for seed in range(block * _BLOCK, (block + 1) * _BLOCK):
+        try:
+            case = seeded_case(seed)
+        except InvalidModelError:
+            continue
+        try:
+            check_fold(case.model, case.samples, allow=allow)
+        except Exception as error:
+            error.add_note(f"random network {seed}, allow {allow}")
+            raise
+
+
+@pytest.mark.parametrize("block", range(_FAST))
+def test_fold_of_a_random_network_is_right_and_free(block: int) -> None:
+    _check_block(block)
+
+
+@pytest.mark.parametrize("block", range(_FAST, _FAST + 4))
+def test_fold_of_a_random_network_with_everything_allowed_is_right(block: int) -> None:
+    _check_block(block, ("all",))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(2 * _FAST, _SLOW))
+def test_fold_of_many_random_networks_is_right_and_free(block: int) -> None:
+    _check_block(block)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(2 * _FAST, _SLOW, 2))
+def test_fold_of_many_random_networks_with_everything_allowed_is_right(block: int) -> None:
+    _check_block(block, ("all",))
+
+
+@hypothesis.settings(_SETTINGS, max_examples=60)
+@hypothesis.given(cases(most=4))
+def test_fold_of_a_small_network_is_right_and_free(case: Case) -> None:
+    check_fold(case.model, case.samples)
+
+
+@pytest.mark.slow
+@hypothesis.settings(_SETTINGS, max_examples=2000)
+@hypothesis.given(cases(most=8))
+def test_fold_of_any_network_is_right_and_free(case: Case) -> None:
+    check_fold(case.model, case.samples)
