@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnfold.verify.measure import Judgement, channel_axes, judge, scale_of, ulp_of
+from bnfold.verify.measure import Judgement, channel_axes, chaotic_feeds, judge, scale_of, ulp_of
 from bnfold.verify.records import OutputRow
 from bnfold.verify.signature import Array, is_exact_dtype
 from bnfold.verify.tally import Tally
@@ -38,6 +38,10 @@ class OutputCase:
     def add_noise(self, index: int, run: Array) -> None:
         """Takes in the run of a neighbour of the original on the feed of this index."""
         self._noise.add(self._feeds[index], self._error(index, run), self._axes)
+
+    def chaotic_feeds(self) -> list[str]:
+        """The feeds that are left out, see `measure`."""
+        return [] if self._is_exact else chaotic_feeds(self._noise, self._ulp)
 
     def row(
         self, level: str, original: Runs, other: Runs, *, is_own_reference: bool = False

@@ -5,8 +5,9 @@
 e_a: root mean square, over all feeds, of (original - reference) / scale, with scale the root mean
 square of the reference output for that feed. It is pooled over the original and neighbours of it
 whose weights are rounded once more, see `noise`. e_b: the same for the other model. A feed on which
-the original is worse than usual (ill-conditioned: a faint output, a large cancellation) would drown
-the others; both errors on it are divided by how much worse than the median feed it is.
+the original is worse than usual (a faint output, a large cancellation) would drown the others; both
+errors on it are divided by how much worse than the median feed it is. Beyond `CHAOTIC` times it is
+left out: there the original is a draw of lots between branches, and no error means anything.
 
 For a channel c with n samples both sides are estimates, so that the largest of C ratios exceeds 1
 for a correct model too. Hence two corrections, which vanish as n grows:
@@ -23,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median_low
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,6 +40,8 @@ FLOOR_ULP = 0.5
 
 FAINT = 2.0**-10
 """A channel fainter than this part of its output is dead: its floor is that of one so faint."""
+
+CHAOTIC = 100.0
 
 PRIOR = 8.0
 RISK = 1e-3
@@ -74,7 +77,7 @@ def judge(original: Tally, other: Tally, magnitude: Tally, ulp: float) -> Judgem
     """
     floor = FLOOR_ULP * ulp
     weights = _weights(original, floor)
-    own, its, level = original.total(weights), other.total(weights), magnitude.total()
+    own, its, level = (tally.total(weights) for tally in (original, other, magnitude))
     ratio = its.rms / max(own.rms, floor)
     worst = Judgement(own.rms, its.rms, ratio)
     for axis in sorted(its.by_axis):
@@ -85,11 +88,17 @@ def judge(original: Tally, other: Tally, magnitude: Tally, ulp: float) -> Judgem
     return worst
 
 
+def chaotic_feeds(original: Tally, ulp: float) -> list[str]:
+    """The feeds that say nothing, as the original's own error on them is out of all proportion."""
+    return [feed for feed, weight in _weights(original, FLOOR_ULP * ulp).items() if not weight]
+
+
 def _weights(original: Tally, floor: float) -> dict[str, float]:
-    """1 for a feed with the usual rounding error, less for one with more."""
+    """1 for a feed with the usual rounding error, less for one with more, 0 for a chaotic one."""
     errors = {feed: max(sums.rms, floor) for feed, sums in original.by_feed.items()}
-    usual = median(errors.values()) if errors else floor
-    return {feed: min(1.0, usual / error) ** 2 for feed, error in errors.items()}
+    usual = median_low(errors.values()) if errors else floor
+    weights = {feed: min(1.0, usual / error) ** 2 for feed, error in errors.items()}
+    return {feed: w if w > CHAOTIC**-2 else 0.0 for feed, w in weights.items()}
 
 
 def _channel_ratios(own: Sums, its: Sums, level: Sums, axis: int, floor: float) -> Array:

@@ -67,10 +67,12 @@ class Tally:
         return both
 
     def total(self, weights: Mapping[str, float] | None = None) -> Sums:
-        """The sums over all feeds, the squares of each times its weight."""
+        """The sums over all feeds, the squares of each times its weight; without those at 0."""
         found = Sums()
         for feed, sums in self.by_feed.items():
-            found.add(sums, 1.0 if weights is None else weights.get(feed, 1.0))
+            weight = 1.0 if weights is None else weights.get(feed, 1.0)
+            if weight:
+                found.add(sums, weight)
         return found
 
     def worst_feed(self) -> str:
