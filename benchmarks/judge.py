@@ -24,7 +24,7 @@ _FLOOR_ULP = 2.0  # of the largest output value
 _EPSILON = {
     onnx.TensorProto.FLOAT16: 2.0**-10,
     onnx.TensorProto.BFLOAT16: 2.0**-7,
-    onnx.TensorProto.DOUBLE: 2.0**-52,
+    onnx.TensorProto.DOUBLE: 2.0**-40,  # an epsilon of 1e-5 is a float32 number or is not
 }
 _FREE = frozenset(("Constant", "Identity", "Dropout"))  # cost nothing, or are gone at load
 _LINEAR = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))

@@ -50,10 +50,11 @@ def infer(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.Data
 
 
 def dims_of_shape(shape: ir.Shape | None) -> Dims | None:
-    """An onnx_ir shape as plain values."""
+    """An onnx_ir shape as plain values; a negative extent, as some exporters write, is unknown."""
     if shape is None:
         return None
-    return tuple(d if isinstance(d, int) else d.value for d in shape)
+    plain = (d if isinstance(d, int) else d.value for d in shape)
+    return tuple(None if isinstance(d, int) and d < 0 else d for d in plain)
 
 
 def _values(graph: ir.Graph) -> Iterator[ir.Value]:
@@ -79,6 +80,9 @@ def _inferred(
 ) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
     """What `onnx.shape_inference` finds, for the graph without its large tensors."""
     bare = model.clone()
+    for value in (*bare.graph.inputs, *bare.graph.outputs):
+        dims = dims_of_shape(value.shape)
+        value.shape = None if dims is None else ir.Shape(dims)
     custom = {"", "ai.onnx"}
     for graph in bare.graphs():
         for node in graph:
@@ -97,7 +101,7 @@ def _inferred(
     counts = Counter(value.name for graph in model.graphs() for value in _values(graph))
     # two branches of an If may use one name for two tensors: then the name tells nothing
     named = {info.name: info.type.tensor_type for info in infos if counts[info.name] == 1}
-    dims: dict[ir.Value, Dims] = {}
+    found: dict[ir.Value, Dims] = {}
     dtypes: dict[ir.Value, ir.DataType] = {}
     for graph in model.graphs():
         for value in _values(graph):
@@ -105,10 +109,10 @@ def _inferred(
                 continue
             tensor = named[value.name]
             if tensor.HasField("shape"):
-                dims[value] = tuple(_dim(d) for d in tensor.shape.dim)
+                found[value] = tuple(_dim(d) for d in tensor.shape.dim)
             if value.dtype is None and tensor.elem_type:
                 dtypes[value] = ir.DataType(tensor.elem_type)
-    return dims, dtypes
+    return found, dtypes
 
 
 def _fill_in(graph: ir.Graph, extent: int) -> None:
@@ -153,7 +157,7 @@ def _named_types(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
 
 def _dim(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
     if dim.HasField("dim_value"):
-        return dim.dim_value
+        return dim.dim_value if dim.dim_value >= 0 else None
     return dim.dim_param or None
 
 
