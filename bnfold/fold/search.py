@@ -116,7 +116,7 @@ class Search:
             yield found
 
     def _bias(self, source: Source) -> Iterator[Plan]:
-        """s (x @ W) + t = x @ (W s) + t: behind a MatMul, the batch norm becomes an Add, its bias."""
+        """s (x @ W) + t = x @ (W s) + t: behind a MatMul, the batch norm becomes its bias."""
         x = source.node.inputs[source.index]
         if not source.is_batch_norm or x is None:
             return
