@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.errors import ModelError
+from bnfold.model_io import walk
 
 _KNOWN_DOMAINS = (
     "",
@@ -24,7 +25,7 @@ _KNOWN_DOMAINS = (
 def unknown_domains(model: ir.Model) -> list[str]:
     """The domains of operators that are neither ONNX's, nor onnxruntime's, nor the model's own."""
     known = {*_KNOWN_DOMAINS, *(domain for domain, _, _ in model.functions)}
-    used = {node.domain for graph in model.graphs() for node in graph}
+    used = {node.domain for graph in walk.bodies(model) for node in graph}
     return sorted(used - known)
 
 

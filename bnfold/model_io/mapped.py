@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.errors import ModelError
+from bnfold.model_io import walk
 
 
 class Maps:
@@ -32,7 +33,7 @@ class Maps:
 
 def external_values(model: ir.Model) -> Iterator[ir.Value]:
     """The initializers of all graphs whose data lies in a file."""
-    for graph in model.graphs():
+    for graph in walk.bodies(model):
         for value in graph.initializers.values():
             if isinstance(value.const_value, ir.ExternalTensor):
                 yield value
@@ -40,7 +41,7 @@ def external_values(model: ir.Model) -> Iterator[ir.Value]:
 
 def external_attributes(model: ir.Model) -> Iterator[tuple[ir.Node, ir.Attr]]:
     """The tensor attributes of all nodes whose data lies in a file."""
-    for graph in model.graphs():
+    for graph in walk.bodies(model):
         for node in graph:
             for attribute in node.attributes.values():
                 if isinstance(attribute.value, ir.ExternalTensor):

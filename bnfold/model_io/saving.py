@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,21 +13,12 @@ import onnx_ir as ir
 
 from bnfold.errors import ModelError
 from bnfold.model_io import walk, wire
-from bnfold.model_io.loading import HAD_EXTERNAL_DATA, LISTED_VALUES, root_cause
+from bnfold.model_io.loading import HAD_EXTERNAL_DATA
 from bnfold.model_io.replacing import replace_together
+from bnfold.model_io.skeleton import MARK, Skeleton, position_of, remove_reference, take_out
 
-_MARK = ":stand-in:"  # the location of a tensor whose bytes come while writing
 _LIMIT_BYTES = (1 << 31) - 1  # of one protobuf message
-_EXTERNAL_BYTES = 1 << 10  # smaller tensors stay in the model beside external data
 _ALIGNMENT = 1 << 12  # of tensors in external data, so that they can be mapped
-
-
-@dataclass(frozen=True)
-class _Skeleton:
-    """A model whose `tensors` are only referred to, each by its position."""
-
-    proto: onnx.ModelProto
-    tensors: list[ir.TensorProtocol]
 
 
 def save(
@@ -41,7 +31,7 @@ def save(
     other names, which an older model there may have used, are left alone.
 
     Args:
-        model: is not changed.
+        model: the same afterwards; nobody else may use it meanwhile.
         path: may be the file that the model came from; a symbolic link is followed.
         external_data: None means: if the model had it when loaded, or passes 2 GiB.
 
@@ -50,10 +40,10 @@ def save(
     """
     target = Path(os.path.realpath(path))
     _check_target(target, path)
-    skeleton = _skeleton(model)
+    had_external_data = external_data is None and HAD_EXTERNAL_DATA in model.graph.meta
+    skeleton = take_out(model, bool(external_data or had_external_data))
     if external_data is None:
-        total = sum(t.nbytes for t in skeleton.tensors) + skeleton.proto.ByteSize()
-        external_data = HAD_EXTERNAL_DATA in model.graph.meta or total > _LIMIT_BYTES
+        external_data = had_external_data or skeleton.size_bytes() > _LIMIT_BYTES
     data_target = target.with_name(target.name + ".data") if external_data else None
     try:
         with replace_together(target, data_target) as (file, data_file):
@@ -70,14 +60,13 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
     Raises:
         ModelError: It passes the 2 GiB that a protobuf message may have.
     """
-    skeleton = _skeleton(model)
-    total = sum(t.nbytes for t in skeleton.tensors) + skeleton.proto.ByteSize()
-    if total > _LIMIT_BYTES:
+    skeleton = take_out(model, external=False)
+    if skeleton.size_bytes() > _LIMIT_BYTES:
         raise ModelError("the model passes 2 GiB: save it to a file with external data")
     for tensor in walk.tensors(skeleton.proto):
-        position = _position(tensor)
+        position = position_of(tensor)
         if position is not None:
-            _remove_reference(tensor)
+            remove_reference(tensor)
             tensor.raw_data = bytes(_content(skeleton.tensors[position]))
     return skeleton.proto
 
@@ -91,81 +80,11 @@ def _check_target(target: Path, path: str | os.PathLike[str]) -> None:
         raise ModelError(f"{path}: is not a regular file")
 
 
-def _skeleton(model: ir.Model) -> _Skeleton:
-    """The model with all tensors that are large, lazy or in files taken out."""
-    model = model.clone()
-    tensors: list[ir.TensorProtocol] = []
-
-    def stand_in(tensor: ir.TensorProtocol) -> ir.ExternalTensor | None:
-        lazy = isinstance(tensor, ir.ExternalTensor | ir.LazyTensor)
-        if tensor.dtype == ir.DataType.STRING or not (lazy or tensor.nbytes >= _EXTERNAL_BYTES):
-            return None
-        tensors.append(tensor)
-        return ir.ExternalTensor(
-            f"{_MARK}{len(tensors) - 1}",
-            None,
-            None,
-            tensor.dtype,
-            shape=ir.Shape(tensor.shape.numpy()),
-            name=tensor.name or "",
-            doc_string=tensor.doc_string,
-            metadata_props=dict(tensor.metadata_props),
-        )
-
-    for graph in model.graphs():
-        for value in graph.initializers.values():
-            if value.const_value is not None:
-                value.const_value = stand_in(value.const_value) or value.const_value
-        for node in graph:
-            for name, attribute in list(node.attributes.items()):
-                if attribute.type == ir.AttributeType.TENSOR and attribute.value is not None:
-                    replaced = stand_in(attribute.as_tensor())
-                    if replaced is not None:
-                        node.attributes[name] = ir.AttrTensor(
-                            name, replaced, doc_string=attribute.doc_string
-                        )
-    try:
-        proto = ir.to_proto(model)
-    except (ir.serde.SerdeError, ValueError, TypeError) as error:
-        raise ModelError(f"the model cannot be written: {root_cause(error)}") from error
-    _drop_what_serializing_adds(model, proto)
-    return _Skeleton(proto, tensors)
-
-
-def _drop_what_serializing_adds(model: ir.Model, proto: onnx.ModelProto) -> None:
-    """Removes types of initializers, which they tell themselves, and doubled tensor metadata."""
-    listed = model.graph.meta.get(LISTED_VALUES, frozenset())
-    for graph in walk.graphs(proto):
-        implied = {tensor.name for tensor in graph.initializer} - listed
-        kept = [info for info in graph.value_info if info.name not in implied]
-        if len(kept) < len(graph.value_info):
-            del graph.value_info[:]
-            graph.value_info.extend(kept)
-    for tensor in walk.tensors(proto):
-        entries = {entry.key: entry.value for entry in tensor.metadata_props}
-        if len(entries) < len(tensor.metadata_props):
-            del tensor.metadata_props[:]
-            for key, value in entries.items():
-                tensor.metadata_props.add(key=key, value=value)
-
-
-def _position(proto: onnx.TensorProto) -> int | None:
-    for entry in proto.external_data:
-        if entry.key == "location" and entry.value.startswith(_MARK):
-            return int(entry.value[len(_MARK) :])
-    return None
-
-
-def _remove_reference(proto: onnx.TensorProto) -> None:
-    proto.ClearField("external_data")
-    proto.ClearField("data_location")
-
-
-def _write_external(skeleton: _Skeleton, file: BinaryIO, location: str) -> None:
+def _write_external(skeleton: Skeleton, file: BinaryIO, location: str) -> None:
     """Writes the initializers of the main graph, and tells them where they are."""
     at = 0
     for proto in skeleton.proto.graph.initializer:
-        position = _position(proto)
+        position = position_of(proto)
         if position is None:
             continue
         tensor = skeleton.tensors[position]
@@ -173,7 +92,7 @@ def _write_external(skeleton: _Skeleton, file: BinaryIO, location: str) -> None:
         file.write(bytes(padding))
         at += padding
         entries = {"location": location, "offset": str(at), "length": str(tensor.nbytes)}
-        _remove_reference(proto)
+        remove_reference(proto)
         proto.data_location = onnx.TensorProto.EXTERNAL
         for key, value in entries.items():
             proto.external_data.add(key=key, value=value)
@@ -181,18 +100,18 @@ def _write_external(skeleton: _Skeleton, file: BinaryIO, location: str) -> None:
         at += tensor.nbytes
 
 
-def _write(skeleton: _Skeleton, file: BinaryIO) -> None:
+def _write(skeleton: Skeleton, file: BinaryIO) -> None:
     """Writes the model, with a tensor in place of each reference that is still there."""
     data = skeleton.proto.SerializeToString(deterministic=True)
-    mark = _MARK.encode()
+    mark = MARK.encode()
 
     def inline(data: wire.Buffer, begin: int, end: int) -> list[wire.Chunk] | None:
         proto = onnx.TensorProto.FromString(data[begin:end])
-        position = _position(proto)
+        position = position_of(proto)
         if position is None:
             return None
         length = skeleton.tensors[position].nbytes
-        _remove_reference(proto)
+        remove_reference(proto)
         start = proto.SerializeToString(deterministic=True)
         return [start, wire.header(wire.RAW_DATA, length), wire.Blob(length, position)]
 

@@ -1,10 +1,18 @@
-"""Everything that a ModelProto holds, at whatever depth."""
+"""Everything that a model holds, at whatever depth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 import onnx
+import onnx_ir as ir
+
+
+def bodies(model: ir.Model) -> Iterator[ir.Graph]:
+    """The main graph, the bodies of functions, and all their subgraphs."""
+    for graph in (model.graph, *(function.graph for function in model.functions.values())):
+        yield graph
+        yield from graph.subgraphs()
 
 
 def graphs(proto: onnx.ModelProto) -> Iterator[onnx.GraphProto]:

@@ -6,6 +6,7 @@ import onnx_ir as ir
 import pytest
 
 from bnfold import model_io
+from bnfold.errors import ModelError
 
 
 def test_everything_in_a_model_is_kept(tmp_path, small, same):
@@ -24,6 +25,44 @@ def test_large_tensors_are_kept_wherever_they_are(tmp_path, saved, large, same):
     assert same(onnx.load(tmp_path / "b.onnx"), large)
     assert same(model_io.to_proto(model), large)
     onnx.checker.check_model(tmp_path / "b.onnx", full_check=True)
+
+
+def test_large_tensors_in_functions_are_kept(tmp_path, same):
+    model = onnx.parser.parse_model(
+        """
+        <ir_version: 10, opset_import: ["": 18, "own": 1]>
+        g (float[40000] x, bool c) => (float[40000] y) { y = own.f (x, c) }
+        <opset_import: ["": 18], domain: "own">
+        f (a, c) => (b)
+        {
+          k = Constant <value = float[1] {0}> ()
+          s = Add (a, k)
+          b = If (c) <
+            then_branch = yes () => (float[40000] p)
+              { l = Constant <value = float[1] {0}> () p = Add (s, l) },
+            else_branch = no () => (float[40000] q) { q = Neg (s) }
+          >
+        }
+        """
+    )
+    weight = onnx.numpy_helper.from_array(np.arange(40_000, dtype=np.float32), "k")
+    body = model.functions[0].node
+    body[0].attribute[0].t.CopyFrom(weight)
+    body[2].attribute[0].g.node[0].attribute[0].t.CopyFrom(weight)
+    onnx.save(model, tmp_path / "a.onnx")
+    loaded = model_io.load(tmp_path / "a.onnx")
+    assert same(model_io.to_proto(loaded), model)
+    model_io.save(loaded, tmp_path / "b.onnx")
+    assert same(onnx.load(tmp_path / "b.onnx"), model)
+
+
+def test_initializers_of_functions_would_vanish(small):
+    model = model_io.load(small)
+    function = next(iter(model.functions.values()))
+    value = ir.Value(name="w", const_value=ir.tensor([1.0], name="w"))
+    function.graph.register_initializer(value)
+    with pytest.raises(ModelError, match=r"function 'twice' has initializers \['w'\]"):
+        model_io.to_proto(model)
 
 
 def test_external_data_is_read_and_written(tmp_path, saved_external, large, same):

@@ -1,0 +1,118 @@
+"""A model without its large tensors: small enough to serialize, complete but for references."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+
+from bnfold.errors import ModelError
+from bnfold.model_io import walk
+from bnfold.model_io.loading import LARGE_BYTES, LISTED_VALUES, root_cause
+
+MARK = ":stand-in:"  # the location of a tensor whose bytes come while writing
+_EXTERNAL_BYTES = 1 << 10  # smaller tensors stay in the model beside external data
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A model whose `tensors` are only referred to, each by its position."""
+
+    proto: onnx.ModelProto
+    tensors: list[ir.TensorProtocol]
+
+    def size_bytes(self) -> int:
+        """About the size of the model with its tensors."""
+        return sum(tensor.nbytes for tensor in self.tensors) + int(self.proto.ByteSize())
+
+
+def take_out(model: ir.Model, external: bool) -> Skeleton:
+    """The model with all tensors that are large, lazy or in files taken out.
+
+    They are out of the model itself for as long as that takes: cloning it would take longer than
+    all the rest.
+    """
+    for function in model.functions.values():
+        if function.graph.initializers:
+            names = sorted(function.graph.initializers)
+            raise ModelError(f"function {function.name!r} has initializers {names}: no file can")
+    tensors: list[ir.TensorProtocol] = []
+    with contextlib.ExitStack() as restore:
+        for graph in walk.bodies(model):
+            for value in graph.initializers.values():
+                tensor = value.const_value
+                if tensor is not None and _is_taken_out(tensor, external):
+                    restore.callback(setattr, value, "const_value", tensor)
+                    value.const_value = _stand_in(tensor, len(tensors))
+                    tensors.append(tensor)
+            for node in graph:
+                for name, attribute in node.attributes.items():
+                    if attribute.type != ir.AttributeType.TENSOR or attribute.value is None:
+                        continue
+                    tensor = attribute.as_tensor()
+                    if _is_taken_out(tensor, external):
+                        restore.callback(node.attributes.__setitem__, name, attribute)
+                        node.attributes[name] = ir.AttrTensor(
+                            name, _stand_in(tensor, len(tensors)), doc_string=attribute.doc_string
+                        )
+                        tensors.append(tensor)
+        try:
+            proto = ir.to_proto(model)
+        except (ir.serde.SerdeError, ValueError, TypeError) as error:
+            raise ModelError(f"the model cannot be written: {root_cause(error)}") from error
+    _drop_what_serializing_adds(model, proto)
+    return Skeleton(proto, tensors)
+
+
+def _is_taken_out(tensor: ir.TensorProtocol, external: bool) -> bool:
+    if isinstance(tensor, ir.ExternalTensor | ir.LazyTensor):
+        return True
+    if tensor.dtype == ir.DataType.STRING:
+        return False
+    return tensor.nbytes >= (_EXTERNAL_BYTES if external else LARGE_BYTES)
+
+
+def _stand_in(tensor: ir.TensorProtocol, position: int) -> ir.ExternalTensor:
+    return ir.ExternalTensor(
+        f"{MARK}{position}",
+        None,
+        None,
+        tensor.dtype,
+        shape=ir.Shape(tensor.shape.numpy()),
+        name=tensor.name or "",
+        doc_string=tensor.doc_string,
+        metadata_props=dict(tensor.metadata_props),
+    )
+
+
+def _drop_what_serializing_adds(model: ir.Model, proto: onnx.ModelProto) -> None:
+    """Removes types of initializers, which they tell themselves, and doubled tensor metadata."""
+    listed = model.graph.meta.get(LISTED_VALUES, frozenset())
+    for graph in walk.graphs(proto):
+        implied = {tensor.name for tensor in graph.initializer} - listed
+        kept = [info for info in graph.value_info if info.name not in implied]
+        if len(kept) < len(graph.value_info):
+            del graph.value_info[:]
+            graph.value_info.extend(kept)
+    for tensor in walk.tensors(proto):
+        entries = {entry.key: entry.value for entry in tensor.metadata_props}
+        if len(entries) < len(tensor.metadata_props):
+            del tensor.metadata_props[:]
+            for key, value in entries.items():
+                tensor.metadata_props.add(key=key, value=value)
+
+
+def position_of(proto: onnx.TensorProto) -> int | None:
+    """Which of the skeleton's tensors a TensorProto stands for, if it does."""
+    for entry in proto.external_data:
+        if entry.key == "location" and entry.value.startswith(MARK):
+            return int(entry.value[len(MARK) :])
+    return None
+
+
+def remove_reference(proto: onnx.TensorProto) -> None:
+    """Makes a TensorProto ready to hold data itself."""
+    proto.ClearField("external_data")
+    proto.ClearField("data_location")
