@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from bnfold.fold.graph import Facts
+from bnfold.fold.graph import Facts, reads_only_shape
 from bnfold.fold.plan import Plan
 
 
@@ -31,7 +31,7 @@ def region_of(plan: Plan, facts: Facts) -> Region:
         value
         for node in nodes
         for value in node.outputs
-        if value not in plan.moved and _is_read_outside(value, touched)
+        if _is_read_outside(value, touched)
     ]
     return Region(nodes, tuple(enters), tuple(leaves))
 
@@ -62,4 +62,6 @@ def _shape_makers(touched: Collection[ir.Node], facts: Facts) -> set[ir.Node]:
 
 
 def _is_read_outside(value: ir.Value, inside: Container[ir.Node]) -> bool:
-    return value.is_graph_output() or any(use.node not in inside for use in value.uses())
+    """Whether somebody sees the value who must not notice the plan; a moved one nobody may see."""
+    outside = (use.node for use in value.uses() if use.node not in inside)
+    return value.is_graph_output() or any(not reads_only_shape(node) for node in outside)

@@ -1,4 +1,4 @@
-"""Every motif of the algebra, four ways: exact in double, right in float, in a body, and by name."""
+"""Every motif of the algebra: exact in double, right in float, in a body, and by name."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_reaches_the_best_exact_rewrite(motif: Motif) -> None:
 
 @pytest.mark.parametrize("motif", MOTIFS, ids=lambda m: m.name)
 def test_computes_the_same_in_the_runtime(motif: Motif) -> None:
-    """Float32 within 1e-5 of the largest output; the checker accepts the model; the ledger is clean."""
+    """Float32 within 1e-5 of the largest output; the checker accepts it; the ledger is clean."""
     model = motif.model()
     result = bnfold.fold(model, allow=_allow(motif))
     folded = result.to_proto()
@@ -111,7 +111,7 @@ def _in_double(motif: Motif) -> tuple[onnx.ModelProto, list[dict[str, np.ndarray
 
 @pytest.mark.parametrize("motif", FLOAT, ids=lambda m: m.name)
 def test_is_exact_where_nothing_is_rounded(motif: Motif) -> None:
-    """In double, original and folded agree to 1e-11, and so does every tensor that kept its name."""
+    """In double both agree to 1e-11, and so does every tensor that kept its name."""
     if motif.name in ("loop-body", "scan-body", "if-body"):
         pytest.skip("their bodies are covered in float")
     if "Cast" in motif.text or "qdq" in motif.name or "int8" in motif.name:
