@@ -127,3 +127,8 @@ NETWORKS: Mapping[str, Network] = {
     "U-Net": u_net,
     "perceptron": perceptron,
 }
+
+FAULTY = ("plain, 10 layers", "tiny variances", "perceptron", "ResNet")
+"""Those that faults are planted in, in one of the first `LAYERS` layers."""
+
+LAYERS = 10

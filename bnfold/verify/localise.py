@@ -91,7 +91,8 @@ def locate(search: Search, refold: Refold | None) -> Location | None:
     assert node is not None, "only outputs of nodes are compared"
     good = set(names[: names.index(row.name)])
     suspects = list(_between(values[row.name], good))
-    sites = [n.name or "" for n in reversed(suspects) if n.op_type == "BatchNormalization"]
+    norms = [n for n in reversed(suspects) if n.op_type == "BatchNormalization"]
+    sites = [norm.name or norm.outputs[0].name or "" for norm in norms]
     if len(sites) > 1 and refold is not None:
         sites = _guilty(search, row.name, sites, refold)
     producer = f"{node.op_type} {node.name!r}"

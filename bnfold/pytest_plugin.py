@@ -1,0 +1,105 @@
+"""Assertions on models for anybody's test suite.
+
+    from bnfold.pytest_plugin import assert_equivalent, assert_folds
+
+The plugin is loaded whenever pytest starts, so it imports nothing heavy until it is used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
+    import onnx_ir as ir
+    import torch
+
+    from bnfold.fold.ledger import Ledger
+    from bnfold.verify.records import Verification
+    from bnfold.verify.user_data import Data
+
+    Model = str | os.PathLike[str] | onnx.ModelProto | ir.Model
+
+
+def assert_equivalent(
+    a: Model | torch.nn.Module,
+    b: Model,
+    *,
+    data: Data | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    provider: str = "cpu",
+    levels: Sequence[str] = ("none", "all"),
+) -> Verification:
+    """`b` computes what `a` computes, up to rounding; the evidence is returned.
+
+    Takes what `bnfold.verify` takes.
+
+    Raises:
+        AssertionError: it does not, or it cannot be said; the message is the table.
+    """
+    __tracebackhide__ = True
+    from bnfold.verify.api import verify
+
+    found = verify(a, b, data=data, samples=samples, seed=seed, provider=provider, levels=levels)
+    if not found.is_equivalent:
+        raise AssertionError(_verification_text(found))
+    return found
+
+
+def assert_folds(model: Model, *, leaves: int = 0, allow: Collection[str] = ()) -> Ledger:
+    """All batch norms but `leaves` can be folded; the ledger is returned.
+
+    Args:
+        model: a path, a ModelProto or an onnx_ir.Model.
+        leaves: how many batch norms may be left.
+        allow: rewrites with a price, as `bnfold.fold` takes them.
+
+    Raises:
+        AssertionError: more are left; the message says which and why.
+    """
+    __tracebackhide__ = True
+    from bnfold.fold.api import fold
+
+    ledger = fold(model, allow=allow).ledger
+    if ledger.batch_norms_after > leaves:
+        raise AssertionError(_ledger_text(ledger, leaves))
+    return ledger
+
+
+def _verification_text(found: Verification) -> str:
+    from bnfold.verify.records import ROW_TITLES
+
+    lines = [f"{found.other} against {found.original}: {found.verdict}", found.reason]
+    if found.location is not None:
+        lines.append(found.location.sentence)
+    lines += [
+        f"{row.what}: {row.original} in the original, {row.other} in the other"
+        for row in found.structure
+        if row.is_fatal and not row.is_same
+    ]
+    if found.outputs:
+        lines += ["", *_table(ROW_TITLES, found.rows())]
+    return "\n".join(lines)
+
+
+def _ledger_text(ledger: Ledger, leaves: int) -> str:
+    kept = [decision for decision in ledger.decisions if decision.status == "kept"]
+    rows = [
+        (d.name or d.output, d.refusals[0].at, d.refusals[0].sentence)
+        if d.refusals
+        else (d.name or d.output, "", "")
+        for d in kept
+    ]
+    head = f"{ledger.batch_norms_after} batch norms are left, {leaves} may be"
+    return "\n".join([head, "", *_table(("batch norm", "stopped by", "because"), rows)])
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (titles, *rows)
+    ]

@@ -1,0 +1,169 @@
+"""Equivalent, different or inconclusive, each with its sentence."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+import bnfold
+from bnfold.errors import (
+    InconclusiveError,
+    ModelError,
+    ModelsDifferError,
+    ProviderUnavailableError,
+    UsageError,
+)
+from tests.verify.graphs import classifier, parsed, two_convs
+
+
+def test_a_model_is_equivalent_to_itself():
+    found = bnfold.verify(two_convs(), two_convs())
+    assert found.exit_code == 0
+    assert "times the original's own rounding error" in found.reason
+    found.raise_if_different()
+
+
+def test_a_difference_raises_with_its_reason():
+    found = bnfold.verify(two_convs(), two_convs(factor=1.001))
+    assert found.exit_code == 1
+    assert "'y' is off by" in found.reason
+    with pytest.raises(ModelsDifferError, match="'y' is off by"):
+        found.raise_if_different()
+
+
+def test_random_operators_are_inconclusive_and_named():
+    noisy = parsed(
+        "g (float[N,4] x) => (float[N,4] y) { r = RandomNormalLike (x)  y = Add (x, r) }"
+    )
+    noisy.graph.node[0].name = "noise"
+    found = bnfold.verify(noisy, noisy)
+    assert found.exit_code == 3
+    assert "RandomNormalLike 'noise'" in found.reason
+    with pytest.raises(InconclusiveError):
+        found.raise_if_different()
+
+
+@pytest.mark.parametrize(("mode", "exit_code"), [(True, 3), (False, 0)])
+def test_dropout_is_random_in_training_mode_only(mode, exit_code):
+    model = parsed(
+        "g (float[N,4] x) => (float[N,4] y) { y = Dropout (x, ratio, mode) }",
+        ratio=np.float32(0.5),
+        mode=np.array(mode),
+    )
+    assert bnfold.verify(model, model).exit_code == exit_code
+
+
+def test_an_original_that_is_not_finite_is_inconclusive():
+    broken = parsed(
+        "g (float[N,4] x) => (float[N,4] y) { y = Add (x, c) }", c=np.full(4, np.nan, np.float32)
+    )
+    found = bnfold.verify(broken, broken)
+    assert found.exit_code == 3
+    assert "NaN or Inf" in found.reason
+
+
+MASKED = "g (float[N,4] x) => (float[N,4] y) { y = Add (x, c) }"
+
+
+def test_infinities_in_the_same_places_are_no_difference():
+    mask = np.array([0, -np.inf, 0, np.inf], np.float32)
+    assert bnfold.verify(parsed(MASKED, c=mask), parsed(MASKED, c=mask)).is_equivalent
+
+
+@pytest.mark.parametrize("other", [[0, 0, 0, -np.inf], [0, -np.inf, 0, 0], [0, np.nan, 0, np.inf]])
+def test_infinities_in_other_places_are_a_difference(other):
+    mask = np.array([0, -np.inf, 0, np.inf], np.float32)
+    found = bnfold.verify(parsed(MASKED, c=mask), parsed(MASKED, c=np.array(other, np.float32)))
+    assert found.verdict == "different"
+    assert "NaN or Inf" in found.reason
+
+
+def test_integers_have_to_agree_ties_apart():
+    text = "g (float[N,4] x) => (int64[N] y) { z = MatMul (x, w)  y = ArgMax <axis=1,keepdims=0> (z) }"
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(4, 6))
+    found = bnfold.verify(parsed(text, w=weight), parsed(text, w=weight))
+    assert found.reason.startswith("every output is the same")
+    found = bnfold.verify(parsed(text, w=weight), parsed(text, w=weight[:, ::-1].copy()))
+    assert found.verdict == "different"
+    assert found.outputs[0].mismatches > 0
+
+
+def test_the_second_model_failing_to_run_is_a_difference():
+    stuck = parsed(
+        "g (float[N,4] x) => (float[N,4] y) { z = Reshape (x, s)  y = Reshape (z, r) }",
+        s=np.array([1, 4]),
+        r=np.array([-1, 4]),
+    )
+    free = parsed("g (float[N,4] x) => (float[N,4] y) { y = Identity (x) }")
+    found = bnfold.verify(free, stuck)
+    assert found.verdict == "different"
+    assert "does not run" in found.reason
+
+
+def test_a_fault_that_only_optimisations_bring_points_at_the_runtime():
+    found = bnfold.verify(two_convs(), two_convs(), levels=("all",))
+    assert {row.level for row in found.outputs} == {"all"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"provider": "tpu"}, UsageError, "unknown provider 'tpu'"),
+        ({"levels": ("most",)}, UsageError, "unknown optimisation level 'most'"),
+        ({"levels": ()}, UsageError, "no optimisation level"),
+        ({"custom_ops": ["/nowhere/lib.so"]}, UsageError, "no such file"),
+    ],
+)
+def test_settings_that_do_not_exist_are_refused_by_name(arguments, error, words):
+    with pytest.raises(error, match=words):
+        bnfold.verify(classifier(), classifier(), **arguments)
+
+
+def test_a_provider_that_is_not_there_is_refused():
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("CUDA runs here")
+    with pytest.raises(ProviderUnavailableError, match="'cuda' is not available"):
+        bnfold.verify(classifier(), classifier(), provider="cuda")
+
+
+def test_a_library_that_is_none_is_refused(tmp_path):
+    library = tmp_path / "ops.so"
+    library.write_text("no library")
+    with pytest.raises(UsageError, match=r"ops\.so: onnxruntime cannot load it"):
+        bnfold.verify(classifier(), classifier(), custom_ops=[library])
+
+
+def test_custom_operators_are_named():
+    custom = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17, "acme" : 1]>'
+        "g (float[N,4] x) => (float[N,4] y) { y = acme.Fancy (x) }"
+    )
+    with pytest.raises(ModelError, match=r"acme::Fancy.*--custom-ops"):
+        bnfold.verify(custom, custom)
+
+
+def test_the_record_is_json_with_a_schema_version():
+    found = bnfold.verify(two_convs(), two_convs(factor=2.0))
+    record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert record["schema_version"] == 1
+    assert record["verdict"] == "different"
+    assert record["location"]["sites"] == ["bn2"]
+    assert len(found.rows()) == len(record["outputs"]) == 2
+
+
+def test_the_same_seed_gives_the_same_record():
+    first, second = (bnfold.verify(two_convs(), two_convs(), seed=5) for _ in range(2))
+    assert first == second
+    assert first.feeds[0].seed == (5, 0)
+
+
+def test_progress_ends_at_its_total():
+    calls = []
+    bnfold.verify(two_convs(), two_convs(), progress=lambda *step: calls.append(step))
+    assert calls[-1][0] == calls[-1][1] == len(calls)
