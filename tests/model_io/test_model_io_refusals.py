@@ -54,7 +54,7 @@ def test_damaged_bytes_give_a_model_or_a_sentence(small, tmp_path):
     draw = np.random.default_rng(7)
     damaged = tmp_path / "damaged.onnx"
     refused = 0
-    for _ in range(600):
+    for _ in range(300):
         data = bytearray(whole)
         for _ in range(draw.integers(1, 4)):
             data[draw.integers(len(data))] = draw.integers(256)
@@ -63,7 +63,7 @@ def test_damaged_bytes_give_a_model_or_a_sentence(small, tmp_path):
             model_io.to_proto(model_io.load(damaged))
         except ModelError:
             refused += 1
-    assert refused > 50
+    assert refused > 25
 
 
 def test_random_bytes_are_refused(tmp_path):
