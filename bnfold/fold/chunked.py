@@ -53,7 +53,8 @@ def _summed(x: Array, weight: Exact) -> Array:
 
 
 def _columns(x: Array, weight: Exact) -> Array:
-    return np.concatenate([x @ weight.rows(a, b).T for a, b in weight.chunks()], axis=-1)
+    parts = [weight.rows(a, b) @ x.T for a, b in weight.chunks()]
+    return np.concatenate(parts).T
 
 
 def _number(attributes: Mapping[str, object], name: str) -> float:
