@@ -19,7 +19,7 @@ def parsed(text: str, **weights: object) -> onnx.ModelProto:
 
 
 def two_convs(*, factor: float = 1.0) -> onnx.ModelProto:
-    """Conv, BatchNormalization, Relu, Conv, BatchNormalization; `factor` scales the second scale."""
+    """Conv, batch norm, Relu, Conv, batch norm; `factor` multiplies the last scale."""
     rng = np.random.default_rng(7)
     norms = {
         f"{name}{i}": value

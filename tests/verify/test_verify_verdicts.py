@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -16,6 +17,7 @@ from bnfold.errors import (
     ProviderUnavailableError,
     UsageError,
 )
+from bnfold.verify.verdict import verdict_of
 from tests.verify.graphs import classifier, parsed, two_convs
 
 
@@ -82,7 +84,9 @@ def test_infinities_in_other_places_are_a_difference(other):
 
 
 def test_integers_have_to_agree_ties_apart():
-    text = "g (float[N,4] x) => (int64[N] y) { z = MatMul (x, w)  y = ArgMax <axis=1,keepdims=0> (z) }"
+    text = (
+        "g (float[N,4] x) => (int64[N] y) { z = MatMul (x, w)  y = ArgMax <axis=1,keepdims=0> (z) }"
+    )
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(4, 6))
     found = bnfold.verify(parsed(text, w=weight), parsed(text, w=weight))
@@ -104,9 +108,30 @@ def test_the_second_model_failing_to_run_is_a_difference():
     assert "does not run" in found.reason
 
 
-def test_a_fault_that_only_optimisations_bring_points_at_the_runtime():
+def test_the_levels_asked_for_are_the_levels_judged():
     found = bnfold.verify(two_convs(), two_convs(), levels=("all",))
     assert {row.level for row in found.outputs} == {"all"}
+
+
+def test_a_fault_that_only_optimisations_bring_points_at_the_runtime():
+    good, bad = bnfold.verify(two_convs(), two_convs(factor=2.0)).outputs
+    verdict, reason = verdict_of(
+        [replace(good, ratio=1.0, channel_ratio=1.0, is_within=True), bad], 8
+    )
+    assert verdict == "different"
+    assert "look at the runtime" in reason
+
+
+@pytest.mark.parametrize(("bias", "verdict"), [(1e-9, "equivalent"), (1e-4, "different")])
+def test_a_dead_channel_is_judged_by_the_scale_of_its_output(bias, verdict):
+    weight = np.random.default_rng(1).normal(size=(4, 3, 3, 3))
+    weight[1] = 0
+    text = "g (float[1,3,8,8] x) => (float[1,4,6,6] y) { y = Conv (x, w, b) }"
+    dead, faint = [0.5, 0.0, 0.1, 0.2], [0.5, bias, 0.1, 0.2]
+    assert (
+        bnfold.verify(parsed(text, w=weight, b=dead), parsed(text, w=weight, b=faint)).verdict
+        == verdict
+    )
 
 
 @pytest.mark.parametrize(

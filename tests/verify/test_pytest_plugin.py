@@ -1,0 +1,57 @@
+"""The plugin that is installed with the package, as a user's test suite meets it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from bnfold.pytest_plugin import assert_equivalent, assert_folds
+from tests.verify.graphs import parsed, two_convs
+
+UNFOLDABLE = "g (float[N,4] x) => (float[N,4] y) { y = BatchNormalization (x, s, t, m, v) }"
+NORM = {"s": [1.0, 2, 3, 4], "t": [1.0] * 4, "m": [0.0] * 4, "v": [1.0] * 4}
+
+
+def test_returns_the_evidence_where_the_models_are_equivalent():
+    assert assert_equivalent(two_convs(), two_convs(), samples=2).worst_ratio < 2
+
+
+def test_a_failing_assertion_prints_the_table():
+    with pytest.raises(AssertionError) as failure:
+        assert_equivalent(two_convs(), two_convs(factor=1.01))
+    text = str(failure.value)
+    assert "different" in text
+    assert "the batch norm to blame is 'bn2'" in text
+    titles = next(line for line in text.splitlines() if line.startswith("output  "))
+    rows = [line for line in text.splitlines() if line.startswith("y ")]
+    assert "ratio" in titles
+    assert len(rows) == 2
+    assert all("OFF" in row for row in rows)
+
+
+def test_outputs_that_cannot_be_compared_are_named():
+    one = parsed("g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }")
+    two = parsed("g (float[N,4] x) => (float[N,4] z) { z = Relu (x) }")
+    with pytest.raises(AssertionError, match="output names: y in the original, z in the other"):
+        assert_equivalent(one, two)
+
+
+def test_counts_the_batch_norms_that_are_left():
+    assert assert_folds(two_convs()).batch_norms_before == 2
+    model = parsed(UNFOLDABLE, **NORM)
+    assert_folds(model, leaves=1)
+    with pytest.raises(AssertionError, match="1 batch norms are left, 0 may be"):
+        assert_folds(model)
+
+
+def test_pytest_knows_the_plugin_and_starts_without_what_is_heavy():
+    code = (
+        "import sys, bnfold.pytest_plugin\n"
+        "heavy = {'numpy', 'onnx', 'onnx_ir', 'onnxruntime', 'torch'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "from importlib.metadata import entry_points\n"
+        "assert 'bnfold' in entry_points(group='pytest11').names\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,66 @@
+"""On failure: the first tensor that is off, and the batch norm to blame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import bnfold
+from benchmarks.factor.faults import FAULTS, folded
+from benchmarks.factor.networks import plain
+from bnfold.verify import verify
+from tests.verify.graphs import parsed, two_convs
+
+
+@pytest.mark.parametrize("layer", [0, 6])
+def test_names_the_batch_norm_whose_fold_is_wrong(layer):
+    network = plain(0)
+    norms = [node for node in network.graph.node if node.op_type == "BatchNormalization"]
+    found = verify(network, FAULTS["one channel's mean dropped"](network, layer))
+    assert found.location is not None
+    assert found.location.tensor == norms[layer].output[0]
+    assert found.location.sites == (norms[layer].name,)
+    assert "the batch norm to blame is" in found.location.sentence
+
+
+def test_says_so_where_no_batch_norm_lies_before_the_first_wrong_tensor():
+    other = two_convs()
+    weight = next(w for w in other.graph.initializer if w.name == "w1")
+    weight.raw_data = (np.frombuffer(weight.raw_data, np.float32) * np.float32(1.01)).tobytes()
+    found = verify(two_convs(), other)
+    assert found.location is not None
+    assert (found.location.tensor, found.location.sites) == ("a", ())
+    assert "no batch norm lies between" in found.location.sentence
+
+
+def test_a_fold_that_took_the_names_away_is_found_between_its_neighbours():
+    """The forward fold has no tensor for the batch norm's output: the next Conv's is off."""
+    rng = np.random.default_rng(2)
+    text = """g (float[N,4,5,5] x) => (float[N,6,5,5] y) {
+        a = Relu (x)  b = BatchNormalization (a, s, t, m, v)  c = Conv (b, w)  y = Relu (c)
+    }"""
+    weights = {
+        "s": rng.uniform(0.5, 1.5, 4),
+        "t": rng.normal(size=4),
+        "m": rng.normal(size=4),
+        "v": rng.uniform(0.5, 1.5, 4),
+        "w": rng.normal(size=(6, 4, 1, 1)),
+    }
+    model = parsed(text, **weights)
+    model.graph.node[1].name = "norm"
+    assert bnfold.fold(model).ledger.batch_norms_after == 0
+    wrong = folded(parsed(text, **{**weights, "m": weights["m"] + 0.01}))
+    found = verify(model, wrong)
+    assert found.location is not None
+    assert (found.location.tensor, found.location.sites) == ("c", ("norm",))
+
+
+def test_an_output_can_be_the_first_tensor_that_is_off():
+    one = parsed("g (float[N,4] x) => (float[N,4] y) { y = Mul (x, c) }", c=np.ones(4))
+    two = parsed(
+        "g (float[N,4] x) => (float[N,4] y) { z = Mul (x, c)  y = Relu (z) }", c=np.ones(4)
+    )
+    found = verify(one, two)
+    assert found.verdict == "different"
+    assert found.location is not None
+    assert found.location.tensor == "y"

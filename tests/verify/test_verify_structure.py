@@ -1,0 +1,76 @@
+"""Inputs, outputs, dtypes, shapes, opset and metadata are compared before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+import bnfold
+from bnfold.errors import ModelError
+from tests.verify.graphs import parsed
+
+BASE = "g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }"
+
+
+def rows(found):
+    return {row.what: row for row in found.structure}
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ("g (float[N,4] z) => (float[N,4] y) { y = Relu (z) }", "the original model has 'x'"),
+        (
+            "g (float[N,4] x, float[4] z) => (float[N,4] y) { y = Add (x, z) }",
+            "other model has 'z'",
+        ),
+        ("g (float16[N,4] x) => (float16[N,4] y) { y = Relu (x) }", r"float16\[N,4\] in the other"),
+        ("g (float[N,5] x) => (float[N,5] y) { y = Relu (x) }", r"float32\[N,5\] in the other"),
+        ("g (float[N,4,1] x) => (float[N,4,1] y) { y = Relu (x) }", r"float32\[N,4,1\]"),
+    ],
+)
+def test_models_with_different_inputs_are_refused_by_name(other, words):
+    with pytest.raises(ModelError, match=words):
+        bnfold.verify(parsed(BASE), parsed(other))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ("g (float[N,4] x) => (float[N,4] z) { z = Relu (x) }", "output names: y in the original"),
+        (
+            "g (float[N,4] x) => (int64[N,4] y) { y = Cast <to = 7> (x) }",
+            r"output y: float32\[N,4\]",
+        ),
+        ("g (float[N,4] x) => (float[N,2] y) { y = MatMul (x, x) }", r"output y: float32\[N,4\]"),
+    ],
+)
+def test_different_outputs_are_a_difference_without_a_run(other, words):
+    found = bnfold.verify(parsed(BASE), parsed(other))
+    assert found.verdict == "different"
+    assert not found.outputs
+    with pytest.raises(bnfold.BnfoldError, match=words):
+        found.raise_if_different()
+
+
+def test_an_input_that_has_a_default_need_not_be_fed():
+    text = "g (float[N,4] x, float[4] c) => (float[N,4] y) { y = Add (x, c) }"
+    found = bnfold.verify(parsed(text, c=[1.0, 2, 3, 4]), parsed(text, c=[1.0, 2, 3, 4]))
+    assert found.is_equivalent
+    assert list(found.feeds[0].shapes) == ["x"]
+
+
+def test_metadata_that_got_lost_is_reported_and_does_not_decide():
+    model = parsed(BASE)
+    model.metadata_props.add(key="author", value="me")
+    found = bnfold.verify(model, parsed(BASE))
+    assert found.is_equivalent
+    row = rows(found)["metadata"]
+    assert (row.original, row.other, row.is_same) == ("author=me", "", False)
+
+
+def test_another_order_of_the_same_inputs_is_reported_and_fed_by_name():
+    one = parsed("g (float[4] p, float[4] q) => (float[4] y) { y = Sub (p, q) }")
+    two = parsed("g (float[4] q, float[4] p) => (float[4] y) { y = Sub (p, q) }")
+    found = bnfold.verify(one, two)
+    assert found.is_equivalent
+    assert not rows(found)["input order"].is_same
