@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import onnx
@@ -16,6 +16,7 @@ from bnfold.model_io.checks import refuse_what_is_wrong
 from bnfold.model_io.mapped import Maps, external_attributes, external_values, view
 
 LARGE_BYTES = 1 << 16  # a tensor of this size or more is left in its file
+_LFS_POINTER = b"version https://git-lfs"
 IN_THIS_FILE = ":in-this-file:"  # stands for the location of a tensor that was never external
 # Kept in the metadata of the main graph, which clones keep and files do not.
 HAD_EXTERNAL_DATA = "bnfold.external_data"
@@ -68,6 +69,8 @@ def read_skeleton(path: Path, maps: Maps) -> onnx.ModelProto:
         if path.stat().st_size == 0:
             raise ModelError(f"{path}: is empty")
         data = maps.open(path)
+        if data[: len(_LFS_POINTER)] == _LFS_POINTER:
+            raise ModelError(f"{path}: is a Git LFS pointer; get the file by `git lfs pull`")
     except FileNotFoundError as error:
         raise ModelError(f"{path}: there is no such file") from error
     except (OSError, ValueError) as error:
@@ -177,12 +180,12 @@ def _mapped_at(tensor: ir.ExternalTensor, beside: Path, maps: Maps) -> ir.Tensor
 
 
 def external_path(model_path: Path, location: str) -> Path:
-    """Where external data lies: in the model's folder or below.
+    """Where external data lies: in the model's folder or below; symbolic links are followed.
 
     Raises:
         ModelError: It points elsewhere.
     """
-    parts = PurePosixPath(location.replace("\\", "/")).parts
-    if not parts or ".." in parts or PurePosixPath(location).is_absolute() or ":" in parts[0]:
+    there = PureWindowsPath(location)  # knows both kinds of slashes, and drives
+    if not there.parts or ".." in there.parts or there.anchor:
         raise ModelError(f"the external data path {location!r} leaves the model's folder")
-    return model_path.parent.joinpath(*parts)
+    return model_path.parent.joinpath(*there.parts)

@@ -24,12 +24,14 @@ def test_missing_empty_and_foreign_files(tmp_path):
     (tmp_path / "empty.onnx").touch()
     (tmp_path / "text.onnx").write_text("# this is a README, not a model\n" * 20)
     (tmp_path / "zip.onnx").write_bytes(b"PK\x03\x04" + bytes(range(256)))
+    (tmp_path / "pointer.onnx").write_text("version https://git-lfs.github.com/spec/v1\n")
     for name, why in (
         ("none.onnx", "no such file"),
         ("", "is a folder"),
         ("empty.onnx", "is empty"),
         ("text.onnx", "not an ONNX model"),
         ("zip.onnx", "not an ONNX model"),
+        ("pointer.onnx", "is a Git LFS pointer"),
     ):
         with pytest.raises(ModelError, match=why) as caught:
             model_io.load(tmp_path / name)
@@ -195,7 +197,9 @@ def test_external_data_that_is_missing_or_short(saved_external):
         model_io.sha256(saved_external)
 
 
-@pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd", "a/../../b", ""])
+@pytest.mark.parametrize(
+    "location", ["../weights.bin", "/etc/passwd", "a/../../b", "", "C:\\w", "\\w", "..\\w"]
+)
 def test_external_data_outside_the_models_folder(saved_external, location):
     proto = onnx.load(saved_external, load_external_data=False)
     for entry in proto.graph.initializer[0].external_data:
