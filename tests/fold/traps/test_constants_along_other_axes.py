@@ -110,7 +110,7 @@ def test_vector_along_the_length_of_a_sequence_stays_beside_a_batch_norm_along_t
 
 
 def test_unknown_rank_stays() -> None:
-    """Right-aligned against what? [4, 1, 1] is the channels of an image and the batch of a matrix."""
+    """[4, 1, 1] would be the channels of an image, and the batch of a sequence."""
     built = model(
         "(float x) => (float y) { r = Relu(x) b = Mul(r, c) y = Sigmoid(b) }",
         {"c": weight(4, 1, 1)},

@@ -39,6 +39,10 @@ NUMBERS = {
     "map": weight(1, 4, 5, 5, seed=9),
     "slope": weight(4, 1, 1, seed=10),
 }
+CROP = (
+    'm = Resize<mode = "linear", coordinate_transformation_mode = "tf_crop_and_resize", '
+    "extrapolation_value = 3.0>(a, roi, double)"
+)
 # between Conv and BatchNormalization: (operators from a to m, signs of gamma, verdict)
 BEHIND = {
     "identity": ("m = Identity(a)", True, "backward"),
@@ -60,13 +64,14 @@ BEHIND = {
     "gather": ("m = Gather<axis = 1>(a, order)", True, "backward"),
     "gather-twice-the-same": ("m = Gather<axis = 1>(a, twice)", True, "read-twice"),
     "gather-at-run-time": (
-        "i = ArgMax<axis = 1, keepdims = 0>(x) j = ReduceMax<keepdims = 0>(i) k = Unsqueeze(j, zero) l = Concat<axis = 0>(k, k, k, k) m = Gather<axis = 1>(a, l)",
+        "i = ArgMax<axis = 1, keepdims = 0>(x) j = ReduceMax<keepdims = 0>(i) k = "
+        "Unsqueeze(j, zero) l = Concat<axis = 0>(k, k, k, k) m = Gather<axis = 1>(a, l)",
         True,
         "",
     ),
     "resize": ('m = Resize<mode = "linear">(a, , double)', True, "backward"),
     "resize-crop": (
-        'm = Resize<mode = "linear", coordinate_transformation_mode = "tf_crop_and_resize", extrapolation_value = 3.0>(a, roi, double)',
+        CROP,
         True,
         "extrapolates",
     ),
@@ -98,7 +103,8 @@ BEHIND = {
     "square": ("m = Mul(a, a)", True, "shift-in-product"),
     "power": ("m = Pow(a, f2)", False, "not-linear"),
     "concat": (
-        "c = Conv(x, w2) s = Slice(a, zero, two, one) m2 = Slice(c, two, four, one) m = Concat<axis = 1>(s, m2)",
+        "c = Conv(x, w2) s = Slice(a, zero, two, one) m2 = Slice(c, "
+        "two, four, one) m = Concat<axis = 1>(s, m2)",
         True,
         "backward",
     ),
@@ -132,7 +138,8 @@ def _parameters(channels: int = 4, *, signs: bool) -> dict[str, Array]:
 def test_batch_norm_behind(name: str) -> None:
     text, signs, verdict = BEHIND[name]
     built = model(
-        f"(float[2, 4, 5, 5] x) => (float[2, 4, P, Q] y) {{ a = Conv(x, w) {text} [bn] y = BN(m, p) }}",
+        f"(float[2, 4, 5, 5] x) => (float[2, 4, P, Q] y) {{ a = "
+        f"Conv(x, w) {text} [bn] y = BN(m, p) }}",
         _parameters(signs=signs),
     )
     if "Dropout(a, ," in text:
@@ -161,7 +168,7 @@ AHEAD = {
     "gather-twice-the-same": ("m = Gather<axis = 1>(b, twice)", True, "forward"),
     "resize": ('m = Resize<mode = "cubic">(b, , double)', True, "forward"),
     "resize-crop": (
-        'm = Resize<mode = "linear", coordinate_transformation_mode = "tf_crop_and_resize", extrapolation_value = 3.0>(b, roi, double)',
+        CROP.replace("(a,", "(b,"),
         True,
         "extrapolates",
     ),
@@ -239,7 +246,8 @@ def test_rectifier_lets_a_positive_scale_pass_and_no_negative_one(signs: bool) -
     parameters = _parameters(signs=signs)
     parameters["pb"] = parameters["pm"] = np.zeros(4, np.float32)
     built = model(
-        "(float[2, 4, 5, 5] x) => (float[2, 4, 5, 5] y) { a = Conv(x, w) m = Relu(a) [bn] y = BN(m, p) }",
+        "(float[2, 4, 5, 5] x) => (float[2, 4, 5, 5] y) { a = "
+        "Conv(x, w) m = Relu(a) [bn] y = BN(m, p) }",
         parameters,
     )
     found = verdicts(fold_checked(built, x=(2, 4, 5, 5)))["bn"]

@@ -1,4 +1,4 @@
-"""Names: unique in every scope, kept where the caller can see them, absent where nodes have none."""
+"""Names: unique in every scope, kept where callers see them, absent where nodes have none."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def fold_checked_with_condition(built: onnx.ModelProto) -> onnx.ModelProto:
 
 def test_nodes_without_names_fold() -> None:
     built = model(
-        "(float[N, 4, 3, 3] x) => (float[N, 4, 3, 3] y) { a = Conv(x, w) b = BN(a, p) y = Relu(b) }",
+        "(float[N, 4, 3, 3] x) => (float[N, 4, 3, 3] y) { a = "
+        "Conv(x, w) b = BN(a, p) y = Relu(b) }",
         W,
     )
     assert kinds_of(fold_checked(built, x=X)) == ["Conv", "Relu"]
@@ -110,7 +111,8 @@ def test_batch_norm_that_is_two_outputs_at_once_keeps_both() -> None:
 
 def test_metadata_and_doc_strings_stay() -> None:
     built = model(
-        "(float[N, 4, 3, 3] x) => (float[N, 4, 3, 3] y) { [conv] a = Conv(x, w) [bn] y = BN(a, p) }",
+        "(float[N, 4, 3, 3] x) => (float[N, 4, 3, 3] y) { "
+        "[conv] a = Conv(x, w) [bn] y = BN(a, p) }",
         W,
     )
     built.doc_string, built.producer_name = "about", "somebody"
@@ -129,7 +131,8 @@ def test_value_info_is_not_left_to_lie() -> None:
     """Stated shapes and types of tensors that go away, go away; those that stay, stay true."""
     built = model(
         """(float[N, 4, 6, 6] x) => (float[N, 4, 3, 3] y) {
-            a = Conv(x, w) m = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(a) [bn] y = BN(m, p) }""",
+            a = Conv(x, w) m = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(a)
+            [bn] y = BN(m, p) }""",
         W,
     )
     built = onnx.shape_inference.infer_shapes(built)

@@ -118,7 +118,7 @@ def test_shift_that_would_overflow_float16_stays() -> None:
 
 
 def test_large_mean_close_to_the_bias_loses_nothing() -> None:
-    """(b - mean) * s + beta in float64; beta + s * b - s * mean in float32 loses millions of ulp."""
+    """(b - mean) * s + beta, in float64; the other order, in float32, loses millions of ulp."""
     built = model(
         "(float[N, 3, 4, 4] x) => (float[N, 4, 4, 4] y) { a = Conv(x, w, b) [bn] y = BN(a, p) }",
         {

@@ -239,7 +239,8 @@ def test_pool_whose_last_window_holds_padding_alone_keeps_its_shift() -> None:
         h=5,
         w=5,
         c=4,
-        text="a = Conv(x, w) m = MaxPool<kernel_shape = [1, 1], strides = [3, 3], ceil_mode = 1>(a) [bn] y = BN(m, p)",
+        text="a = Conv(x, w) m = MaxPool<kernel_shape = [1, 1], strides = "
+        "[3, 3], ceil_mode = 1>(a) [bn] y = BN(m, p)",
     )
     fold_checked(model(text, {"w": weight(4, 3, 1, 1), **norm("p", 4)}), x=(2, 3, 5, 5))
 

@@ -32,13 +32,15 @@ TRAPS = {
     ),
     "two-batch-norms-of-one-conv": (
         _body(
-            "a = Conv(x, w) [bn] b = BN(a, p) [bn2] c = BN(a, q) d = Sigmoid(b) e = Tanh(c) y = Add(d, e)"
+            "a = Conv(x, w) [bn] b = BN(a, p) [bn2] c = BN(a, q) d = "
+            "Sigmoid(b) e = Tanh(c) y = Add(d, e)"
         ),
         {"bn": "other-reader", "bn2": "other-reader"},
     ),
     "both-batch-norms-are-the-same": (
         _body(
-            "a = Conv(x, w) [bn] b = BN(a, p) [bn2] c = BN(a, p) d = Sigmoid(b) e = Tanh(c) y = Add(d, e)"
+            "a = Conv(x, w) [bn] b = BN(a, p) [bn2] c = BN(a, p) d = "
+            "Sigmoid(b) e = Tanh(c) y = Add(d, e)"
         ),
         None,
     ),
@@ -60,7 +62,8 @@ TRAPS = {
     ),
     "batch-norm-read-by-conv-and-padded-conv": (
         _body(
-            "[bn] b = BN(x, p) a = Conv(b, w) c = Conv<pads = [1, 1, 1, 1]>(b, w3) d = Sigmoid(c) y = Add(a, d)"
+            "[bn] b = BN(x, p) a = Conv(b, w) c = Conv<pads = [1, 1, 1, "
+            "1]>(b, w3) d = Sigmoid(c) y = Add(a, d)"
         ),
         {"bn": "padded-shift"},
     ),

@@ -110,8 +110,10 @@ def test_body_two_levels_deep_folds() -> None:
 
 def _loop(body: str, *, carried: str = "float[2, 4, 3, 3] s") -> onnx.ModelProto:
     built = onnx.parser.parse_model(
-        f"""<ir_version: 8, opset_import: ["": 18]> g (float[2, 4, 3, 3] x) => (float[2, 4, 3, 3] y) {{
-            y = Loop(trips, yes, x) <body = b (int64 i, bool go, {carried}) => (bool on, float[2, 4, 3, 3] r) {{
+        f"""<ir_version: 8, opset_import: ["": 18]>
+        g (float[2, 4, 3, 3] x) => (float[2, 4, 3, 3] y) {{
+            y = Loop(trips, yes, x) <body = b (int64 i, bool go, {carried}) => (bool on,
+            float[2, 4, 3, 3] r) {{
                 on = Identity(go)
                 {body}
             }}>

@@ -119,10 +119,11 @@ def test_statistics_computed_at_run_time_stay() -> None:
 
 @pytest.mark.parametrize("which", ["g", "b", "m", "v"])
 def test_one_parameter_from_the_caller_is_enough_to_stay(which: str) -> None:
+    given = ", ".join(("q" if n == which else "p") + n for n in "gbmv")
     built = model(
         f"""(float[N, 3, 5, 5] x, float[4] q{which}) => (float[N, 4, 5, 5] y) {{
             a = Conv(x, w)
-            [bn] y = BatchNormalization(a, {", ".join(("q" if n == which else "p") + n for n in "gbmv")})
+            [bn] y = BatchNormalization(a, {given})
         }}""",
         {"w": weight(4, 3, 1, 1), **norm("p", 4)},
     )
