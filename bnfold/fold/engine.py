@@ -123,7 +123,7 @@ class Engine:
             )
             made.append(
                 ir.Node(
-                    "",
+                    node.domain,
                     new.op_type,
                     inputs,
                     attributes,

@@ -29,6 +29,11 @@ _BROADCASTING = ("Max", "Min", "Where", "Add", "Sub", "Sum", "Mul", "Div")
 _NO_RULE = Refusal(
     "not-linear", "a scale and a shift cannot be moved through this operator without changing it"
 )
+_ACTIVATION = Refusal(
+    "lone-scalar",
+    "one number for all channels is likely the 0.5 of a Gelu or the 1/6 of a HardSwish, which "
+    "runtimes fuse as a whole",
+)
 _TOO_FAR = Refusal("search-limit", "the affine would have to move through too many operators")
 _OUTPUT = Refusal(
     "graph-output",
@@ -97,10 +102,25 @@ class Search:
     def _candidates(self, source: Source) -> Iterator[Plan | Refusal]:
         affine = source.affine
         yield _with_named_outputs(self._backward(source, affine))
+        if not source.is_batch_norm and not self._may_move_on(source):
+            yield replace(_ACTIVATION, at=describe(source.node))
+            return
         yield _with_named_outputs(self._forward(source, affine))
         if affine.has_scale and affine.has_shift:
             yield from self._splits(source)
             yield from self._bias(source)
+
+    def _may_move_on(self, source: Source) -> bool:
+        """Whether constant arithmetic may go forward: a lone scalar in the middle may not."""
+        if max(source.affine.extents) > 1:
+            return True
+        x = source.node.inputs[source.index]
+        beside = [reader for reader, _ in self._facts.readers(source.node.outputs[0])]
+        producer = None if x is None else x.producer()
+        if producer is not None:
+            beside.append(producer)
+        chained = any(isinstance(source_of(node, self._facts), Source) for node in beside)
+        return chained or (x is not None and x.is_graph_input())
 
     def _splits(self, source: Source) -> Iterator[Plan]:
         """s x + t = s (x + t / s): the shift back, the scale forward; or s x back, t forward."""

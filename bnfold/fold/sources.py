@@ -111,8 +111,9 @@ def _normalised(
 ) -> Source | Refusal:
     gamma, beta, mean, variance = parameters
     epsilon = float(attribute_of(node, "epsilon", np.float32(1e-5)))
-    stored = [facts.dtype(v) for v in node.inputs if v is not None]
-    if epsilon != 0 and ir.DataType.FLOAT16 in stored and np.float16(epsilon) == 0:
+    spread = node.inputs[4]
+    halves = spread is not None and facts.dtype(spread) == ir.DataType.FLOAT16
+    if halves and epsilon != 0 and np.float16(epsilon) == 0:
         return Refusal(
             "epsilon-underflow",
             f"its epsilon {epsilon:g} is 0 in float16, so runtimes disagree on what it computes",
