@@ -132,7 +132,7 @@ MOTIFS = (
         """(float[N,4,H,W] x) => (float[N,4,P,Q] y) {
             r = Relu(x) a = Conv<pads=[1,1,1,1]>(r, w) s = Add(a, r) y = Add(s, t) }""",
         {"w": (4, 4, 3, 3), "t": (4, 1, 1)},
-        "Relu Conv Add",
+        "Relu Conv",
     ),
     Motif(
         "bn-for-conv-and-gemm",
