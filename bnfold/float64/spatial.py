@@ -43,7 +43,8 @@ def read_window(call: Call, kernel: Sequence[int], sizes: Sequence[int]) -> Wind
     """The window that `kernel_shape`, `strides`, `dilations`, `pads` and `auto_pad` describe.
 
     With SAME_*, as in onnxruntime, `ceil(size / stride)` windows fit; an odd pad goes to the end
-    (SAME_UPPER) or to the beginning (SAME_LOWER).
+    (SAME_UPPER) or to the beginning (SAME_LOWER). No such pad is negative; onnxruntime moves the
+    first window inwards where the stride passes the kernel by three or more, which is not followed.
     """
     rank = len(sizes)
     strides = call.integers("strides") or [1] * rank
