@@ -172,7 +172,8 @@ class Folder:
         growth = _range_growth(plan, self.facts)
         gone = {node for node, step in plan.steps.items() if step.drops is not None}
         gone.add(entry.node)
-        affines = {n: source_of(n, self.facts) for n in by_node if n in gone}
+        ours = sorted((n for n in gone if n in by_node), key=self.facts.order)
+        affines = {node: source_of(node, self.facts) for node in ours}
         self.engine.apply(plan)
         for node, found in affines.items():
             other = by_node[node]
