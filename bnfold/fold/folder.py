@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.affine import Affine
 from bnfold.fold.certificate import certify
 from bnfold.fold.engine import Engine
 from bnfold.fold.exact import Exact
 from bnfold.fold.functions import inline_functions
 from bnfold.fold.graph import Facts, describe, is_op
-from bnfold.fold.ledger import Decision, Ledger, numbers_of
+from bnfold.fold.ledger import Decision, Ledger, Numbers, numbers_of
+from bnfold.fold.merge.found import Merge
+from bnfold.fold.merge.merger import Merger
 from bnfold.fold.plan import Plan, Refusal, Rule
 from bnfold.fold.priced import clone
 from bnfold.fold.rules import PRICES, RULES
@@ -59,23 +62,33 @@ class Folder:
     rules: Sequence[Rule] = RULES
     progress: Callable[[int, int], None] | None = None
     bugs: list[str] = field(default_factory=list)
+    merges: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.kept_in_functions = inline_functions(self.model)
         self.facts = Facts(self.model)
         self.engine = Engine(self.facts)
-        self.search = Search(self.facts, self.rules, self.allow, self.skip)
+        self.merger = Merger(self.facts, self.skip)
 
     def run(self) -> Ledger:
-        """Folds until nothing changes, and gives the account."""
+        """Folds and merges until nothing changes, and gives the account."""
         entries = list(self._entries())
-        for _ in range(_ROUNDS):
-            if not self._round(entries):
-                break
+        self._settle(entries, frozenset())
+        if self.allow:  # only now: nothing is paid for that a merge opens the way to
+            self._settle(entries, self.allow)
         self._look_for_prices(entries)
         decisions = [d for e in entries if (d := self._decision(e)) is not None]
         decisions.extend(self.kept_in_functions)
-        return Ledger(tuple(decisions), bugs=tuple(self.bugs))
+        return Ledger(tuple(decisions), tuple(self.merges), tuple(self.bugs))
+
+    def _settle(self, entries: Collection[_Entry], prices: frozenset[str]) -> None:
+        """Folds and merges until nothing changes at these prices."""
+        self.prices = prices
+        self.search = Search(self.facts, self.rules, prices, self.skip)
+        for _ in range(_ROUNDS):
+            folded = self._round(entries)
+            if not self._merge(entries) and not folded:
+                break
 
     def _entries(self) -> Collection[_Entry]:
         entries = []
@@ -119,7 +132,7 @@ class Folder:
             self._carry_out(found, source, entry, by_node)
             return True
         entry.refusals = found
-        if clone.PRICE in self.allow and clone.can_clone(source.node, source.index):
+        if clone.PRICE in self.prices and clone.can_clone(source.node, source.index):
             with clone.cloned(source.node, source.index, self.engine):
                 found = self._proven(source, entry, self.search)
                 if isinstance(found, Plan):
@@ -130,14 +143,14 @@ class Folder:
         """The first plan that keeps its weights finite and its certificate; or all refusals."""
         refusals: list[Refusal] = []
         for found in search.candidates(source):
-            refusal = found if isinstance(found, Refusal) else self._fault(found, entry)
+            refusal = found if isinstance(found, Refusal) else self._fault(found, entry.label)
             if isinstance(found, Plan) and refusal is None:
                 return found
             if refusal is not None:
                 refusals.append(_at(refusal, entry))
         return tuple(dict.fromkeys(refusals))
 
-    def _fault(self, plan: Plan, entry: _Entry) -> Refusal | None:
+    def _fault(self, plan: Plan, label: str) -> Refusal | None:
         """Why a plan that the algebra allows must not be carried out."""
         for exact in _constants(plan):
             fault = exact.fault() if exact.dtype.is_floating_point() else None
@@ -145,22 +158,20 @@ class Folder:
                 return Refusal(
                     fault,
                     f"a folded weight would {fault} {exact.dtype.name.lower()}",
-                    at=entry.label,
+                    at=label,
                     advice="fold the model in float32, then convert it",
                 )
         try:
             wrong = certify(plan, self.facts)
         except CertificateError as error:
-            return Refusal(
-                "not-certified", f"the rewrite could not be proven: {error}", entry.label
-            )
+            return Refusal("not-certified", f"the rewrite could not be proven: {error}", label)
         if wrong is None:
             return None
-        self.bugs.append(f"{entry.label}: {wrong}")
+        self.bugs.append(f"{label}: {wrong}")
         return Refusal(
             "certificate-failed",
             f"the rewrite is wrong: {wrong}",
-            at=entry.label,
+            at=label,
             advice="this is a bug in bnfold; please report it",
         )
 
@@ -176,19 +187,31 @@ class Folder:
         affines = {node: source_of(node, self.facts) for node in ours}
         self.engine.apply(plan)
         for node, found in affines.items():
-            other = by_node[node]
             affine = found.affine if isinstance(found, Source) else source.affine
-            other.decision = Decision(
-                name=other.name,
-                op=other.op,
-                output=other.output,
-                scope=other.scope,
-                channels=max(affine.extents),
-                status="folded",
-                rule=plan.direction,
-                into=into,
-                numbers=numbers_of(affine, lost if node is entry.node else 0.0, growth),
-            )
+            numbers = numbers_of(affine, lost if node is entry.node else 0.0, growth)
+            by_node[node].decision = _folded(by_node[node], affine, plan.direction, into, numbers)
+
+    def _merge(self, entries: Collection[_Entry]) -> bool:
+        by_node = {entry.node: entry for entry in entries}
+        return self.merger.run(lambda merge: self._carry_out_merge(merge, by_node))
+
+    def _carry_out_merge(self, merge: Merge, by_node: dict[ir.Node, _Entry]) -> bool:
+        """Whether the merge was proven and made; affines that went with it are accounted for."""
+        sentence = merge.sentence
+        if self._fault(merge.plan, sentence) is not None:
+            return False
+        found = {node: source_of(node, self.facts) for node in merge.parts if node in by_node}
+        lost = {n: _lost_bits(s, self.facts) for n, s in found.items() if isinstance(s, Source)}
+        growth = _range_growth(merge.plan, self.facts)
+        self.engine.apply(merge.plan)
+        self.merges.append(sentence)
+        for node, source in found.items():
+            if isinstance(source, Source):
+                entry, rule = by_node[node], merge.plan.direction
+                numbers = numbers_of(source.affine, lost[node], growth)
+                into = (describe(merge.host),)
+                entry.decision = _folded(entry, source.affine, rule, into, numbers)
+        return True
 
     def _look_for_prices(self, entries: Collection[_Entry]) -> None:
         """Which allowance would have folded what is left."""
@@ -229,6 +252,22 @@ class Folder:
             refusals=tuple(dict.fromkeys(entry.refusals)),
             would_fold_with=would,
         )
+
+
+def _folded(
+    entry: _Entry, affine: Affine, rule: str, into: tuple[str, ...], numbers: Numbers
+) -> Decision:
+    return Decision(
+        name=entry.name,
+        op=entry.op,
+        output=entry.output,
+        scope=entry.scope,
+        channels=max(affine.extents),
+        status="folded",
+        rule=rule,
+        into=into,
+        numbers=numbers,
+    )
 
 
 def _scopes(graph: ir.Graph, scope: str) -> Collection[tuple[ir.Graph, str]]:

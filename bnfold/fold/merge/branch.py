@@ -1,0 +1,108 @@
+"""The ways down from a leaf of a sum: which values is it a convolution or an affine of?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from bnfold.fold.affine import Affine, identity
+from bnfold.fold.graph import Facts, is_op
+from bnfold.fold.merge.algebra import composed, with_macs
+from bnfold.fold.merge.found import is_private
+from bnfold.fold.merge.kernel import Kernel, diagonal, kernel_of
+from bnfold.fold.sources import Source, source_of
+
+_DEEPEST = 6  # operators of one branch
+
+
+@dataclass(frozen=True)
+class Way:
+    """A leaf as a function of `base`, which private operators compute.
+
+    Attributes:
+        base: where the way ends.
+        nodes: the operators, the leaf's first, with the input that leads on.
+        affine: what they are while no convolution is among them; None for nothing at all.
+        kernel: what they are as a convolution.
+        host: the first Conv among them, which could compute the whole sum.
+    """
+
+    base: ir.Value
+    nodes: tuple[tuple[ir.Node, int], ...] = ()
+    affine: Affine | None = None
+    kernel: Kernel | None = None
+    host: ir.Node | None = None
+
+    def as_kernel(self, like: Kernel) -> Kernel | None:
+        """What the way computes, as a convolution of the channels and axes of another one."""
+        if self.kernel is not None:
+            return self.kernel
+        affine = self.affine or identity(len(like.axes) + 2)
+        return diagonal(affine, like.channels_in, like.weight.dtype)
+
+
+def ways_down(value: ir.Value, facts: Facts, skipped: Collection[str]) -> Iterator[Way]:
+    """The leaf itself, then each value further up that it is a linear function of."""
+    way = Way(value)
+    yield way
+    graph = None
+    while len(way.nodes) < _DEEPEST and is_private(way.base):
+        node = way.base.producer()
+        assert node is not None
+        graph = graph or node.graph
+        if node.graph is not graph or node.name in skipped or node.outputs[0] is not way.base:
+            return
+        longer = _through(way, node, facts)
+        if longer is None:
+            return
+        way = longer
+        yield way
+
+
+def _through(way: Way, node: ir.Node, facts: Facts) -> Way | None:
+    if is_op(node, "Identity"):
+        return _extended(way, node, 0)
+    source = source_of(node, facts)
+    if isinstance(source, Source):
+        return _through_affine(way, source)
+    own = kernel_of(node, facts) if is_op(node, "Conv", "AveragePool") else None
+    if own is None:
+        return None
+    kernel = _after(way, own)
+    if kernel is None:
+        return None
+    host = way.host or (node if node.op_type == "Conv" else None)
+    return replace(_extended(way, node, 0), affine=None, kernel=kernel, host=host)
+
+
+def _through_affine(way: Way, source: Source) -> Way | None:
+    if way.kernel is None:
+        affine = source.affine if way.affine is None else way.affine.after(source.affine)
+        return replace(_extended(way, source.node, source.index), affine=affine)
+    below = diagonal(source.affine, way.kernel.channels_in, way.kernel.weight.dtype)
+    kernel = None if below is None else composed(below, way.kernel)
+    if kernel is None:
+        return None
+    kernel = with_macs(kernel, way.kernel.macs)
+    return replace(_extended(way, source.node, source.index), kernel=kernel)
+
+
+def _after(way: Way, own: Kernel) -> Kernel | None:
+    """The way so far, behind one more convolution, with the work of both."""
+    if way.kernel is not None:
+        whole = composed(own, way.kernel)
+        paid = way.kernel.macs + (0 if way.kernel.is_enlarging else own.macs)
+        return None if whole is None else with_macs(whole, paid)
+    if way.affine is None:
+        return own
+    above = diagonal(way.affine, own.channels_out, own.weight.dtype)
+    whole = None if above is None else composed(own, above)
+    return None if whole is None else with_macs(whole, own.macs)
+
+
+def _extended(way: Way, node: ir.Node, index: int) -> Way:
+    base = node.inputs[index]
+    assert base is not None
+    return replace(way, base=base, nodes=(*way.nodes, (node, index)))

@@ -1,0 +1,68 @@
+"""Merges until nothing changes: operators are looked at again where a neighbour was merged."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection
+
+import onnx_ir as ir
+
+from bnfold.fold.graph import Facts
+from bnfold.fold.merge import parallel, sequential, tree
+from bnfold.fold.merge.found import Merge
+
+RULES = {
+    tree.RULE: (("Add", "Sub", "Sum"), parallel.parallel_merge),
+    sequential.RULE: (("Conv",), sequential.sequential_merge),
+}
+
+
+class Merger:
+    """Finds the merges of one model.
+
+    Args:
+        facts: of the model.
+        skipped: names of nodes, or of rules, that are left alone.
+    """
+
+    def __init__(self, facts: Facts, skipped: Collection[str]) -> None:
+        self._facts = facts
+        self._skipped = skipped
+        self._refused: set[ir.Node] = set()
+        self._rules = {
+            op: rule for name, (ops, rule) in RULES.items() if name not in skipped for op in ops
+        }
+
+    def run(self, carry_out: Callable[[Merge], bool]) -> bool:
+        """Whether anything was merged; `carry_out` tells whether it did as it was told."""
+        nodes = [node for node in self._facts.model.graph.all_nodes() if self._rule(node)]
+        pending = deque(nodes)
+        waiting = set(nodes)
+        changed = False
+        while pending:
+            node = pending.popleft()
+            waiting.discard(node)
+            merge = self._find(node)
+            if merge is None:
+                continue
+            neighbours = [node, merge.host]
+            if not carry_out(merge):
+                self._refused.add(node)
+                continue
+            changed = True
+            neighbours += [use.node for use in merge.host.outputs[0].uses()]
+            for other in sorted(
+                {n for n in neighbours if n.graph is not None} - waiting, key=self._facts.order
+            ):
+                waiting.add(other)
+                pending.append(other)
+        return changed
+
+    def _rule(self, node: ir.Node) -> Callable[..., Merge | None] | None:
+        return self._rules.get(node.op_type)
+
+    def _find(self, node: ir.Node) -> Merge | None:
+        rule = self._rule(node)
+        if rule is None or node.graph is None or node in self._refused:
+            return None
+        return rule(node, self._facts, self._skipped)

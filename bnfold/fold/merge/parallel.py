@@ -1,0 +1,172 @@
+"""Branches that are added become one convolution.
+
+    conv(x, W1, b1) + conv(x, W2, b2) + (s x + t) + mean(x) = conv(x, W, b)
+
+x itself is the 1-tap kernel of ones, an affine of x `diag(s)` with the bias t, a mean over a window
+that counts its padding the depthwise kernel `1 / taps`; a constant per channel is a bias. One of
+the convolutions stays, with the weights of all. It never multiplies more often than those before it
+did together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.affine import Array
+from bnfold.fold.graph import Facts
+from bnfold.fold.merge.algebra import Sizes, added
+from bnfold.fold.merge.branch import Way, ways_down
+from bnfold.fold.merge.found import Merge
+from bnfold.fold.merge.kernel import Kernel
+from bnfold.fold.merge.tree import RULE, Leaf, Pruned, SumTree, is_root, pruned, tree_of
+from bnfold.fold.plan import Plan, Step
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One leaf of the group: a convolution of the common input."""
+
+    leaf: Leaf
+    way: Way
+    kernel: Kernel
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What can be one convolution, and that convolution."""
+
+    parts: tuple[_Part, ...]
+    biases: tuple[Leaf, ...]
+    kernel: Kernel
+
+
+def parallel_merge(node: ir.Node, facts: Facts, skipped: Collection[str]) -> Merge | None:
+    """The branches of the sum that ends in this node and can be one."""
+    if not is_root(node, skipped):
+        return None
+    tree = tree_of(node, skipped)
+    ways = {leaf: list(ways_down(leaf.value, facts, skipped)) for leaf in tree.leaves}
+    for base in _bases(ways.values()):
+        parts = _parts(base, ways)
+        sizes = tuple(d if isinstance(d, int) else None for d in (facts.dims(base) or ())[2:])
+        group = _group(parts, tree, sizes, facts)
+        merge = None if group is None else _merge(group, base, tree, facts)
+        if merge is not None:
+            return merge
+    return None
+
+
+def _bases(ways: Iterable[Sequence[Way]]) -> list[ir.Value]:
+    """Every value that some leaf is a convolution of, in the order of the leaves."""
+    found = (way.base for leaf in ways for way in leaf if way.host is not None)
+    return list(dict.fromkeys(found))
+
+
+def _parts(base: ir.Value, ways: dict[Leaf, list[Way]]) -> list[_Part]:
+    """All leaves that are a convolution of this value; an affine has the channels of the others."""
+    to_base = {leaf: way for leaf, all_ways in ways.items() for way in all_ways if way.base is base}
+    kernels = [way.kernel for way in to_base.values() if way.host is not None]
+    like = next(kernel for kernel in kernels if kernel is not None)
+    found = ((leaf, way, way.as_kernel(like)) for leaf, way in to_base.items())
+    return [_Part(leaf, way, kernel) for leaf, way, kernel in found if kernel is not None]
+
+
+def _group(parts: list[_Part], tree: SumTree, sizes: Sizes, facts: Facts) -> _Group | None:
+    """The first convolution, by its work, that others can join without more work."""
+    for anchor in sorted(parts, key=lambda part: -part.kernel.macs):
+        if anchor.way.host is None:
+            continue
+        found = _with(anchor, parts, sizes if sizes else (None,) * len(anchor.kernel.axes))
+        biases = _biases(tree, anchor.kernel, facts)
+        if found is not None and len(found.parts) + len(biases) > 1:
+            total = found.kernel.bias
+            for leaf, vector in biases.items():
+                total = total + leaf.sign * vector
+            return replace(found, biases=tuple(biases), kernel=replace(found.kernel, bias=total))
+    return None
+
+
+def _with(anchor: _Part, parts: list[_Part], sizes: Sizes) -> _Group | None:
+    """The anchor with all that fit it; where that is too much work, with one after the other."""
+    fitting = [p for p in parts if p is anchor or _sum([anchor, p], sizes) is not None]
+    whole = _no_more_work(fitting, sizes)
+    if whole is not None:
+        return _Group(tuple(fitting), (), whole)
+    chosen, kernel = [anchor], _no_more_work([anchor], sizes)
+    for part in fitting:
+        larger = None if part is anchor else _no_more_work([*chosen, part], sizes)
+        if larger is not None:
+            chosen, kernel = [*chosen, part], larger
+    return None if kernel is None else _Group(tuple(chosen), (), kernel)
+
+
+def _sum(parts: Sequence[_Part], sizes: Sizes) -> Kernel | None:
+    return added([(part.kernel, part.leaf.sign) for part in parts], sizes)
+
+
+def _no_more_work(parts: Sequence[_Part], sizes: Sizes) -> Kernel | None:
+    kernel = _sum(parts, sizes)
+    paid = sum(part.kernel.macs for part in parts)
+    return kernel if kernel is not None and kernel.macs <= paid else None
+
+
+def _biases(tree: SumTree, kernel: Kernel, facts: Facts) -> dict[Leaf, Array]:
+    """The leaves that are constants per channel, `[Cout]`, as broadcasting lays them."""
+    found: dict[Leaf, Array] = {}
+    rank, channels = len(kernel.axes) + 2, kernel.channels_out
+    for leaf in tree.leaves:
+        exact = facts.exact(leaf.value)
+        if exact is None or len(exact.shape) > rank or exact.size not in (1, channels):
+            continue
+        shape = (1,) * (rank - len(exact.shape)) + exact.shape
+        if shape[1] == exact.size:
+            found[leaf] = np.broadcast_to(exact.value().reshape(-1), (channels,))
+    return found
+
+
+def _merge(group: _Group, base: ir.Value, tree: SumTree, facts: Facts) -> Merge | None:
+    chosen = frozenset([*(part.leaf for part in group.parts), *group.biases])
+    best: tuple[Pruned, _Part] | None = None
+    for part in sorted(group.parts, key=lambda part: -part.kernel.macs):
+        left = None if part.way.host is None else pruned(tree, chosen, part.leaf, facts)
+        if left is not None and (best is None or left.negations < best[0].negations):
+            best = left, part
+    return None if best is None else _as_merge(group, base, best[1], best[0], facts)
+
+
+def _as_merge(group: _Group, base: ir.Value, hosting: _Part, left: Pruned, facts: Facts) -> Merge:
+    """Nodes above the host in its branch are passed by, those below and in other branches go."""
+    host = hosting.way.host
+    assert host is not None
+    kernel = _negated(group.kernel) if hosting.leaf.sign < 0 else group.kernel
+    steps = dict(left.steps)
+    for part in group.parts:
+        for node, _ in part.way.nodes:
+            steps[node] = Step(RULE, removes=True)
+    moved = {host.outputs[0]}
+    for node, index in hosting.way.nodes:
+        if node is host:
+            break
+        steps[node] = Step(RULE, drops=index)
+        moved.add(node.outputs[0])
+    steps[host] = Step(RULE, nodes=(kernel.as_node(base),))
+    nodes = {node for part in group.parts for node, _ in part.way.nodes}
+    if len(nodes) < len(group.parts) + len(group.biases):
+        nodes |= {leaf.join for leaf in _bare(group)}
+    plan = Plan(steps, {}, left.moved | moved, left.witnesses, RULE)
+    return Merge(plan, host, tuple(sorted(nodes, key=facts.order)))
+
+
+def _bare(group: _Group) -> list[Leaf]:
+    """Leaves that no node of their own computes: x itself, or a constant."""
+    return [*group.biases, *(part.leaf for part in group.parts if not part.way.nodes)]
+
+
+def _negated(kernel: Kernel) -> Kernel:
+    flipped = added([(kernel, -1.0)], (None,) * len(kernel.axes))
+    assert flipped is not None
+    return flipped
