@@ -60,8 +60,11 @@ def _difference(
             if not np.array_equal(old, new):
                 return f"'{value.name}' changes"
             continue
-        scale = float(np.max(np.abs(old), initial=0.0))
-        error = float(np.max(np.abs(new - old), initial=0.0))
+        finite = np.isfinite(old)
+        if not np.array_equal(old[~finite], new[~finite], equal_nan=True):
+            raise CertificateError(f"'{value.name}' is not finite before, and differs after")
+        scale = float(np.max(np.abs(old[finite]), initial=0.0))
+        error = float(np.max(np.abs(new[finite] - old[finite]), initial=0.0))
         if not error <= _TOLERANCE * max(scale, 1e-30):
             return f"'{value.name}' is off by {error:.3g} where the largest value is {scale:.3g}"
     return None

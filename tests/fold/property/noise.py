@@ -34,6 +34,12 @@ def perturbed(model: onnx.ModelProto, seed: int) -> onnx.ModelProto:
     return moved
 
 
+def coarsest_rounding(model: onnx.ModelProto) -> float:
+    """Of the dtypes that the model computes in."""
+    kinds = {info.type.tensor_type.elem_type for info in (*model.graph.input, *model.graph.output)}
+    return max((_ROUNDING[kind] for kind in kinds if kind in _ROUNDING), default=2.0**-24)
+
+
 def _perturb(graph: onnx.GraphProto, random: np.random.Generator) -> None:
     sizes = {n for node in graph.node if node.op_type in _SIZED for n in node.input[1:]}
     for tensor in graph.initializer:
@@ -51,7 +57,7 @@ def _move(tensor: onnx.TensorProto, random: np.random.Generator) -> None:
     if tensor.data_type not in _ROUNDING:
         return
     values = ir.serde.deserialize_tensor(tensor).numpy().astype(np.float64)
-    signs = random.choice([-1.0, 1.0], values.shape)
+    signs = random.choice([-1.0, 1.0], values.shape) * random.uniform(0.5, 1, values.shape)
     with np.errstate(invalid="ignore"):
         step = np.maximum(np.abs(values) * _ROUNDING[tensor.data_type], _SMALLEST[tensor.data_type])
         wide = values + signs * step * (values != 0)
