@@ -9,9 +9,9 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.fold.affine import Dims
+from bnfold.fold.bare import bare_proto, dims_of_shape
 from bnfold.fold.pins import pin
 
-_STORED = 1024  # bytes: no shape depends on larger tensors, which are left out of the inference
 _SAME_SHAPE = frozenset(
     "Abs BatchNormalization Cast Clip Dropout Elu Erf Exp HardSigmoid HardSwish Identity "
     "LeakyRelu Log Mish Neg PRelu Relu Selu Sigmoid Softplus Sqrt Tanh".split()
@@ -49,14 +49,6 @@ def infer(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.Data
     return found, dtypes
 
 
-def dims_of_shape(shape: ir.Shape | None) -> Dims | None:
-    """An onnx_ir shape as plain values; a negative extent, as some exporters write, is unknown."""
-    if shape is None:
-        return None
-    plain = (d if isinstance(d, int) else d.value for d in shape)
-    return tuple(None if isinstance(d, int) and d < 0 else d for d in plain)
-
-
 def _values(graph: ir.Graph) -> Iterator[ir.Value]:
     yield from graph.inputs
     yield from graph.initializers.values()
@@ -79,22 +71,8 @@ def _inferred(
     model: ir.Model, extent: int | None = None
 ) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
     """What `onnx.shape_inference` finds, for the graph without its large tensors."""
-    bare = model.clone()
-    for value in (*bare.graph.inputs, *bare.graph.outputs):
-        dims = dims_of_shape(value.shape)
-        value.shape = None if dims is None else ir.Shape(dims)
-    custom = {"", "ai.onnx"}
-    for graph in bare.graphs():
-        for node in graph:
-            if node.domain in custom:
-                for value in node.outputs:
-                    if not value.is_graph_output():
-                        value.shape = None
-    if extent is not None:
-        _fill_in(bare.graph, extent)
-    _strip(bare.graph)
     try:
-        proto = onnx.shape_inference.infer_shapes(ir.to_proto(bare), data_prop=True)
+        proto = onnx.shape_inference.infer_shapes(bare_proto(model, extent), data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
         return {}, {}  # only less is known: rules that need a shape refuse
     infos = list(_named_types(proto.graph))
@@ -113,35 +91,6 @@ def _inferred(
             if value.dtype is None and tensor.elem_type:
                 dtypes[value] = ir.DataType(tensor.elem_type)
     return found, dtypes
-
-
-def _fill_in(graph: ir.Graph, extent: int) -> None:
-    """Numbers for the open dimensions of the inputs; outputs follow."""
-    symbols: dict[str, int] = {}
-    for value in graph.inputs:
-        dims = dims_of_shape(value.shape)
-        if dims is not None:
-            sizes = []
-            for axis, dim in enumerate(dims):
-                plain = 2 if axis == 0 else extent
-                named = symbols.setdefault(dim, plain) if isinstance(dim, str) else plain
-                sizes.append(dim if isinstance(dim, int) else named)
-            value.shape = ir.Shape(sizes)
-    for value in graph.outputs:
-        value.shape = None
-
-
-def _strip(graph: ir.Graph) -> None:
-    for name, value in list(graph.initializers.items()):
-        tensor = value.const_value
-        if tensor is None or tensor.nbytes <= _STORED:
-            continue
-        value.shape = ir.Shape([int(d) for d in tensor.shape])  # type: ignore[arg-type]
-        value.dtype = tensor.dtype
-        del graph.initializers[name]
-        value.const_value = None
-        if value not in graph.inputs:
-            graph.inputs.append(value)
 
 
 def _named_types(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
