@@ -192,7 +192,7 @@ MOTIFS = (
             p = AveragePool<kernel_shape=[3,3], pads=[1,1,1,1], count_include_pad=1>(a)
             c = BN(p, n) y = Relu(c) }}""",
         {**_CONV, "n": Norm(4)},
-        "Conv AveragePool Add Relu",
+        "Conv AveragePool BatchNormalization Relu",
     ),
     Motif(
         "residual-of-the-input",
@@ -216,7 +216,7 @@ MOTIFS = (
             g = Sigmoid(z)
             m = Mul(a, g) c = BN(m, n) y = Relu(c) }""",
         {"w": (4, 3, 3, 3), "n": Norm(4)},
-        "Conv Sigmoid Mul Add Relu",
+        "Conv Sigmoid Mul BatchNormalization Relu",
         sizes={"P": (7, 10), "Q": (9, 6)},
     ),
     Motif(
