@@ -52,6 +52,11 @@ def _dictated(node: ir.Node, found: dict[ir.Value, Dims]) -> list[tuple[ir.Value
         facts = [(x, 1, second[0]), (y, 1, _times(second[1], group))]
     elif node.op_type == "BatchNormalization" and second is not None and len(second) == 1:
         facts = [(x, 1, second[0]), (y, 1, second[0])]
+    elif node.op_type == "MatMul" and second is not None and len(second) > 1:
+        facts = [(x, _last(found.get(x)), second[-2]), (y, _last(found.get(y)), second[-1])]
+    elif node.op_type == "Gemm" and second is not None:
+        depth, width = (1, 0) if _flag(node, "transB") else (0, 1)
+        facts = [(x, 0 if _flag(node, "transA") else 1, second[depth]), (y, 1, second[width])]
     elif node.op_type in _KEEPS_SHAPE | _KEEPS_CHANNELS:
         facts = [(y, 1, _channel(found.get(x))), (x, 1, _channel(found.get(y)))]
     return [
@@ -59,6 +64,14 @@ def _dictated(node: ir.Node, found: dict[ir.Value, Dims]) -> list[tuple[ir.Value
         for value, axis, extent in facts
         if isinstance(extent, int) and len(found.get(value, ())) > axis
     ]
+
+
+def _flag(node: ir.Node, name: str) -> bool:
+    return name in node.attributes and node.attributes[name].as_int() == 1
+
+
+def _last(dims: Dims | None) -> int:
+    return max(0, len(dims or ()) - 1)
 
 
 def _times(extent: int | str | None, group: int) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.fold.property.oracle import kinds_of
-from tests.fold.property.text_models import fold_checked, model, norm, weight
+from tests.fold.property.text_models import fold_checked, model, norm, verdicts, weight
 
 
 def test_output_keeps_its_name_where_a_bias_behind_a_concat_goes_too() -> None:
@@ -117,3 +117,16 @@ def test_division_by_zero_is_the_network_s_own_and_no_bug_of_ours() -> None:
         {"zero": np.zeros(1, np.float32), "two": np.array([2], np.float32)},
     )
     assert kinds_of(fold_checked(built, x=(2, 3)))[0] == "Sigmoid"
+
+
+def test_depth_of_a_matrix_tells_an_unknown_extent() -> None:
+    """No rewrite is given up because its proof tried a size that does not fit the weight."""
+    built = model(
+        """(float[N, 1, H, W] x) => (float[P, Q, R, S] y) {
+            m = MatMul(x, w)
+            a = Add(bias, m)
+            [bn] y = BN(a, p)
+        }""",
+        {"w": weight(1, 3), "bias": weight(3), **norm("p", 1)},
+    )
+    assert verdicts(fold_checked(built, x=(2, 1, 3, 1))) == {"bn": "backward"}
