@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bnfold.bench.campaign import Campaign, Progress
-from bnfold.bench.environment import doubts, environment
+from bnfold.bench.environment import disturbances, doubts, environment
 from bnfold.bench.protocol import BLOCK_MS
 from bnfold.bench.providers import require_provider
 from bnfold.bench.records import BenchInput, BenchResult, Settings
@@ -68,16 +68,17 @@ def bench(
         found = subjects(models, Path(folder))
         feeds = make_feeds(found[0], given=given, sizes=Sizes(batch, dims or {}), seed=seed)
         campaign = Campaign(found, feeds.arrays, settings, with_profile=profile, progress=progress)
+        isolated, comparisons = campaign.isolated(), campaign.comparisons()
         return BenchResult(
             models=tuple(described(s, is_baseline=s is found[0]) for s in found),
             inputs=tuple(
                 BenchInput(name, array.dtype.name, array.shape, _source(name in given))
                 for name, array in feeds.arrays.items()
             ),
-            isolated=campaign.isolated(),
-            comparisons=campaign.comparisons(),
+            isolated=isolated,
+            comparisons=comparisons,
             profiles=campaign.profiles(),
-            notes=(*doubts(facts, threads=threads), *feeds.notes),
+            notes=(*doubts(facts, threads=threads), *disturbances(comparisons), *feeds.notes),
             settings=settings,
             environment=facts,
         )

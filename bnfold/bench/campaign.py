@@ -53,6 +53,7 @@ class Campaign:
         rows = []
         for cell in self._grid:
             for subject in self._subjects:
+                self._advance(0, f"{subject.name} alone, {_label(cell)}")
                 rows.append(measure_isolated(subject, cell, self._feeds))
                 self._advance(_STEPS_ALONE, f"{subject.name} alone, {_label(cell)}")
         return tuple(rows)
@@ -68,11 +69,13 @@ class Campaign:
         rows = []
         for cell in self._grid if self._with_profile else ():
             for subject in self._subjects:
+                self._advance(0, f"{subject.name} by operator, {_label(cell)}")
                 rows.append(profile(subject, cell, self._feeds))
                 self._advance(_STEPS_ALONE, f"{subject.name} by operator, {_label(cell)}")
         return tuple(rows)
 
     def _compare(self, cell: SessionSettings) -> list[Comparison]:
+        self._advance(0, f"pairs, {_label(cell)}")
         baseline, twin, *candidates = (
             bound_model(subject.path, cell, self._feeds)
             for subject in (self._subjects[0], *self._subjects)
@@ -82,6 +85,7 @@ class Campaign:
             twin,
             candidates,
             pairs=self._settings.pairs,
+            seed=self._settings.seed,
             after_pair=lambda: self._advance(1, f"pairs, {_label(cell)}"),
         )
         return [self._judged(cell, samples, i) for i in range(len(candidates))]
@@ -100,12 +104,10 @@ class Campaign:
             reason=reason,
             ratio=ratio,
             null=null,
-            runs_per_block={
-                "baseline": samples.runs_per_block[0],
-                "candidate": samples.runs_per_block[i + 1],
-            },
+            runs_per_block=samples.runs_per_block,
             quads=samples.candidates[i],
             null_quads=samples.null,
+            interrupted=samples.interrupted,
         )
 
     def _advance(self, steps: int, label: str) -> None:

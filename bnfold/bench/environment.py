@@ -6,10 +6,16 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bnfold.bench.records import Comparison
 
 BUSY_LOAD = 0.5  # load per usable core from which other programs are in the way
+
+OFTEN = 0.25  # share of interrupted blocks from which a reader should know
 
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _MIB = 1024 * 1024
@@ -56,13 +62,23 @@ def doubts(facts: dict[str, Any], *, threads: int) -> tuple[str, ...]:
     if load is not None and load[0] > BUSY_LOAD * cores:
         found.append(
             f"the load average was {load[0]:.1f} on {cores} cores before the first run: "
-            "other programs compete, and absolute times are too high"
+            "other programs compete, and absolute times may be too high"
         )
     if threads > cores:
         found.append(f"{threads} threads on {cores} usable cores: they take turns")
     if facts["governor"] in ("powersave", "ondemand", "conservative", "schedutil"):
         found.append(f"the CPU governor is {facts['governor']!r}: the clock changes with the load")
     return tuple(found)
+
+
+def disturbances(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
+    """Sentences about the provider and level at which other programs took the core often."""
+    shares = {(c.provider, c.level): c.interrupted for c in comparisons}
+    return tuple(
+        f"{provider}, optimisations {level}: other programs interrupted {share:.0%} of the blocks"
+        for (provider, level), share in shares.items()
+        if share is not None and share > OFTEN
+    )
 
 
 def usable_cores() -> int:

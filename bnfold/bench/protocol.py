@@ -1,24 +1,32 @@
-"""Which block runs when: pairs of A B B A and B A A B, the null between them.
+"""Which block runs when: pairs of A B B A and B A A B in random order, the null between them.
 
 Every pair measures each candidate against the baseline, and a second session of the baseline
-against the first, back to back: what disturbs the machine disturbs all of them alike. Odd pairs
-start with the candidate, so that what a block finds in the caches favours neither side.
+against the first, back to back: what disturbs the machine disturbs all of them alike.
+
+Which of the two orders a pair has is drawn at random, half of the pairs each. With fixed orders
+the time slices of another program can fall into step with the blocks and hit one model again and
+again: two sessions of one model then come out as different, with a narrow interval. A random order
+flips the sign of such a disturbance at random: it widens the interval and moves nothing.
 """
 
 from __future__ import annotations
 
 import gc
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import median
 
+from bnfold.bench.interruptions import interruptions
 from bnfold.bench.records import Quad
 
-BLOCK_MS = 5.0  # long enough that the clock and the call from Python do not count
+BLOCK_MS = 5.0
 
-_WARM_UP_RUNS = 3
-_MOST_RUNS = 1 << 15  # a model that needs more for a block takes nothing but the call
+_LONGEST_BLOCK_MS = 20.0
+_WARM_UP_RUNS, _CALIBRATION_RUNS = 3, 5
+_MOST_RUNS = 1 << 12  # runs shorter than a microsecond are the call from Python and nothing else
 _ORDERS = ("ABBA", "BAAB")
 
 Runner = Callable[[], None]
@@ -27,11 +35,15 @@ Clock = Callable[[], int]  # nanoseconds
 
 @dataclass(frozen=True)
 class PairedSamples:
-    """`candidates[i]` holds the quads of candidate i, `null` those of the baseline's twin."""
+    """`candidates[i]` holds the quads of candidate i, `null` those of the baseline's twin.
+
+    `interrupted` is the share of blocks in which another program took the core; None if not known.
+    """
 
     candidates: tuple[tuple[Quad, ...], ...]
     null: tuple[Quad, ...]
-    runs_per_block: tuple[int, ...]  # of the baseline, then of each candidate
+    runs_per_block: int
+    interrupted: float | None
 
 
 def measure_pairs(
@@ -40,48 +52,85 @@ def measure_pairs(
     candidates: Sequence[Runner],
     *,
     pairs: int,
+    seed: int,
     clock: Clock = time.perf_counter_ns,
     after_pair: Callable[[], None] = lambda: None,
 ) -> PairedSamples:
     """Times `pairs` quads of each candidate and of the twin, each against the baseline.
 
     The number of pairs is fixed beforehand: stopping when the answer pleases is no measurement.
+    The seed decides which pairs begin with the candidate.
     """
-    runs = [runs_per_block(runner, clock) for runner in (baseline, *candidates)]
-    runs_per_block(twin, clock)  # warmed up like the others, but its blocks are the baseline's
-    rivals = [(twin, runs[0]), *zip(candidates, runs[1:], strict=True)]
+    rivals = (twin, *candidates)
+    runs = runs_per_block((baseline, *rivals), clock)
+    orders = [_orders(pairs, seed + i) for i in range(len(rivals))]
     quads: list[list[Quad]] = [[] for _ in rivals]
+    watch = _Watch(clock)
     with _no_garbage_collection():
         for pair in range(pairs):
-            order = _ORDERS[pair % 2]
-            for (rival, rival_runs), found in zip(rivals, quads, strict=True):
-                blocks = {"A": (baseline, runs[0]), "B": (rival, rival_runs)}
-                ms = [_block_ms(*blocks[letter], clock) for letter in order]
-                found.append(Quad(order, (ms[0], ms[1], ms[2], ms[3])))
+            for i, rival in enumerate(rivals):
+                order = orders[i][pair]
+                ms = [watch.block_ms(baseline if x == "A" else rival, runs) for x in order]
+                quads[i].append(Quad(order, (ms[0], ms[1], ms[2], ms[3])))
             after_pair()
     null, *others = (tuple(found) for found in quads)
-    return PairedSamples(tuple(others), null, tuple(runs))
+    return PairedSamples(tuple(others), null, runs, watch.interrupted)
 
 
-def runs_per_block(runner: Runner, clock: Clock) -> int:
-    """The number of runs, at least one, that lasts about `BLOCK_MS`; warms the session up."""
+def runs_per_block(runners: Sequence[Runner], clock: Clock) -> int:
+    """The number of runs that every block has, one for all; warms the sessions up.
+
+    The fastest runner's blocks last about `BLOCK_MS`, the slowest one's at most a few times that.
+    It is one number because the first run after a change of model finds the caches full of the
+    other one's data: with more runs in its blocks, a model would seem faster.
+    """
+    times = [_undisturbed_ms(runner, clock) for runner in runners]
+    wanted = min(BLOCK_MS / min(times), _LONGEST_BLOCK_MS / max(times))
+    return min(max(round(wanted), 1), _MOST_RUNS)
+
+
+def _undisturbed_ms(runner: Runner, clock: Clock) -> float:
+    """The shortest of a few runs, after some that warm up."""
     for _ in range(_WARM_UP_RUNS):
         runner()
-    runs = 1
-    while runs < _MOST_RUNS:
-        elapsed = _block_ms(runner, runs, clock) * runs
-        if elapsed >= BLOCK_MS / 2:
-            return max(1, round(runs * BLOCK_MS / elapsed))
-        runs *= 2
-    return runs
+    return min(_run_times_ms(runner, _CALIBRATION_RUNS, clock))
 
 
-def _block_ms(runner: Runner, runs: int, clock: Clock) -> float:
-    """Milliseconds that one run takes, the mean over a block of `runs`."""
-    start = clock()
+def _orders(pairs: int, seed: int) -> list[str]:
+    """As many of one order as of the other, give or take one, shuffled."""
+    orders = [_ORDERS[i % 2] for i in range(pairs)]
+    random.Random(seed).shuffle(orders)
+    return orders
+
+
+class _Watch:
+    """Times blocks, and counts those in which this process had to leave the core."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._blocks = 0
+        self._interrupted = 0
+
+    def block_ms(self, runner: Runner, runs: int) -> float:
+        """Milliseconds of the median run of a block: one interrupted run does not count."""
+        before = interruptions()
+        times = _run_times_ms(runner, runs, self._clock)
+        self._blocks += 1
+        self._interrupted += interruptions() != before
+        return median(times)
+
+    @property
+    def interrupted(self) -> float | None:
+        return None if interruptions() is None else self._interrupted / max(1, self._blocks)
+
+
+def _run_times_ms(runner: Runner, runs: int, clock: Clock) -> list[float]:
+    times = []
     for _ in range(runs):
+        start = clock()
         runner()
-    return max(clock() - start, 1) / runs / 1e6  # a clock that stands still must not give log 0
+        times.append(max(clock() - start, 1) / 1e6)  # a clock that stands still must not give log 0
+    return times
 
 
 @contextmanager

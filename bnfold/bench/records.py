@@ -27,7 +27,7 @@ class Interval:
 class Quad:
     """One pair: four timed blocks, A B B A or B A A B; A is the baseline.
 
-    `ms[i]` is the time of one run, the mean over the block that `order[i]` names.
+    `ms[i]` is the time of the median run of the block that `order[i]` names.
     """
 
     order: str
@@ -40,6 +40,7 @@ class Comparison:
 
     `null` is the same protocol on two sessions of the baseline: it should hold 1.
     `reason` says why the verdict is what it is where the interval alone does not.
+    `interrupted` is the share of blocks in which another program took the core; None if not known.
     """
 
     provider: str
@@ -51,9 +52,10 @@ class Comparison:
     reason: str
     ratio: Interval
     null: Interval
-    runs_per_block: dict[str, int]
+    runs_per_block: int
     quads: tuple[Quad, ...]
     null_quads: tuple[Quad, ...]
+    interrupted: float | None = None
 
 
 @dataclass(frozen=True)

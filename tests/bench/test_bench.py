@@ -48,7 +48,7 @@ def test_the_record_keeps_every_sample_and_survives_json(pair, model_file):
     ]
     fast, third_time = result.comparisons[2:]
     assert fast.ratio.low > 5
-    assert third_time.ratio.high < 3
+    assert third_time.ratio.estimate < fast.ratio.estimate / 3
     assert all(len(c.quads) == len(c.null_quads) == 6 for c in result.comparisons)
     assert [c.candidate for c in result.headline] == ["fast.onnx", "third.onnx"]
     assert {(row.model, row.level) for row in result.isolated} == {
@@ -69,7 +69,8 @@ def test_progress_grows_to_its_total(pair):
     bnfold.bench(pair, pairs=5, levels=("all",), progress=lambda *step: seen.append(step))
     done = [step[0] for step in seen]
     totals = {step[1] for step in seen}
-    assert done == sorted(set(done))
+    assert done == sorted(done)
+    assert done[0] == 0
     assert totals == {done[-1]}
     assert all(label for *_, label in seen)
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from bnfold.bench.environment import doubts, environment
+from bnfold.bench.environment import disturbances, doubts, environment
+from bnfold.bench.records import Comparison, Interval
 
 QUIET = {"load_average": [0.1, 0.1, 0.1], "cores_usable": 4, "governor": "performance"}
 
@@ -36,3 +37,14 @@ def test_a_quiet_machine_raises_no_doubt():
 def test_what_makes_numbers_unsure_is_said(change, threads, words):
     (sentence,) = doubts({**QUIET, **change}, threads=threads)
     assert words in sentence
+
+
+@pytest.mark.parametrize(("share", "is_told"), [(0.6, True), (0.05, False), (None, False)])
+def test_frequent_interruptions_are_told_once_for_each_level(share, is_told):
+    even = Interval(1.0, 1.0, 1.0)
+    rows = [
+        Comparison("cpu", "all", "a", name, "faster", "", "", even, even, 1, (), (), share)
+        for name in ("b", "c")
+    ]
+    told = ("cpu, optimisations all: other programs interrupted 60% of the blocks",)
+    assert disturbances(rows) == (told if is_told else ())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
-from itertools import groupby
+from itertools import count
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bnfold.bench.protocol import measure_pairs, runs_per_block
+from bnfold.bench.statistics import judge, ratio_interval
 
 
 class Machine:
@@ -27,34 +30,96 @@ class Machine:
 
         return run
 
-    def blocks(self) -> list[tuple[str, int]]:
-        return [(name, len(list(runs))) for name, runs in groupby(self.log)]
+
+def measured(machine: Machine, *, pairs: int, seed: int = 0):
+    runners = [machine.runner(name, ms) for name, ms in (("A", 1), ("a", 1), ("B", 2), ("C", 5))]
+    baseline, twin, *candidates = runners
+    return measure_pairs(baseline, twin, candidates, pairs=pairs, seed=seed, clock=machine.clock)
 
 
-def measured(machine: Machine, *, pairs: int, a_ms: float = 1.0, b_ms: float = 2.0):
-    baseline, twin = machine.runner("A", a_ms), machine.runner("a", a_ms)
-    candidates = [machine.runner("B", b_ms), machine.runner("C", 10.0)]
-    return measure_pairs(baseline, twin, candidates, pairs=pairs, clock=machine.clock)
-
-
-def test_pairs_alternate_between_abba_and_baab_with_the_null_beside_them():
+def test_every_pair_is_abba_or_baab_with_the_null_and_the_candidates_side_by_side():
     machine = Machine()
-    samples = measured(machine, pairs=2)
-    assert samples.runs_per_block == (5, 2, 1)
-    first = "aaaaa".join(["AAAAA", "", "AAAAA"]) + "AAAAABBBBAAAAA" + "AAAAACCAAAAA"
-    second = "aaaaaAAAAAAAAAAaaaaa" + "BBAAAAAAAAAABB" + "CAAAAAAAAAAC"
-    assert "".join(machine.log).endswith(first + second)
-    assert [quad.order for quad in samples.null] == ["ABBA", "BAAB"]
+    samples = measured(machine, pairs=6)
+    expected = ""
+    for pair in range(6):
+        for rival, quads in zip("aBC", (samples.null, *samples.candidates), strict=True):
+            assert quads[pair].order in {"ABBA", "BAAB"}
+            expected += quads[pair].order.replace("B", rival)
+    assert samples.runs_per_block == 4
+    assert "".join(machine.log[-4 * len(expected) :: 4]) == expected
+    assert "".join(machine.log).endswith("".join(4 * name for name in expected))
+
+
+@settings(deadline=None, max_examples=15)
+@given(pairs=st.integers(5, 30), seed=st.integers(0, 2**32 - 1))
+def test_half_of_the_pairs_begin_with_the_candidate_whatever_the_seed(pairs, seed):
+    samples = measured(Machine(), pairs=pairs, seed=seed)
+    for quads in (samples.null, *samples.candidates):
+        orders = [quad.order for quad in quads]
+        assert abs(orders.count("ABBA") - orders.count("BAAB")) <= 1
+
+
+def test_the_order_is_drawn_by_the_seed_and_not_the_same_for_null_and_candidate():
+    found = []
+    for seed in (7, 7, 8):
+        samples = measured(Machine(), pairs=40, seed=seed)
+        rivals = (samples.null, *samples.candidates)
+        found.append([[quad.order for quad in quads] for quads in rivals])
+    first, again, other = found
+    assert first == again
+    assert first != other
+    assert first[0] != first[1] != first[2]
+
+
+def test_a_disturbance_in_step_with_the_blocks_makes_no_difference_between_equal_models():
+    """Another program that takes the core in every second pair of blocks, all the time."""
+    found = []
+    for seed in range(20):
+        machine = Machine()
+        clock = Stepping(machine)
+        same = machine.runner("A", 5.0)
+        samples = measure_pairs(same, same, [same], pairs=40, seed=seed, clock=clock)
+        ratio, null = (
+            ratio_interval(quads, seed=seed) for quads in (samples.candidates[0], samples.null)
+        )
+        found.append(judge(ratio, null)[0])
+    assert found.count("faster") + found.count("slower") <= 1
+
+
+class Stepping:
+    """A clock on which the first and the last block of each pair take twice their time."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine, self._calls = machine, 0
+
+    def __call__(self) -> int:
+        start = self._calls % 2 == 0
+        block = (self._calls // 2) % 4
+        self._calls += 1
+        if not start and block in (0, 3):
+            self._machine.now_ns += 5_000_000
+        return self._machine.now_ns
 
 
 def test_every_sample_is_the_time_of_one_run():
     samples = measured(Machine(), pairs=3)
-    assert [quad.ms for quad in samples.candidates[0]] == [
-        (1.0, 2.0, 2.0, 1.0),
-        (2.0, 1.0, 1.0, 2.0),
-        (1.0, 2.0, 2.0, 1.0),
-    ]
+    times = {"ABBA": (1.0, 2.0, 2.0, 1.0), "BAAB": (2.0, 1.0, 1.0, 2.0)}
+    assert all(quad.ms == times[quad.order] for quad in samples.candidates[0])
     assert {quad.ms for quad in samples.null} == {(1.0, 1.0, 1.0, 1.0)}
+
+
+def test_one_slow_run_does_not_spoil_its_block():
+    machine = Machine()
+    usual = machine.runner("A", 1.0)
+
+    def sometimes_slow() -> None:
+        usual()
+        machine.now_ns += 40_000_000 if len(machine.log) % 5 == 0 else 0
+
+    quads = measure_pairs(
+        usual, usual, [sometimes_slow], pairs=10, seed=0, clock=machine.clock
+    ).candidates[0]
+    assert {quad.ms for quad in quads} == {(1.0, 1.0, 1.0, 1.0)}
 
 
 @pytest.mark.parametrize("pairs", [5, 17])
@@ -63,16 +128,37 @@ def test_the_number_of_pairs_is_what_was_asked_for_whatever_comes_out(pairs):
     assert [len(quads) for quads in (*samples.candidates, samples.null)] == [pairs] * 3
 
 
-@pytest.mark.parametrize(("ms", "runs"), [(0.001, 5000), (0.1, 50), (1.0, 5), (4.0, 1), (80.0, 1)])
-def test_a_block_lasts_about_five_milliseconds(ms, runs):
+@pytest.mark.parametrize(
+    ("times_ms", "runs"),
+    [
+        ([0.01, 0.01], 500),
+        ([1.0, 1.0], 5),
+        ([1.0, 0.5], 10),
+        ([80.0, 80.0], 1),
+        ([10.0, 0.1], 2),
+        ([0.0005, 0.0005], 4096),
+    ],
+)
+def test_blocks_last_about_five_milliseconds_and_all_have_as_many_runs(times_ms, runs):
     machine = Machine()
-    found = runs_per_block(machine.runner("A", ms), machine.clock)
-    assert found == pytest.approx(runs, rel=0.01)
+    runners = [machine.runner("A", ms) for ms in times_ms]
+    assert runs_per_block(runners, machine.clock) == runs
+
+
+def test_an_interrupted_run_does_not_change_the_number_of_runs():
+    machine = Machine()
+    usual = machine.runner("A", 1.0)
+
+    def interrupted() -> None:
+        usual()
+        machine.now_ns += 40_000_000 if len(machine.log) % 2 == 0 else 0
+
+    assert runs_per_block([interrupted], machine.clock) == 5
 
 
 def test_a_clock_that_stands_still_does_not_hang():
     machine = Machine()
-    assert runs_per_block(machine.runner("A", 0.0), machine.clock) > 1
+    assert runs_per_block([machine.runner("A", 0.0)], machine.clock) > 1
 
 
 def test_a_session_is_warmed_up_before_it_is_timed():
@@ -83,8 +169,19 @@ def test_a_session_is_warmed_up_before_it_is_timed():
         times.append(len(machine.log))
         return machine.now_ns
 
-    runs_per_block(machine.runner("A", 80.0), clock)
+    runs_per_block([machine.runner("A", 80.0)], clock)
     assert times[0] >= 3
+
+
+def test_the_share_of_interrupted_blocks_is_counted(monkeypatch):
+    calls = count()
+    every_fourth = "bnfold.bench.protocol.interruptions"  # the calls: before a block, after it
+    monkeypatch.setattr(every_fourth, lambda: (next(calls) + 1) // 4)
+    assert measured(Machine(), pairs=5).interrupted == 0.5
+    monkeypatch.setattr("bnfold.bench.protocol.interruptions", lambda: 7)
+    assert measured(Machine(), pairs=5).interrupted == 0.0
+    monkeypatch.setattr("bnfold.bench.protocol.interruptions", lambda: None)
+    assert measured(Machine(), pairs=5).interrupted is None
 
 
 @pytest.mark.parametrize("was_enabled", [True, False])
@@ -97,7 +194,7 @@ def test_garbage_is_not_collected_while_blocks_run_and_is_as_before_after(was_en
 
     (gc.enable if was_enabled else gc.disable)()
     try:
-        measure_pairs(run, run, [run], pairs=5, clock=machine.clock, after_pair=after_pair)
+        measure_pairs(run, run, [run], pairs=5, seed=0, clock=machine.clock, after_pair=after_pair)
         assert seen == {False}
         assert gc.isenabled() is was_enabled
     finally:
