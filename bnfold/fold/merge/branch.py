@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from bnfold.fold.affine import Affine, identity
-from bnfold.fold.graph import Facts, is_op
+from bnfold.fold.graph import Facts, attribute_of, is_op
 from bnfold.fold.merge.algebra import composed, with_macs
+from bnfold.fold.merge.dense import dense_of
 from bnfold.fold.merge.found import is_private
 from bnfold.fold.merge.kernel import Kernel, diagonal, kernel_of
 from bnfold.fold.sources import Source, source_of
@@ -26,7 +27,7 @@ class Way:
         nodes: the operators, the leaf's first, with the input that leads on.
         affine: what they are while no convolution is among them; None for nothing at all.
         kernel: what they are as a convolution.
-        host: the first Conv among them, which could compute the whole sum.
+        host: the first Conv, Gemm or MatMul among them, which could compute the whole sum.
     """
 
     base: ir.Value
@@ -40,7 +41,7 @@ class Way:
         if self.kernel is not None:
             return self.kernel
         affine = self.affine or identity(len(like.axes) + 2)
-        return diagonal(affine, like.channels_in, like.weight.dtype)
+        return diagonal(affine, like.channels_in, like)
 
 
 def ways_down(value: ir.Value, facts: Facts, skipped: Collection[str]) -> Iterator[Way]:
@@ -67,21 +68,27 @@ def _through(way: Way, node: ir.Node, facts: Facts) -> Way | None:
     source = source_of(node, facts)
     if isinstance(source, Source):
         return _through_affine(way, source)
-    own = kernel_of(node, facts) if is_op(node, "Conv", "AveragePool") else None
-    if own is None:
-        return None
-    kernel = _after(way, own)
+    own = _own_kernel(node, facts)
+    kernel = None if own is None else _after(way, own)
     if kernel is None:
         return None
-    host = way.host or (node if node.op_type == "Conv" else None)
+    host = way.host or (None if node.op_type == "AveragePool" else node)
     return replace(_extended(way, node, 0), affine=None, kernel=kernel, host=host)
+
+
+def _own_kernel(node: ir.Node, facts: Facts) -> Kernel | None:
+    if is_op(node, "Conv", "AveragePool"):
+        return kernel_of(node, facts)
+    if is_op(node, "Gemm", "MatMul") and not attribute_of(node, "transA", 0):
+        return dense_of(node, facts)
+    return None
 
 
 def _through_affine(way: Way, source: Source) -> Way | None:
     if way.kernel is None:
         affine = source.affine if way.affine is None else way.affine.after(source.affine)
         return replace(_extended(way, source.node, source.index), affine=affine)
-    below = diagonal(source.affine, way.kernel.channels_in, way.kernel.weight.dtype)
+    below = diagonal(source.affine, way.kernel.channels_in, way.kernel)
     kernel = None if below is None else composed(below, way.kernel)
     if kernel is None:
         return None
@@ -97,7 +104,7 @@ def _after(way: Way, own: Kernel) -> Kernel | None:
         return None if whole is None else with_macs(whole, paid)
     if way.affine is None:
         return own
-    above = diagonal(way.affine, own.channels_out, own.weight.dtype)
+    above = diagonal(way.affine, own.channels_out, own)
     whole = None if above is None else composed(own, above)
     return None if whole is None else with_macs(whole, own.macs)
 

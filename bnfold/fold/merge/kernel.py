@@ -1,7 +1,8 @@
 """A convolution as data: what it computes, its cost, and where its taps lie on its input.
 
-Letters: x [N, Cin, *size], W [Cout, Cin/group, *kernel], b [Cout]. A bias, an affine, a mean over a
-window are convolutions too, so that branches of all these kinds can be put together.
+Letters: x [N, Cin, *size], W [Cout, Cin/group, *kernel], b [Cout]. An affine, a mean over a window
+and a product with a matrix (see `dense`, without axes in space) are convolutions too, so that
+branches of all these kinds can be put together.
 """
 
 from __future__ import annotations
@@ -118,14 +119,20 @@ def kernel_of(node: ir.Node, facts: Facts) -> Kernel | None:
     return _of_average_pool(node, facts) if node.op_type == "AveragePool" else None
 
 
-def diagonal(affine: Affine, channels: int, dtype: ir.DataType) -> Kernel | None:
-    """`s x + t` as a depthwise kernel of one tap; None if it varies along another axis."""
-    vectors = affine.channels(1, channels)
-    if vectors is None:
+def diagonal(affine: Affine, channels: int, like: Kernel) -> Kernel | None:
+    """`s x + t` as a depthwise kernel of one tap; None if it varies along another axis.
+
+    Args:
+        affine: s and t.
+        channels: how many.
+        like: the convolution beside or behind it: it tells the axes and the dtype.
+    """
+    vectors = affine.channels(1 if like.axes else affine.rank - 1, channels)
+    if vectors is None or (like.axes and affine.rank != len(like.axes) + 2):
         return None
     scale, shift = vectors
-    axes = (Axis(),) * (affine.rank - 2)
-    weight = of_array(scale.reshape(-1, 1, *(1 for _ in axes)), dtype)
+    axes = (Axis(),) * len(like.axes)
+    weight = of_array(scale.reshape(-1, 1, *(1 for _ in axes)), like.weight.dtype)
     return Kernel(weight, np.array(shift), channels, axes, macs=0)
 
 

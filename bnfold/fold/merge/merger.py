@@ -13,7 +13,7 @@ from bnfold.fold.merge.found import Merge
 
 RULES = {
     tree.RULE: (("Add", "Sub", "Sum"), parallel.parallel_merge),
-    sequential.RULE: (("Conv",), sequential.sequential_merge),
+    sequential.RULE: (("Conv", "Gemm", "MatMul"), sequential.sequential_merge),
 }
 
 

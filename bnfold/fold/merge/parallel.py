@@ -20,6 +20,7 @@ from bnfold.fold.affine import Array
 from bnfold.fold.graph import Facts
 from bnfold.fold.merge.algebra import Sizes, added
 from bnfold.fold.merge.branch import Way, ways_down
+from bnfold.fold.merge.dense import dense_nodes
 from bnfold.fold.merge.found import Merge
 from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.tree import RULE, Leaf, Pruned, SumTree, is_root, pruned, tree_of
@@ -52,8 +53,7 @@ def parallel_merge(node: ir.Node, facts: Facts, skipped: Collection[str]) -> Mer
     ways = {leaf: list(ways_down(leaf.value, facts, skipped)) for leaf in tree.leaves}
     for base in _bases(ways.values()):
         parts = _parts(base, ways)
-        sizes = tuple(d if isinstance(d, int) else None for d in (facts.dims(base) or ())[2:])
-        group = _group(parts, tree, sizes, facts)
+        group = _group(parts, base, tree, facts)
         merge = None if group is None else _merge(group, base, tree, facts)
         if merge is not None:
             return merge
@@ -75,19 +75,30 @@ def _parts(base: ir.Value, ways: dict[Leaf, list[Way]]) -> list[_Part]:
     return [_Part(leaf, way, kernel) for leaf, way, kernel in found if kernel is not None]
 
 
-def _group(parts: list[_Part], tree: SumTree, sizes: Sizes, facts: Facts) -> _Group | None:
-    """The first convolution, by its work, that others can join without more work."""
+def _group(parts: list[_Part], base: ir.Value, tree: SumTree, facts: Facts) -> _Group | None:
+    """The first convolution, by its work, that others can join without more work.
+
+    A constant alone is left to folding, but for that of a Sum, which is no affine there.
+    """
     for anchor in sorted(parts, key=lambda part: -part.kernel.macs):
         if anchor.way.host is None:
             continue
-        found = _with(anchor, parts, sizes if sizes else (None,) * len(anchor.kernel.axes))
-        biases = _biases(tree, anchor.kernel, facts)
-        if found is not None and len(found.parts) + len(biases) > 1:
+        found = _with(anchor, parts, _sizes(base, anchor.kernel, facts))
+        biases = _biases(anchor.way.host, tree, anchor.kernel, facts)
+        is_sum = any(leaf.join.op_type == "Sum" for leaf in biases)
+        if found is not None and (len(found.parts) > 1 or is_sum):
             total = found.kernel.bias
             for leaf, vector in biases.items():
                 total = total + leaf.sign * vector
             return replace(found, biases=tuple(biases), kernel=replace(found.kernel, bias=total))
     return None
+
+
+def _sizes(base: ir.Value, kernel: Kernel, facts: Facts) -> Sizes:
+    """The extents of x in space, None where unknown."""
+    if not kernel.axes or facts.rank(base) != len(kernel.axes) + 2:
+        return (None,) * len(kernel.axes)
+    return tuple(facts.dim(base, axis + 2) for axis in range(len(kernel.axes)))
 
 
 def _with(anchor: _Part, parts: list[_Part], sizes: Sizes) -> _Group | None:
@@ -114,9 +125,14 @@ def _no_more_work(parts: Sequence[_Part], sizes: Sizes) -> Kernel | None:
     return kernel if kernel is not None and kernel.macs <= paid else None
 
 
-def _biases(tree: SumTree, kernel: Kernel, facts: Facts) -> dict[Leaf, Array]:
-    """The leaves that are constants per channel, `[Cout]`, as broadcasting lays them."""
+def _biases(host: ir.Node, tree: SumTree, kernel: Kernel, facts: Facts) -> dict[Leaf, Array]:
+    """The leaves that are constants per channel, `[Cout]`, as broadcasting lays them.
+
+    A MatMul has no bias of its own: what is added to it stays where it is.
+    """
     found: dict[Leaf, Array] = {}
+    if host.op_type == "MatMul":
+        return found
     rank, channels = len(kernel.axes) + 2, kernel.channels_out
     for leaf in tree.leaves:
         exact = facts.exact(leaf.value)
@@ -153,7 +169,8 @@ def _as_merge(group: _Group, base: ir.Value, hosting: _Part, left: Pruned, facts
             break
         steps[node] = Step(RULE, drops=index)
         moved.add(node.outputs[0])
-    steps[host] = Step(RULE, nodes=(kernel.as_node(base),))
+    new = (kernel.as_node(base),) if kernel.axes else dense_nodes(kernel, host, base, facts)
+    steps[host] = Step(RULE, nodes=new)
     nodes = {node for part in group.parts for node, _ in part.way.nodes}
     if len(nodes) < len(group.parts) + len(group.biases):
         nodes |= {leaf.join for leaf in _bare(group)}

@@ -1,4 +1,4 @@
-"""A convolution behind another one becomes one with it.
+"""A linear operator behind another one becomes one with it: Conv and Conv, Gemm or MatMul and such.
 
 conv(conv(x, W1, b1), W2, b2) = conv(x, W2 W1, W2 b1 + b2): see `algebra.composed` for when that is
 exact. It is done where it does not multiply more often than the two did.
@@ -10,32 +10,64 @@ from collections.abc import Collection
 
 import onnx_ir as ir
 
-from bnfold.fold.graph import Facts, is_op
+from bnfold.fold.exact import scaled
+from bnfold.fold.graph import Facts, attribute_of, is_op
 from bnfold.fold.merge.algebra import composed
+from bnfold.fold.merge.dense import dense_nodes, dense_of
 from bnfold.fold.merge.found import Merge, is_private
 from bnfold.fold.merge.kernel import Kernel, kernel_of
-from bnfold.fold.plan import Plan, Step
+from bnfold.fold.plan import NewNode, Plan, Step
+from bnfold.fold.sources import Source, source_of
 
 RULE = "merge-sequential"
 
 
 def sequential_merge(node: ir.Node, facts: Facts, skipped: Collection[str]) -> Merge | None:
-    """The Conv with the Conv whose output it alone reads."""
-    middle = node.inputs[0] if node.inputs else None
-    first = None if middle is None else middle.producer()
-    if middle is None or first is None or not is_private(middle):
+    """The operator with the one whose output it alone reads."""
+    first = _maker(node.inputs[0] if node.inputs else None, skipped)
+    if first is None or node.name in skipped:
         return None
-    if not is_op(node, "Conv") or not is_op(first, "Conv") or {node.name, first.name} & {*skipped}:
+    if is_op(node, "Conv") and is_op(first, "Conv"):
+        before, after = kernel_of(first, facts), kernel_of(node, facts)
+        whole = None if before is None or after is None else _composed(before, after)
+        x = first.inputs[0]
+        return None if whole is None else _merge((first, node), (whole.as_node(x),))
+    if is_op(node, "Gemm", "MatMul"):
+        return _dense(first, node, facts, skipped)
+    return None
+
+
+def _dense(first: ir.Node, node: ir.Node, facts: Facts, skipped: Collection[str]) -> Merge | None:
+    """Products with constant matrices, and the affine that may stand between (a MatMul's bias)."""
+    between = source_of(first, facts) if is_op(first, "Add", "Sub", "Mul", "Div") else None
+    parts = [first, node]
+    if isinstance(between, Source):
+        inner = _maker(first.inputs[between.index], skipped)
+        if inner is None:
+            return None
+        first = inner
+        parts.insert(0, first)
+    if not is_op(first, "Gemm", "MatMul") or attribute_of(node, "transA", 0):
         return None
-    before, after = kernel_of(first, facts), kernel_of(node, facts)
+    before, after = dense_of(first, facts), dense_of(node, facts)
+    if before is not None and isinstance(between, Source):
+        before = _with_affine(before, between)
     whole = None if before is None or after is None else _composed(before, after)
-    if whole is None:
+    x = first.inputs[0]
+    if whole is None or x is None:
         return None
-    steps = {
-        node: Step(RULE, nodes=(whole.as_node(first.inputs[0]),)),
-        first: Step(RULE, removes=True),
-    }
-    return Merge(Plan(steps, direction=RULE), node, (first, node))
+    transposed = attribute_of(first, "transA", 0) == 1
+    new = dense_nodes(whole, node, x, facts, transposed=transposed)
+    return _merge(tuple(parts), new)
+
+
+def _with_affine(kernel: Kernel, source: Source) -> Kernel | None:
+    """`s (W x + b) + t`, for an affine along the last axis."""
+    vectors = source.affine.channels(source.affine.rank - 1, kernel.channels_out)
+    if vectors is None:
+        return None
+    s, t = vectors
+    return Kernel(scaled(kernel.weight, s[:, None]), s * kernel.bias + t, 1, (), kernel.macs)
 
 
 def _composed(first: Kernel, second: Kernel) -> Kernel | None:
@@ -43,3 +75,18 @@ def _composed(first: Kernel, second: Kernel) -> Kernel | None:
     whole = composed(first, second)
     paid = second.macs if second.is_enlarging else first.macs + second.macs
     return whole if whole is not None and whole.macs <= paid else None
+
+
+def _maker(value: ir.Value | None, skipped: Collection[str]) -> ir.Node | None:
+    """The operator that makes the value for this node alone."""
+    if value is None or not is_private(value):
+        return None
+    producer = value.producer()
+    assert producer is not None
+    return None if producer.name in skipped or producer.outputs[0] is not value else producer
+
+
+def _merge(parts: tuple[ir.Node, ...], new: tuple[NewNode, ...]) -> Merge:
+    *gone, host = parts
+    steps = {node: Step(RULE, removes=True) for node in gone}
+    return Merge(Plan({**steps, host: Step(RULE, nodes=new)}, direction=RULE), host, parts)
