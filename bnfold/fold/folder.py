@@ -133,9 +133,10 @@ class Folder:
             return True
         entry.refusals = found
         if clone.PRICE in self.prices and clone.can_clone(source.node, source.index):
-            with clone.cloned(source.node, source.index, self.engine):
+            with clone.cloned(source.node, source.index, self.engine) as keep:
                 found = self._proven(source, entry, self.search)
                 if isinstance(found, Plan):
+                    keep()
                     self._carry_out(found, source, entry, by_node)
         return entry.decision is not None
 

@@ -5,7 +5,7 @@ The price is the operator's work, done twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import onnx_ir as ir
@@ -27,17 +27,18 @@ def can_clone(node: ir.Node, index: int) -> bool:
 
 
 @contextmanager
-def cloned(node: ir.Node, index: int, engine: Engine) -> Iterator[None]:
-    """Within, the node reads a clone of its own; afterwards, a clone without readers is gone."""
+def cloned(node: ir.Node, index: int, engine: Engine) -> Iterator[Callable[[], None]]:
+    """Within, the node reads a clone of its own; afterwards no more, unless told to keep it."""
     x = node.inputs[index]
     producer = None if x is None else x.producer()
     assert x is not None and producer is not None
     clone = engine.clone(producer)
     node.replace_input_with(index, clone.outputs[0])
+    kept: list[bool] = []
     try:
-        yield
+        yield lambda: kept.append(True)
     finally:
-        if node.graph is not None:  # nothing was folded
+        if not kept:
             node.replace_input_with(index, x)
             assert clone.graph is not None
             clone.graph.remove(clone, safe=True)

@@ -130,3 +130,16 @@ def test_depth_of_a_matrix_tells_an_unknown_extent() -> None:
         {"w": weight(1, 3), "bias": weight(3), **norm("p", 1)},
     )
     assert verdicts(fold_checked(built, x=(2, 1, 3, 1))) == {"bn": "backward"}
+
+
+def test_batch_norm_that_became_a_bias_reads_the_clone_that_took_its_scale() -> None:
+    built = model(
+        """(float[2, 1, 3] x) => (float[2, 2, 3] y, float[2, 2, 3] z) {
+            m = MatMul(w, x)
+            [bn] y = BN(m, p)
+            z = Sigmoid(m)
+        }""",
+        {"w": weight(2, 1), **norm("p", 2)},
+    )
+    result = fold_checked(built, ("clone",), x=(2, 1, 3))
+    assert kinds_of(result) == ["MatMul", "MatMul", "Add", "Sigmoid"]
