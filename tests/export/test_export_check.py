@@ -14,6 +14,10 @@ from bnfold.export.compare import Explained, errors_of
 from bnfold.export.inputs import example_inputs
 
 
+def copy_of(result: bnfold.export.ExportResult) -> ir.Model:
+    return ir.from_proto(ir.to_proto(result.model))
+
+
 def rechecked(module, inputs, model: ir.Model):
     return check_export(
         model,
@@ -41,28 +45,35 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("name", "fault"), FAULTS.values(), ids=FAULTS.keys())
-def test_finds_a_fault_in_a_single_tensor(network, name, fault):
+def test_finds_nothing_wrong_with_a_good_graph(network, exported):
     module, inputs = network("conv2d")
-    model = bnfold.export(module, inputs).model
+    check, limits = rechecked(module, inputs, copy_of(exported("conv2d")))
+    assert check == exported("conv2d").check
+    assert limits == []
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS.values(), ids=FAULTS.keys())
+def test_finds_a_fault_in_a_single_tensor(network, exported, name, fault):
+    module, inputs = network("conv2d")
+    model = copy_of(exported("conv2d"))
     value = model.graph.initializers[name]
     value.const_value = ir.tensor(fault(value.const_value.numpy()), name=name)
     with pytest.raises(ModelsDifferError, match="output output of the exported graph is off by"):
         rechecked(module, inputs, model)
 
 
-def test_finds_an_epsilon_that_was_changed(network):
+def test_finds_an_epsilon_that_was_changed(network, exported):
     module, inputs = network("conv2d")
-    model = bnfold.export(module, inputs).model
+    model = copy_of(exported("conv2d"))
     node = next(node for node in model.graph if node.op_type == "BatchNormalization")
     node.attributes["epsilon"] = ir.AttrFloat32("epsilon", 1e-4)
     with pytest.raises(ModelsDifferError):
         rechecked(module, inputs, model)
 
 
-def test_finds_a_batch_size_that_is_built_in(network):
+def test_finds_a_batch_size_that_is_built_in(network, exported):
     module, inputs = network("conv2d")
-    model = bnfold.export(module, inputs).model
+    model = copy_of(exported("conv2d"))
     value = next(node for node in model.graph if node.op_type == "Reshape").inputs[1]
     value.const_value = ir.tensor(np.array([1, 338]), name=value.name)
     with pytest.raises(ModelsDifferError, match="does not run on"):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+import bnfold
 from models import data, evaluate, table, train
 from models.recipe import RECIPES, Recipe
 from models.stored import with_stored_weights
@@ -101,3 +102,18 @@ def test_held_out_inputs_are_written_under_the_name_of_the_input(tmp_path: Path)
 def test_the_table_in_the_readme_is_the_generated_one() -> None:
     text = table.README.read_text()
     assert table.with_table(text) == text
+
+
+def test_an_exported_network_is_evaluated_by_name(tmp_path: Path) -> None:
+    recipe = RECIPES["digits_mlp"]
+    paths = [tmp_path / "a.onnx", tmp_path / "b.onnx"]
+    bnfold.export("models.digits_mlp:build", path=paths[0])
+    paths[1].write_bytes(paths[0].read_bytes())
+    result = CliRunner().invoke(evaluate.main, [recipe.name, *map(str, paths)])
+    assert result.exit_code == 0, result.output
+    value = json.loads(recipe.record_path.read_text())["value"]
+    assert result.output.splitlines() == [
+        f"{value:.4f} % right  {paths[0]}",
+        f"{value:.4f} % right  {paths[1]}",
+        "same top-1 on 500 of 500 images",
+    ]
