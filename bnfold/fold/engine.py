@@ -68,7 +68,7 @@ class Engine:
         assert node.graph is not None
         node.graph.insert_after(node, copy)
         self._facts.learn_node(copy, node)
-        self._facts.learn_dims(output, self._facts.dims(old))
+        self._facts.learn_value(output, old, self._facts.dims(old))
         return copy
 
     def _drop(self, plan: Plan, dead: list[ir.Value]) -> set[ir.Value]:
@@ -135,7 +135,7 @@ class Engine:
             )
             if new.output is not None:
                 temporary[new.output] = output
-            self._facts.learn_dims(output, dims)
+            self._facts.learn_value(output, old, dims)
         after = node
         for new_node in made:
             self._facts.learn_node(new_node, after)

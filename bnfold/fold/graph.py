@@ -152,8 +152,11 @@ class Facts:
         self._exact[value] = exact
         self._dims[value] = exact.shape
 
-    def learn_dims(self, value: ir.Value, dims: Dims | None) -> None:
-        """The shape of a value that the engine made."""
+    def learn_value(self, value: ir.Value, like: ir.Value, dims: Dims | None) -> None:
+        """A value that the engine made, with the element type of another."""
+        dtype = self.dtype(like)
+        if dtype is not None:
+            self._dtypes[value] = dtype
         if dims is not None:
             self._dims[value] = dims
 

@@ -143,3 +143,19 @@ def test_batch_norm_that_became_a_bias_reads_the_clone_that_took_its_scale() -> 
     )
     result = fold_checked(built, ("clone",), x=(2, 1, 3))
     assert kinds_of(result) == ["MatMul", "MatMul", "Add", "Sigmoid"]
+
+
+def test_values_that_a_rewrite_made_have_an_element_type() -> None:
+    """Else a rewrite that needs to know it comes only with a second fold."""
+    built = model(
+        """(float[2, 4, 5] x) => (float[2, 4, 5] y) {
+            [bn] b = BN(x, p)
+            c = Conv<pads = [1, 1], group = 4>(b, w)
+            r = Relu(c)
+            [bn2] n = BN(r, q)
+            y = Transpose<perm = [0, 1, 2]>(n)
+        }""",
+        {"w": weight(4, 1, 3), **norm("p", 4), **norm("q", 4, seed=5)},
+    )
+    result = fold_checked(built, ("all",), x=(2, 4, 5))
+    assert "BatchNormalization" not in kinds_of(result)
