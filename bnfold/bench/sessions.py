@@ -95,6 +95,7 @@ class BoundModel:
         import onnxruntime
 
         self._name = name
+        self._is_remote = device != "cpu"
         self._session = session
         self._binding = session.io_binding()
         # The binding holds only the device memory: keep what the OrtValues point to alive.
@@ -110,8 +111,10 @@ class BoundModel:
         self._run_on_feeds()
 
     def __call__(self) -> None:
-        """Runs the model once; onnxruntime returns when the device is done."""
+        """Runs the model once and returns when its outputs are there."""
         self._run(self._binding)
+        if self._is_remote:
+            self._binding.synchronize_outputs()
 
     def outputs(self) -> dict[str, list[Any]]:
         """What the last run computed, by output name."""

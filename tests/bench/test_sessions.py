@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import onnxruntime
 import pytest
 
 from bnfold.bench.profile import profile
-from bnfold.bench.sessions import SessionSettings, bound_model, open_session, said
+from bnfold.bench.sessions import BoundModel, SessionSettings, bound_model, open_session, said
 from bnfold.bench.subjects import Subject
 from bnfold.errors import ModelError, UsageError
 
@@ -62,3 +65,25 @@ def test_a_model_that_onnxruntime_refuses_is_named(model_file, capfd):
 )
 def test_what_onnxruntime_said_is_one_line(text, words):
     assert said(RuntimeError(text)) == words
+
+
+def test_on_a_device_inputs_and_outputs_are_bound_there_and_waited_for(monkeypatch):
+    """Stands in for CUDA: what is asked of onnxruntime, in which order."""
+    asked: list[tuple[str, ...]] = []
+    binding = SimpleNamespace(
+        bind_ortvalue_input=lambda name, value: asked.append(("input", name, value)),
+        bind_output=lambda name, device: asked.append(("output", name, device)),
+        synchronize_outputs=lambda: asked.append(("wait",)),
+    )
+    session = SimpleNamespace(
+        io_binding=lambda: binding,
+        get_outputs=lambda: [SimpleNamespace(name="y")],
+        run_with_iobinding=lambda _: asked.append(("run",)),
+    )
+    monkeypatch.setattr(
+        onnxruntime.OrtValue, "ortvalue_from_numpy", lambda _, device: f"lies on {device}"
+    )
+    run = BoundModel(session, {"x": np.ones(1, np.float32)}, device="cuda", name="m")
+    run()
+    once = [("run",), ("wait",)]
+    assert asked == [("input", "x", "lies on cuda"), ("output", "y", "cuda"), *once, *once]
