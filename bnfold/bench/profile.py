@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,44 +22,43 @@ from bnfold.bench.sessions import BoundModel, SessionSettings, open_session
 if TYPE_CHECKING:
     from bnfold.bench.subjects import Subject
 
-_WARM_UP_RUNS = 3
-_RUNS = 20
+_RUNS = 24
 
 
 def profile(
     subject: Subject, settings: SessionSettings, feeds: Mapping[str, np.ndarray]
 ) -> Profile:
-    """The time per operator type of a model at one level, the mean over several runs.
+    """The time per operator type of a model at one level, the mean over the faster runs.
 
     The profiler itself costs time with every node: use it for shares, not for latency.
     """
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
         session = open_session(subject.path, settings, profile_prefix=str(Path(folder) / "profile"))
         run = BoundModel(session, feeds, device=settings.provider, name=subject.name)
-        for _ in range(_WARM_UP_RUNS + _RUNS):
+        for _ in range(_RUNS):
             run()
         events = json.loads(Path(session.end_profiling()).read_text())
-    operators = operator_times(events, runs=_RUNS)
+    operators = operator_times(events)
     return Profile(subject.name, settings.provider, settings.level, _RUNS, operators)
 
 
-def operator_times(events: Iterable[Mapping[str, Any]], *, runs: int) -> tuple[OperatorTime, ...]:
-    """The operators of the last `runs` runs in a profile, longest first.
+def operator_times(events: Iterable[Mapping[str, Any]]) -> tuple[OperatorTime, ...]:
+    """The operators in a profile, longest first, as the mean over the faster half of the runs.
 
-    The time of If, Loop and Scan holds that of their bodies, which count under their own names too.
+    The slower half holds the warm-up, and the runs that another program interrupted. The time of
+    If, Loop and Scan holds that of their bodies, which count under their own names too.
     """
     rows = list(events)
-    starts = sorted(row["ts"] for row in rows if row["name"] == "model_run")
-    since = starts[-runs] if len(starts) >= runs else 0
+    spans = _faster_half([row for row in rows if row["name"] == "model_run"])
+    starts = [start for start, _ in spans]
     times: defaultdict[tuple[str, str], float] = defaultdict(float)
     nodes: defaultdict[tuple[str, str], set[tuple[str, str | None]]] = defaultdict(set)
     for row in rows:
-        if row.get("cat") != "Node" or not row["name"].endswith("_kernel_time"):
-            continue
-        if row["ts"] < since:
+        place = bisect_right(starts, row["ts"]) - 1
+        if not _is_kernel(row) or place < 0 or row["ts"] > spans[place][1]:
             continue
         key = (row["args"]["op_name"], row["args"].get("provider", ""))
-        times[key] += row["dur"] / 1e3 / runs
+        times[key] += row["dur"] / 1e3 / len(spans)
         nodes[key].add((row["name"], row["args"].get("node_index")))
     whole = sum(times.values()) or 1.0
     return tuple(
@@ -67,3 +67,13 @@ def operator_times(events: Iterable[Mapping[str, Any]], *, runs: int) -> tuple[O
         )
         for (op, provider), ms in sorted(times.items(), key=lambda item: -item[1])
     )
+
+
+def _faster_half(runs: list[Mapping[str, Any]]) -> list[tuple[int, int]]:
+    """When these runs began and ended, in order."""
+    fastest = sorted(runs, key=lambda run: run["dur"])[: (len(runs) + 1) // 2]
+    return sorted((run["ts"], run["ts"] + run["dur"]) for run in fastest)
+
+
+def _is_kernel(row: Mapping[str, Any]) -> bool:
+    return row.get("cat") == "Node" and row["name"].endswith("_kernel_time")

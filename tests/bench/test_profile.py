@@ -15,22 +15,27 @@ def node(name: str, op: str, ts: int, dur: int, index: int) -> dict:
     return {"cat": "Node", "name": f"{name}_kernel_time", "ts": ts, "dur": dur, "args": args}
 
 
-def run(ts: int) -> dict:
-    return {"cat": "Session", "name": "model_run", "ts": ts, "dur": 1, "args": {}}
+def run(ts: int, dur: int) -> dict:
+    return {"cat": "Session", "name": "model_run", "ts": ts, "dur": dur, "args": {}}
 
 
-def test_times_are_summed_per_operator_over_the_last_runs_only():
+def test_times_are_summed_per_operator_over_the_faster_half_of_the_runs():
     events = [
-        run(0), node("c0", "Conv", 1, 99_000, 0),
-        run(200), node("c0", "Conv", 201, 3000, 0), node("c1", "Conv", 202, 1000, 1),
-        node("r", "Relu", 203, 500, 2),
-        run(300), node("c0", "Conv", 301, 3000, 0), node("c1", "Conv", 302, 1000, 1),
-        node("r", "Relu", 303, 1500, 2),
+        run(0, 99_500), node("c0", "Conv", 1, 99_000, 0),
+        run(100_000, 5000), node("c0", "Conv", 100_001, 3000, 0),
+        node("c1", "Conv", 103_002, 1000, 1), node("r", "Relu", 104_003, 500, 2),
+        run(200_000, 6000), node("c0", "Conv", 200_001, 3000, 0),
+        node("c1", "Conv", 203_002, 1000, 1), node("r", "Relu", 204_003, 1500, 2),
+        run(300_000, 70_000), node("r", "Relu", 300_001, 69_000, 2),
     ]  # fmt: skip
-    conv, relu = operator_times(events, runs=2)
+    conv, relu = operator_times(events)
     assert (conv.op, conv.provider, conv.nodes, conv.mean_ms) == ("Conv", "CPU", 2, 4.0)
     assert (relu.op, relu.nodes, relu.mean_ms) == ("Relu", 1, 1.0)
     assert conv.share == pytest.approx(0.8)
+
+
+def test_a_profile_without_runs_has_no_operators():
+    assert operator_times([]) == ()
 
 
 def test_a_real_profile_names_every_operator_and_leaves_no_file(model_file, tmp_path, monkeypatch):
