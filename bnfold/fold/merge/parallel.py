@@ -158,7 +158,7 @@ def _as_merge(group: _Group, base: ir.Value, hosting: _Part, left: Pruned, facts
     """Nodes above the host in its branch are passed by, those below and in other branches go."""
     host = hosting.way.host
     assert host is not None
-    kernel = _negated(group.kernel) if hosting.leaf.sign < 0 else group.kernel
+    kernel = _negated(group.kernel) if left.sign < 0 else group.kernel
     steps = dict(left.steps)
     for part in group.parts:
         for node, _ in part.way.nodes:

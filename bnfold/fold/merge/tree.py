@@ -51,12 +51,14 @@ class Pruned:
         moved: outputs of joins that carry another part of the sum than they did.
         witnesses: joins that stay as they are and read something that moved.
         negations: joins that now only change a sign.
+        sign: the host's in what is left.
     """
 
     steps: Mapping[ir.Node, Step]
     moved: frozenset[ir.Value]
     witnesses: frozenset[ir.Node]
     negations: int
+    sign: float
 
 
 def is_join(node: ir.Node | None, skipped: Collection[str]) -> bool:
@@ -104,7 +106,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
     """The tree with the chosen leaves in the host's place.
 
     a + (b + c) = (a + c)' + b with the host a, and the join of b and c gives way to b. A Sub whose
-    first operand goes is a Neg of the second.
+    first operand goes is a Neg of the second, unless that is the host, whose sign is free.
 
     Returns:
         None where a join that stays might change its shape, for want of the leaf that had it.
@@ -114,6 +116,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
     steps: dict[ir.Node, Step] = {}
     moved: set[ir.Value] = set()
     witnesses: set[ir.Node] = set()
+    sign = host.sign
     for join in reversed(tree.joins):
         under = [leaf for leaf in beneath[join] if leaf in chosen]
         if 0 < len(under) < len(chosen):
@@ -124,7 +127,10 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
             gone.add(tree.parents[join])
             continue
         if len(kept) < len(join.inputs):
-            steps[join] = _shortened(join, kept)
+            is_host = [leaf for leaf in beneath[join] if leaf not in chosen] == [] and host in under
+            negates = join.op_type == "Sub" and kept == [1]
+            sign = -sign if negates and is_host else sign
+            steps[join] = _shortened(join, kept, negates=negates and not is_host)
         elif any(value in moved for value in join.inputs) or host.join is join:
             witnesses.add(join)
         is_bare = join in steps and steps[join].drops is not None
@@ -133,13 +139,13 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
             if not any(_has_shape_of(value, join.outputs[0], facts) for value in rest):
                 return None
     negations = sum(join.op_type == "Sub" and step.absorbs for join, step in steps.items())
-    return Pruned(steps, frozenset(moved), frozenset(witnesses), negations)
+    return Pruned(steps, frozenset(moved), frozenset(witnesses), negations, sign)
 
 
-def _shortened(join: ir.Node, kept: list[int]) -> Step:
+def _shortened(join: ir.Node, kept: list[int], *, negates: bool) -> Step:
     if len(kept) > 1:
         return Step(RULE, nodes=(NewNode("Sum", tuple(join.inputs[i] for i in kept), {}),))
-    if join.op_type == "Sub" and kept == [1]:
+    if negates:
         return Step(RULE, nodes=(NewNode("Neg", (join.inputs[1],), {}),))
     return Step(RULE, drops=kept[0])
 

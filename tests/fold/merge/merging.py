@@ -73,7 +73,7 @@ def merged(
     opset: int = 18,
     **shapes: tuple[int, ...],
 ) -> Folded:
-    """The fold of the model, which is right to 1e-11 where nothing is rounded and to 1e-5 in float32.
+    """The fold of the model: right to 1e-11 where nothing is rounded, and to 1e-5 in float32.
 
     In float64 every weight is stored unrounded, so that what is compared is the algebra itself.
     """

@@ -49,9 +49,7 @@ def test_the_identity_batch_norm_is_accounted_for() -> None:
     assert identity.into == ("Conv 'c3'",)
     assert identity.channels == 4
     assert identity.numbers is not None and identity.numbers.negative_scales == 2
-    assert ledger.merges == (
-        "Conv 'c3', Conv 'c1' and BatchNormalization 'bn0' are one Conv 'c3'",
-    )
+    assert ledger.merges == ("Conv 'c3', Conv 'c1' and BatchNormalization 'bn0' are one Conv 'c3'",)
 
 
 def test_two_repvgg_blocks_in_a_row() -> None:
