@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bnfold.errors import DataError, UsageError
-from bnfold.export.foreign import foreign_code
+from bnfold.export.foreign import foreign_code, quiet
 from bnfold.export.inputs import ExampleInputs
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def with_sizes_of_two(
     Raises:
         DataError: the module does not take the inputs as they are.
     """
-    with foreign_code(f"{name} does not run on inputs {inputs.described()}", DataError):
+    refusal = f"{name} does not run on inputs {inputs.described()}"
+    with foreign_code(refusal, DataError), quiet():
         inputs.run(module)
     wider = []
     for leaf, own in zip(inputs.leaves(), axes, strict=True):
@@ -56,7 +57,7 @@ def with_sizes_of_two(
         return inputs
     doubled = inputs.with_leaves(wider)
     try:
-        with foreign_code("sizes of two", DataError):
+        with foreign_code("sizes of two", DataError), quiet():
             doubled.run(module)
     except DataError:
         return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnfold.errors import DataError, UsageError
-from bnfold.export.foreign import foreign_code
+from bnfold.export.foreign import foreign_code, quiet
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +111,7 @@ def example_inputs(module: torch.nn.Module, given: Any, name: str) -> ExampleInp
         UsageError: nothing was given, or a name that `forward` does not have.
     """
     if callable(given):
-        with foreign_code(f"{name}: example_inputs failed", DataError):
+        with foreign_code(f"{name}: example_inputs failed", DataError), quiet():
             given = given()
     if given is None:
         wanted = ", ".join(forward_names(module)) or "..."

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import ModelError, UsageError
+from bnfold.export.factory import built
 from bnfold.export.foreign import foreign_code, quiet, require
 from bnfold.export.weights import load_weights
 
@@ -64,7 +59,7 @@ def load_module(
     import torch
 
     loaded = (
-        LoadedModule(source, type(source).__name__, owned=False)
+        LoadedModule(_bare(source), type(source).__name__, owned=False)
         if isinstance(source, torch.nn.Module)
         else _from_spec(os.fspath(source))
     )
@@ -90,6 +85,18 @@ def load_weights_into(loaded: LoadedModule, weights: Path) -> LoadedModule:
     return replace(loaded, module=module, owned=True)
 
 
+def _bare(module: torch.nn.Module) -> torch.nn.Module:
+    """The network inside what torch.compile and data parallel training wrap around it."""
+    import torch
+
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ModelError("a TorchScript module cannot be exported; use the module it was made from")
+    inner = getattr(module, "_orig_mod", None)  # of torch.compile
+    if isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
+        inner = module.module
+    return _bare(inner) if isinstance(inner, torch.nn.Module) else module
+
+
 def _from_spec(spec: str) -> LoadedModule:
     if spec.endswith(".pt2"):
         return _from_program(Path(spec))
@@ -101,11 +108,8 @@ def _from_spec(spec: str) -> LoadedModule:
     place, colon, attribute = spec.rpartition(":")
     if not colon or not place or not attribute:
         raise UsageError(f"{spec!r} is no network; give {FORMS}")
-    folder = Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
-    with _importable_from(folder):
-        code = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
-        module = _call_factory(code, place, attribute)
-    return LoadedModule(module, spec, getattr(code, "example_inputs", None))
+    module, examples = built(place, attribute)
+    return LoadedModule(_bare(module), spec, examples)
 
 
 def _from_program(path: Path) -> LoadedModule:
@@ -133,74 +137,3 @@ def _is_training(program: torch.export.ExportedProgram) -> bool:
         if str(node.target) == "aten.dropout.default" and node.args[2]:
             return True
     return False
-
-
-@contextmanager
-def _importable_from(folder: Path) -> Iterator[None]:
-    """The folder comes first on the import path, as it does for `python -m`."""
-    entry = str(folder)
-    sys.path.insert(0, entry)
-    try:
-        yield
-    finally:
-        if entry in sys.path:
-            sys.path.remove(entry)
-
-
-def _import_module(name: str) -> ModuleType:
-    with foreign_code(f"{name} cannot be imported", ModelError):
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if _is_part_of(error.name, name):
-                raise ModelError(
-                    f"{name}: no module of that name in this folder or among installed packages"
-                ) from error
-            raise ModelError(f"{name} needs {error.name}, which is not installed") from error
-
-
-def _is_part_of(missing: str | None, name: str) -> bool:
-    return missing is not None and (name == missing or name.startswith(f"{missing}."))
-
-
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
-    name = path.stem
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    assert spec is not None  # the suffix is .py
-    assert spec.loader is not None
-    code = importlib.util.module_from_spec(spec)
-    before = sys.modules.get(name)
-    sys.modules[name] = code  # dataclasses and pickle look a class's module up here
-    try:
-        with foreign_code(f"{path} cannot be imported", ModelError):
-            spec.loader.exec_module(code)
-    finally:
-        if before is not None:
-            sys.modules[name] = before
-    return code
-
-
-def _call_factory(code: ModuleType, place: str, attribute: str) -> torch.nn.Module:
-    import torch
-
-    made: Any = code
-    for part in attribute.split("."):
-        if not hasattr(made, part):
-            raise ModelError(f"{place} has no attribute {attribute!r}")
-        made = getattr(made, part)
-    if not isinstance(made, torch.nn.Module):
-        if not callable(made):
-            raise ModelError(
-                f"{place}:{attribute} is {_a(made)}; it has to be a function that builds a network"
-            )
-        with foreign_code(f"{place}:{attribute} failed", ModelError):
-            made = made()
-    if not isinstance(made, torch.nn.Module):
-        raise ModelError(f"{place}:{attribute} gives {_a(made)}, not a torch.nn.Module")
-    return made
-
-
-def _a(value: object) -> str:
-    return "None" if value is None else f"a value of type {type(value).__name__}"

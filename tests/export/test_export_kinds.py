@@ -146,6 +146,33 @@ def test_reports_its_progress():
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, while it imports itself
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel])
+def test_looks_inside_the_wrappers_of_training(network, wrap):
+    module, inputs = network("tokens")
+    graph = bnfold.export(wrap(module), inputs).model.graph
+    assert "bn.weight" in graph.initializers
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.jit's own
+def test_asks_for_the_module_instead_of_its_script(network):
+    module, inputs = network("conv1d")
+    scripted = torch.jit.trace(module.eval(), torch.zeros(inputs))
+    with pytest.raises(bnfold.BnfoldError, match="use the module it was made from"):
+        bnfold.export(scripted, inputs)
+
+
+class Chatty(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        print("called")  # noqa: T201
+        return x + 1
+
+
+def test_what_a_module_prints_does_not_reach_the_output(capfd):
+    bnfold.export(Chatty(), (1, 3))
+    assert capfd.readouterr().out == ""
+
+
 def test_prints_and_logs_nothing(network, capfd):
     module, inputs = network("tokens")
     bnfold.export(module, inputs)
