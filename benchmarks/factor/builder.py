@@ -52,6 +52,26 @@ class Builder:
         pads = [kernel // 2] * 4
         return self._node("Conv", inputs, pads=pads, strides=[stride] * 2, group=group)
 
+    def quantised(self, x: str) -> str:
+        """QuantizeLinear and DequantizeLinear to 8 bits, over the range of the tensor."""
+        scale = self._stored("qs", np.float32(np.abs(self._values[x]).max() / 127.0))
+        zero = self._stored("qz", np.int8(0))
+        q = self._node("QuantizeLinear", [x, scale, zero])
+        return self._node("DequantizeLinear", [q, scale, zero])
+
+    def quantised_conv(self, x: str, out: int) -> str:
+        """Conv with 'same' padding and an 8-bit weight, one scale an output channel."""
+        weight = self._gaussian(out, self.channels(x), 3, 3)
+        scale = np.abs(weight).max(axis=(1, 2, 3)) / 127.0
+        q = np.round(weight / scale[:, None, None, None]).astype(np.int8)
+        stored = (
+            self._stored("w", q),
+            self._stored("ws", scale),
+            self._stored("wz", q[:, 0, 0, 0] * 0),
+        )
+        w = self._node("DequantizeLinear", list(stored), axis=0)
+        return self._node("Conv", [x, w, self._bias(out)], pads=[1] * 4)
+
     def conv_transpose(self, x: str, out: int) -> str:
         """ConvTranspose that doubles the extent of space."""
         weight = self._rng.standard_normal((self.channels(x), out, 2, 2))
@@ -114,7 +134,7 @@ class Builder:
             "network",
             [helper.make_tensor_value_info("x", kind, ["N", *self._shape])],
             [helper.make_tensor_value_info(output, kind, result)],
-            [numpy_helper.from_array(w.astype(dtype), n) for n, w in self._weights.items()],
+            [numpy_helper.from_array(_rounded(w, dtype), n) for n, w in self._weights.items()],
         )
         opset = [helper.make_opsetid("", OPSET)]
         return helper.make_model(graph, ir_version=8, opset_imports=opset)
@@ -139,3 +159,7 @@ class Builder:
         arrays = [self._values[i] if i in self._values else self._weights[i] for i in inputs]
         (self._values[output],) = run_op(op, arrays, attributes, opset=OPSET)
         return output
+
+
+def _rounded(weight: Array, dtype: str) -> Array:
+    return weight if weight.dtype.kind in "iu" else weight.astype(dtype)

@@ -108,6 +108,15 @@ def perceptron(seed: int) -> onnx.ModelProto:
     return net.model(net.gemm(x, 1000))
 
 
+def quantised(seed: int) -> onnx.ModelProto:
+    """Six layers with 8-bit weights and activations: a rounding error can flip a whole step."""
+    net = Builder(seed, (3, 16, 16))
+    x = net.quantised("x")
+    for _ in range(6):
+        x = net.quantised(net.relu(net.norm(net.quantised_conv(x, 16))))
+    return net.model(net.conv(x, 10, 1))
+
+
 NETWORKS: Mapping[str, Network] = {
     "plain, 10 layers": plain,
     "plain, 50 layers": lambda seed: plain(seed, depth=50),
@@ -126,6 +135,7 @@ NETWORKS: Mapping[str, Network] = {
     "DenseNet": dense,
     "U-Net": u_net,
     "perceptron": perceptron,
+    "8 bits": quantised,
 }
 
 FAULTY = ("plain, 10 layers", "tiny variances", "perceptron", "ResNet")

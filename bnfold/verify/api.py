@@ -73,7 +73,7 @@ def verify(
         )
     first = job.on_generated(samples, dims or {}) if data is None else job.on_data(data, samples)
     if save_data is not None:
-        save_feeds(save_data, first.feeds, models.original.outputs, first.runs)
+        save_feeds(save_data, first.feeds, models.returned, first.runs)
     if not has_numbers(first.runs):
         reason = "the original itself gives only NaN or Inf on these inputs; give it other data"
         feeds = tuple(feed.row() for feed in first.feeds)

@@ -21,7 +21,17 @@ TIES = 1e-3
 class OutputCase:
     """An output with its reference on each feed; errors of copies of the original are added."""
 
-    def __init__(self, name: str, feeds: Sequence[str], references: Runs, original: Runs) -> None:
+    def __init__(
+        self,
+        name: str,
+        feeds: Sequence[str],
+        references: Runs,
+        original: Runs,
+        *,
+        is_stepped: bool = False,
+    ) -> None:
+        """`is_stepped`: activations are quantised on the way."""
+        self._is_stepped = is_stepped
         self.name = name
         self._feeds, self._references = feeds, references
         self._is_exact = is_exact_dtype(original[0].dtype)
@@ -41,7 +51,7 @@ class OutputCase:
 
     def chaotic_feeds(self) -> list[str]:
         """The feeds that are left out, see `measure`."""
-        return [] if self._is_exact else chaotic_feeds(self._noise, self._ulp)
+        return [] if self._is_exact or self._is_stepped else chaotic_feeds(self._noise, self._ulp)
 
     def row(
         self, level: str, original: Runs, other: Runs, *, is_own_reference: bool = False
@@ -51,7 +61,7 @@ class OutputCase:
         its = self._tally(other)
         if self._is_exact:
             return self._exact_row(level, original, other, own, its)
-        judged = judge(own, its, self._magnitude, self._ulp)
+        judged = judge(own, its, self._magnitude, self._ulp, is_stepped=self._is_stepped)
         apart = sum(int((~same_non_finite(a, b)).sum()) for a, b in _pairs(original, other))
         return OutputRow(
             level=level,

@@ -66,7 +66,9 @@ class Judgement:
         return max(self.ratio, self.channel_ratio or 0.0) <= self.LIMIT
 
 
-def judge(original: Tally, other: Tally, magnitude: Tally, ulp: float) -> Judgement:
+def judge(
+    original: Tally, other: Tally, magnitude: Tally, ulp: float, *, is_stepped: bool = False
+) -> Judgement:
     """The ratios of an output.
 
     Args:
@@ -74,9 +76,12 @@ def judge(original: Tally, other: Tally, magnitude: Tally, ulp: float) -> Judgem
         other: errors of the other model.
         magnitude: the reference itself relative to its scale: how faint each channel is.
         ulp: the gap between 1 and the next number of the output's dtype.
+        is_stepped: activations are quantised on the way, see `_judge_steps`.
     """
     floor = FLOOR_ULP * ulp
     weights = _weights(original, floor)
+    if is_stepped:
+        return _judge_steps(original, other, floor)
     own, its, level = (tally.total(weights) for tally in (original, other, magnitude))
     ratio = its.rms / max(own.rms, floor)
     worst = Judgement(own.rms, its.rms, ratio)
@@ -86,6 +91,18 @@ def judge(original: Tally, other: Tally, magnitude: Tally, ulp: float) -> Judgem
         if worst.channel_ratio is None or ratios[top] > worst.channel_ratio:
             worst = Judgement(own.rms, its.rms, ratio, float(ratios[top]), axis, top)
     return worst
+
+
+def _judge_steps(original: Tally, other: Tally, floor: float) -> Judgement:
+    """The median feed decides: on any one, a rounding error may have flipped a whole step.
+
+    Where flips are rare, most feeds have none; where they are common, the original has them too. A
+    fault moves every feed.
+    """
+    errors = {feed: max(sums.rms, floor) for feed, sums in original.by_feed.items()}
+    usual = median_low(errors.values())
+    ratios = [sums.rms / max(errors[feed], usual) for feed, sums in other.by_feed.items()]
+    return Judgement(original.total().rms, other.total().rms, median_low(ratios))
 
 
 def chaotic_feeds(original: Tally, ulp: float) -> list[str]:

@@ -17,6 +17,19 @@ RANDOM = frozenset(
     }
 )
 
+STEPPED = frozenset(
+    {
+        "ConvInteger",
+        "DynamicQuantizeLinear",
+        "MatMulInteger",
+        "QLinearConv",
+        "QLinearMatMul",
+        "QuantizeLinear",
+        "Round",
+    }
+)
+"""Operators with steps: one rounding error before them can move their output by a whole step."""
+
 _KNOWN_DOMAINS = frozenset(
     {
         "",
@@ -35,6 +48,11 @@ def random_node(model: ir.Model) -> str | None:
         if _is_standard(node) and (node.op_type in RANDOM or _is_training_dropout(node)):
             return f"{node.op_type} {node.name!r}"
     return None
+
+
+def has_steps(model: ir.Model) -> bool:
+    """Whether activations are quantised or rounded on the way."""
+    return any(node.op_type in STEPPED for node in _nodes(model))
 
 
 def foreign_operators(model: ir.Model) -> tuple[str, ...]:

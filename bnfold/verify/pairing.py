@@ -16,8 +16,14 @@ from bnfold.errors import ModelError
 from bnfold.verify.bounds import integer_bounds
 from bnfold.verify.operators import foreign_operators, random_node
 from bnfold.verify.records import StructureRow
+from bnfold.verify.scores import scores_behind
 from bnfold.verify.signature import TensorSpec, numpy_dtype
-from bnfold.verify.structure import compare_inputs, compare_outputs, compare_structure
+from bnfold.verify.structure import (
+    compare_inputs,
+    compare_outputs,
+    compare_structure,
+    difference_sentence,
+)
 from bnfold.verify.subject import OnnxSubject, Source, Subject
 
 if TYPE_CHECKING:
@@ -26,11 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pair:
-    """The original and the other model; `inputs` is what feeds are made for."""
+    """The original and the other model; `inputs` is what feeds are made for.
+
+    The original may expose more outputs than `returned`, see `scores`.
+    """
 
     original: Subject
     other: OnnxSubject
     inputs: tuple[TensorSpec, ...]
+    returned: tuple[TensorSpec, ...]
     structure: tuple[StructureRow, ...]
 
     @property
@@ -77,7 +87,11 @@ def pair(a: Source | torch.nn.Module, b: Source, *, has_custom_ops: bool) -> Pai
         rows += compare_inputs(inputs, other.inputs)
         rows += compare_outputs(original.outputs, other.outputs)
         rows += compare_structure(original.model, other.model)
-    found = Pair(original, other, inputs, tuple(rows))
+    found = Pair(original, other, inputs, original.outputs, tuple(rows))
+    if isinstance(original, OnnxSubject) and difference_sentence(rows) is None:
+        scores = scores_behind(original.model, other.model)
+        original.expose(scores)
+        other.expose(scores)
     if not has_custom_ops:
         for subject in found.onnx_models:
             _refuse_foreign(subject)

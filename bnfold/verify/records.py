@@ -42,7 +42,8 @@ class OutputRow:
     Errors are root mean squares relative to the output's own, over all feeds. `ratio` is the other
     model's error over the rounding error of the original, or over the floor where that is larger;
     `channel_ratio` is the same for the worst channel, index `worst_channel` of `channel_axis`.
-    `mismatches` counts elements that differ in an output of integers or booleans.
+    `mismatches` counts elements that differ in an output of integers or booleans. A row that is not
+    judged is within, and its remark says why.
     """
 
     level: str
@@ -62,6 +63,7 @@ class OutputRow:
     non_finite: int
     is_within: bool
     remark: str = ""
+    is_judged: bool = True
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,8 @@ class Verification:
 
     @property
     def worst_ratio(self) -> float:
-        """The largest ratio of all outputs and channels; 0 where nothing was measured."""
-        rows = [(row.ratio, row.channel_ratio or 0.0) for row in self.outputs]
+        """The largest ratio of all outputs and channels that were judged; 0 where none was."""
+        rows = [(row.ratio, row.channel_ratio or 0.0) for row in self.outputs if row.is_judged]
         return max((max(pair) for pair in rows), default=0.0)
 
     def raise_if_different(self) -> None:
@@ -170,7 +172,7 @@ def _cells(row: OutputRow) -> tuple[str, ...]:
     channel = ""
     if row.channel_ratio is not None and row.worst_channel is not None:
         channel = f"{row.worst_channel}: {row.channel_ratio:.2g}"
-    verdict = "ok" if row.is_within else "OFF"
+    verdict = ("ok" if row.is_within else "OFF") if row.is_judged else ""
     return (
         row.name,
         row.level,

@@ -116,6 +116,9 @@ def _options(setting: Setting) -> Any:
     options.intra_op_num_threads = 1  # the order of a sum, and so its rounding, stays the same
     options.inter_op_num_threads = 1
     options.log_severity_level = _ONLY_FATAL
+    options.enable_cpu_mem_arena = False
+    if setting.level == "none":  # a copy of the weights less; other levels run as they ship
+        options.add_session_config_entry("session.disable_prepacking", "1")
     for library in setting.custom_ops:
         try:
             options.register_custom_ops_library(library)

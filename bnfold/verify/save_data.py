@@ -32,7 +32,7 @@ def save_feeds(
             target = root / f"test_data_set_{index}"
             target.mkdir(parents=True)
             _write(target, "input", list(feed.arrays), list(feed.arrays.values()))
-            _write(target, "output", [spec.name for spec in outputs], run)
+            _write(target, "output", [spec.name for spec in outputs], run[: len(outputs)])
     except OSError as error:
         raise UsageError(f"{root}: cannot be written: {error.strerror}") from error
 

@@ -14,6 +14,7 @@ import onnx_ir as ir
 from bnfold import model_io
 from bnfold.float64 import run_graph
 from bnfold.verify.noise import neighbouring_weights
+from bnfold.verify.operators import has_steps
 from bnfold.verify.runtime import Session, Setting
 from bnfold.verify.signature import Array, TensorSpec, inputs_of, outputs_of
 
@@ -40,6 +41,10 @@ class Subject(Protocol):
     def outputs(self) -> tuple[TensorSpec, ...]:
         """What it returns."""
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether activations are quantised on the way."""
+
     def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> Runner:
         """The model ready to run; with `noise`, a seed, its weights are rounded once more."""
 
@@ -57,8 +62,14 @@ class OnnxSubject:
         self.path = Path(source) if isinstance(source, str | os.PathLike) else None
         self.name = self.path.name if self.path else self.model.graph.name or role
         self.inputs = inputs_of(self.model)
-        self.outputs = outputs_of(self.model)
+        self.has_steps = has_steps(self.model)
+        self._is_as_given = True
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What it returns, exposed tensors included."""
+        return outputs_of(self.model)
 
     def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> Session:
         """A session on the model, or on a neighbour of it."""
@@ -70,12 +81,20 @@ class OnnxSubject:
         results = run_graph(self.model, feeds)
         return [results[spec.name] for spec in self.outputs]
 
+    def expose(self, tensors: Mapping[str, ir.DataType]) -> None:
+        """From now on these tensors are returned too, after the outputs."""
+        values = {value.name: value for node in self.model.graph for value in node.outputs}
+        for name, dtype in tensors.items():
+            values[name].dtype = dtype
+            self.model.graph.outputs.append(values[name])
+            self._is_as_given = False
+
     def sha256(self) -> str | None:
         """The hash of the file and its external data; None for a model in memory."""
         return None if self.path is None else model_io.sha256(self.path)
 
     def _runnable(self) -> str | bytes:
-        if self.path is not None:
+        if self.path is not None and self._is_as_given:
             return str(self.path)
         if self._folder is None and _size(self.model) < _IN_MEMORY_BYTES:
             return bytes(model_io.to_proto(self.model).SerializeToString())

@@ -23,6 +23,7 @@ class TorchSubject:
     """A module in eval mode, its arguments and results matched with an ONNX model's by order."""
 
     method = "torch float64 reference of the original"
+    has_steps = False
 
     def __init__(
         self,

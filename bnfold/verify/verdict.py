@@ -29,7 +29,7 @@ def verdict_of(rows: Sequence[OutputRow], feeds: int) -> tuple[Verdict, str]:
 
 
 def _equivalent(rows: Sequence[OutputRow], feeds: int) -> str:
-    floats = [row for row in rows if not _is_exact(row)]
+    floats = [row for row in rows if row.is_judged and not _is_exact(row)]
     on = f"on {feeds} set{'s' if feeds != 1 else ''} of inputs"
     open_ties = sum(row.mismatches for row in rows)
     tail = f"; {open_ties} integers differ, no more than ties explain" if open_ties else ""

@@ -10,6 +10,8 @@ import onnx
 import pytest
 
 import bnfold
+from benchmarks.factor.faults import FAULTS, folded
+from benchmarks.factor.networks import NETWORKS
 from bnfold.errors import (
     InconclusiveError,
     ModelError,
@@ -83,17 +85,18 @@ def test_infinities_in_other_places_are_a_difference(other):
     assert "NaN or Inf" in found.reason
 
 
-def test_integers_have_to_agree_ties_apart():
-    text = (
-        "g (float[N,4] x) => (int64[N] y) { z = MatMul (x, w)  y = ArgMax <axis=1,keepdims=0> (z) }"
-    )
-    rng = np.random.default_rng(0)
-    weight = rng.normal(size=(4, 6))
-    found = bnfold.verify(parsed(text, w=weight), parsed(text, w=weight))
+def test_integers_that_all_agree_are_the_same():
+    text = "g (int64[N] x) => (int64[N] y) { y = Add (x, c) }"
+    found = bnfold.verify(parsed(text, c=[5]), parsed(text, c=[5]))
     assert found.reason.startswith("every output is the same")
-    found = bnfold.verify(parsed(text, w=weight), parsed(text, w=weight[:, ::-1].copy()))
+
+
+def test_integers_that_differ_are_counted():
+    text = "g (int64[N] x) => (int64[N] y) { y = Add (x, c) }"
+    found = bnfold.verify(parsed(text, c=[5]), parsed(text, c=[6]))
     assert found.verdict == "different"
-    assert found.outputs[0].mismatches > 0
+    assert found.outputs[0].mismatches == found.outputs[0].elements > 0
+    assert "differs in" in found.reason
 
 
 def test_the_second_model_failing_to_run_is_a_difference():
@@ -192,3 +195,23 @@ def test_progress_ends_at_its_total():
     calls = []
     bnfold.verify(two_convs(), two_convs(), progress=lambda *step: calls.append(step))
     assert calls[-1][0] == calls[-1][1] == len(calls)
+
+
+def test_the_scores_behind_a_decision_are_compared_though_nobody_returns_them():
+    """The fault turns no decision, and is caught all the same."""
+    text = (
+        "g (float[N,4] x) => (int64[N] y) { z = MatMul (x, w)  y = ArgMax <axis=1,keepdims=0> (z) }"
+    )
+    weight = np.random.default_rng(0).normal(size=(4, 6))
+    found = bnfold.verify(parsed(text, w=weight), parsed(text, w=weight * 1.00001))
+    assert found.verdict == "different"
+    assert "'z'" in found.reason
+    assert next(row for row in found.outputs if row.name == "y").mismatches == 0
+
+
+def test_a_quantised_model_is_judged_without_optimisations_or_not_at_all():
+    model = NETWORKS["8 bits"](0)
+    with pytest.raises(UsageError, match="add that level"):
+        bnfold.verify(model, folded(model), levels=("all",))
+    found = bnfold.verify(model, FAULTS["one channel's mean dropped"](model, 2))
+    assert found.verdict == "different"
