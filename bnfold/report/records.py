@@ -86,15 +86,22 @@ def write_json(record: Mapping[str, Any], destination: str) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """The file holds the text, whole; where that fails, it is as it was."""
+    """The file holds the text, whole; where that fails, it is as it was.
+
+    What is no file, such as /dev/null or a named pipe, is written to as it stands.
+    """
     if path.is_dir():
         raise UsageError(f"{path}: this is a folder; name a file")
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    target = Path(os.path.realpath(path))  # a link stays a link
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         Path(name).chmod(_mode_of_new_files())
-        os.replace(name, path)  # noqa: PTH105 (says that the target may exist)
+        os.replace(name, target)  # noqa: PTH105 (says that the target may exist)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -173,3 +173,29 @@ def test_simplify_without_onnxsim_says_how_to_get_it(place, model, monkeypatch):
     assert result.exit_code == 2
     assert "pip install 'bnfold[simplify]'" in result.stderr
     assert place.content() == before
+
+
+def test_the_shape_of_the_record_does_not_change_unnoticed(place, model):
+    """Who adds a key adds it here; who takes one away raises the schema version."""
+    record = json.loads(place.call("inspect", model, "--json", "-").stdout)
+    result = record["result"]
+    (decision,) = result["decisions"]
+    assert result["schema_version"] == 1
+    assert set(result) == {
+        "schema_version", "batch_norms_before", "batch_norms_after", "decisions", "merges", "bugs",
+    }  # fmt: skip
+    assert set(decision) == {
+        "name", "op", "output", "scope", "channels", "status", "rule", "into", "refusals",
+        "would_fold_with", "numbers",
+    }  # fmt: skip
+    assert set(decision["numbers"]) == {
+        "largest_scale", "zero_scales", "negative_scales", "lost_bits", "range_growth",
+    }  # fmt: skip
+
+
+def test_a_refusal_in_the_record_has_a_code_a_place_and_advice(place, stuck):
+    record = json.loads(place.call("inspect", stuck, "--json", "-").stdout)
+    (decision,) = record["result"]["decisions"]
+    assert decision["status"] == "kept"
+    for refusal in decision["refusals"]:
+        assert set(refusal) == {"code", "sentence", "at", "advice"}
