@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation
 JOBS ?= 2
-CODE := bnfold models benchmarks tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all lint format bench constraints clean
@@ -37,11 +37,14 @@ format: $(STAMP) ## let ruff put the code in order
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## measure again every generated table of the README (takes a while)
+bench: $(STAMP) ## measure again every generated table and figure (takes an hour)
+	@echo "Installing the tools that bnfold is compared with ..."
+	@$(PIP) -e '.[dev,benchmarks]'
 	@echo "Measuring on this machine; leave it alone while this runs ..."
 	@$(BIN)/python -m benchmarks
 
 constraints: $(STAMP) ## write the versions now in .venv to constraints.txt
+	@$(PIP) -e '.[dev,benchmarks]'
 	@sed -n '/^#/p' constraints.txt > constraints.new
 	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//' >> constraints.new
 	@mv constraints.new constraints.txt
@@ -53,7 +56,7 @@ clean: ## remove what these commands made
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a few minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt hatchling editables
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@$(PIP) hatchling editables
+	@$(PIP) -e '.[dev]'
 	@touch $@
 	@echo "Done: $(VENV) is ready."

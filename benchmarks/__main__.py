@@ -10,7 +10,7 @@ import time
 SCRIPTS = (
     "session",  # the commands of the README, with what they print
     "coverage",  # side by side with other tools, over graphs of every motif
-    "networks",  # real networks: batch norms before and after, and why the rest stays
+    "real_networks",  # real networks: batch norms before and after, and why the rest stays
     "factor",  # the distributions behind the factor of `bnfold verify`
     "figures",  # what a fold buys, timed
 )
