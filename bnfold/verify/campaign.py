@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bnfold.errors import UsageError
-from bnfold.float64 import UnsupportedOperatorError
+from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
 from bnfold.verify.records import OutputRow
@@ -111,7 +111,7 @@ class Campaign:
         for feed in self.feeds:
             try:
                 results.append(self.a.reference(feed.arrays))
-            except UnsupportedOperatorError as error:
+            except (EvaluationError, UnsupportedOperatorError) as error:
                 self.method = "range comparison: against the spread of the original's own runs"
                 self.is_range = True
                 self.notes.append(

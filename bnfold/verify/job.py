@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import onnx_ir as ir
-
 from bnfold.errors import DataError
-from bnfold.fold.api import fold
+from bnfold.fold.api import FoldResult, fold
 from bnfold.verify.campaign import Campaign, Run, steps
 from bnfold.verify.decisions import decision_rows
 from bnfold.verify.feeds import Feed
@@ -139,8 +137,8 @@ class Job:
             return None
         model = original.model
 
-        def refold(skip: Sequence[str]) -> ir.Model:
-            return fold(model, skip=skip).model
+        def refold(skip: Sequence[str]) -> FoldResult:
+            return fold(model, skip=skip)
 
         feed = next((feed for feed in feeds if feed.name == bad[0].worst_feed), feeds[0])
         return locate(Search(original, self.pair.other, feed, self.setting, self.seed), refold)

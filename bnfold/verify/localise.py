@@ -12,20 +12,19 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from bnfold import model_io
-from bnfold.float64 import UnsupportedOperatorError, run_graph
+from bnfold.float64 import EvaluationError, UnsupportedOperatorError, run_graph
+from bnfold.fold.api import FoldResult
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
-from bnfold.verify.noise import neighbouring_weights
 from bnfold.verify.records import Location, OutputRow
-from bnfold.verify.runtime import Session, Setting
+from bnfold.verify.runtime import Setting
 from bnfold.verify.signature import Array
 from bnfold.verify.subject import OnnxSubject
 
 CHUNK = 64
 """Tensors held at once, for the memory's sake."""
 
-Refold = Callable[[Sequence[str]], ir.Model]
+Refold = Callable[[Sequence[str]], FoldResult]
 """Folds the original again, leaving these sites alone."""
 
 
@@ -54,7 +53,7 @@ class Search:
         copies = [self._run(self.a, names, noise=(self.seed, copy)) for copy in range(2)]
         try:
             exact = run_graph(self.a.model, self.feed.arrays, only=names)
-        except UnsupportedOperatorError:
+        except (EvaluationError, UnsupportedOperatorError):
             exact = {name: array.astype("float64") for name, array in ours.items()}
         for name in names:
             case = OutputCase(name, [self.feed.name], [exact[name]], [ours[name]])
@@ -65,21 +64,13 @@ class Search:
     def _run(
         self, subject: OnnxSubject, names: Sequence[str], noise: tuple[int, ...] | None = None
     ) -> dict[str, Array]:
-        model = model_io.load(subject.path if subject.path is not None else subject.model)
-        values = {value.name: value for node in model.graph for value in node.outputs}
-        returned = {value.name for value in model.graph.outputs}
-        model.graph.outputs.extend(values[name] for name in names if name not in returned)
-        weights = () if noise is None else neighbouring_weights(model, noise)
-        session = Session(
-            bytes(model_io.to_proto(model).SerializeToString()),
-            replace(self.setting, level="none"),
-            name=subject.name,
-            weights=weights,
-        )
+        exposed = OnnxSubject(subject.source, subject.name)
+        exposed.expose(dict.fromkeys(names))
+        session = exposed.open(replace(self.setting, level="none"), noise)
         return dict(zip(names, session.run(self.feed.arrays, names), strict=True))
 
 
-def locate(search: Search, refold: Refold | None) -> Location | None:
+def locate(search: Search, refold: Refold) -> Location | None:
     """The first tensor that is off, with its sites; None where nothing inside is off."""
     names = common_tensors(search.a.model, search.b.model)
     row = search.first_off(names)
@@ -91,9 +82,8 @@ def locate(search: Search, refold: Refold | None) -> Location | None:
     assert node is not None, "only outputs of nodes are compared"
     good = set(names[: names.index(row.name)])
     suspects = list(_between(values[row.name], good))
-    norms = [n for n in reversed(suspects) if n.op_type == "BatchNormalization"]
-    sites = [norm.name or norm.outputs[0].name or "" for norm in norms]
-    if len(sites) > 1 and refold is not None:
+    sites = _sites(suspects, refold)
+    if len(sites) > 1:
         sites = _guilty(search, row.name, sites, refold)
     producer = f"{node.op_type} {node.name!r}"
     return Location(
@@ -133,11 +123,20 @@ def _between(value: ir.Value, good: set[str]) -> Iterator[ir.Node]:
         pending += [x for x in node.inputs if x is not None and x.name not in good]
 
 
+def _sites(suspects: Sequence[ir.Node], refold: Refold) -> list[str]:
+    """The fold sites among nodes, earliest first; if there are none, every batch norm."""
+    made = {value.name for node in suspects for value in node.outputs}
+    decisions = refold(()).ledger.decisions
+    sites = [d.name for d in decisions if d.is_folded and d.output in made]
+    norms = [node for node in reversed(suspects) if node.op_type == "BatchNormalization"]
+    return sites or [norm.name or norm.outputs[0].name or "" for norm in norms]
+
+
 def _guilty(search: Search, tensor: str, sites: Sequence[str], refold: Refold) -> list[str]:
     """Those of the sites whose fold, alone, puts the tensor off; all where none does alone."""
 
     def is_off(left_alone: Sequence[str]) -> bool:
-        folded = OnnxSubject(refold(left_alone), "folded")
+        folded = OnnxSubject(refold(left_alone).model, "folded")
         if tensor not in common_tensors(search.a.model, folded.model):
             return False
         return replace(search, b=folded).first_off([tensor]) is not None

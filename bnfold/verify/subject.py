@@ -58,6 +58,7 @@ class OnnxSubject:
     method = "float64 reference of the original"
 
     def __init__(self, source: Source, role: str) -> None:
+        self.source = source
         self.model = model_io.load(source)
         self.path = Path(source) if isinstance(source, str | os.PathLike) else None
         self.name = self.path.name if self.path else self.model.graph.name or role
@@ -81,11 +82,15 @@ class OnnxSubject:
         results = run_graph(self.model, feeds)
         return [results[spec.name] for spec in self.outputs]
 
-    def expose(self, tensors: Mapping[str, ir.DataType]) -> None:
-        """From now on these tensors are returned too, after the outputs."""
+    def expose(self, tensors: Mapping[str, ir.DataType | None]) -> None:
+        """From now on these tensors, with their dtypes if known, are returned after the outputs."""
+        returned = {value.name for value in self.model.graph.outputs}
         values = {value.name: value for node in self.model.graph for value in node.outputs}
         for name, dtype in tensors.items():
-            values[name].dtype = dtype
+            if name in returned:
+                continue
+            if dtype is not None:
+                values[name].dtype = dtype
             self.model.graph.outputs.append(values[name])
             self._is_as_given = False
 

@@ -9,6 +9,10 @@ import bnfold
 from benchmarks.factor.faults import FAULTS, folded
 from benchmarks.factor.networks import plain
 from bnfold.verify import verify
+from bnfold.verify.feeds import Feed
+from bnfold.verify.localise import Search, locate
+from bnfold.verify.runtime import Setting
+from bnfold.verify.subject import OnnxSubject
 from tests.verify.graphs import parsed, two_convs
 
 
@@ -53,6 +57,39 @@ def test_a_fold_that_took_the_names_away_is_found_between_its_neighbours():
     found = verify(model, wrong)
     assert found.location is not None
     assert (found.location.tensor, found.location.sites) == ("c", ("norm",))
+
+
+def chain(**changed):
+    """Two batch norms in a row before a 1x1 Conv: no tensor between them keeps its name."""
+    rng = np.random.default_rng(4)
+    text = """g (float[N,4,5,5] x) => (float[N,6,5,5] y) {
+        r = Relu (x)
+        a = BatchNormalization (r, s1, t1, m1, v1)
+        b = BatchNormalization (a, s2, t2, m2, v2)
+        y = Conv (b, w)
+    }"""
+    weights = {"w": rng.normal(size=(6, 4, 1, 1))}
+    for i in (1, 2):
+        weights |= {f"{n}{i}": rng.uniform(0.5, 1.5, 4) for n in "stmv"}
+    model = parsed(text, **{**weights, **changed})
+    model.graph.node[1].name, model.graph.node[2].name = "one", "two"
+    return model
+
+
+@pytest.mark.parametrize(("guilty", "statistic"), [("one", "m1"), ("two", "m2")])
+def test_of_several_sites_the_one_whose_fold_alone_is_wrong_is_named(guilty, statistic):
+    """The fold itself is broken: whenever it takes the guilty batch norm, it misreads its mean."""
+    original, wrong = OnnxSubject(chain(), "a"), chain(**{statistic: np.zeros(4)})
+
+    def broken(skip):
+        return bnfold.fold(original.model if guilty in skip else wrong, skip=skip)
+
+    rng = np.random.default_rng(0)
+    feed = Feed("f", "normal", {"x": rng.normal(size=(2, 4, 5, 5)).astype(np.float32)})
+    search = Search(original, OnnxSubject(broken(()).model, "b"), feed, Setting(), seed=0)
+    found = locate(search, broken)
+    assert found is not None
+    assert (found.tensor, found.sites) == ("y", (guilty,))
 
 
 def test_an_output_can_be_the_first_tensor_that_is_off():

@@ -1,0 +1,31 @@
+"""The trained networks: exported, folded, and held to what their modules compute."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import bnfold
+from bnfold.pytest_plugin import assert_equivalent, assert_folds
+from models.data import held_out
+from models.recipe import RECIPES
+from models.stored import with_stored_weights
+
+FAST = "digits_mlp"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name == FAST else pytest.param(name, marks=pytest.mark.slow) for name in RECIPES],
+)
+def test_a_trained_network_is_the_same_after_export_and_fold(name, tmp_path):
+    module = with_stored_weights(name)
+    digits = held_out(RECIPES[name].task).inputs[:96]
+    path = tmp_path / "model.onnx"
+    bnfold.export(module, (torch.from_numpy(digits[:2]),), path)
+    result = bnfold.fold(path)
+    assert_folds(path, leaves=result.ledger.batch_norms_after)
+    found = assert_equivalent(path, result.model, data=digits)
+    assert all(row.top1_agree == row.samples for row in found.decisions)
+    assert_equivalent(path, result.model)
+    assert_equivalent(module, result.model, data=digits)
