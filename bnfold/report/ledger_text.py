@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Group = Sequence["Decision"]
 
+MOST_MERGES = 3
+
 
 def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     """The ledger as a reader wants it: totals, then groups; each row by itself if asked for."""
@@ -23,8 +25,7 @@ def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     if every_row:
         merges = [Line(f"merged: {merge}") for merge in ledger.merges]
         return [*blocks, *merges, *_rows(ledger.decisions), *_numbers(ledger.folded)]
-    if ledger.merges:
-        blocks.append(Line(f"merged: {names(ledger.merges)}"))
+    blocks += _merges(ledger.merges)
     if ledger.folded:
         title = Line(f"folded: {len(ledger.folded)}", "good")
         blocks += [blank(), title, _folded_table(ledger.folded)]
@@ -41,6 +42,16 @@ def _totals(ledger: Ledger) -> Line:
         gone = sum(decision.is_folded for decision in others)
         text += f"; other per-channel scales and shifts: {gone} of {len(others)} folded"
     return Line(text, "title")
+
+
+def _merges(merges: Sequence[str]) -> list[Block]:
+    if not merges:
+        return []
+    blocks: list[Block] = [blank(), Line(f"merged: {len(merges)}", "good")]
+    blocks += [Line(merge, indent=2) for merge in merges[:MOST_MERGES]]
+    if len(merges) > MOST_MERGES:
+        blocks.append(Line(f"and {len(merges) - MOST_MERGES} more; --all shows them", indent=2))
+    return blocks
 
 
 def _folded_table(folded: Group) -> Table:

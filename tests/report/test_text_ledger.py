@@ -94,8 +94,17 @@ def test_a_bug_of_ours_is_told_at_the_top():
     )
 
 
-def test_merged_branches_are_told():
-    assert "merged: 3 branches into Conv 'c'" in text_of(merges=("3 branches into Conv 'c'",))
+def test_merged_branches_are_told_and_counted():
+    merges = tuple(f"Conv 'a{i}' and Conv 'b{i}' are one Conv 'b{i}'" for i in range(5))
+    lines = text_of(FOLDED, merges=merges).splitlines()
+    assert lines[2:7] == [
+        "merged: 5",
+        "  Conv 'a0' and Conv 'b0' are one Conv 'b0'",
+        "  Conv 'a1' and Conv 'b1' are one Conv 'b1'",
+        "  Conv 'a2' and Conv 'b2' are one Conv 'b2'",
+        "  and 2 more; --all shows them",
+    ]
+    assert text_of(FOLDED, merges=merges, every_row=True).count("merged: ") == 5
 
 
 def test_a_model_without_batch_norms_says_so():
