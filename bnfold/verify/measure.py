@@ -9,13 +9,14 @@ the original is worse than usual (a faint output, a large cancellation) would dr
 errors on it are divided by how much worse than the median feed it is. Beyond `CHAOTIC` times it is
 left out: there the original is a draw of lots between branches, and no error means anything.
 
-For a channel c with n samples both sides are estimates, so that the largest of C ratios exceeds 1
-for a correct model too. Hence two corrections, which vanish as n grows:
+Both sides are estimates, so with few numbers in an output, or many channels seen a few times, the
+ratio exceeds 1 for a correct model too. Hence two corrections, which vanish as n grows:
 
-    e_a[c]^2 <- (n e_a[c]^2 + PRIOR e_a^2) / (n + PRIOR)        a lucky channel has no small budget
-    budget[c] = K * (1 + sqrt(2 ln(C / RISK) / n)) * max(e_a[c], floor[c])
+    budget    <- budget * (1 + sqrt(2 ln(C / RISK) / n))
+    e_a[c]^2  <- (n e_a[c]^2 + PRIOR e_a^2) / (n + PRIOR)        a lucky channel has no small budget
 
-The second is the chi-squared bound for the largest of C means of n squares. K, the floor and the
+with C = 1 and n elements for an output; with C channels and n rows of batches for a channel.
+The first is the chi-squared bound for the largest of C means of n squares. K, the floor and the
 risk were chosen from measurements: `docs/verification.md`, made by `benchmarks/factor.py`.
 """
 
@@ -83,7 +84,7 @@ def judge(
     if is_stepped:
         return _judge_steps(original, other, floor)
     own, its, level = (tally.total(weights) for tally in (original, other, magnitude))
-    ratio = its.rms / max(own.rms, floor)
+    ratio = its.rms / (_allowance(1, its.count) * max(own.rms, floor))
     worst = Judgement(own.rms, its.rms, ratio)
     for axis in sorted(its.by_axis):
         ratios = _channel_ratios(own, its, level, axis, floor)
@@ -122,8 +123,12 @@ def _channel_ratios(own: Sums, its: Sums, level: Sums, axis: int, floor: float) 
     errors, n = its.rms_along(axis), max(its.rows, 1)
     shrunk = np.sqrt((n * own.rms_along(axis) ** 2 + PRIOR * own.rms**2) / (n + PRIOR))
     floors = floor * np.maximum(level.rms_along(axis), FAINT)
-    allowance = 1.0 + math.sqrt(2.0 * math.log(len(errors) / RISK) / n)
-    return np.asarray(errors / (allowance * np.maximum(shrunk, floors)))
+    return np.asarray(errors / (_allowance(len(errors), n) * np.maximum(shrunk, floors)))
+
+
+def _allowance(candidates: int, n: int) -> float:
+    """By how much the largest of some root mean squares of n numbers exceeds the true one."""
+    return 1.0 + math.sqrt(2.0 * math.log(candidates / RISK) / max(n, 1))
 
 
 def channel_axes(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
