@@ -185,7 +185,7 @@ class Folder:
         gone = {node for node, step in plan.steps.items() if step.drops is not None}
         gone.add(entry.node)
         ours = sorted((n for n in gone if n in by_node), key=self.facts.order)
-        affines = {node: source_of(node, self.facts) for node in ours}
+        affines = {n: source if n is entry.node else source_of(n, self.facts) for n in ours}
         self.engine.apply(plan)
         for node, found in affines.items():
             affine = found.affine if isinstance(found, Source) else source.affine
