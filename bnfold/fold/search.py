@@ -150,11 +150,11 @@ class Search:
             yield replace(found, steps={**found.steps, source.node: add}, direction="both")
 
     def _halves(self, source: Source, first: Affine, then: Affine) -> Plan | None:
+        back = self._backward(source, first)  # says no sooner than the other
+        if isinstance(back, Refusal):
+            return None
         ahead = self._forward(source, then)
         if isinstance(ahead, Refusal):
-            return None
-        back = self._backward(source, first)
-        if isinstance(back, Refusal):
             return None
         shared = set(back.steps) & set(ahead.steps) - {source.node}
         if shared:
