@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.affine import Affine, identity
+from bnfold.fold.exact import of_array
 from bnfold.fold.graph import Facts
-from bnfold.fold.plan import Answer, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Rule, Step
 from bnfold.fold.sources import Source, source_of
 
 _SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a shift")
@@ -20,8 +22,8 @@ _TWICE = Refusal("product-of-both", "both of its factors carry an affine")
 def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """s (x + z) + t = (s x + t) + s z: the scale into every branch, the shift into one of them.
 
-    For x - z the shift may go into x as t, or into z as -t. Each branch must have the full extent
-    of the axis along which s or t varies: the search refuses where it does not fit.
+    For x - z the shift may go into x as t, or into z as -t; into x + x as t / 2. Each branch must
+    have the full extent of the axis along which s or t varies: the search sees to that.
     """
     if isinstance(source_of(node, facts), Source):
         return ()  # one operand is a constant: that is an affine of its own
@@ -36,13 +38,15 @@ def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     if not demand.has_shift:
         return [Step("sum", scales)]
     steps = []
-    for i, branch in enumerate(branches):
+    signs = [-1 if node.op_type == "Sub" and i == 1 else 1 for i in range(count)]
+    for value, branch in dict(zip(node.inputs, branches, strict=True)).items():
         assert branch is not None
-        sign = -1.0 if node.op_type == "Sub" and i == 1 else 1.0
-        weight = count if node.op_type == "Mean" else 1
-        taken = Affine(branch.scale, sign * weight * branch.shift)
-        steps.append(Step("sum", {**scales, i: taken}))
-    return steps
+        same = [i for i, other in enumerate(node.inputs) if other is value]
+        weight = sum(signs[i] for i in same) / (count if node.op_type == "Mean" else 1)
+        if weight != 0:
+            taken = Affine(branch.scale, branch.shift / weight)
+            steps.append(Step("sum", {**scales, **dict.fromkeys(same, taken)}))
+    return steps or Refusal("branches-cancel", "its branches cancel, and no shift is left of them")
 
 
 def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -116,7 +120,10 @@ def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
 
 
 def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
-    """The mirror of `choice_after`: all operands must carry the same affine."""
+    """max(s x' + t, c) = s max(x', (c - t) / s) + t for s > 0; for any s through Where.
+
+    What is no constant must carry the same affine.
+    """
     operands = range(1 if node.op_type == "Where" else 0, len(node.inputs))
     rank = facts.rank(node.outputs[0])
     if rank is None or not set(gauges) <= set(operands):
@@ -124,7 +131,19 @@ def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     first = next(iter(gauges.values()))
     if node.op_type != "Where" and not first.is_nonnegative:
         return _SIGN
-    return [Step("choice", {0: first.aligned(rank)}, wants=dict.fromkeys(operands, first))]
+    gauge = first.aligned(rank)
+    bounds = {i: facts.exact(node.inputs[i]) for i in operands if i not in gauges}
+    constants = {i: exact for i, exact in bounds.items() if exact is not None}
+    wants = {i: first for i in operands if i not in constants}
+    if not constants:
+        return [Step("choice", {0: gauge}, wants=wants)]
+    if np.any(gauge.scale == 0):
+        return Refusal("zero-scale", "a channel with scale 0 has no bound to compare with")
+    inputs: list[Operand] = list(node.inputs)
+    for i, exact in constants.items():
+        bound = of_array((exact.value() - gauge.shift) / gauge.scale, exact.dtype)
+        inputs[i] = replace(bound, is_bound=True)
+    return [Step("choice", {0: gauge}, wants=wants, nodes=(NewNode(node.op_type, tuple(inputs)),))]
 
 
 def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -120,7 +121,7 @@ def reduce_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     demand = demands[0]
     if attribute_of(node, "keepdims", 1) == 0:
         demand = Affine(np.expand_dims(demand.scale, axes), np.expand_dims(demand.shift, axes))
-    return _reduce(node, demand, demand)
+    return _reduce(node, demand, demand, 1 / _count(node, axes, facts))
 
 
 def reduce_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -134,15 +135,26 @@ def reduce_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     passed = gauge
     if attribute_of(node, "keepdims", 1) == 0:
         passed = Affine(np.squeeze(gauge.scale, axis=axes), np.squeeze(gauge.shift, axis=axes))
-    return _reduce(node, gauge, passed)
+    return _reduce(node, gauge, passed, _count(node, axes, facts))
 
 
-def _reduce(node: ir.Node, affine: Affine, passed: Affine) -> Answer:
+def _reduce(node: ir.Node, affine: Affine, passed: Affine, factor: float) -> Answer:
+    """A sum over n elements adds n shifts up: `factor` is n, or 1 / n on the way back."""
     if node.op_type in ("ReduceMax", "ReduceMin") and not affine.is_nonnegative:
         return _SIGN
     if node.op_type == "ReduceSum" and affine.has_shift:
-        return Refusal("shift-summed", "it adds the shift up over a number of elements")
+        if not np.isfinite(factor) or factor == 0:
+            return Refusal(
+                "shift-summed", "it adds the shift up over an unknown number of elements"
+            )
+        passed = Affine(passed.scale, passed.shift * factor)
     return [Step("reduce", {0: passed})]
+
+
+def _count(node: ir.Node, axes: tuple[int, ...], facts: Facts) -> float:
+    """How many elements become one; NaN where that is not known, or none are."""
+    extents = [facts.dim(node.inputs[0], axis) for axis in axes]
+    return math.prod(extents) if all(extents) else np.nan  # type: ignore[arg-type]
 
 
 def _axes(node: ir.Node, rank: int | None, facts: Facts) -> tuple[int, ...] | None:

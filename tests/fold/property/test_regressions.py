@@ -159,3 +159,58 @@ def test_values_that_a_rewrite_made_have_an_element_type() -> None:
     )
     result = fold_checked(built, ("all",), x=(2, 4, 5))
     assert "BatchNormalization" not in kinds_of(result)
+
+
+def test_shift_behind_a_sum_of_a_value_with_itself_is_halved() -> None:
+    built = model(
+        """(float[2, 3, 4, 4] x) => (float[2, 4, 4, 4] y) {
+            a = Conv(x, w) s = Add(a, a) y = BN(s, p) }""",
+        {"w": weight(4, 3, 1, 1), **norm("p", 4, signs=True)},
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3, 4, 4))) == ["Conv", "Add"]
+
+
+def test_shift_behind_a_sum_over_space_is_divided_by_its_size() -> None:
+    built = model(
+        """(float[N, 3, 4, 5] x) => (float[N, 4] y) {
+            a = Conv(x, w) s = ReduceSum<keepdims = 0>(a, axes) y = BN(s, p) }""",
+        {"w": weight(4, 3, 1, 1), "axes": np.array([2, 3]), **norm("p", 4, signs=True)},
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3, 4, 5))) == ["Conv", "ReduceSum"]
+
+
+def test_shift_before_a_sum_over_space_is_multiplied_by_its_size() -> None:
+    built = model(
+        """(float[N, 3, 4, 5] x) => (float[N, 2] y) {
+            r = Tanh(x) a = BN(r, p) s = ReduceSum<keepdims = 0>(a, axes) y = Gemm(s, w) }""",
+        {"w": weight(3, 2), "axes": np.array([2, 3]), **norm("p", 3, signs=True)},
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3, 4, 5))) == ["Tanh", "ReduceSum", "Gemm"]
+
+
+def test_sum_over_an_unknown_space_keeps_the_shift() -> None:
+    built = model(
+        """(float[N, 3, H, 5] x) => (float[N, 4] y) {
+            a = Conv(x, w) s = ReduceSum<keepdims = 0>(a, axes) [bn] y = BN(s, p) }""",
+        {"w": weight(4, 3, 1, 1), "axes": np.array([2, 3]), **norm("p", 4)},
+    )
+    assert "shift-summed" in verdicts(fold_checked(built, x=(2, 3, 4, 5)))["bn"]
+
+
+def test_maximum_with_a_constant_gets_a_bound_per_channel() -> None:
+    """Some exporters write a Relu as Max(x, 0)."""
+    built = model(
+        """(float[N, 3, 4, 5] x) => (float[N, 2, 4, 5] y) {
+            r = Tanh(x) a = BN(r, p) s = Max(zero, a) c = Conv(s, w) y = Tanh(c) }""",
+        {"w": weight(2, 3, 1, 1), "zero": np.zeros((), np.float32), **norm("p", 3)},
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3, 4, 5))) == ["Tanh", "Max", "Conv", "Tanh"]
+
+
+def test_maximum_with_a_constant_lets_no_negative_scale_pass() -> None:
+    built = model(
+        """(float[N, 3, 4, 5] x) => (float[N, 2, 4, 5] y) {
+            r = Tanh(x) [bn] a = BN(r, p) s = Max(zero, a) c = Conv(s, w) y = Tanh(c) }""",
+        {"w": weight(2, 3, 1, 1), "zero": np.zeros((), np.float32), **norm("p", 3, signs=True)},
+    )
+    assert "negative-scale" in verdicts(fold_checked(built, x=(2, 3, 4, 5)))["bn"]
