@@ -85,7 +85,7 @@ BEHIND = {
     "difference-of-two-convs": ("c = Conv(x, w2) m = Sub(c, a)", True, "backward"),
     "mean-of-two-convs": ("c = Conv(x, w2) m = Mean(a, c)", True, "backward"),
     "sum-of-three": ("c = Conv(x, w2) m = Sum(a, c, a)", True, ""),
-    "add-of-the-input": ("m = Add(a, x)", True, "graph-input"),
+    "add-of-the-input": ("m = Add(a, x)", True, "backward"),
     "add-over-the-channels": (
         "c = ReduceMean<keepdims = 1>(x, one) m = Add(a, c)",
         True,
