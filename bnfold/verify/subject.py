@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -65,7 +66,6 @@ class OnnxSubject:
         self.inputs = inputs_of(self.model)
         self.has_steps = has_steps(self.model)
         self._is_as_given = True
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
@@ -75,7 +75,8 @@ class OnnxSubject:
     def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> Session:
         """A session on the model, or on a neighbour of it."""
         weights = () if noise is None else neighbouring_weights(self.model, noise)
-        return Session(self._runnable(), setting, name=self.name, weights=weights)
+        with self._runnable() as source:
+            return Session(source, setting, name=self.name, weights=weights)
 
     def reference(self, feeds: Feeds) -> list[Array]:
         """The outputs by the float64 interpreter."""
@@ -98,15 +99,18 @@ class OnnxSubject:
         """The hash of the file and its external data; None for a model in memory."""
         return None if self.path is None else model_io.sha256(self.path)
 
-    def _runnable(self) -> str | bytes:
+    @contextmanager
+    def _runnable(self) -> Iterator[str | bytes]:
+        """What a session can be opened on; a file that it needs is gone afterwards."""
         if self.path is not None and self._is_as_given:
-            return str(self.path)
-        if self._folder is None and _size(self.model) < _IN_MEMORY_BYTES:
-            return bytes(model_io.to_proto(self.model).SerializeToString())
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="bnfold-")
-            model_io.save(self.model, Path(self._folder.name) / "model.onnx", external_data=True)
-        return str(Path(self._folder.name) / "model.onnx")
+            yield str(self.path)
+        elif _size(self.model) < _IN_MEMORY_BYTES:
+            yield bytes(model_io.to_proto(self.model).SerializeToString())
+        else:
+            with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
+                path = Path(folder) / "model.onnx"
+                model_io.save(self.model, path, external_data=True)
+                yield str(path)
 
 
 def _size(model: ir.Model) -> int:

@@ -1,0 +1,95 @@
+"""Neighbours of weights, bounds of integer inputs, and what the runtime does with large models."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+import bnfold
+from bnfold.verify import subject
+from bnfold.verify.bounds import integer_bounds
+from bnfold.verify.noise import MOVED, neighbouring_weights, rounded_again
+from tests.verify.graphs import parsed, two_convs
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])
+def test_a_weight_stays_or_goes_to_the_next_number(dtype):
+    weight = np.random.default_rng(0).normal(size=(64, 64)).astype(dtype)
+    weight[0] = 0
+    moved = rounded_again(weight, np.random.default_rng(1))
+    steps = np.abs(np.float64(moved) - np.float64(weight))
+    ulp = np.abs(np.float64(weight)) * float(ml_dtypes.finfo(dtype).eps)
+    assert (steps <= ulp).all()
+    assert not moved[0].any()
+    assert np.mean(steps[1:] > 0) == pytest.approx(MOVED, rel=0.2)
+
+
+def test_numbers_that_are_not_finite_stay():
+    weight = np.array([np.inf, -np.inf, np.nan, 3.4028235e38] * 50, np.float32)
+    moved = rounded_again(weight, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.isnan(moved), np.isnan(weight))
+    np.testing.assert_array_equal(moved[np.isinf(weight)], weight[np.isinf(weight)])
+
+
+def test_sizes_and_shapes_are_no_weights():
+    """A Resize that is told 2.0000002 would give another shape."""
+    model = parsed(
+        """g (float[1,2,4,4] x) => (float[1,2,8,8] y) {
+            z = Mul (x, w)  y = Resize <mode = "nearest"> (z, , scales)
+        }""",
+        w=np.ones((2, 1, 1), np.float32),
+        scales=np.array([1, 1, 2, 2], np.float32),
+    )
+    assert [name for name, _ in neighbouring_weights(ir.from_proto(model), (0, 0))] == ["w"]
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        ("(int64[N] i) => (float[N,3] y) { y = Gather (table, i) }", (0, 6)),
+        ("(int64[N] i) => (float[7,N] y) { y = Gather <axis = 1> (table, i) }", (0, 2)),
+        ("(int64[N] i) => (float[N,3] y) { a = Identity (i)  y = Gather (table, a) }", (0, 6)),
+        ("(int64[N,1] i) => (float[N,3] y) { y = GatherND (table, i) }", (0, 6)),
+        ("(int64[N] i) => (float[N,5] y) { y = OneHot (i, depth, pair) }", (0, 4)),
+        ("(uint8[N] i) => (float[N] y) { y = Cast <to = 1> (i) }", (0, 255)),
+        ("(int8[N] i) => (float[N] y) { y = Cast <to = 1> (i) }", (-128, 127)),
+        ("(int64[N] i) => (float[N] y) { y = Cast <to = 1> (i) }", (0, 1)),
+    ],
+)
+def test_integers_are_bounded_by_what_they_index(text, bounds):
+    model = parsed(
+        f"g {text}",
+        table=np.ones((7, 3), np.float32),
+        depth=np.int64(5),
+        pair=np.array([0, 1], np.float32),
+    )
+    assert integer_bounds(ir.from_proto(model), "i") == bounds
+
+
+def test_the_tightest_table_decides():
+    text = """g (int64[N] i) => (float[N,3] y) {
+        a = Gather (table, i)  b = Gather (small, i)  y = Add (a, b)
+    }"""
+    model = parsed(text, table=np.ones((7, 3)), small=np.ones((4, 3)))
+    assert integer_bounds(ir.from_proto(model), "i") == (0, 3)
+    assert bnfold.verify(model, model).is_equivalent
+
+
+def test_inputs_that_overflow_the_original_are_left_out_and_named():
+    text = "g (float16[N,4] x) => (float16[N,4] y) { z = Mul (x, c)  y = Mul (z, c) }"
+    model = parsed(text, c=np.full(4, 200, np.float16))
+    found = bnfold.verify(model, model)
+    assert found.is_equivalent
+    assert 0 < len(found.feeds) < 8
+    (note,) = [note for note in found.notes if "NaN or Inf" in note]
+    assert not any(repr(feed.name) in note for feed in found.feeds)
+
+
+def test_models_too_large_for_one_protobuf_go_by_a_file(monkeypatch):
+    monkeypatch.setattr(subject, "_IN_MEMORY_BYTES", 0)
+    assert bnfold.verify(two_convs(), bnfold.fold(two_convs()).model).is_equivalent
+    found = bnfold.verify(two_convs(), two_convs(factor=1.01))
+    assert found.location is not None
+    assert found.location.sites == ("bn2",)
