@@ -157,8 +157,7 @@ def concat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
         wants = dict.fromkeys(range(len(node.inputs)), first)
         steps.append(Step("concat", {0: first}, wants=wants))
     if all(size is not None for size in sizes):
-        parts = [gauges.get(i, identity(first.rank)) for i in range(len(sizes))]
-        steps.append(Step("concat", {0: _joined(parts, [s or 0 for s in sizes], axis)}))
+        steps.append(Step("concat", {0: _embedded(gauges, [s or 0 for s in sizes], axis)}))
     return steps or _UNKNOWN
 
 
@@ -282,6 +281,18 @@ def _joined(parts: list[Affine], sizes: list[int], axis: int) -> Affine:
             full.append(np.broadcast_to(a, extents))
         joined.append(np.concatenate(full, axis=axis))
     return Affine(*joined)
+
+
+def _embedded(gauges: Mapping[int, Affine], sizes: list[int], axis: int) -> Affine:
+    """The parts' affines side by side; a part without any has the identity."""
+    extents = list(np.broadcast_shapes(*(_without(g.extents, axis) for g in gauges.values())))
+    extents[axis] = sum(sizes)
+    scale, shift = np.ones(extents), np.zeros(extents)
+    ends = np.cumsum(sizes)
+    for i, gauge in gauges.items():
+        part = (slice(None),) * axis + (slice(int(ends[i]) - sizes[i], int(ends[i])),)
+        scale[part], shift[part] = gauge.scale, gauge.shift
+    return Affine(scale, shift)
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
