@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import onnx
 import onnx_ir as ir
@@ -13,13 +13,16 @@ _STORED = 1024  # bytes: no shape depends on larger tensors, which are left out 
 _DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
 
 
-def bare_proto(model: ir.Model, extent: int | None = None) -> onnx.ModelProto:
+def bare_proto(
+    model: ir.Model, known: Mapping[ir.Value, Dims], extent: int | None = None
+) -> onnx.ModelProto:
     """The model with its large tensors declared as inputs, and inner shapes left to be found.
 
     Shapes of custom operators' outputs stay, as nobody else knows them.
 
     Args:
         model: is not changed.
+        known: what is known of the inputs beyond what they declare.
         extent: for each open dimension of the inputs, the batch excepted, which becomes 2; None
             leaves them open.
     """
@@ -30,7 +33,7 @@ def bare_proto(model: ir.Model, extent: int | None = None) -> onnx.ModelProto:
     graph.name = model.graph.name or "graph"
     symbols: dict[str, int] = {}
     for value in model.graph.inputs:
-        dims = dims_of_shape(value.shape)
+        dims = known.get(value, dims_of_shape(value.shape))
         filled = dims if dims is None or extent is None else _filled(dims, extent, symbols)
         graph.input.append(_info(value, filled))
     for value in model.graph.outputs:

@@ -140,7 +140,7 @@ class Facts:
     def concrete_dims(self, extent: int) -> dict[ir.Value, tuple[int, ...]]:
         """Shapes of all values when each open dimension of the inputs is `extent`."""
         if extent not in self._concrete:
-            self._concrete[extent] = concrete_dims(self.model, extent)
+            self._concrete[extent] = concrete_dims(self.model, self._dims, extent)
         return self._concrete[extent]
 
     def learn_node(self, node: ir.Node, after: ir.Node) -> None:

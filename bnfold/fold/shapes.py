@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import onnx
 import onnx_ir as ir
@@ -22,9 +22,11 @@ _SAME_RANK = frozenset(
 )
 
 
-def concrete_dims(model: ir.Model, extent: int) -> dict[ir.Value, tuple[int, ...]]:
+def concrete_dims(
+    model: ir.Model, known: Mapping[ir.Value, Dims], extent: int
+) -> dict[ir.Value, tuple[int, ...]]:
     """The shape of every value when each open dimension of the inputs is `extent`, the batch 2."""
-    dims, _ = _inferred(model, extent)
+    dims, _ = _inferred(model, known, extent)
     return {
         value: tuple(d for d in shape if isinstance(d, int))
         for value, shape in dims.items()
@@ -41,12 +43,19 @@ def infer(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.Data
     only where inference has no answer (a custom operator's output).
     """
     found = _declared(model)
-    dims, dtypes = _inferred(model)
+    dims, dtypes = _inferred(model, {})
+    _settle(model, found, dims)
+    if any(found.get(value) != dims_of_shape(value.shape) for value in model.graph.inputs):
+        dims, dtypes = _inferred(model, found)  # weights told more of the inputs than they declare
+        _settle(model, found, dims)
+    return found, dtypes
+
+
+def _settle(model: ir.Model, found: dict[ir.Value, Dims], dims: Mapping[ir.Value, Dims]) -> None:
     found.update(dims)
     for graph in model.graphs():
         _complete(graph, found)
         pin(graph, found)
-    return found, dtypes
 
 
 def _values(graph: ir.Graph) -> Iterator[ir.Value]:
@@ -68,11 +77,11 @@ def _declared(model: ir.Model) -> dict[ir.Value, Dims]:
 
 
 def _inferred(
-    model: ir.Model, extent: int | None = None
+    model: ir.Model, known: Mapping[ir.Value, Dims], extent: int | None = None
 ) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
     """What `onnx.shape_inference` finds, for the graph without its large tensors."""
     try:
-        proto = onnx.shape_inference.infer_shapes(bare_proto(model, extent), data_prop=True)
+        proto = onnx.shape_inference.infer_shapes(bare_proto(model, known, extent), data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
         return {}, {}  # only less is known: rules that need a shape refuse
     infos = list(_named_types(proto.graph))

@@ -214,3 +214,26 @@ def test_maximum_with_a_constant_lets_no_negative_scale_pass() -> None:
         {"w": weight(2, 3, 1, 1), "zero": np.zeros((), np.float32), **norm("p", 3, signs=True)},
     )
     assert "negative-scale" in verdicts(fold_checked(built, x=(2, 3, 4, 5)))["bn"]
+
+
+def test_rank_that_a_conv_tells_reaches_every_value() -> None:
+    """Past an Add and a Resize too, where the input declares no shape at all."""
+    built = model(
+        """(float x) => (float y) {
+            a = Conv(x, w)
+            r = Relu(a)
+            c = Conv<pads = [1, 1, 1, 1]>(r, w2)
+            s = Add(c, x)
+            d = Resize<mode = "nearest">(s, , scales)
+            [bn] y = BN(d, p)
+        }""",
+        {
+            "w": weight(4, 4, 1, 1),
+            "w2": weight(4, 4, 3, 3),
+            "scales": np.array([1, 1, 2, 2], np.float32),
+            **norm("p", 4),
+        },
+    )
+    built.graph.input[0].type.tensor_type.ClearField("shape")
+    built.graph.output[0].type.tensor_type.ClearField("shape")
+    assert "rank-unknown" not in verdicts(fold_checked(built, x=(2, 4, 3, 3)))["bn"]
