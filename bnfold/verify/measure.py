@@ -17,7 +17,7 @@ ratio exceeds 1 for a correct model too. Hence two corrections, which vanish as 
 
 with C = 1 and n elements for an output; with C channels and n rows of batches for a channel.
 The first is the chi-squared bound for the largest of C means of n squares. K, the floor and the
-risk were chosen from measurements: `docs/verification.md`, made by `benchmarks/factor.py`.
+risk were chosen from measurements: `docs/verification.md`, made by `benchmarks.factor`.
 """
 
 from __future__ import annotations

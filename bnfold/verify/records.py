@@ -171,7 +171,8 @@ ROW_TITLES = ("output", "level", "original", "other", "ratio", "worst channel", 
 def _cells(row: OutputRow) -> tuple[str, ...]:
     channel = ""
     if row.channel_ratio is not None and row.worst_channel is not None:
-        channel = f"{row.worst_channel}: {row.channel_ratio:.2g}"
+        axis = "" if row.channel_axis == 1 else f" of axis {row.channel_axis}"
+        channel = f"{row.worst_channel}{axis}: {row.channel_ratio:.3g}"
     verdict = ("ok" if row.is_within else "OFF") if row.is_judged else ""
     return (
         row.name,

@@ -53,8 +53,8 @@ def _difference(row: OutputRow) -> str:
     if row.ratio > K or row.channel_ratio is None:
         return f"output {row.name!r} is off by {row.ratio:.3g} {times}"
     return (
-        f"output {row.name!r} is off by {row.channel_ratio:.3g} {times} in channel "
-        f"{row.worst_channel}"
+        f"output {row.name!r} is off by {row.channel_ratio:.3g} {times} "
+        f"at index {row.worst_channel} of axis {row.channel_axis}"
     )
 
 
