@@ -14,7 +14,16 @@ from onnx import TensorProto, helper
 from bnfold.errors import ModelError
 from tests.fold.property.builder import Array, Builder, NotApplicableError
 from tests.fold.property.choices import Choices, Drawn, Seeded
-from tests.fold.property.motifs import affine, join, layout, linear, pointwise, pooling, scopes
+from tests.fold.property.motifs import (
+    affine,
+    compound,
+    join,
+    layout,
+    linear,
+    pointwise,
+    pooling,
+    scopes,
+)
 from tests.fold.property.oracle import run_float64
 
 Motif = Callable[[Builder, str], str]
@@ -26,6 +35,7 @@ MOTIFS: list[tuple[int, Motif]] = [
     *layout.MOTIFS,
     *join.MOTIFS,
     *scopes.MOTIFS,
+    *compound.MOTIFS,
 ]
 _ANY_RANK = {motif for _, motif in pointwise.MOTIFS if motif is not pointwise.prelu}
 _OPSETS = [18, 13, 11, 21, 9, 7, 15, 17, 10, 12, 14, 19, 20, 22, 8]

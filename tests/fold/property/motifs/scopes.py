@@ -27,18 +27,53 @@ def conditional(b: Builder, x: str) -> str:
     return output
 
 
+def loop(b: Builder, x: str) -> str:
+    """A Loop that works on x a few times over; its body reads constants around it."""
+    if b.parent is not None or len(b.shape(x)) not in (3, 4, 5):
+        raise NotApplicableError("only in the main graph")
+    trips = b.store(np.array(b.choices.between(1, 2)), "trips")
+    inner = b.inner()
+    carried, step, going = b.name("carried"), b.name("step"), b.name("going")
+    inner.samples[carried] = b.sample(x)
+    y = _steps(inner, carried)
+    last = inner.sample(y)
+    for _ in range(int(b.sample(trips)) - 1):
+        last = np.full_like(last, np.nan)  # only its shape is known from here on
+    kept = inner.name("kept")
+    inner.nodes.append(helper.make_node("Identity", [going], [kept]))
+    inputs = [
+        helper.make_tensor_value_info(step, onnx.TensorProto.INT64, []),
+        helper.make_tensor_value_info(going, onnx.TensorProto.BOOL, []),
+        helper.make_tensor_value_info(carried, b.dtype, None),
+    ]
+    outputs = [
+        helper.make_tensor_value_info(kept, onnx.TensorProto.BOOL, []),
+        helper.make_tensor_value_info(y, b.dtype, None),
+    ]
+    body = helper.make_graph(inner.nodes, b.name("body"), inputs, outputs, inner.initializers)
+    output = b.name("loop")
+    b.nodes.append(
+        helper.make_node("Loop", [trips, "", x], [output], name=b.name("n_loop"), body=body)
+    )
+    b.samples[output] = last
+    return output
+
+
+def _steps(inner: Builder, x: str) -> str:
+    y = x
+    for _ in range(inner.choices.between(1, 3)):
+        y = inner.choices.of([batch_norm, pointwise, relu, depthwise, decomposed, same])(inner, y)
+    if inner.shape(y) != inner.shape(x) or inner.overridable:
+        raise NotApplicableError("the shape changed, or a constant can be overridden")
+    return y
+
+
 def _body(b: Builder, x: str) -> onnx.GraphProto:
     inner = b.inner()
-    y = x
-    for _ in range(b.choices.between(1, 3)):
-        y = b.choices.of([batch_norm, pointwise, relu, depthwise, decomposed, same])(inner, y)
-    if inner.shape(y) != b.shape(x):
-        raise NotApplicableError("the shape changed")
+    y = _steps(inner, x)
     b.samples.setdefault("the then branch", inner.sample(y))
     output = helper.make_tensor_value_info(y, b.dtype, None)
-    if inner.overridable:
-        raise NotApplicableError("bodies have no overridable constants")
     return helper.make_graph(inner.nodes, b.name("body"), [], [output], inner.initializers)
 
 
-MOTIFS = [(4, conditional)]
+MOTIFS = [(4, conditional), (2, loop)]
