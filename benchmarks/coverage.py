@@ -2,9 +2,9 @@
 
     python -m benchmarks.coverage                    # remakes the table in README.md
     python -m benchmarks.coverage --no-readme --tool bnfold --only crepe
-    python -m benchmarks.coverage --tools-python /tmp/tools/bin/python
+    python -m benchmarks.coverage --tools-python other-environment/bin/python
 
-Tools come from `pip install bnfold[benchmarks]`, here or in the environment of `--tools-python`.
+The other tools are installed by pip into an environment of their own, outside the repository.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from benchmarks.insert_table import insert
 from benchmarks.judge import difference, work_of_model, work_of_operators
 from benchmarks.motifs import GROUPS, Motif
 from benchmarks.optimizers import TOOLS
+from benchmarks.packages import environment
 from benchmarks.worker import Worker
 
 _ROOT = Path(__file__).resolve().parents[1]
 _DETAILS = Path(__file__).with_name("coverage.md")
+_TOOLS = Path(__file__).with_name("tools.txt")
 
 BEST, LEFT, WRONG, FAILED = "best", "left over", "wrong", "failed"
 
@@ -133,17 +135,22 @@ def _selected(only: Sequence[str]) -> Iterator[Motif]:
 def main() -> int:
     """Measures, writes the tables, and answers 1 where bnfold itself was ever wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--tools-python", default=sys.executable, metavar="PYTHON")
+    parser.add_argument("--tools-python", metavar="PYTHON", help="one that has the other tools")
     parser.add_argument("--tool", action="append", choices=list(TOOLS), help="only this one")
     parser.add_argument("--only", action="append", default=[], help="a group, or part of a name")
     parser.add_argument("--no-readme", action="store_true", help="print, and write nothing")
     options = parser.parse_args()
     motifs = list(_selected(options.only))
     columns = []
-    for tool in options.tool or TOOLS:
+    tools = options.tool or list(TOOLS)
+    python = options.tools_python or sys.executable
+    if not options.tools_python and not all(tool.startswith("bnfold") for tool in tools):
+        found = environment(_TOOLS, Path(tempfile.gettempdir(), "bnfold-tools"))
+        python = python if found is None else str(found)
+    for tool in tools:
         own = tool.startswith("bnfold")
         print(f"{tool} ...", file=sys.stderr, flush=True)
-        columns.append(measure(tool, sys.executable if own else options.tools_python, motifs))
+        columns.append(measure(tool, sys.executable if own else python, motifs))
     table = summary(columns, motifs)
     if options.no_readme:
         print(details(columns, motifs))

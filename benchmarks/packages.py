@@ -1,9 +1,11 @@
-"""Packages of the index, unpacked into a folder without being installed, by pip alone."""
+"""Packages of the index in folders outside this environment, fetched by pip alone."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import venv
+import zlib
 from pathlib import Path
 
 
@@ -24,3 +26,25 @@ def fetch(requirement: str, folder: Path) -> Path | None:
         print(f"{requirement}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return None
     return target
+
+
+def environment(requirements: Path, folder: Path) -> Path | None:
+    """The Python of a virtual environment that holds them, made once; None where pip cannot.
+
+    Args:
+        requirements: a file of pinned packages; another content makes another environment.
+        folder: where environments are kept.
+    """
+    content = requirements.read_bytes()
+    python = folder / f"tools-{zlib.crc32(content):08x}" / "bin" / "python"
+    installed = python.parent.parent / "installed"
+    if installed.exists():
+        return python
+    print(f"setting up {python.parent.parent} ...", file=sys.stderr, flush=True)
+    venv.create(python.parent.parent, with_pip=True, clear=True)
+    command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    done = subprocess.run([*command, "-r", str(requirements)], check=False)
+    if done.returncode != 0:
+        return None
+    installed.touch()
+    return python
