@@ -138,8 +138,8 @@ class Search:
     def _bias(self, source: Source) -> Iterator[Plan]:
         """s (x @ W) + t = x @ (W s) + t: behind a MatMul, the batch norm becomes its bias."""
         x = source.node.inputs[source.index]
-        if not source.is_batch_norm or x is None:
-            return
+        if not source.is_batch_norm or x is None or self._facts.opset() < 7:
+            return  # before opset 7 an Add broadcasts only along axes that it names
         found = self._backward(source, source.affine.only_scale())
         if isinstance(found, Refusal) or not all(is_op(n, "MatMul") for n in found.absorbers):
             return

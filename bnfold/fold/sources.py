@@ -66,8 +66,7 @@ def _batch_norm(node: ir.Node, facts: Facts) -> Source | Refusal:
     parameters: list[Array] = []
     for index, name in enumerate(("scale", "bias", "mean", "variance"), start=1):
         value = input_of(node, index)
-        constant = facts.constant(value)
-        constant = facts.dequantized(value) if constant is None else constant
+        constant = _constant(value, facts)
         if constant is None:
             overridable = value is not None and value.is_initializer()
             return Refusal(
@@ -131,7 +130,7 @@ def _normalised(
 
 
 def _arithmetic(node: ir.Node, facts: Facts) -> Source | None:
-    first, second = (facts.constant(value) for value in node.inputs)
+    first, second = (_constant(value, facts) for value in node.inputs)
     if (first is None) == (second is None):
         return None
     index = 0 if first is None else 1
@@ -141,11 +140,19 @@ def _arithmetic(node: ir.Node, facts: Facts) -> Source | None:
         return None
     if constant.ndim > len(dims) or all(facts.dtype(v) is None for v in node.inputs if v):
         return None
+    if "axis" in node.attributes:  # opset 6 names the axis where the constant begins
+        behind = len(dims) - attribute_of(node, "axis", 0) % len(dims) - constant.ndim
+        constant = constant.reshape(constant.shape + (1,) * max(0, behind))
     c = constant.reshape((1,) * (len(dims) - constant.ndim) + constant.shape)
     affine = _constant_affine(node.op_type, c, x_is_first=index == 0)
     if affine is None or not affine.fits(dims) or sum(e > 1 for e in affine.extents) > 1:
         return None
     return Source(node, index, affine)
+
+
+def _constant(value: ir.Value | None, facts: Facts) -> Array | None:
+    constant = facts.constant(value)
+    return facts.dequantized(value) if constant is None else constant
 
 
 def _constant_affine(op: str, c: Array, *, x_is_first: bool) -> Affine | None:

@@ -18,6 +18,8 @@ from bnfold.fold.sources import Source, source_of
 
 _NOT_CONSTANT = Refusal("dynamic-operand", "its operands are all computed at run time")
 
+_BROADCASTS = 7  # the opset since which constants need not name the axis they lie along
+
 
 def composed_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """A(B(x)): the node goes and its producer is asked for A after B; or the node takes A over.
@@ -33,6 +35,8 @@ def composed_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -
     demand, own = demands[0], source.affine
     whole = demand.after(own)
     steps = [Step("compose", {source.index: whole}, drops=source.index)]
+    if facts.opset() < _BROADCASTS and not source.is_batch_norm:
+        return steps
     if node.op_type in ("Add", "Sub"):
         addition = _addition(node, source, whole.shift, facts)
         steps.append(Step("compose", {source.index: demand.only_scale()}, nodes=(addition,)))
@@ -58,6 +62,8 @@ def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -
     gauge, own = gauges[source.index], source.affine
     whole = own.after(gauge)
     steps = [Step("compose", {0: whole}, drops=source.index)]
+    if facts.opset() < _BROADCASTS and not source.is_batch_norm:
+        return steps
     if node.op_type in ("Add", "Sub") and np.all(gauge.scale != 0):
         addition = _addition(node, source, whole.shift / gauge.scale, facts)
         steps.append(Step("compose", {0: gauge.only_scale()}, nodes=(addition,)))

@@ -53,7 +53,7 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         return MATMUL_SHIFT
     addend = of_array(np.array(t if side == 1 else t[:, None]), matrix.dtype)
     inputs = (*_operands(node, side, folded), addend)
-    return [Step("matmul-backward", nodes=(NewNode("Gemm", inputs, {}),))]
+    return [Step("matmul-backward", nodes=(NewNode("Gemm", inputs, _of_gemm(facts)),))]
 
 
 def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -92,7 +92,8 @@ def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
         steps = [Step("matmul-forward", {0: passed}, nodes=(NewNode("MatMul", operands),))]
         if gauge.has_shift and len(matrix.shape) == 2 and gauge.rank == 2:
             addend = of_array(np.array(shift), matrix.dtype)
-            steps.append(Step("matmul-forward", nodes=(NewNode("Gemm", (*operands, addend), {}),)))
+            gemm = NewNode("Gemm", (*operands, addend), _of_gemm(facts))
+            steps.append(Step("matmul-forward", nodes=(gemm,)))
         return steps
     return [Step("matmul-carry", {0: Affine(gauge.scale, shift).aligned(out_rank)})]
 
@@ -106,6 +107,11 @@ def _constant_side(node: ir.Node, facts: Facts) -> tuple[int, Exact | None]:
             if matrix is not None and len(matrix.shape) >= 2:
                 return side, matrix
     return 1, None
+
+
+def _of_gemm(facts: Facts) -> dict[str, int]:
+    """The attributes of a Gemm whose C is broadcast: before opset 7 it has to say so."""
+    return {} if facts.opset() >= 7 else {"broadcast": 1}
 
 
 def _operands(node: ir.Node, side: int, matrix: Exact) -> tuple[Operand, ...]:

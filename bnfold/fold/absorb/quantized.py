@@ -229,15 +229,17 @@ def _bias(
         unit = quantized.scale.reshape(-1)
     else:
         x = quantized_scale(node.inputs[0], facts)
-        if stored is not None or x is None or weight.dtypes[0].bitwidth != 8:
+        if x is None:
             return np.array(wanted)
         unit = x * weight.scale.reshape(-1)
     unit = np.broadcast_to(unit, (s.size,)) * np.where(follows == 0, 1.0, np.abs(follows))
-    if wanted.ndim != 1:
-        return Refusal("quantised-bias", "its bias is quantised and not one number per channel")
     steps = wanted / unit
     if np.any(np.abs(steps) > np.iinfo(np.int32).max):
-        return _BIAS_RANGE
+        return _BIAS_RANGE  # of a float bias too: runtimes make it int32 by themselves
+    if constant is not None or weight.dtypes[0].bitwidth != 8:
+        return np.array(wanted)
+    if wanted.ndim != 1:
+        return Refusal("quantised-bias", "its bias is quantised and not one number per channel")
     dtypes = (ir.DataType.INT32, weight.dtypes[1])
     if np.all(unit == unit[0]) and (quantized is None or quantized.axis is None):
         return Quantized(steps, unit[0].reshape(()), np.zeros((), np.int32), None, dtypes)

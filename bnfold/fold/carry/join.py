@@ -16,6 +16,7 @@ from bnfold.fold.sources import Source, source_of
 
 _SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a shift")
 _SIGN = Refusal("negative-scale", "a negative scale would turn its maximum into a minimum")
+_NAMED_AXIS = Refusal("named-axis", "it broadcasts along an axis that it names, as before opset 7")
 _TWICE = Refusal("product-of-both", "both of its factors carry an affine")
 
 
@@ -27,6 +28,8 @@ def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     """
     if isinstance(source_of(node, facts), Source):
         return ()  # one operand is a constant: that is an affine of its own
+    if "axis" in node.attributes:
+        return _NAMED_AXIS
     demand = demands[0]
     count = len(node.inputs)
     branches = [_within(demand, value, facts) for value in node.inputs]
@@ -53,6 +56,8 @@ def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Ans
     """(s x' + t) + (s z' + u) = s (x' + z') + (t + u); a branch without an affine has s = 1."""
     if isinstance(source_of(node, facts), Source):
         return ()
+    if "axis" in node.attributes:
+        return _NAMED_AXIS
     rank = facts.rank(node.outputs[0])
     if rank is None:
         return Refusal("rank-unknown", "the rank of its output is not known")
@@ -76,6 +81,8 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     """s (x * z) = (s x) * z, into one factor; of x / z, into x."""
     if isinstance(source_of(node, facts), Source):
         return ()
+    if "axis" in node.attributes:
+        return _NAMED_AXIS
     if demands[0].has_shift:
         return _SHIFT
     steps = []
@@ -92,6 +99,8 @@ def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) ->
     """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); of x / z, for x alone."""
     if isinstance(source_of(node, facts), Source):
         return ()
+    if "axis" in node.attributes:
+        return _NAMED_AXIS
     rank = facts.rank(node.outputs[0])
     if rank is None:
         return Refusal("rank-unknown", "the rank of its output is not known")

@@ -12,6 +12,8 @@ from bnfold.fold.affine import Affine, Array, Dims
 from bnfold.fold.graph import Facts, attribute_of
 from bnfold.fold.plan import Answer, Refusal, Rule, Step
 
+Extent = int | str | None
+
 _MIXED = Refusal(
     "reshape-mixes",
     "it merges the channels with an axis whose size is not known",
@@ -102,7 +104,10 @@ def _regrouped(array: Array, here: Dims, there: Dims) -> Array | None:
             continue
         own, other = [here[i] for i in ours], [there[i] for i in theirs]
         if not all(isinstance(d, int) for d in (*own, *other)):
-            return None
+            repeated = _repeated(array, ours, own, other)
+            if repeated is None:
+                return None
+            array, own, other = repeated
         if math.prod(own) != math.prod(other):  # type: ignore[arg-type]
             return None
         pieces.append((ours, theirs, tuple(own)))  # type: ignore[arg-type]
@@ -113,6 +118,36 @@ def _regrouped(array: Array, here: Dims, there: Dims) -> Array | None:
         for i, dim in zip(ours, own_dims, strict=True):
             full[i] = dim
     return np.broadcast_to(array, full).reshape(shape)
+
+
+def _repeated(
+    array: Array, ours: range, own: Sequence[Extent], other: Sequence[Extent]
+) -> tuple[Array, list[Extent], list[Extent]] | None:
+    """The array where a group's outer sizes are open: it repeats itself along the inner ones.
+
+    What varies along inner axes of `own`, p numbers in all, is a function of the position modulo p.
+    So it is along inner axes of `other` with q numbers, where p divides q.
+    """
+    first = next(i for i in ours if array.shape[i] > 1)
+    inner = [d for d in own[first - ours.start :] if isinstance(d, int)]
+    if len(inner) != ours.stop - first:
+        return None
+    before, behind = array.shape[: ours.start], array.shape[ours.stop :]
+    full = (*array.shape[:first], *inner, *behind)
+    period, ones = math.prod(inner), (1,) * (len(ours) - 1)
+    flat = np.broadcast_to(array, full).reshape((*before, *ones, period, *behind))
+    count = 1
+    for k in reversed(range(len(other))):
+        dim = other[k]
+        if not isinstance(dim, int):
+            return None
+        count *= dim
+        if count > 0 and count % period == 0:
+            times = np.tile(
+                flat, (*(1 for _ in before), *ones, count // period, *(1 for _ in behind))
+            )
+            return times, [*ones, count], [*(1 for _ in other[:k]), *other[k:]]
+    return None
 
 
 def _groups(here: Dims, there: Dims) -> list[tuple[range, range]]:

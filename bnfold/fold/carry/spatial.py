@@ -160,8 +160,14 @@ def _constant_pad(
     x = node.inputs[0]
     dtype = None if x is None else facts.dtype(x)
     pads = input_of(node, 1)
-    if pads is None or dtype is None:
-        return _VALUE  # opset < 11 keeps the value in an attribute, rounded to float32
+    if dtype is None:
+        return _VALUE
+    if pads is None:  # opset < 11 keeps the value in an attribute
+        attributes = {name: attribute_of(node, name, None) for name in node.attributes}
+        attributes["value"] = float(wanted[0])
+        if dtype == ir.DataType.DOUBLE and np.float32(wanted[0]) != wanted[0]:
+            return _VALUE  # which is a float32 number
+        return [Step("pad", {0: passed}, nodes=(NewNode("Pad", (x,), attributes),))]
     value = of_array(np.array(wanted[0]), dtype)
     rest = tuple(node.inputs[3:])
     return [Step("pad", {0: passed}, nodes=(NewNode("Pad", (x, pads, value, *rest)),))]

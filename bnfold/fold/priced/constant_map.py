@@ -57,7 +57,7 @@ def _mapped(
 ) -> Answer:
     dims = facts.dims(node.inputs[0])
     size = [d for d in (dims or ())[2:] if isinstance(d, int)]
-    if dims is None or len(size) != len(dims) - 2:
+    if dims is None or len(size) != len(dims) - 2 or facts.opset() < 7:
         return dynamic
     stored = input_of(node, 2)
     bias = None if stored is None else facts.exact(stored)
