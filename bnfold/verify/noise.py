@@ -18,6 +18,8 @@ from bnfold.verify.signature import Array
 MOVED = 1 / 12
 """Gives the variance of one correct rounding, 1/12 of a squared ulp."""
 
+_BLOCK = 1 << 20  # elements drawn at one time, for the memory's sake
+
 _TAKE_WEIGHTS = frozenset(
     {"Add", "BatchNormalization", "Conv", "ConvTranspose", "DequantizeLinear", "Div", "Gemm"}
     | {"GRU", "InstanceNormalization", "LSTM", "LayerNormalization", "MatMul", "Mul", "PRelu"}
@@ -37,12 +39,16 @@ def neighbouring_weights(model: ir.Model, seed: tuple[int, ...]) -> Iterator[tup
 def rounded_again(weight: Array, rng: np.random.Generator) -> Array:
     """A copy with some elements one ulp up or down; zeros and numbers that are not finite stay."""
     moved = np.array(weight, order="C", copy=True)
-    integers = moved.reshape(-1).view(f"i{moved.dtype.itemsize}")
-    draw = rng.random(integers.shape, dtype=np.float32)
-    step = (draw < MOVED / 2).astype(integers.dtype) - (draw > 1 - MOVED / 2).astype(integers.dtype)
-    values = moved.reshape(-1).astype(np.float64)
-    step[~np.isfinite(values) | (values == 0)] = 0
-    integers += step  # the integer behind a float counts its magnitude in ulp
+    flat = moved.reshape(-1)
+    integers = flat.view(f"i{moved.dtype.itemsize}")  # counts a float's magnitude in ulp
+    for start in range(0, flat.size, _BLOCK):
+        draw = rng.random(min(_BLOCK, flat.size - start), dtype=np.float32)
+        chosen = np.flatnonzero(draw < MOVED)
+        up = draw[chosen] < MOVED / 2
+        chosen += start
+        values = flat[chosen].astype(np.float64)
+        movable = np.isfinite(values) & (values != 0)
+        integers[chosen[movable]] += np.where(up[movable], 1, -1).astype(integers.dtype)
     return moved
 
 
