@@ -156,3 +156,70 @@ def test_a_bias_that_runtimes_would_quantise_out_of_range_is_refused() -> None:
     )
     (decision,) = bnfold.fold(model).ledger.decisions
     assert "bias-range" in [refusal.code for refusal in decision.refusals]
+
+
+_X = "(float[N,3,H,W] x) => (float[N,4,P,Q] y)"
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("its type by a CastLike", "u = CastLike(c, a) y = Mul(a, u)"),
+        (
+            "one extent of its shape by a Gather",
+            """h = Shape(a) i = Gather(h, one) e = ConstantOfShape<value=float[1]{2.5}>(i)
+            y = BatchNormalization(a, e, e, e, e)""",
+        ),
+        (
+            "one extent of its shape by a Slice",
+            "h = Shape(a) i = Slice(h, one, two) e = Expand(half, i) "
+            "y = BatchNormalization(a, e, e, e, e)",
+        ),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_constant_needs_nothing_of_the_conv_but(name: str, body: str) -> None:
+    """What reads the Conv's output for that alone does not see that the values change."""
+    model = _model(
+        f"{_X} {{ a = Conv(x, w, b) {body} }}",
+        opset=19,
+        c=np.arange(1, 5).reshape(4, 1, 1),
+        one=np.array([1]),
+        two=np.array([2]),
+        half=np.array(0.5),
+    )
+    assert _folded(model, x=_image(2, 3, 6, 6)) == ["Conv"], name
+
+
+def test_an_open_extent_of_a_shape_is_no_constant() -> None:
+    """The batch is known only at run time."""
+    model = _model(
+        f"{_X} {{ a = Conv(x, w, b) h = Shape(a) i = Gather(h, zero) c = Cast<to=1>(i) "
+        "y = Mul(a, c) }",
+        zero=np.array([0]),
+    )
+    assert _folded(model, x=_image(2, 3, 6, 6)) == ["Cast", "Conv", "Gather", "Mul", "Shape"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "q = ReduceL2(w, axes) r = Div(w, q) k = Mul(r, g)",
+        "q = ReduceMean(w, axes) k = Sub(w, q)",
+        "k, rest = Split<axis=0>(both, halves)",
+        "q = MatMul(left, right) k = Reshape(q, shape)",
+    ],
+)
+def test_a_weight_may_be_any_computation_over_constants(body: str) -> None:
+    """Weight normalisation, weight standardisation, parts and products of stored tensors."""
+    model = _model(
+        f"{_X} {{ {body} a = Conv(x, k, b) y = BatchNormalization(a, s, t, m, v) }}",
+        axes=np.array([1, 2, 3]),
+        g=_image(4, 1, 1, 1),
+        both=_image(8, 3, 3, 3),
+        halves=np.array([4, 4]),
+        left=_image(4, 5),
+        right=_image(5, 27),
+        shape=np.array([4, 3, 3, 3]),
+    )
+    assert _folded(model, x=_image(2, 3, 6, 6)) == ["Conv"]

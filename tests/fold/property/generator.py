@@ -25,6 +25,7 @@ from tests.fold.property.motifs import (
     scopes,
 )
 from tests.fold.property.oracle import run_float64
+from tests.fold.property.outline import outlined
 
 Motif = Callable[[Builder, str], str]
 MOTIFS: list[tuple[int, Motif]] = [
@@ -92,6 +93,8 @@ def random_case(choices: Choices, *, most: int = 9) -> Case:
     for _ in range(choices.between(2, most)):
         _grow(b)
     model = _model(b, inputs)
+    if choices.chance(8):
+        model = outlined(model, choices)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

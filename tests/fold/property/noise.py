@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -13,7 +15,7 @@ _ROUNDING = {
     onnx.TensorProto.BFLOAT16: 2.0**-8,
     onnx.TensorProto.DOUBLE: 2.0**-53,
 }
-_SIZED = ("Resize", "Upsample")  # their constants are factors, on which shapes depend
+_FACTORS = (0.5, 1.0, 1.5, 2.0)  # of Resize and Upsample: shapes depend on them
 _SMALLEST = {
     onnx.TensorProto.FLOAT: 2.0**-149,
     onnx.TensorProto.FLOAT16: 2.0**-24,
@@ -31,6 +33,8 @@ def perturbed(model: onnx.ModelProto, seed: int) -> onnx.ModelProto:
     moved.CopyFrom(model)
     random = np.random.default_rng(seed)
     _perturb(moved.graph, random)
+    for function in moved.functions:
+        _perturb_nodes(function.node, random)
     return moved
 
 
@@ -41,11 +45,13 @@ def coarsest_rounding(model: onnx.ModelProto) -> float:
 
 
 def _perturb(graph: onnx.GraphProto, random: np.random.Generator) -> None:
-    sizes = {n for node in graph.node if node.op_type in _SIZED for n in node.input[1:]}
     for tensor in graph.initializer:
-        if tensor.name not in sizes:
-            _move(tensor, random)
-    for node in graph.node:
+        _move(tensor, random)
+    _perturb_nodes(graph.node, random)
+
+
+def _perturb_nodes(nodes: Iterable[onnx.NodeProto], random: np.random.Generator) -> None:
+    for node in nodes:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.TENSOR and node.op_type == "Constant":
                 _move(attribute.t, random)
@@ -57,6 +63,8 @@ def _move(tensor: onnx.TensorProto, random: np.random.Generator) -> None:
     if tensor.data_type not in _ROUNDING:
         return
     values = ir.serde.deserialize_tensor(tensor).numpy().astype(np.float64)
+    if values.ndim == 1 and np.all(np.isin(values, _FACTORS)):
+        return
     signs = random.choice([-1.0, 1.0], values.shape) * random.uniform(0.5, 1, values.shape)
     with np.errstate(invalid="ignore"):
         step = np.maximum(np.abs(values) * _ROUNDING[tensor.data_type], _SMALLEST[tensor.data_type])

@@ -45,7 +45,7 @@ def test_fresh_names_keep_clear_of_bodies() -> None:
         W,
     )
     result = fold_checked_with_condition(built)
-    names = [name for node in all_nodes(result.graph) for name in node.output]
+    names = [name for node in all_nodes(result.graph.node, {}) for name in node.output]
     names += [tensor.name for tensor in result.graph.initializer]
     assert len(names) == len(set(names))
 
