@@ -38,13 +38,10 @@ format: $(STAMP) ## let ruff put the code in order
 	@$(BIN)/ruff format .
 
 bench: $(STAMP) ## measure again every generated table and figure (takes an hour)
-	@echo "Installing the tools that bnfold is compared with ..."
-	@$(PIP) -e '.[dev,benchmarks]'
 	@echo "Measuring on this machine; leave it alone while this runs ..."
 	@$(BIN)/python -m benchmarks
 
 constraints: $(STAMP) ## write the versions now in .venv to constraints.txt
-	@$(PIP) -e '.[dev,benchmarks]'
 	@sed -n '/^#/p' constraints.txt > constraints.new
 	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//' >> constraints.new
 	@mv constraints.new constraints.txt
