@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import onnx_ir as ir
 
 from bnfold.fold.exact import Exact
-from bnfold.fold.graph import Facts
+from bnfold.fold.graph import Facts, is_op
 from bnfold.fold.names import Names
 from bnfold.fold.plan import NewNode, Operand, Plan
 
@@ -221,7 +221,9 @@ class Engine:
             return
         facts = self._facts
         if producer.graph is None or not (
-            facts.is_constant(value) or facts.dequantized(value) is not None
+            facts.is_constant(value)
+            or facts.dequantized(value) is not None
+            or is_op(producer, "Shape")
         ):
             return
         if any(v.uses() or v.is_graph_output() for v in producer.outputs):

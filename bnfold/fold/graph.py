@@ -24,10 +24,13 @@ FLOATS = frozenset(
 DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
 _SHAPE_ONLY = frozenset(("Shape", "Size"))
 _PURE = frozenset(
-    "Abs Add Cast CastLike Clip Concat ConstantOfShape Div Equal Exp Expand Flatten Floor "
-    "Gather Greater Identity Less Log Max Min Mul Neg Not Pow Range Reciprocal ReduceProd "
-    "ReduceSum Reshape Sigmoid Slice Softplus Sqrt Squeeze Sub Sum Tanh Tile Transpose "
-    "Unsqueeze Where".split()
+    "Abs Add And ArgMax ArgMin Cast CastLike Ceil Clip Concat ConstantOfShape CumSum Div Einsum "
+    "Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual "
+    "Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log LpNormalization MatMul Max Mean Min Mod "
+    "Mul Neg Not OneHot Or Pad Pow Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum "
+    "ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu "
+    "Reshape Round ScatterElements ScatterND Sigmoid Sign Size Slice Softmax Softplus Split Sqrt "
+    "Squeeze Sub Sum Tanh Tile Transpose Trilu Unsqueeze Where Xor".split()
 )
 _LARGEST_COMPUTED = 1 << 24  # elements of a constant that is computed and not stored
 
@@ -92,8 +95,16 @@ class Facts:
         """
         if value is None:
             return None
-        if value not in self._constants:
-            self._constants[value] = self._find_constant(value)
+        pending = [value]  # a walk of our own, as chains are longer than Python's stack
+        while pending:
+            known = pending[-1] in self._constants
+            source = None if known else self._unknown_source(pending[-1])
+            if source is not None:
+                pending.append(source)
+            elif not known:
+                self._constants[pending[-1]] = self._find_constant(pending[-1])
+            else:
+                pending.pop()
         return self._constants[value]
 
     def is_constant(self, value: ir.Value | None) -> bool:
@@ -172,6 +183,16 @@ class Facts:
             return None if attribute is None else attribute.as_tensor()
         return None
 
+    def _unknown_source(self, value: ir.Value) -> ir.Value | None:
+        """An input that the value is computed from and that was not looked at yet."""
+        node = value.producer()
+        if node is None or not is_op(node, *_PURE) or value in self._exact:
+            return None
+        sources = [source for source in node.inputs if source is not None]
+        if any(s in self._constants and self._constants[s] is None for s in sources):
+            return None  # one that is no constant is enough
+        return next((source for source in sources if source not in self._constants), None)
+
     def _find_constant(self, value: ir.Value) -> Constant | None:
         exact = self._exact.get(value)
         if exact is not None:
@@ -187,21 +208,34 @@ class Facts:
             return self._static_shape(node)
         if node.op_type != "Constant" and node.op_type not in _PURE:
             return None
-        return self._compute(node, value)
+        found = self._compute(node, value)
+        return self._part_of_shape(node, value) if found is None else found
 
     def _static_shape(self, node: ir.Node) -> Constant | None:
+        shape = self._extents(node)
+        if shape is None or np.any(shape < 0):
+            return None
+        return shape if node.op_type == "Shape" else np.asarray(np.prod(shape, dtype=np.int64))
+
+    def _extents(self, node: ir.Node) -> Constant | None:
+        """What a Shape or Size looks at, -1 where it is not static."""
         dims = self.dims(node.inputs[0])
         if dims is None:
             return None
         if node.op_type == "Shape":
-            start = attribute_of(node, "start", 0)
-            end = attribute_of(node, "end", None)
-            dims = dims[start:end]
-        extents = [d for d in dims if isinstance(d, int)]
-        if len(extents) != len(dims):
+            dims = dims[attribute_of(node, "start", 0) : attribute_of(node, "end", None)]
+        return np.array([d if isinstance(d, int) else -1 for d in dims], dtype=np.int64)
+
+    def _part_of_shape(self, node: ir.Node, value: ir.Value) -> Constant | None:
+        """A Gather or Slice that takes only static extents of a shape that has others too."""
+        shape = None if node.inputs[0] is None else node.inputs[0].producer()
+        if not is_op(node, "Gather", "Slice") or shape is None or not is_op(shape, "Shape"):
             return None
-        shape = np.array(extents, dtype=np.int64)
-        return shape if node.op_type == "Shape" else np.asarray(np.prod(shape, dtype=np.int64))
+        rest = [self.constant(source) for source in node.inputs[1:]]
+        if any(c is None for c, v in zip(rest, node.inputs[1:], strict=True) if v is not None):
+            return None
+        part = self._run(node, [self._extents(shape), *rest], value)
+        return None if part is None or np.any(part < 0) else part
 
     def _compute(self, node: ir.Node, value: ir.Value) -> Constant | None:
         inputs: list[Constant | None] = []
@@ -284,6 +318,6 @@ def is_op(node: ir.Node | None, *op_types: str) -> bool:
     return node is not None and node.domain in DEFAULT_DOMAINS and node.op_type in op_types
 
 
-def reads_only_shape(node: ir.Node) -> bool:
-    """Whether the node looks at nothing of its input but the shape."""
-    return is_op(node, *_SHAPE_ONLY)
+def reads_no_number(node: ir.Node, index: int) -> bool:
+    """Whether the node looks at nothing of its input but the shape, or the element type."""
+    return is_op(node, *_SHAPE_ONLY) or (index == 1 and is_op(node, "CastLike"))

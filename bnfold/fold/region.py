@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from bnfold.fold.graph import Facts, reads_only_shape
+from bnfold.fold.graph import Facts, reads_no_number
 from bnfold.fold.plan import Plan
 
 
@@ -27,12 +27,7 @@ def region_of(plan: Plan, facts: Facts) -> Region:
     nodes = tuple(sorted(touched, key=facts.order))
     inside = {value for node in nodes for value in node.outputs}
     enters = dict.fromkeys(v for node in nodes for v in _entering(node, inside, facts))
-    leaves = [
-        value
-        for node in nodes
-        for value in node.outputs
-        if _is_read_outside(value, touched)
-    ]
+    leaves = [value for node in nodes for value in node.outputs if _is_read_outside(value, touched)]
     return Region(nodes, tuple(enters), tuple(leaves))
 
 
@@ -63,5 +58,5 @@ def _shape_makers(touched: Collection[ir.Node], facts: Facts) -> set[ir.Node]:
 
 def _is_read_outside(value: ir.Value, inside: Container[ir.Node]) -> bool:
     """Whether somebody sees the value who must not notice the plan; a moved one nobody may see."""
-    outside = (use.node for use in value.uses() if use.node not in inside)
-    return value.is_graph_output() or any(not reads_only_shape(node) for node in outside)
+    outside = (use for use in value.uses() if use.node not in inside)
+    return value.is_graph_output() or any(not reads_no_number(*use) for use in outside)

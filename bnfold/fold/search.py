@@ -18,7 +18,7 @@ import onnx_ir as ir
 from bnfold.fold.affine import Affine, agree, identity
 from bnfold.fold.carry.select import unread_parts
 from bnfold.fold.exact import Exact, of_array
-from bnfold.fold.graph import Facts, describe, is_op, reads_only_shape
+from bnfold.fold.graph import Facts, describe, is_op, reads_no_number
 from bnfold.fold.plan import NewNode, Plan, Refusal, Rule, Step
 from bnfold.fold.sources import Source, source_of
 
@@ -222,7 +222,7 @@ class Search:
             return replace(_OUTPUT, at=f"output '{value.name}'")
         wanted = list(asked.values())
         for node, index in self._facts.readers(value):
-            if (node, index) in asked or reads_only_shape(node):
+            if (node, index) in asked or reads_no_number(node, index):
                 continue
             parts = unread_parts(node, index, self._facts)
             if parts is not None:
@@ -376,12 +376,12 @@ class Search:
                     advice="run shape inference, or export with static dimensions",
                 )
             affines[value] = {(node, index): affine}
-            for reader, _ in self._facts.readers(value):
+            for reader, place in self._facts.readers(value):
                 if reader.graph is not node.graph:
                     return replace(_NESTED, at=describe(reader))
                 if reader in state.steps:
                     return _unequal(reader)
-                if not reads_only_shape(reader):
+                if not reads_no_number(reader, place):
                     pending.add(reader)
         return replace(state, affines=affines, pending=frozenset(pending))
 
