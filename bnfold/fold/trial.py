@@ -121,10 +121,10 @@ def run_region(
         step = None if plan is None else plan.steps.get(node)
         if step is not None and step.removes:
             continue
-        if step is not None and step.drops is not None:
-            source = node.inputs[step.drops]
+        if plan is not None and step is not None and step.drops is not None:
+            source, changed = node.inputs[step.drops], plan.constants.get((node, step.drops))
             assert source is not None
-            run.values[node.outputs[0]] = _array(run.get(source))
+            run.values[node.outputs[0]] = _array(run.get(source) if changed is None else changed)
         elif step is not None and step.nodes is not None:
             _run_new(run, node, step.nodes)
         else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 
+import bnfold
 from tests.fold.property.oracle import kinds_of
 from tests.fold.property.text_models import fold_checked, model, norm, verdicts, weight
 
@@ -237,3 +239,24 @@ def test_rank_that_a_conv_tells_reaches_every_value() -> None:
     built.graph.input[0].type.tensor_type.ClearField("shape")
     built.graph.output[0].type.tensor_type.ClearField("shape")
     assert "rank-unknown" not in verdicts(fold_checked(built, x=(2, 4, 3, 3)))["bn"]
+
+
+def test_batch_norm_of_a_constant_becomes_the_constant() -> None:
+    built = model(
+        "(float[2, 4, 3, 3] x) => (float[2, 4, 3, 3] y) { b = BN(k, p) y = Add(x, b) }",
+        {"k": weight(2, 4, 3, 3), **norm("p", 4, signs=True)},
+    )
+    assert kinds_of(fold_checked(built, x=(2, 4, 3, 3))) == ["Add"]
+
+
+def test_long_chain_of_elementwise_operators_does_not_exhaust_the_stack() -> None:
+    built = model(
+        "(float[2, 4] x) => (float[2, 4] y) { m = Mul(x, k) y = Tanh(m) }", {"k": weight(4)}
+    )
+    last = built.graph.node[1]
+    for i in range(1500):
+        built.graph.node.append(onnx.helper.make_node("Tanh", [last.output[0]], [f"t{i}"]))
+        last = built.graph.node[-1]
+    built.graph.node.append(onnx.helper.make_node("Mul", [last.output[0], "k"], ["scaled"]))
+    built.graph.output[0].name = "scaled"
+    assert kinds_of(bnfold.fold(built)).count("Tanh") == 1501
