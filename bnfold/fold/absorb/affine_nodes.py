@@ -44,7 +44,7 @@ def composed_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -
         multiplication = _multiplication(node, source, whole.scale, facts)
         steps.append(Step("compose", nodes=(multiplication,)))
     elif source.is_batch_norm:
-        steps.extend(_batch_norm(node, whole, facts))
+        steps.extend(batch_norm(node, whole, facts))
     return steps
 
 
@@ -72,7 +72,7 @@ def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -
         multiplication = _multiplication(node, source, whole.scale, facts)
         steps.append(Step("compose", {0: passed}, nodes=(multiplication,)))
     elif source.is_batch_norm:
-        steps.extend(_batch_norm(node, whole, facts))
+        steps.extend(batch_norm(node, whole, facts))
     return steps
 
 
@@ -98,7 +98,7 @@ def _constant(node: ir.Node, index: int, values: Array, facts: Facts) -> Exact:
     return of_array(values, dtype)
 
 
-def _batch_norm(node: ir.Node, whole: Affine, facts: Facts) -> list[Step]:
+def batch_norm(node: ir.Node, whole: Affine, facts: Facts) -> list[Step]:
     """The batch norm with mean 0 and gamma, beta such that it is `whole`.
 
     gamma' / sqrt(var + eps) * x + beta' = S x + T for gamma' = S sqrt(var + eps), beta' = T.

@@ -74,9 +74,9 @@ def composed(first: Kernel, second: Kernel) -> Kernel | None:
 
     Offsets: tap v of the second looks at position `v` of the middle, whose tap u looks at
     `stride1 * v + u` of x. The second pads the middle with zeros, the result pads x: exact if it
-    pads nothing, or if the first makes zeros of zeros, one tap wide and with b1 = 0.
+    pads nothing, or if the first makes zeros of zeros and nothing else, one tap wide and b1 = 0.
     """
-    if second.is_padded and (np.any(first.bias) or not first.is_pointwise):
+    if second.is_padded and (np.any(first.bias) or not first.is_one_tap):
         return None
     if first.channels_out != second.channels_in or len(first.axes) != len(second.axes):
         return None

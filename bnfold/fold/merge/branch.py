@@ -13,6 +13,7 @@ from bnfold.fold.merge.algebra import composed, with_macs
 from bnfold.fold.merge.dense import dense_of
 from bnfold.fold.merge.found import is_private
 from bnfold.fold.merge.kernel import Kernel, diagonal, kernel_of
+from bnfold.fold.merge.padding import pad_kernel
 from bnfold.fold.sources import Source, source_of
 
 _DEEPEST = 6  # operators of one branch
@@ -68,6 +69,8 @@ def _through(way: Way, node: ir.Node, facts: Facts) -> Way | None:
     source = source_of(node, facts)
     if isinstance(source, Source):
         return _through_affine(way, source)
+    if is_op(node, "Pad") and way.kernel is not None:
+        return _behind(pad_kernel(node, way.kernel, facts), way, node, 0)
     own = _own_kernel(node, facts)
     kernel = None if own is None else _after(way, own)
     if kernel is None:
@@ -85,15 +88,21 @@ def _own_kernel(node: ir.Node, facts: Facts) -> Kernel | None:
 
 
 def _through_affine(way: Way, source: Source) -> Way | None:
-    if way.kernel is None:
+    kernel = way.kernel
+    if kernel is None:
         affine = source.affine if way.affine is None else way.affine.after(source.affine)
         return replace(_extended(way, source.node, source.index), affine=affine)
-    below = diagonal(source.affine, way.kernel.channels_in, way.kernel)
-    kernel = None if below is None else composed(below, way.kernel)
-    if kernel is None:
+    below = diagonal(source.affine, kernel.channels_in, kernel)
+    return _behind(below, way, source.node, source.index)
+
+
+def _behind(below: Kernel | None, way: Way, node: ir.Node, index: int) -> Way | None:
+    """The way with one operator more that multiplies nothing."""
+    assert way.kernel is not None
+    whole = None if below is None else composed(below, way.kernel)
+    if whole is None:
         return None
-    kernel = with_macs(kernel, way.kernel.macs)
-    return replace(_extended(way, source.node, source.index), kernel=kernel)
+    return replace(_extended(way, node, index), kernel=with_macs(whole, way.kernel.macs))
 
 
 def _after(way: Way, own: Kernel) -> Kernel | None:

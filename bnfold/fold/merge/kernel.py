@@ -88,9 +88,9 @@ class Kernel:
         return any(axis.is_padded for axis in self.axes)
 
     @property
-    def is_pointwise(self) -> bool:
-        """Whether each position is made of one position of x, none of them padding."""
-        return all(axis.taps == 1 and not axis.is_padded for axis in self.axes)
+    def is_one_tap(self) -> bool:
+        """Whether each position is made of one position of x, or of its padding."""
+        return all(axis.taps == 1 for axis in self.axes)
 
     @property
     def is_enlarging(self) -> bool:

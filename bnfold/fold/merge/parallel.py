@@ -18,13 +18,14 @@ import onnx_ir as ir
 
 from bnfold.fold.affine import Array
 from bnfold.fold.graph import Facts
+from bnfold.fold.merge.affines import affine_merge
 from bnfold.fold.merge.algebra import Sizes, added
 from bnfold.fold.merge.branch import Way, ways_down
 from bnfold.fold.merge.dense import dense_nodes
 from bnfold.fold.merge.found import Merge
+from bnfold.fold.merge.graft import grafted
 from bnfold.fold.merge.kernel import Kernel
-from bnfold.fold.merge.tree import RULE, Leaf, Pruned, SumTree, is_root, pruned, tree_of
-from bnfold.fold.plan import Plan, Step
+from bnfold.fold.merge.tree import Leaf, Pruned, SumTree, is_root, pruned, tree_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def parallel_merge(node: ir.Node, facts: Facts, skipped: Collection[str]) -> Mer
         merge = None if group is None else _merge(group, base, tree, facts)
         if merge is not None:
             return merge
-    return None
+    return affine_merge(tree, ways, facts)
 
 
 def _bases(ways: Iterable[Sequence[Way]]) -> list[ir.Value]:
@@ -155,32 +156,13 @@ def _merge(group: _Group, base: ir.Value, tree: SumTree, facts: Facts) -> Merge 
 
 
 def _as_merge(group: _Group, base: ir.Value, hosting: _Part, left: Pruned, facts: Facts) -> Merge:
-    """Nodes above the host in its branch are passed by, those below and in other branches go."""
     host = hosting.way.host
     assert host is not None
     kernel = _negated(group.kernel) if left.sign < 0 else group.kernel
-    steps = dict(left.steps)
-    for part in group.parts:
-        for node, _ in part.way.nodes:
-            steps[node] = Step(RULE, removes=True)
-    moved = {host.outputs[0]}
-    for node, index in hosting.way.nodes:
-        if node is host:
-            break
-        steps[node] = Step(RULE, drops=index)
-        moved.add(node.outputs[0])
     new = (kernel.as_node(base),) if kernel.axes else dense_nodes(kernel, host, base, facts)
-    steps[host] = Step(RULE, nodes=new)
-    nodes = {node for part in group.parts for node, _ in part.way.nodes}
-    if len(nodes) < len(group.parts) + len(group.biases):
-        nodes |= {leaf.join for leaf in _bare(group)}
-    plan = Plan(steps, {}, left.moved | moved, left.witnesses, RULE)
-    return Merge(plan, host, tuple(sorted(nodes, key=facts.order)))
-
-
-def _bare(group: _Group) -> list[Leaf]:
-    """Leaves that no node of their own computes: x itself, or a constant."""
-    return [*group.biases, *(part.leaf for part in group.parts if not part.way.nodes)]
+    ways = {part.leaf: part.way for part in group.parts}
+    ways |= {leaf: Way(leaf.value) for leaf in group.biases}
+    return grafted(ways, hosting.leaf, host, new, left, facts)
 
 
 def _negated(kernel: Kernel) -> Kernel:

@@ -12,7 +12,7 @@ from bnfold.fold.merge.found import is_private
 from bnfold.fold.plan import NewNode, Step
 
 RULE = "merge-parallel"
-_MOST = 64  # leaves: what keeps a merge from looking at a long sum again and again
+_MOST = 256  # leaves: what keeps a merge from looking at a long sum again and again
 
 
 @dataclass(frozen=True)

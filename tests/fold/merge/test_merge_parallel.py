@@ -320,6 +320,39 @@ def test_only_constants_per_channel_are_biases(
     assert [op.replace("Sum", "Add") for op in folded.operators] == operators
 
 
+@pytest.mark.parametrize(
+    ("pad", "opset"),
+    [
+        ("Pad<pads = [0, 0, 1, 1, 0, 0, 1, 1]>(x)", 9),
+        ("Pad(x, pads)", 11),
+        ("Pad(x, pads, zero)", 13),
+        ("Pad(x, few, , axes)", 18),
+    ],
+)
+def test_zeros_around_a_branch_are_padding(pad: str, opset: int) -> None:
+    """As frameworks write it that know no padded Conv."""
+    body = f"p = {pad} a = Conv(p, aw, ab) c = Conv(x, cw) y = Add(a, c)"
+    constants = AB | {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "zero": np.array(0, np.float32)}
+    constants |= {"few": np.array([1, 1, 1, 1]), "axes": np.array([2, -1])}
+    folded = merged(_image(body), constants, opset=opset, x=(1, 3, 4, 5))
+    assert folded.operators == ["Conv"]
+    assert folded.attribute("Conv", "pads") == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "pad",
+    ["Pad(x, pads, one)", 'Pad<mode = "edge">(x, pads)', "Pad(x, crop)", "Pad(x, deep)"],
+)
+def test_other_pads_stay(pad: str) -> None:
+    body = f"p = {pad} a = Conv(p, aw, ab) c = Conv(x, cw) y = Add(a, c)"
+    constants = conv("a", 4, 3, 3, 3) | conv("c", 4, 3, 1, 1) | {"one": np.array(1, np.float32)}
+    constants["pads"] = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+    constants["crop"] = np.array([0, 0, 3, 1, 0, 0, -1, 1])
+    constants["deep"] = np.array([0, 1, 1, 1, 0, -1, 1, 1])
+    folded = merged(_image(body), constants, x=(1, 3, 4, 5))
+    assert folded.operators == ["Pad", "Conv", "Conv", "Add"]
+
+
 def test_a_sum_of_one_conv_and_its_bias() -> None:
     body = "a = Conv(x, cw) y = Sum(k, a)"
     constants = SAME | {"k": bias(4).reshape(4, 1, 1)}

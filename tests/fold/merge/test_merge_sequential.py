@@ -57,7 +57,10 @@ def test_a_pointwise_conv_then_an_unpadded_one(first: str, second: str) -> None:
     assert merged(text, constants, x=(2, 3, 11, 10)).operators == ["Conv"]
 
 
-@pytest.mark.parametrize("first", ["", "<strides = [2, 2]>", "<strides = [1, 3]>"])
+@pytest.mark.parametrize(
+    "first",
+    ["", "<strides = [2, 2]>", "<strides = [1, 3]>", "<pads = [1, 0, 2, 1], strides = [2, 1]>"],
+)
 @pytest.mark.parametrize("size", [(6, 7), (7, 6)])
 def test_a_pointwise_conv_without_a_bias_then_a_padded_one(
     first: str, size: tuple[int, int]
@@ -72,15 +75,15 @@ def test_a_pointwise_conv_without_a_bias_then_a_padded_one(
     ("first", "second", "shape"),
     [
         ("Conv(x, aw, ab)", f"Conv<{PAD}>(a, cw)", (4, 3, 1, 1)),
-        (f"Conv<{PAD}>(x, aw)", f"Conv<{PAD}>(a, cw)", (4, 3, 1, 1)),
+        (f"Conv<{PAD}>(x, aw)", f"Conv<{PAD}>(a, dw)", (4, 3, 3, 3)),
         (f"Conv<{PAD}>(x, aw, ab)", "Conv<pads = [0, 0, 0, 1]>(a, cw)", (4, 3, 1, 1)),
     ],
 )
 def test_padding_that_would_not_be_zero_keeps_both(
     first: str, second: str, shape: tuple[int, ...]
 ) -> None:
-    """A bias, or padding of its own, makes the border of the first other than zero."""
-    constants = conv("a", *shape) | conv("c", 4, 4, 3, 3)
+    """A bias, or taps that reach inside from beyond, make what is outside other than zero."""
+    constants = conv("a", *shape) | conv("c", 4, 4, 3, 3) | conv("d", 4, 4, 1, 1)
     folded = merged(_image(f"a = {first} y = {second}"), constants, x=(1, 3, 5, 5))
     assert folded.operators == ["Conv", "Conv"]
 
