@@ -98,6 +98,12 @@ def summary(columns: Sequence[Column], motifs: Sequence[Motif]) -> str:
         cells = [*best, *(counts[word] for word in (LEFT, WRONG, FAILED))]
         title = f"{column.tool} ({column.version})"
         lines.append(f"| {title} | " + " | ".join(str(cell) for cell in cells) + " |")
+    lines += [
+        "",
+        "*Best*: the tool's result is right, and no more work is left in it than in the best exact "
+        "rewrite; *left over*: it is right, and more is. What each tool makes of each graph is in "
+        "[benchmarks/coverage.md](benchmarks/coverage.md).",
+    ]
     return "\n".join(lines)
 
 

@@ -91,7 +91,6 @@ NETWORKS = (
     Network("diaresnet", "diaresnet50"),
     Network("octresnet", "octresnet50_ad2"),
     Network("resnesta", "resnesta18"),
-    Network("nin_cifar", "nin_cifar10", (3, 32, 32)),
     Network("densenet_cifar", "densenet40_k12_cifar10", (3, 32, 32)),
     Network("wrn_cifar", "wrn16_10_cifar10", (3, 32, 32)),
     Network("unet", "unet_cityscapes", (3, 64, 64), _IMAGE),

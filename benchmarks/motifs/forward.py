@@ -40,6 +40,13 @@ MOTIFS = (
         "Conv",
     ),
     Motif(
+        "bn-conv-padding-out-of-reach",
+        """(float[N,4,8,8] x) => (float[N,5,P,Q] y) { r = Relu(x) a = BN(r, n)
+            y = Conv<pads=[0,0,1,1], strides=[2,2]>(a, w) }""",
+        {"w": (5, 4, 2, 2), "n": Norm(4)},
+        "Relu Conv",
+    ),
+    Motif(
         "scale-padded-conv",
         f"{_IN} {{ a = BN(x, n) y = Conv<pads=[1,1,1,1]>(a, w) }}",
         {"w": (5, 4, 3, 3), "n": Norm(4, shift=False)},

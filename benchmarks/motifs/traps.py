@@ -141,6 +141,20 @@ MOTIFS = (
         "Relu BatchNormalization Conv",
     ),
     Motif(
+        "padding-behind-the-end-is-reached",
+        """(float[N,4,8,8] x) => (float[N,5,P,Q] y) { r = Relu(x) a = BN(r, n)
+            y = Conv<pads=[0,0,1,1], strides=[2,2]>(a, w) }""",
+        {"w": (5, 4, 3, 3), "n": Norm(4)},
+        "Relu BatchNormalization Conv | Relu Conv Add",
+    ),
+    Motif(
+        "indices-of-a-maximum-of-equals",
+        """(float[N,3,8,8] x) => (float[N,4,P,Q] y, int64[N,4,P,Q] z) { a = Conv(x, w, b)
+            c, z = MaxPool<kernel_shape=[2,2], strides=[2,2]>(a) y = Mul(c, k) }""",
+        {**_CONV, "k": np.array([0, 1, 2, 3], dtype=np.float32).reshape(4, 1, 1)},
+        "Conv MaxPool Mul",
+    ),
+    Motif(
         "same-padding-behind-a-shift",
         """(float[N,4,H,W] x) => (float[N,5,P,Q] y) { r = Relu(x) a = BN(r, n)
             y = Conv<auto_pad="SAME_UPPER">(a, w) }""",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.absorb.padding import window_of
+from bnfold.fold.absorb.padding import sees_padding
 from bnfold.fold.affine import Affine, Array
 from bnfold.fold.exact import Exact, of_array, reduced, scaled
 from bnfold.fold.graph import Facts, attribute_of, input_of
@@ -82,8 +82,7 @@ def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
     if isinstance(b, Refusal):
         return b
     folded = scaled(weight, _per_group(s, weight, group))
-    window = window_of(node, weight.shape[2:], facts)
-    if gauges[0].has_shift and window.is_padded:
+    if gauges[0].has_shift and sees_padding(node, weight.shape[2:], facts):
         return conv_map(node, weight, folded, t, facts)
     per_row = _per_group(t, weight, group)
 

@@ -49,6 +49,25 @@ def window_of(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> Window:
     return Window(kernel, strides, dilations, begins, ends)
 
 
+def sees_padding(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> bool:
+    """Whether a Conv's window ever covers padding; unsure means yes.
+
+    Padding behind the end is out of reach where the last stride stops before it.
+    """
+    window = window_of(node, kernel, facts)
+    if not window.is_padded:
+        return False
+    if window.begins is None or window.ends is None or any(window.begins):
+        return True
+    axes = zip(kernel, window.strides, window.dilations, window.ends, strict=True)
+    for i, (k, stride, dilation, end) in enumerate(axes):
+        size = facts.dim(node.inputs[0], i + 2)
+        reach = (k - 1) * dilation + 1
+        if end and (size is None or (size + end - reach) // stride * stride + reach > size):
+            return True
+    return False
+
+
 def _same_pads(
     node: ir.Node,
     kernel: tuple[int, ...],

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.absorb.matmul import MATMUL_SHIFT
-from bnfold.fold.absorb.padding import window_of
+from bnfold.fold.absorb.padding import sees_padding
 from bnfold.fold.affine import Affine, Array
 from bnfold.fold.exact import Exact, of_array
 from bnfold.fold.graph import Constant, Facts, attribute_of, input_of, is_op
@@ -126,7 +126,7 @@ def weight_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     channels = gauges[0].channels(1, shape[1] * group)
     if channels is None:
         return _OTHER_AXIS
-    if gauges[0].has_shift and window_of(node, shape[2:], facts).is_padded:
+    if gauges[0].has_shift and sees_padding(node, shape[2:], facts):
         return Refusal("padded-shift", "it pads with zeros, which the shift would not reach")
     by_group = [v.reshape(group, shape[1]) for v in channels]
     if np.any(by_group[0] != by_group[0][:, :1]):
