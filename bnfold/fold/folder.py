@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.affine import Affine
+from bnfold.fold.account import lost_bits, range_growth
+from bnfold.fold.arithmetic import belongs_elsewhere
 from bnfold.fold.certificate import certify
 from bnfold.fold.engine import Engine
-from bnfold.fold.exact import Exact
+from bnfold.fold.entry import Entry, entries_of
 from bnfold.fold.functions import inline_functions
-from bnfold.fold.graph import Facts, describe, is_op
-from bnfold.fold.ledger import Decision, Ledger, Numbers, numbers_of
+from bnfold.fold.graph import Facts, describe
+from bnfold.fold.ledger import Decision, Ledger, numbers_of
 from bnfold.fold.merge.found import Merge
 from bnfold.fold.merge.merger import Merger
 from bnfold.fold.plan import Plan, Refusal, Rule
@@ -24,25 +24,8 @@ from bnfold.fold.search import Search
 from bnfold.fold.sources import Source, source_of
 from bnfold.fold.trial import CertificateError
 
-_SOURCE_OPS = ("BatchNormalization", "Mul", "Div", "Add", "Sub")
 _ROUNDS = 4  # a fold can open the way for a neighbour; more rounds than this never helped
 _SKIPPED = Refusal("skipped", "it was asked to stay as it is")
-
-
-@dataclass
-class _Entry:
-    """One source while the fold goes on."""
-
-    node: ir.Node
-    name: str
-    output: str
-    scope: str
-    label: str
-    op: str
-    decision: Decision | None = None
-    refusals: tuple[Refusal, ...] = ()
-    channels: int | None = None
-    scales_channels: bool = False
 
 
 @dataclass
@@ -72,7 +55,7 @@ class Folder:
 
     def run(self) -> Ledger:
         """Folds and merges until nothing changes, and gives the account."""
-        entries = list(self._entries())
+        entries = entries_of(self.model)
         self._settle(entries, frozenset())
         if self.allow:  # only now: nothing is paid for that a merge opens the way to
             self._settle(entries, self.allow)
@@ -81,7 +64,7 @@ class Folder:
         decisions.extend(self.kept_in_functions)
         return Ledger(tuple(decisions), tuple(self.merges), tuple(self.bugs))
 
-    def _settle(self, entries: Collection[_Entry], prices: frozenset[str]) -> None:
+    def _settle(self, entries: Collection[Entry], prices: frozenset[str]) -> None:
         """Folds and merges until nothing changes at these prices."""
         self.prices = prices
         self.search = Search(self.facts, self.rules, prices, self.skip)
@@ -90,17 +73,7 @@ class Folder:
             if not self._merge(entries) and not folded:
                 break
 
-    def _entries(self) -> Collection[_Entry]:
-        entries = []
-        for graph, scope in _scopes(self.model.graph, ""):
-            for node in graph:
-                if is_op(node, *_SOURCE_OPS):
-                    name = node.name or node.outputs[0].name or ""
-                    output = node.outputs[0].name or ""
-                    entries.append(_Entry(node, name, output, scope, describe(node), _op(node)))
-        return entries
-
-    def _round(self, entries: Collection[_Entry]) -> bool:
+    def _round(self, entries: Collection[Entry]) -> bool:
         changed = False
         by_node = {entry.node: entry for entry in entries}
         # arithmetic first, as a batch norm can take over what stands beside it
@@ -111,21 +84,21 @@ class Folder:
                 changed |= self._attempt(entry, by_node)
         return changed
 
-    def _attempt(self, entry: _Entry, by_node: dict[ir.Node, _Entry]) -> bool:
+    def _attempt(self, entry: Entry, by_node: dict[ir.Node, Entry]) -> bool:
         source = source_of(entry.node, self.facts)
         if source is None:
             return False
         if isinstance(source, Refusal):
-            entry.refusals = (_at(source, entry),)
+            entry.refusals = (entry.at(source),)
             return False
         entry.channels = max(source.affine.extents)
         entry.scales_channels = source.affine.has_scale and entry.channels > 1
         if entry.name in self.skip:
-            entry.refusals = (_at(_SKIPPED, entry),)
+            entry.refusals = (entry.at(_SKIPPED),)
             return False
-        refusal = _not_ours(source, self.facts)
+        refusal = belongs_elsewhere(source, self.facts)
         if refusal is not None:
-            entry.refusals = (_at(refusal, entry),)
+            entry.refusals = (entry.at(refusal),)
             return False
         found = self._proven(source, entry, self.search)
         if isinstance(found, Plan):
@@ -140,7 +113,7 @@ class Folder:
                     self._carry_out(found, source, entry, by_node)
         return entry.decision is not None
 
-    def _proven(self, source: Source, entry: _Entry, search: Search) -> Plan | tuple[Refusal, ...]:
+    def _proven(self, source: Source, entry: Entry, search: Search) -> Plan | tuple[Refusal, ...]:
         """The first plan that keeps its weights finite and its certificate; or all refusals."""
         refusals: list[Refusal] = []
         for found in search.candidates(source):
@@ -148,12 +121,12 @@ class Folder:
             if isinstance(found, Plan) and refusal is None:
                 return found
             if refusal is not None:
-                refusals.append(_at(refusal, entry))
+                refusals.append(entry.at(refusal))
         return tuple(dict.fromkeys(refusals))
 
     def _fault(self, plan: Plan, label: str) -> Refusal | None:
         """Why a plan that the algebra allows must not be carried out."""
-        for exact in _constants(plan):
+        for exact in plan.fresh_constants:
             fault = exact.fault() if exact.dtype.is_floating_point() else None
             if fault is not None:
                 return Refusal(
@@ -177,11 +150,11 @@ class Folder:
         )
 
     def _carry_out(
-        self, plan: Plan, source: Source, entry: _Entry, by_node: dict[ir.Node, _Entry]
+        self, plan: Plan, source: Source, entry: Entry, by_node: dict[ir.Node, Entry]
     ) -> None:
         into = tuple(describe(node) for node in plan.absorbers)
-        lost = _lost_bits(source, self.facts)
-        growth = _range_growth(plan, self.facts)
+        lost = lost_bits(source, self.facts)
+        growth = range_growth(plan, self.facts)
         gone = {node for node, step in plan.steps.items() if step.drops is not None}
         gone.add(entry.node)
         ours = sorted((n for n in gone if n in by_node), key=self.facts.order)
@@ -190,20 +163,21 @@ class Folder:
         for node, found in affines.items():
             affine = found.affine if isinstance(found, Source) else source.affine
             numbers = numbers_of(affine, lost if node is entry.node else 0.0, growth)
-            by_node[node].decision = _folded(by_node[node], affine, plan.direction, into, numbers)
+            by_node[node].decision = by_node[node].folded(affine, plan.direction, into, numbers)
 
-    def _merge(self, entries: Collection[_Entry]) -> bool:
+    def _merge(self, entries: Collection[Entry]) -> bool:
         by_node = {entry.node: entry for entry in entries}
         return self.merger.run(lambda merge: self._carry_out_merge(merge, by_node))
 
-    def _carry_out_merge(self, merge: Merge, by_node: dict[ir.Node, _Entry]) -> bool:
+    def _carry_out_merge(self, merge: Merge, by_node: dict[ir.Node, Entry]) -> bool:
         """Whether the merge was proven and made; affines that went with it are accounted for."""
         sentence = merge.sentence
         if self._fault(merge.plan, sentence) is not None:
             return False
-        found = {node: source_of(node, self.facts) for node in merge.parts if node in by_node}
-        lost = {n: _lost_bits(s, self.facts) for n, s in found.items() if isinstance(s, Source)}
-        growth = _range_growth(merge.plan, self.facts)
+        gone = [node for node in merge.parts if node in by_node and node is not merge.host]
+        found = {node: source_of(node, self.facts) for node in gone}
+        lost = {n: lost_bits(s, self.facts) for n, s in found.items() if isinstance(s, Source)}
+        growth = range_growth(merge.plan, self.facts)
         self.engine.apply(merge.plan)
         self.merges.append(sentence)
         for node, source in found.items():
@@ -211,10 +185,10 @@ class Folder:
                 entry, rule = by_node[node], merge.plan.direction
                 numbers = numbers_of(source.affine, lost[node], growth)
                 into = (describe(merge.host),)
-                entry.decision = _folded(entry, source.affine, rule, into, numbers)
+                entry.decision = entry.folded(source.affine, rule, into, numbers)
         return True
 
-    def _look_for_prices(self, entries: Collection[_Entry]) -> None:
+    def _look_for_prices(self, entries: Collection[Entry]) -> None:
         """Which allowance would have folded what is left."""
         for entry in entries:
             if entry.decision is not None or entry.op != "BatchNormalization":
@@ -223,9 +197,9 @@ class Folder:
             if not isinstance(source, Source) or entry.name in self.skip:
                 continue
             would = [p for p in PRICES if p not in self.allow and self._would(p, source, entry)]
-            entry.decision = self._kept(entry, tuple(would))
+            entry.decision = entry.kept(tuple(would))
 
-    def _would(self, price: str, source: Source, entry: _Entry) -> bool:
+    def _would(self, price: str, source: Source, entry: Entry) -> bool:
         """Whether allowing this one rewrite more would fold the source."""
         search = Search(self.facts, self.rules, self.allow | {price}, self.skip)
         if price != clone.PRICE:
@@ -235,140 +209,9 @@ class Folder:
         with clone.cloned(source.node, source.index, self.engine):
             return isinstance(self._proven(source, entry, search), Plan)
 
-    def _decision(self, entry: _Entry) -> Decision | None:
+    def _decision(self, entry: Entry) -> Decision | None:
         if entry.decision is not None:
             return entry.decision
         if entry.op == "BatchNormalization" or (entry.scales_channels and entry.refusals):
-            return self._kept(entry, ())
+            return entry.kept()
         return None
-
-    def _kept(self, entry: _Entry, would: tuple[str, ...]) -> Decision:
-        return Decision(
-            name=entry.name,
-            op=entry.op,
-            output=entry.output,
-            scope=entry.scope,
-            channels=entry.channels,
-            status="kept",
-            refusals=tuple(dict.fromkeys(entry.refusals)),
-            would_fold_with=would,
-        )
-
-
-def _folded(
-    entry: _Entry, affine: Affine, rule: str, into: tuple[str, ...], numbers: Numbers
-) -> Decision:
-    return Decision(
-        name=entry.name,
-        op=entry.op,
-        output=entry.output,
-        scope=entry.scope,
-        channels=max(affine.extents),
-        status="folded",
-        rule=rule,
-        into=into,
-        numbers=numbers,
-    )
-
-
-def _scopes(graph: ir.Graph, scope: str) -> Collection[tuple[ir.Graph, str]]:
-    """Every graph with the name of the node whose body it is."""
-    found = [(graph, scope)]
-    for node in graph:
-        for attribute in node.attributes.values():
-            inner = []
-            if attribute.type == ir.AttributeType.GRAPH:
-                inner = [attribute.as_graph()]
-            elif attribute.type == ir.AttributeType.GRAPHS:
-                inner = list(attribute.as_graphs())
-            for body in inner:
-                found.extend(_scopes(body, describe(node)))
-    return found
-
-
-def _not_ours(source: Source, facts: Facts) -> Refusal | None:
-    """Constant arithmetic that belongs to something else than a batch norm.
-
-    An Add behind a MatMul is its bias. Behind a division by a run-time value it is the end of a
-    normalisation over the sample (LayerNorm and its kin), which runtimes fuse as a whole.
-    """
-    if source.is_batch_norm:
-        return None
-    x = source.node.inputs[source.index]
-    producer = None if x is None else x.producer()
-    if not source.affine.has_scale and is_op(producer, "MatMul"):
-        return Refusal("bias", "it is the bias of a MatMul")
-    walk = producer
-    while walk is not None and isinstance(found := source_of(walk, facts), Source):
-        before = walk.inputs[found.index]
-        walk = None if before is None else before.producer()
-    if is_op(
-        walk,
-        "Div",
-        "LayerNormalization",
-        "InstanceNormalization",
-        "GroupNormalization",
-        "RMSNormalization",
-        "SimplifiedLayerNormalization",
-    ):
-        return Refusal("run-time-statistics", "it ends a normalisation computed at run time")
-    if (
-        walk is not None
-        and is_op(walk, "Mul")
-        and any(
-            is_op(v.producer(), "Reciprocal", "Pow", "Sqrt") for v in walk.inputs if v is not None
-        )
-    ):
-        return Refusal("run-time-statistics", "it ends a normalisation computed at run time")
-    return None
-
-
-def _constants(plan: Plan) -> Collection[Exact]:
-    found = list(plan.constants.values())
-    for step in plan.steps.values():
-        for new in step.nodes or ():
-            found.extend(operand for operand in new.inputs if isinstance(operand, Exact))
-    return found
-
-
-def _lost_bits(source: Source, facts: Facts) -> float:
-    """How far `beta - mean * s` cancels, at worst, in bits."""
-    if not source.is_batch_norm:
-        return 0.0
-    beta, mean = (facts.constant(source.node.inputs[i]) for i in (2, 3))
-    if beta is None or mean is None:
-        return 0.0
-    s, t = source.affine.scale.reshape(-1), np.abs(source.affine.shift.reshape(-1))
-    large = np.maximum(np.abs(beta.reshape(-1)), np.abs(mean.reshape(-1) * s))
-    lost = np.log2(np.where(large > 0, large, 1)) - np.log2(np.where(t > 0, t, 1))
-    return float(np.max(np.where((t > 0) & (large > 0), lost, 0.0), initial=0.0))
-
-
-def _range_growth(plan: Plan, facts: Facts) -> float:
-    """The largest weight after, over the largest before, where it grows most."""
-    growth = [1.0]
-    for node, step in plan.steps.items():
-        for new in step.nodes or ():
-            for index, operand in enumerate(new.inputs):
-                old = facts.exact(node.inputs[index]) if index < len(node.inputs) else None
-                if index != 1 or not isinstance(operand, Exact) or old is None:
-                    continue
-                before, after = _largest(old), _largest(operand)
-                if before > 0:
-                    growth.append(after / before)
-    return max(growth) if len(growth) == 1 else max(growth[1:])
-
-
-def _largest(exact: Exact) -> float:
-    return max(
-        (float(np.max(np.abs(exact.rows(a, b)), initial=0.0)) for a, b in exact.chunks()),
-        default=0.0,
-    )
-
-
-def _at(refusal: Refusal, entry: _Entry) -> Refusal:
-    return Refusal(refusal.code, refusal.sentence, refusal.at or entry.label, refusal.advice)
-
-
-def _op(node: ir.Node) -> str:
-    return "BatchNormalization" if node.op_type == "BatchNormalization" else "affine"

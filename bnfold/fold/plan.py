@@ -140,6 +140,14 @@ class Plan:
         return new - sum(step.drops is not None or step.removes for step in steps)
 
     @property
+    def fresh_constants(self) -> tuple[Exact, ...]:
+        """The tensors that it makes."""
+        steps = (step.nodes or () for step in self.steps.values())
+        operands = (operand for nodes in steps for new in nodes for operand in new.inputs)
+        made = (operand for operand in operands if isinstance(operand, Exact))
+        return (*self.constants.values(), *made)
+
+    @property
     def absorbers(self) -> tuple[ir.Node, ...]:
         """The nodes whose constants change."""
         changed = [node for node, step in self.steps.items() if step.absorbs]
