@@ -54,8 +54,8 @@ def fold(
     Args:
         model: a path, a ModelProto or an onnx_ir.Model; it stays as it is.
         allow: priced rewrites to use where nothing else folds a batch norm: "constant-map",
-            "clone", "rectifier", or "all".
-        skip: names of nodes or rules to leave alone.
+            "clone", "rectifier", or "all"; one alone may be a plain string.
+        skip: names of nodes or rules to leave alone; one alone may be a plain string.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
         progress: called with (done, total).
 
@@ -64,6 +64,8 @@ def fold(
         UsageError: `allow` has an unknown name.
         InternalError: with `strict`, a rewrite was wrong: a bug in bnfold.
     """
+    allow = (allow,) if isinstance(allow, str) else allow
+    skip = (skip,) if isinstance(skip, str) else skip
     unknown = set(allow) - {*PRICES, "all"}
     if unknown:
         raise UsageError(

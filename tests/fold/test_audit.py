@@ -223,3 +223,12 @@ def test_a_weight_may_be_any_computation_over_constants(body: str) -> None:
         shape=np.array([4, 3, 3, 3]),
     )
     assert _folded(model, x=_image(2, 3, 6, 6)) == ["Conv"]
+
+
+def test_one_name_alone_is_a_name_and_not_letters() -> None:
+    """`allow` and `skip` take a plain string for a collection of one."""
+    model = _model(
+        f"{_X} {{ r = Relu(x) a = Conv(r, w, b) y = BatchNormalization(a, s, t, m, v) }}"
+    )
+    assert bnfold.fold(model, skip="y").ledger.batch_norms_after == 1
+    assert bnfold.fold(model, allow="all").ledger.batch_norms_after == 0
