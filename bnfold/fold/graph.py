@@ -27,7 +27,7 @@ _PURE = frozenset(
     "Abs Add And ArgMax ArgMin Cast CastLike Ceil Clip Concat ConstantOfShape CumSum Div Einsum "
     "Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual "
     "Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log LpNormalization MatMul Max Mean Min Mod "
-    "Mul Neg Not OneHot Or Pad Pow Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum "
+    "Mul Neg Not OneHot Or Pad Pow QuantizeLinear Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum "
     "ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu "
     "Reshape Round ScatterElements ScatterND Sigmoid Sign Size Slice Softmax Softplus Split Sqrt "
     "Squeeze Sub Sum Tanh Tile Transpose Trilu Unsqueeze Where Xor".split()
@@ -196,7 +196,7 @@ class Facts:
     def _find_constant(self, value: ir.Value) -> Constant | None:
         exact = self._exact.get(value)
         if exact is not None:
-            return exact.value()
+            return exact.value() if exact.dtype in FLOATS else exact.rounded()
         tensor = self._stored(value)
         if tensor is not None:
             array = tensor.numpy()
@@ -257,6 +257,21 @@ class Facts:
         except (UnsupportedOperatorError, ValueError, IndexError, ZeroDivisionError):
             return None
 
+    def _divided(
+        self, node: ir.Node, inputs: Sequence[Constant | None]
+    ) -> Sequence[Constant | None]:
+        """x / scale in float32, as runtimes round it before they round to integers; and scale 1."""
+        x, scale = inputs[0], inputs[1]
+        dtype = None if node.inputs[0] is None else self.dtype(node.inputs[0])
+        if x is None or scale is None or dtype != ir.DataType.FLOAT or scale.ndim > 1:
+            raise UnsupportedOperatorError("only float32 is quantised here, by tensor or by axis")
+        axis = attribute_of(node, "axis", 1) % max(1, x.ndim)
+        laid = (
+            scale.reshape(-1, *(1,) * (x.ndim - 1 - axis)) if scale.size > 1 else scale.reshape(())
+        )
+        quotient = x.astype(np.float32) / laid.astype(np.float32)
+        return [quotient.astype(np.float64), np.ones_like(scale), *inputs[2:]]
+
     def _run(
         self, node: ir.Node, inputs: Sequence[Constant | None], value: ir.Value
     ) -> Constant | None:
@@ -265,6 +280,8 @@ class Facts:
             return None if dtype is None else _cast(inputs[0], dtype)
         if node.op_type == "Cast":
             return _cast(inputs[0], ir.DataType(attribute_of(node, "to", 0)))
+        if node.op_type == "QuantizeLinear":
+            inputs = self._divided(node, inputs)
         index = value.index()
         with np.errstate(all="ignore"):
             results = run_node(node, inputs, opset=self.opset(node.domain))

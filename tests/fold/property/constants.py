@@ -109,3 +109,26 @@ def integers(b: Builder, values: list[int], hint: str) -> str:
         b.samples[name] = array
         return name
     return b.store(array, hint)
+
+
+def linear_weight(b: Builder, array: Array, *, axis: int) -> str:
+    """A weight; now and then in integers behind a DequantizeLinear, `axis` being its channels."""
+    if b.opset < 13 or b.dtype != onnx.TensorProto.FLOAT or not b.choices.chance(6):
+        return constant(b, array, "w")
+    unsigned = b.choices.chance(30)
+    largest = np.max(np.abs(array), initial=1e-3)
+    step: Array = np.array(largest / 127)
+    given: dict[str, object] = {}
+    if b.choices.chance(60):
+        others = tuple(i for i in range(array.ndim) if i != axis)
+        step = np.maximum(np.max(np.abs(array), axis=others), 1e-3) / 127
+        given["axis"] = axis
+    shape = [-1 if i == axis else 1 for i in range(array.ndim)]
+    laid = step.reshape(shape) if step.ndim else step
+    integers = np.clip(np.rint(array / laid), -127, 127) + (128 if unsigned else 0)
+    stored = b.store(integers.astype(np.uint8 if unsigned else np.int8), "q")
+    inputs = [stored, b.store(step, "step")]
+    if unsigned or b.choices.chance(50):
+        zero = np.full(step.shape, 128 if unsigned else 0, np.uint8 if unsigned else np.int8)
+        inputs.append(b.store(zero, "zp"))
+    return b.node("DequantizeLinear", inputs, given)

@@ -260,3 +260,22 @@ def test_long_chain_of_elementwise_operators_does_not_exhaust_the_stack() -> Non
     built.graph.node.append(onnx.helper.make_node("Mul", [last.output[0], "k"], ["scaled"]))
     built.graph.output[0].name = "scaled"
     assert kinds_of(bnfold.fold(built)).count("Tanh") == 1501
+
+
+def test_quantised_weight_takes_one_batch_norm_after_another() -> None:
+    built = model(
+        """(float[N, 3] x) => (float[N, 5] y) {
+            d = DequantizeLinear<axis = 0>(integers, step)
+            g = Gemm<transB = 1>(x, d, b)
+            e = BN(g, p)
+            y = BN(e, q)
+        }""",
+        {
+            "integers": np.arange(-7, 8, dtype=np.int8).reshape(5, 3),
+            "step": np.linspace(0.02, 0.1, 5, dtype=np.float32),
+            "b": weight(5),
+            **norm("p", 5, signs=True),
+            **norm("q", 5, signs=True, seed=4),
+        },
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3))) == ["DequantizeLinear", "Gemm"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fold.property.builder import Builder, NotApplicableError
-from tests.fold.property.constants import constant, dims_of, shift, weight
+from tests.fold.property.constants import constant, dims_of, linear_weight, shift, weight
 
 
 def _spatial_rank(b: Builder, x: str) -> int:
@@ -55,7 +55,7 @@ def conv(b: Builder, x: str) -> str:
     attributes = _window(b, kernel)
     if group > 1 or b.choices.chance(20):
         attributes["group"] = group
-    inputs = [x, constant(b, weight(b, out, channels // group, *kernel), "w")]
+    inputs = [x, linear_weight(b, weight(b, out, channels // group, *kernel), axis=0)]
     return b.node("Conv", _with_bias(b, inputs, out), attributes)
 
 
@@ -87,7 +87,7 @@ def conv_transpose(b: Builder, x: str) -> str:
         attributes["pads"] = [b.choices.between(0, k - 1) for k in kernel] * 2
     if b.choices.chance(15):
         attributes["dilations"] = [b.choices.between(1, 2) for _ in range(rank)]
-    inputs = [x, constant(b, weight(b, channels, per_group, *kernel), "w")]
+    inputs = [x, linear_weight(b, weight(b, channels, per_group, *kernel), axis=1)]
     return b.node("ConvTranspose", _with_bias(b, inputs, per_group * group), attributes)
 
 
@@ -118,7 +118,7 @@ def gemm(b: Builder, x: str) -> str:
     if transposed:
         attributes["transB"] = 1
     matrix = weight(b, out, depth) if transposed else weight(b, depth, out)
-    inputs = [a, constant(b, matrix, "w")]
+    inputs = [a, linear_weight(b, matrix, axis=0 if transposed else 1)]
     shape = b.choices.of(["N", "none", "scalar", "1N", "M1", "MN", "empty"])
     shapes = {"N": (out,), "scalar": (), "1N": (1, out), "M1": (rows, 1), "MN": (rows, out)}
     if shape in shapes:
@@ -138,7 +138,8 @@ def matmul(b: Builder, x: str) -> str:
         rows = b.choices.between(1, 5)
         return b.node("MatMul", [constant(b, weight(b, *batch, rows, shape[-2]), "w"), x])
     out = b.choices.between(1, 6)
-    y = b.node("MatMul", [x, constant(b, weight(b, *batch, shape[-1], out), "w")])
+    matrix = weight(b, *batch, shape[-1], out)
+    y = b.node("MatMul", [x, linear_weight(b, matrix, axis=matrix.ndim - 1)])
     if b.choices.chance(60):
         bias = constant(b, shift(b, out), "b")
         y = b.node("Add", [y, bias] if b.choices.chance(50) else [bias, y])
