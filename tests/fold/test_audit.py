@@ -232,3 +232,16 @@ def test_one_name_alone_is_a_name_and_not_letters() -> None:
     )
     assert bnfold.fold(model, skip="y").ledger.batch_norms_after == 1
     assert bnfold.fold(model, allow="all").ledger.batch_norms_after == 0
+
+
+@pytest.mark.parametrize("steps", [np.array(0.01), np.array([0.01, 0.02, 0.005, 0.03])])
+def test_a_weight_that_the_graph_quantises_itself_is_a_quantised_weight(steps: np.ndarray) -> None:
+    """Quantisation-aware training leaves a float weight, QuantizeLinear and DequantizeLinear."""
+    model = _model(
+        f"{_X} {{ q = QuantizeLinear<axis=0>(w, steps, zero) "
+        "k = DequantizeLinear<axis=0>(q, steps, zero) "
+        "a = Conv(x, k, b) y = BatchNormalization(a, s, t, m, v) }",
+        steps=steps,
+        zero=np.zeros(steps.shape, dtype=np.int8),
+    )
+    assert _folded(model, x=_image(2, 3, 6, 6)) == ["Conv", "DequantizeLinear"]
