@@ -11,6 +11,7 @@ class CallableModule(ModuleType):
     """A module that, when called, calls its function of the same name."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function returns."""
         return self.__dict__[self.__name__.rpartition(".")[2]](*args, **kwargs)
 
 

@@ -13,7 +13,9 @@ from bnfold import model_io
 from bnfold.errors import InternalError, UsageError
 from bnfold.fold.folder import Folder
 from bnfold.fold.ledger import Ledger
-from bnfold.fold.rules import PRICES
+from bnfold.fold.merge import sequential
+from bnfold.fold.merge import tree as parallel
+from bnfold.fold.rules import PRICES, RULES
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def fold(
 
     Raises:
         ModelError: the model is missing, malformed or not supported.
-        UsageError: `allow` has an unknown name.
+        UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
         InternalError: with `strict`, a rewrite was wrong: a bug in bnfold.
     """
     allow = (allow,) if isinstance(allow, str) else allow
@@ -74,7 +76,26 @@ def fold(
     allowed = frozenset(PRICES if "all" in allow else allow)
     copy = model_io.load(model)
     folder = Folder(copy, allowed, frozenset(skip), progress=progress)
+    _check_names(skip, copy)
     ledger = folder.run()
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
     return FoldResult(copy, ledger)
+
+
+def _check_names(skip: Collection[str], model: ir.Model) -> None:
+    """Refuses a name to skip that is no rule, no node and no tensor: a typo would skip nothing."""
+    known = {rule.name for rule in RULES} | {parallel.RULE, sequential.RULE}
+    for node in (node for graph in _bodies(model) for node in graph):
+        known.update(value.name or "" for value in node.outputs)
+        known.add(node.name or "")
+    unknown = sorted(set(skip) - known)
+    if unknown:
+        raise UsageError(
+            f"skip: {', '.join(unknown)} is neither a node of the model nor a rule; "
+            "`bnfold inspect --all` lists the nodes"
+        )
+
+
+def _bodies(model: ir.Model) -> list[ir.Graph]:
+    return [*model.graphs(), *(function.graph for function in model.functions.values())]

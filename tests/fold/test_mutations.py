@@ -17,8 +17,8 @@ from benchmarks.motifs import GROUPS, Motif, Norm
 from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.float64 import run_graph
-from bnfold.fold import search, sources
-from bnfold.fold.absorb import conv, conv_transpose, gemm, matmul, padding, quantized
+from bnfold.fold import backward, sources
+from bnfold.fold.absorb import conv, conv_transpose, gemm, matmul, quantized
 from bnfold.fold.affine import Affine
 from bnfold.fold.carry import layout, pool, select
 
@@ -49,16 +49,6 @@ def _zero_bias(original: Callable[..., Any]) -> Callable[..., Any]:
     def broken(*args: Any) -> Any:
         found = original(*args)
         return np.zeros_like(found) if isinstance(found, np.ndarray) else found
-
-    return broken
-
-
-def _unpadded(_original: Callable[..., Any]) -> Callable[..., Any]:
-    """A rule that does not look at padding."""
-
-    def broken(_node: Any, kernel: tuple[int, ...], _facts: Any) -> padding.Window:
-        one, none = (1,) * len(kernel), (0,) * len(kernel)
-        return padding.Window(kernel, one, one, none, none)
 
     return broken
 
@@ -120,7 +110,7 @@ CASES: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
     "a dropped bias": (conv, "bias_of", _zero_bias, "add-of-different-branches"),
     "epsilon dropped": (sources, "attribute_of", _no_epsilon, "conv-bn-large-epsilon"),
     "Sub taken for Add": (sources, "_constant_affine", _add_for_sub, "sub-div-mul-add"),
-    "padding not looked at": (conv, "window_of", _unpadded, "padded-conv-behind-a-shift"),
+    "padding not looked at": (conv, "sees_padding", _always(False), "padded-conv-behind-a-shift"),
     "channels of another group": (conv, "_per_group", _shifted, "bn-conv-grouped"),
     "blocks rolled": (conv_transpose, "scaled", _rolled_factor, "conv-transpose-grouped"),
     "beta * C halved": (gemm, "_addend", _halved, "gemm-alpha-beta"),
@@ -128,7 +118,7 @@ CASES: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
     "t @ W halved": (matmul, "_product", _halved, "bn-matmul-add"),
     "composed in the wrong order": (Affine, "after", _swapped_after, "lone-bn-then-mul-add"),
     "slices swapped": (select, "_sliced", _reversed_parts, "concat-of-equal-parts"),
-    "another reader forgotten": (search, "agree", _first, "conv-output-read-in-an-if"),
+    "another reader forgotten": (backward, "agree", _first, "conv-output-read-in-an-if"),
     "a mean that counts padding": (pool, "_counts_padding", _always(False), "counted-padding"),
     "an axis not moved": (
         layout,
