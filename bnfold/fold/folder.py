@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from bnfold.fold.account import lost_bits, range_growth
 from bnfold.fold.arithmetic import belongs_elsewhere
+from bnfold.fold.asking import Asking
 from bnfold.fold.certificate import certify
 from bnfold.fold.engine import Engine
 from bnfold.fold.entry import Entry, entries_of
@@ -64,14 +65,19 @@ class Folder:
         decisions.extend(self.kept_in_functions)
         return Ledger(tuple(decisions), tuple(self.merges), tuple(self.bugs))
 
-    def _settle(self, entries: Collection[Entry], prices: frozenset[str]) -> None:
+    def _settle(self, entries: list[Entry], prices: frozenset[str]) -> None:
         """Folds and merges until nothing changes at these prices."""
         self.prices = prices
-        self.search = Search(self.facts, self.rules, prices, self.skip)
+        self.search = self._search(prices)
         for _ in range(_ROUNDS):
             folded = self._round(entries)
             if not self._merge(entries) and not folded:
                 break
+            open_nodes = {entry.node for entry in entries if entry.decision is None}
+            entries.extend(e for e in made_entries(self.model) if e.node not in open_nodes)
+
+    def _search(self, prices: frozenset[str]) -> Search:
+        return Search(Asking(self.facts, self.rules, prices, self.skip))
 
     def _round(self, entries: Collection[Entry]) -> bool:
         changed = False
@@ -201,7 +207,7 @@ class Folder:
 
     def _would(self, price: str, source: Source, entry: Entry) -> bool:
         """Whether allowing this one rewrite more would fold the source."""
-        search = Search(self.facts, self.rules, self.allow | {price}, self.skip)
+        search = self._search(self.allow | {price})
         if price != clone.PRICE:
             return isinstance(self._proven(source, entry, search), Plan)
         if not clone.can_clone(source.node, source.index):
@@ -212,6 +218,8 @@ class Folder:
     def _decision(self, entry: Entry) -> Decision | None:
         if entry.decision is not None:
             return entry.decision
+        if entry.is_made:
+            return None
         if entry.op == "BatchNormalization" or (entry.scales_channels and entry.refusals):
             return entry.kept()
         return None

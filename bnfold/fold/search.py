@@ -6,7 +6,7 @@ tried in order, and the first that ends in absorption everywhere wins. Nothing i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +16,8 @@ from bnfold.fold.asking import OUTPUT, Asking
 from bnfold.fold.backward import Backward
 from bnfold.fold.exact import of_array
 from bnfold.fold.forward import Forward
-from bnfold.fold.graph import Facts, describe, is_op
-from bnfold.fold.plan import NewNode, Plan, Refusal, Rule, Step
+from bnfold.fold.graph import describe, is_op
+from bnfold.fold.plan import NewNode, Plan, Refusal, Step
 from bnfold.fold.sources import Source, source_of
 
 _ACTIVATION = Refusal(
@@ -28,20 +28,10 @@ _ACTIVATION = Refusal(
 
 
 class Search:
-    """Finds the plan for one source, or says why there is none.
+    """Finds the plans for one source, or says why there is none."""
 
-    Args:
-        facts: of the model.
-        rules: the table of moves.
-        prices: the priced rewrites that may be used.
-        skipped: names of rules and of nodes that may not be used.
-    """
-
-    def __init__(
-        self, facts: Facts, rules: Sequence[Rule], prices: Collection[str], skipped: Collection[str]
-    ) -> None:
-        self._facts = facts
-        asking = Asking(facts, rules, prices, skipped)
+    def __init__(self, asking: Asking) -> None:
+        self._facts = asking.facts
         self._backward = Backward(asking)
         self._forward = Forward(asking)
 
