@@ -18,6 +18,7 @@ from bnfold.fold.region import Region, region_of
 from bnfold.fold.trial import CertificateError, Sizes, run_region
 
 _TOLERANCE = 1e-10
+_ROUNDING = 1e-15
 _SMALL = 7  # no extent in space becomes smaller
 _LARGE = 12  # a static extent in space above this is made smaller first
 _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
@@ -52,6 +53,7 @@ def certify(plan: Plan, facts: Facts) -> str | None:
 def _difference(
     region: Region, before: Mapping[ir.Value, Constant], after: Mapping[ir.Value, Constant]
 ) -> str | None:
+    largest = max((_largest(array) for array in before.values()), default=0.0)
     for value in region.leaves:
         old, new = before[value], after[value]
         if old.shape != new.shape:
@@ -63,11 +65,17 @@ def _difference(
         finite = np.isfinite(old)
         if not np.array_equal(old[~finite], new[~finite], equal_nan=True):
             raise CertificateError(f"'{value.name}' is not finite before, and differs after")
-        scale = float(np.max(np.abs(old[finite]), initial=0.0))
+        scale = _largest(old)
         error = float(np.max(np.abs(new[finite] - old[finite]), initial=0.0))
-        if not error <= _TOLERANCE * max(scale, 1e-30):
+        # where all of it cancels, what is left is the rounding of what went in
+        if not error <= max(_TOLERANCE * scale, _ROUNDING * largest):
             return f"'{value.name}' is off by {error:.3g} where the largest value is {scale:.3g}"
     return None
+
+
+def _largest(array: Constant) -> float:
+    numbers = array[np.isfinite(array)] if array.dtype.kind == "f" else np.zeros(0)
+    return float(np.max(np.abs(numbers), initial=0.0))
 
 
 def _sizes(region: Region, facts: Facts) -> Iterator[Sizes]:

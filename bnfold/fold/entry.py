@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
@@ -26,6 +26,7 @@ class Entry:
         refusals: why it could not be folded so far.
         channels: how many; None where not known.
         scales_channels: whether it scales channels by different numbers, as a batch norm does.
+        is_made: a rewrite put it there; the account is about the nodes of the caller.
     """
 
     node: ir.Node
@@ -38,6 +39,7 @@ class Entry:
     refusals: tuple[Refusal, ...] = ()
     channels: int | None = None
     scales_channels: bool = False
+    is_made: bool = False
 
     def at(self, refusal: Refusal) -> Refusal:
         """The refusal, at this node where it does not say where."""
@@ -83,6 +85,11 @@ def entries_of(model: ir.Model) -> list[Entry]:
                 label, op = describe(node), _op(node)
                 entries.append(Entry(node, node.name or output, output, scope, label, op))
     return entries
+
+
+def made_entries(model: ir.Model) -> list[Entry]:
+    """Entries for arithmetic that rewrites have made: all there is, the caller's too."""
+    return [replace(entry, is_made=True) for entry in entries_of(model) if entry.op == "affine"]
 
 
 def _scopes(graph: ir.Graph, scope: str) -> list[tuple[ir.Graph, str]]:

@@ -12,7 +12,7 @@ from bnfold.fold.arithmetic import belongs_elsewhere
 from bnfold.fold.asking import Asking
 from bnfold.fold.certificate import certify
 from bnfold.fold.engine import Engine
-from bnfold.fold.entry import Entry, entries_of
+from bnfold.fold.entry import Entry, entries_of, made_entries
 from bnfold.fold.functions import inline_functions
 from bnfold.fold.graph import Facts, describe
 from bnfold.fold.ledger import Decision, Ledger, numbers_of
@@ -202,24 +202,27 @@ class Folder:
             source = source_of(entry.node, self.facts)
             if not isinstance(source, Source) or entry.name in self.skip:
                 continue
-            would = [p for p in PRICES if p not in self.allow and self._would(p, source, entry)]
+            more = [p for p in PRICES if p not in self.allow]
+            would = [p for p in more if self._would({p}, source, entry)]
+            if not would and len(more) > 1 and self._would(set(more), source, entry):
+                would = ["all"]
             entry.decision = entry.kept(tuple(would))
 
-    def _would(self, price: str, source: Source, entry: Entry) -> bool:
-        """Whether allowing this one rewrite more would fold the source."""
-        search = self._search(self.allow | {price})
-        if price != clone.PRICE:
-            return isinstance(self._proven(source, entry, search), Plan)
-        if not clone.can_clone(source.node, source.index):
+    def _would(self, prices: set[str], source: Source, entry: Entry) -> bool:
+        """Whether allowing these rewrites more would fold the source."""
+        search = self._search(self.allow | prices)
+        if prices != {clone.PRICE} and isinstance(self._proven(source, entry, search), Plan):
+            return True
+        if clone.PRICE not in prices or not clone.can_clone(source.node, source.index):
             return False
         with clone.cloned(source.node, source.index, self.engine):
             return isinstance(self._proven(source, entry, search), Plan)
 
     def _decision(self, entry: Entry) -> Decision | None:
-        if entry.decision is not None:
-            return entry.decision
         if entry.is_made:
             return None
+        if entry.decision is not None:
+            return entry.decision
         if entry.op == "BatchNormalization" or (entry.scales_channels and entry.refusals):
             return entry.kept()
         return None

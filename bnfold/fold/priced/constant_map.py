@@ -67,6 +67,10 @@ def _mapped(
     attributes = {name: attribute_of(node, name, None) for name in node.attributes}
     inputs = [plane, weight.value(), None if bias is None else bias.value()]
     (shift,) = run_op(node.op_type, inputs, attributes, opset=facts.opset())
+    first = shift[(slice(None), slice(None), *(slice(0, 1) for _ in size))]
+    if np.all(shift == first):  # the same at every position, as where there is but one
+        moved = of_array(np.array(first.reshape(-1)), weight.dtype)
+        return [Step(rule, nodes=(NewNode(node.op_type, (node.inputs[0], folded, moved)),))]
     nodes = (
         NewNode(node.op_type, (node.inputs[0], folded), output="unshifted"),
         NewNode("Add", ("unshifted", of_array(shift, weight.dtype)), {}),

@@ -279,3 +279,52 @@ def test_quantised_weight_takes_one_batch_norm_after_another() -> None:
         },
     )
     assert kinds_of(fold_checked(built, x=(2, 3))) == ["DequantizeLinear", "Gemm"]
+
+
+def test_shift_before_a_padded_conv_of_one_position_is_a_bias() -> None:
+    """Behind a global pool every position sees the same padding: there is but one."""
+    built = model(
+        """(float[N, 3, 4, 5] x) => (float[N, 2, 1, 1] y) {
+            g = GlobalMaxPool(x) a = BN(g, p) c = Conv<pads = [1, 1, 1, 1]>(a, w) y = Tanh(c) }""",
+        {"w": weight(2, 3, 3, 3), **norm("p", 3, signs=True)},
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3, 4, 5))) == ["GlobalMaxPool", "Conv", "Tanh"]
+
+
+def test_bias_that_a_batch_norm_became_moves_on_where_that_is_allowed() -> None:
+    built = model(
+        """(double[1, 1, 5, N] x) => (double[P, Q, R, S] y, double[T, U, V, W] z) {
+            m = MatMul(x, w)
+            l = LeakyRelu(m)
+            b = BN(l, p)
+            c = Clip<min = 0.0, max = 6.0>(b)
+            y = BN(c, q)
+            d = BN(b, r)
+            z = GlobalMaxPool(d)
+        }""",
+        {
+            name: value.astype(np.float64)
+            for name, value in {
+                "w": weight(4, 3),
+                **norm("p", 1),
+                **norm("q", 1, seed=5),
+                **norm("r", 1, seed=6),
+            }.items()
+        },
+        opset=8,
+    )
+    fold_checked(built, ("all",), x=(1, 1, 5, 4))
+
+
+def test_branches_that_cancel_leave_rounding_and_no_bug() -> None:
+    built = model(
+        """(float[N, 3, 4, 4] x) => (float[N, 2, 4, 4] y) {
+            a = Conv(x, w) b = BN(a, p) c = Sub(b, b) r = Relu(c) d = Conv(r, v) y = BN(d, q) }""",
+        {
+            "w": weight(3, 3, 1, 1),
+            "v": weight(2, 3, 1, 1),
+            **norm("p", 3),
+            **norm("q", 2, seed=5),
+        },
+    )
+    fold_checked(built, x=(2, 3, 4, 4))
