@@ -46,7 +46,8 @@ class Decision:
         rule: how it was folded: "backward", "forward", "both" or the name of a merge.
         into: the operators that took it, by name.
         refusals: why it was kept, one for each direction.
-        would_fold_with: names for `allow` that would have folded it.
+        would_fold_with: names for `allow` that would have folded it, each by itself; "all" where
+            only several together would.
         numbers: of the fold; None where it was kept.
     """
 

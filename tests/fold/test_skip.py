@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import bnfold
-from benchmarks.motifs import GROUPS
+from benchmarks.motifs import GROUPS, Motif, Norm
 from bnfold.errors import UsageError
 
 RESIDUAL = next(m for m in GROUPS["networks"] if m.name == "residual-block")
@@ -36,3 +36,16 @@ def test_a_name_that_is_neither_node_nor_rule_is_refused() -> None:
 def test_an_unknown_allowance_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown everything"):
         bnfold.fold(RESIDUAL.model(), allow=["everything"])
+
+
+def test_the_ledger_tells_when_only_several_allowances_together_help() -> None:
+    model = Motif(
+        "two-prices",
+        "(float[N,4,8,8] x) => (float[N,4,8,8] y) "
+        "{ a = Sigmoid(x) b = BN(a, n) r = Relu(b) y = Conv<pads=[1,1,1,1]>(r, w) }",
+        {"n": Norm(4), "w": (4, 4, 3, 3)},
+        "",
+    ).model()
+    (kept,) = bnfold.fold(model).ledger.kept
+    assert kept.would_fold_with == ("all",)
+    assert bnfold.fold(model, allow=["all"]).ledger.batch_norms_after == 0
