@@ -92,7 +92,7 @@ TRAPS = {
     ),
     "residual-around-the-batch-norm": (
         _body("a = Conv(x, w) [bn] b = BN(a, p) y = Add(a, b)"),
-        {"bn": "other-reader"},
+        {"bn": "backward"},
     ),
     "same-value-twice-in-the-add": (
         _body("a = Conv(x, w) s = Add(a, a) [bn] y = BN(s, p)"),
