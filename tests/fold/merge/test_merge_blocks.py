@@ -158,3 +158,46 @@ def test_decomposed_batch_norms_merge_as_well() -> None:
     constants = conv("a", 4, 4, 3, 3)
     constants |= {"scale": weight(4, 1, 1, seed=8), "shift": weight(1, 4, 1, 1, seed=9)}
     assert merged(text, constants, x=(1, 4, 5, 5)).operators == ["Conv"]
+
+
+def test_a_fastvit_mixer_is_one_conv() -> None:
+    """x + gamma * (mixed(x) - norm(x)), gamma a layer scale, `mixed` a block of branches itself."""
+    text = f"""(float[N, 4, H, W] x) => (float[N, 4, H, W] y) {{
+        a = Conv<group = 4, {PAD}>(x, w3) b = BN(a, p) c = Conv<group = 4>(x, w1) d = BN(c, q)
+        e = BN(x, r) f = Add(b, d) g = Add(e, f)
+        h = BN(x, o) i = Sub(g, h) j = Mul(gamma, i) y = Add(x, j) }}"""
+    constants = {
+        "w3": weight(4, 1, 3, 3, seed=1),
+        "w1": weight(4, 1, 1, 1, seed=2),
+        "gamma": weight(4, 1, 1, seed=3),
+    }
+    for index, prefix in enumerate("pqro"):
+        constants |= norm(prefix, 4, signs=index % 2 == 0, seed=10 + index)
+    assert merged(text, constants, x=(2, 4, 6, 5)).operators == ["Conv"]
+
+
+def test_a_dilated_large_kernel_block_is_one_conv() -> None:
+    """Dilated small kernels lie inside the large one."""
+    small = {"d1": (5, 1, 2), "d2": (3, 2, 2), "d3": (3, 3, 3), "d4": (2, 4, 2)}
+    lines = ["a = Conv<group = 4, pads = [4, 4, 4, 4]>(x, w) b0 = BN(a, p)"]
+    constants = {"w": weight(4, 1, 9, 9, seed=1), **norm("p", 4, signs=True)}
+    for index, (name, (taps, dilation, pad)) in enumerate(small.items()):
+        window = f"pads = {[pad] * 4}, dilations = {[dilation] * 2}"
+        lines.append(f"""c{index} = Conv<group = 4, {window}>(x, {name})
+            e{index} = BN(c{index}, n{index}) b{index + 1} = Add(b{index}, e{index})""")
+        constants |= {name: weight(4, 1, taps, taps, seed=index)} | norm(f"n{index}", 4, seed=index)
+    text = f"(float[N, 4, H, W] x) => (float[N, 4, H, W] y) {{ {' '.join(lines)} y = Relu(b4) }}"
+    folded = merged(text, constants, x=(1, 4, 9, 8))
+    assert folded.operators == ["Conv", "Relu"]
+    assert folded.attribute("Conv", "kernel_shape") == [9, 9]
+
+
+def test_the_branches_of_a_residual_network_stay() -> None:
+    """A basic block: nothing that is added is linear in the same value."""
+    text = f"""(float[N, 4, H, W] x) => (float[N, 4, H, W] y) {{
+        a = Conv<{PAD}>(x, w) b = BN(a, p) c = Relu(b) d = Conv<{PAD}>(c, w) e = BN(d, q)
+        f = Add(e, x) y = Relu(f) }}"""
+    constants = {"w": weight(4, 4, 3, 3), **norm("p", 4), **norm("q", 4, seed=8)}
+    folded = merged(text, constants, x=(1, 4, 5, 5))
+    assert folded.operators == ["Conv", "Relu", "Conv", "Add", "Relu"]
+    assert folded.result.ledger.merges == ()

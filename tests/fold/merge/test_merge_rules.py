@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 
 import bnfold
@@ -16,7 +17,7 @@ from bnfold.fold.merge import algebra, parallel, sequential
 from bnfold.fold.merge.kernel import Axis, Kernel
 from tests.fold.merge.merging import conv, merged, model, norm, weight
 from tests.fold.property.oracle import check_fold, kinds_of
-from tests.fold.property.text_models import fold_checked
+from tests.fold.property.text_models import fold_checked, list_initializers
 
 PAD = "pads = [1, 1, 1, 1]"
 BLOCK = f"""(float[N, 4, H, W] x) => (float[N, 4, H, W] y) {{
@@ -235,3 +236,38 @@ def test_a_long_sum_and_many_sums() -> None:
         model(f"(float[N, 4, H, W] x) => (float[N, 4, H, W] y) {{ {long} }}", CONSTANTS)
     )
     assert kinds_of(folded) == ["Conv", "Relu"]
+
+
+def test_models_that_list_every_initializer_as_an_input() -> None:
+    built = list_initializers(model(BLOCK, CONSTANTS, opset=8, ir_version=3))
+    result = fold_checked(built, x=(1, 4, 5, 5))
+    assert kinds_of(result) == ["Conv"]
+    listed = [info.name for info in result.to_proto().graph.input]
+    assert len(listed) == 3
+
+
+def test_an_input_of_unknown_rank() -> None:
+    """The weights tell it."""
+    built = model(BLOCK, CONSTANTS)
+    built.graph.input[0].type.tensor_type.ClearField("shape")
+    built.graph.output[0].type.tensor_type.ClearField("shape")
+    result = bnfold.fold(built)
+    assert kinds_of(result) == ["Conv"]
+
+
+def test_a_local_function_with_branches() -> None:
+    """Its batch norm makes it inlined; then its branches are seen."""
+    text = f"""<ir_version: 8, opset_import: ["": 18, "own": 1]>
+        g (float[N, 4, H, W] x) => (float[N, 4, H, W] y) {{
+          y = own.Block(x, aw, cw, pg, pb, pm, pv) }}
+        <opset_import: ["": 18], domain: "own">
+        Block (x, aw, cw, pg, pb, pm, pv) => (y) {{
+          a = Conv<{PAD}>(x, aw) c = Conv(x, cw) d = Add(a, c)
+          e = BatchNormalization(x, pg, pb, pm, pv) y = Add(d, e) }}"""
+    built = onnx.parser.parse_model(text)
+    for name, value in CONSTANTS.items():
+        if name not in ("ab", "cb"):
+            built.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    result = bnfold.fold(built)
+    assert kinds_of(result) == ["Conv"]
+    assert result.ledger.batch_norms_after == 0
