@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.fold.merge.merging import bias, conv, merged, norm, weight
+from tests.fold.merge.merging import bias, conv, merged, model, norm, weight
+from tests.fold.property.oracle import check_fold
 
 PAD = "pads = [1, 1, 1, 1]"
 AB = conv("a", 4, 3, 3, 3) | conv("c", 4, 3, 1, 1)
@@ -367,9 +368,6 @@ def test_within_the_body_of_an_if() -> None:
           then_branch = t () => (float[N, 4, H, W] u) {{
             a = Conv<{PAD}>(r, aw, ab) b = Conv(r, cw) d = Add(a, b) u = Add(d, r) }},
           else_branch = e () => (float[N, 4, H, W] v) {{ f = Conv(r, cw, cb) v = Add(f, r) }}> }}"""
-    from tests.fold.property.oracle import check_fold
-    from tests.fold.property.text_models import model
-
     feeds = {"x": weight(1, 4, 4, 4), "c": np.array(True)}
     result = check_fold(model(text, SAME), [feeds, feeds | {"c": np.array(False)}])
     branch = next(n for n in result.model.graph if n.op_type == "If")
