@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -82,13 +83,29 @@ class Exact:
         return None
 
     def lazy_tensor(self, name: str) -> ir.LazyTensor:
-        """An initializer's tensor that is computed when it is saved."""
-        return ir.LazyTensor(
-            lambda: ir.Tensor(self.rounded(), dtype=self.dtype, name=name),
-            dtype=self.dtype,
-            shape=ir.Shape(self.shape),
+        """An initializer's tensor that is computed when it is read, and by parts when saved."""
+        return _FoldedTensor(self, name)
+
+
+class _FoldedTensor(ir.LazyTensor):
+    """A tensor that is computed anew each time, and written a few rows at a time."""
+
+    __slots__ = ("_exact",)
+
+    def __init__(self, exact: Exact, name: str) -> None:
+        super().__init__(
+            lambda: ir.Tensor(exact.rounded(), dtype=exact.dtype, name=name),
+            dtype=exact.dtype,
+            shape=ir.Shape(exact.shape),
             name=name,
         )
+        self._exact = exact
+
+    def tofile(self, file: BinaryIO) -> None:
+        """Writes the little-endian bytes without holding all of them."""
+        for start, stop in self._exact.chunks():
+            rows = _round(self._exact.rows(start, stop), self._exact.dtype)
+            file.write(ir.Tensor(rows, dtype=self._exact.dtype).tobytes())
 
 
 def of_tensor(tensor: ir.TensorProtocol) -> Exact:

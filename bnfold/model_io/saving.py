@@ -126,12 +126,16 @@ def _write(skeleton: Skeleton, file: BinaryIO) -> None:
 
 
 def _write_tensor(tensor: ir.TensorProtocol, file: BinaryIO) -> None:
-    content = _content(tensor)
-    if len(content) != tensor.nbytes:
+    begin = file.tell()
+    if isinstance(tensor, ir.LazyTensor) and type(tensor) is not ir.LazyTensor:
+        tensor.tofile(file)  # such a tensor can write itself by parts
+    else:
+        file.write(_content(tensor))
+    written = file.tell() - begin
+    if written != tensor.nbytes:
         raise ModelError(
-            f"tensor {tensor.name!r} has {len(content)} bytes where {tensor.nbytes} were declared"
+            f"tensor {tensor.name!r} has {written} bytes where {tensor.nbytes} were declared"
         )
-    file.write(content)
 
 
 def _content(tensor: ir.TensorProtocol) -> bytes | memoryview:
