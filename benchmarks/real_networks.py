@@ -97,34 +97,54 @@ def _ratio(path: Path, target: Path, shape: tuple[int, ...] | None) -> float | N
     info = onnx.load(path, load_external_data=False).graph.input[0]
     if shape is None:
         dims = [d.dim_value for d in info.type.tensor_type.shape.dim]
-        plain = (1, 3, 48, 192) if len(dims) == 4 else (1,) * len(dims)
+        plain = (1, 3, 64, 192) if len(dims) == 4 else (1,) * len(dims)
         shape = tuple(d if d > 0 else p for d, p in zip(dims, plain, strict=True))
     feed = {info.name: np.random.default_rng(0).standard_normal(shape).astype(np.float32)}
     found = errors(path, target, feed)
     return None if found is None else found[1] / max(found[0], 1e-30)
 
 
+_HEAD = [
+    "| network | batch norms | left | why they stay | left with `--allow all` "
+    "| nodes | fold | error |",
+    "| --- | --: | --: | --- | --: | --: | --: | --: |",
+]
+_ERROR = "The error is the folded model's against float64, over the original's own."
+
+
 def table(rows: Sequence[Row]) -> str:
-    """The table of the README."""
-    lines = [
-        "| network | batch norms | left | why they stay | left with `--allow all` "
-        "| nodes | fold | error |",
-        "| --- | --: | --: | --- | --: | --: | --: | --: |",
-    ]
-    for row in rows:
-        why = "; ".join(f"{count} {reason}" for reason, count in row.kept.most_common())
-        ratio = "not run" if row.ratio is None else f"{row.ratio:.2f}"
-        name = f"{row.name} (trained)" if row.trained else row.name
-        nodes = f"{row.nodes[0]} → {row.nodes[1]}"
-        lines.append(
-            f"| {name} | {row.before} | {row.after[0]} | {why} | {row.after[1]} "
-            f"| {nodes} | {row.seconds:.1f} s | {ratio} |"
-        )
-    total = sum(row.before for row in rows)
-    left = [sum(row.after[i] for row in rows) for i in (0, 1)]
-    lines.append(f"| {len(rows)} networks | {total} | {left[0]} | | {left[1]} | | | |")
-    lines += ["", "The error is the folded model's against float64, over the original's own."]
-    return "\n".join(lines)
+    """Every network, and the sum."""
+    return "\n".join([*_HEAD, *map(_line, rows), _sum("all", rows), "", _ERROR])
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The table of the README: trained networks, and those in which something stays."""
+    shown = [row for row in rows if row.trained or row.after[0]]
+    rest = [row for row in rows if row not in shown]
+    lines = [*_HEAD, *map(_line, shown), _sum("others", rest), _sum("all", rows)]
+    where = "Each network by itself: [benchmarks/networks.md](benchmarks/networks.md)."
+    return "\n".join([*lines, "", f"{_ERROR} {where}"])
+
+
+def _line(row: Row) -> str:
+    why = "; ".join(f"{count} {reason}" for reason, count in row.kept.most_common())
+    ratio = "not run" if row.ratio is None else f"{row.ratio:.2f}"
+    name = f"{row.name} (trained)" if row.trained else row.name
+    cells = [name, row.before, row.after[0], why, row.after[1]]
+    cells += [f"{row.nodes[0]} → {row.nodes[1]}", f"{row.seconds:.1f} s", ratio]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _sum(name: str, rows: Sequence[Row]) -> str:
+    counts = [sum(row.before for row in rows), *(sum(r.after[i] for r in rows) for i in (0, 1))]
+    nodes = " → ".join(str(sum(row.nodes[i] for row in rows)) for i in (0, 1))
+    ratios = [row.ratio for row in rows if row.ratio is not None]
+    middle = f"{min(ratios):.2f} to {max(ratios):.2f}" if ratios else ""
+    seconds = f"{sum(row.seconds for row in rows):.0f} s"
+    return (
+        f"| {len(rows)} networks ({name}) | {counts[0]} | {counts[1]} | | {counts[2]} "
+        f"| {nodes} | {seconds} | {middle} |"
+    )
 
 
 def main() -> int:
@@ -152,7 +172,7 @@ def main() -> int:
     print(text)
     if not options.no_readme:
         _DETAILS.write_text(f"# Real networks\n\n{text}\n", encoding="utf-8")
-        insert(_ROOT / "README.md", "networks", text)
+        insert(_ROOT / "README.md", "networks", summary(rows))
     wrong = [row.name for row in rows if row.bugs or (row.ratio is not None and row.ratio > 8)]
     if wrong:
         print(f"wrong: {', '.join(wrong)}", file=sys.stderr)
