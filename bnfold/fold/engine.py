@@ -67,7 +67,7 @@ class Engine:
         )
         assert node.graph is not None
         node.graph.insert_after(node, copy)
-        self._facts.learn_node(copy, node)
+        self._facts.learn_node(copy, node, 0)
         self._facts.learn_value(output, old, self._facts.dims(old))
         return copy
 
@@ -136,10 +136,8 @@ class Engine:
             if new.output is not None:
                 temporary[new.output] = output
             self._facts.learn_value(output, old, dims)
-        after = node
-        for new_node in made:
-            self._facts.learn_node(new_node, after)
-            after = new_node
+        for index, new_node in enumerate(made):
+            self._facts.learn_node(new_node, node, index)
         result = made[-1].outputs[0]
         assert node.graph is not None
         ir.convenience.replace_nodes_and_values(node.graph, node, [node], made, [old], [result])

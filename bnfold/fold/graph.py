@@ -49,15 +49,15 @@ class Facts:
         self.model = model
         self.listed_initializers = (model.ir_version or 0) < 4
         self._dims, self._dtypes = infer(model)
-        self._order: dict[ir.Node, float] = {}
+        self._order: dict[ir.Node, tuple[int, ...]] = {}
         self._constants: dict[ir.Value, Constant | None] = {}
         self._exact: dict[ir.Value, Exact] = {}
         self._concrete: dict[int, dict[ir.Value, tuple[int, ...]]] = {}
         for index, node in enumerate(model.graph.all_nodes()):
-            self._order[node] = float(index)
+            self._order[node] = (index,)
 
-    def order(self, node: ir.Node) -> float:
-        """The node's place in topological order."""
+    def order(self, node: ir.Node) -> tuple[int, ...]:
+        """The node's place in topological order, to compare and no more."""
         return self._order[node]
 
     def dims(self, value: ir.Value | None) -> Dims | None:
@@ -154,9 +154,9 @@ class Facts:
             self._concrete[extent] = concrete_dims(self.model, self._dims, extent)
         return self._concrete[extent]
 
-    def learn_node(self, node: ir.Node, after: ir.Node) -> None:
-        """A node that the engine put behind another stands at the same place in the order."""
-        self._order[node] = np.nextafter(self._order[after], np.inf)
+    def learn_node(self, node: ir.Node, place: ir.Node, index: int) -> None:
+        """A node that the engine put where another stands: the `index`th of several."""
+        self._order[node] = (*self._order[place], index)
 
     def learn_constant(self, value: ir.Value, exact: Exact) -> None:
         """An initializer that the engine made, with its unrounded value."""

@@ -328,3 +328,25 @@ def test_branches_that_cancel_leave_rounding_and_no_bug() -> None:
         },
     )
     fold_checked(built, x=(2, 3, 4, 4))
+
+
+def test_operators_that_two_rewrites_made_at_one_place_stay_in_order() -> None:
+    """Two shifts in a row become two maps behind one Conv; then one map."""
+    built = model(
+        """(float[N, 2, 5, 1] x) => (float[N, 1, 3, 1] y) {
+            a = BN(x, p)
+            b = Mul(a, k)
+            s = Add(b, k)
+            c = Conv<auto_pad = "SAME_LOWER", strides = [2, 1]>(s, w)
+            d = Conv<pads = [1, 1, 1, 1], strides = [2, 1]>(a, v)
+            e = Sigmoid(d)
+            y = Add(c, e)
+        }""",
+        {
+            "k": weight(2, 1, 1),
+            "w": weight(1, 2, 2, 2),
+            "v": weight(1, 2, 3, 3),
+            **norm("p", 2),
+        },
+    )
+    fold_checked(built, ("all",), x=(2, 2, 5, 1))
