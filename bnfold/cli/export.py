@@ -10,7 +10,7 @@ from bnfold.cli.bundles import settings_of
 from bnfold.cli.export_options import ExportOptions, export_options, exported
 from bnfold.cli.output import json_option, leave_record, show
 from bnfold.cli.paths import require_target
-from bnfold.cli.verbosity import is_verbose, verbosity_options
+from bnfold.cli.verbosity import verbosity_options
 
 
 @click.command()
@@ -44,7 +44,7 @@ def export(
     from bnfold.report.export_text import export_blocks
     from bnfold.report.records import envelope, file_record, model_record
 
-    show(ctx, export_blocks(result, every_row=is_verbose(ctx)), json_target)
+    show(ctx, export_blocks(result), json_target)
     if json_target is not None:
         weights = export_as.weights
         record = envelope(

@@ -147,7 +147,7 @@ class _Tour:
 
         target = self.folder / "original.onnx"
         export = exported(self.ctx, self.source, target, self.export_as)
-        self._say("export", export_blocks(export, every_row=is_verbose(self.ctx)))
+        self._say("export", export_blocks(export))
         result["export"] = export.to_dict()
         return target
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from bnfold.export.records import ExportResult
 
 
-def export_blocks(result: ExportResult, *, every_row: bool = False) -> list[Block]:
-    """One line for the file and one for the check; notes where every row is asked for."""
+def export_blocks(result: ExportResult) -> list[Block]:
+    """One line for the file, one for the check, and one for each warning and note."""
     what = f"{counted(result.batch_norms, 'batch norm')}, opset {result.opset}"
     blocks: list[Block] = [Line(f"exported {result.source} to {result.path}: {what}", "title")]
     if result.check is not None:
@@ -25,6 +25,5 @@ def export_blocks(result: ExportResult, *, every_row: bool = False) -> list[Bloc
             )
         )
     blocks += [Line(f"warning: {warning}", "warn", indent=2) for warning in result.warnings]
-    if every_row:
-        blocks += [Line(f"note: {note}", "dim", indent=2) for note in result.notes]
+    blocks += [Line(f"note: {note}", "dim", indent=2) for note in result.notes]
     return blocks

@@ -120,3 +120,14 @@ def test_dynamic_dimensions_are_read_as_the_design_writes_them():
 def test_a_dynamic_dimension_that_makes_no_sense_is_refused(text):
     with pytest.raises(UsageError, match="NAME:AXIS=DIM"):
         parse_dynamic([text])
+
+
+def test_says_that_a_module_in_training_mode_is_exported_in_eval_mode(place):
+    (place / "training.py").write_text(
+        "import torch\n"
+        "def build():\n"
+        "    return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).train()\n"
+    )
+    found = place.call("export", "training.py:build", "--input", "input:2,3", "-o", "net.onnx")
+    assert found.exit_code == 0
+    assert "note: the module was in training mode; it is exported in eval mode" in found.output
