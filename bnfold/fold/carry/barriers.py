@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from bnfold.fold.affine import Affine
 from bnfold.fold.graph import Facts
-from bnfold.fold.plan import Answer, Refusal, Rule
+from bnfold.fold.plan import Answer, Refusal, Rule, Step
 
 _CAST = Refusal("cast", "it rounds to another type in between, so the fold would round differently")
 _QUANTIZED = Refusal(
@@ -21,9 +21,13 @@ _RUN_TIME = Refusal(
 )
 
 
-def cast(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> Answer:
-    """A Cast is rounding: moving an affine over it moves the rounding too."""
-    return _CAST
+def cast(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
+    """A Cast is rounding, which moves with the affine; unless it is to the type that x has."""
+    x = node.inputs[0]
+    before = None if x is None else facts.dtype(x)
+    if before is None or before != facts.dtype(node.outputs[0]) or set(affines) != {0}:
+        return _CAST
+    return [Step("cast", {0: affines[0]})]
 
 
 def quantized(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> Answer:

@@ -350,3 +350,36 @@ def test_operators_that_two_rewrites_made_at_one_place_stay_in_order() -> None:
         },
     )
     fold_checked(built, ("all",), x=(2, 2, 5, 1))
+
+
+def test_affine_is_tiled_with_the_channels_on_the_way_to_a_conv() -> None:
+    built = model(
+        """(float[2, 3, 4, 4] x) => (float[2, 2, 4, 4] y) {
+            r = Tanh(x) a = BN(r, p) t = Tile(a, repeats) c = Conv(t, w) y = Tanh(c) }""",
+        {
+            "w": weight(2, 6, 1, 1),
+            "repeats": np.array([1, 2, 1, 1]),
+            **norm("p", 3, signs=True),
+        },
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3, 4, 4))) == ["Tanh", "Tile", "Conv", "Tanh"]
+
+
+def test_affine_behind_tiled_channels_goes_back_where_its_halves_are_alike() -> None:
+    text = """(float[2, 3, 4, 4] x) => (float[2, 6, 4, 4] y) {
+        a = Conv(x, w) t = Tile(a, repeats) y = BN(t, p) }"""
+    given = {"w": weight(3, 3, 1, 1), "repeats": np.array([1, 2, 1, 1])}
+    halves = {name: np.tile(value, 2) for name, value in norm("p", 3).items()}
+    alike = fold_checked(model(text, {**given, **halves}), x=(2, 3, 4, 4))
+    assert kinds_of(alike) == ["Conv", "Tile"]
+    other = fold_checked(model(text, {**given, **norm("p", 6)}), x=(2, 3, 4, 4))
+    assert kinds_of(other) == ["Conv", "Tile", "BatchNormalization"]
+
+
+def test_cast_to_the_type_that_it_is_lets_everything_pass() -> None:
+    built = model(
+        """(float[2, 3, 4, 4] x) => (float[2, 3, 4, 4] y) {
+            a = Conv(x, w) c = Cast<to = 1>(a) y = BN(c, p) }""",
+        {"w": weight(3, 3, 1, 1), **norm("p", 3, signs=True)},
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3, 4, 4))) == ["Conv", "Cast"]
