@@ -15,7 +15,9 @@ ratio exceeds 1 for a correct model too. Hence two corrections, which vanish as 
     budget    <- budget * (1 + sqrt(2 ln(C / RISK) / n))
     e_a[c]^2  <- (n e_a[c]^2 + PRIOR e_a^2) / (n + PRIOR)        a lucky channel has no small budget
 
-with C = 1 and n elements for an output; with C channels and n rows of batches for a channel.
+with C = 1 and n elements for an output; with C channels and n rows of batches for a channel. A
+channel whose squared error lies in few of the feeds (a class that is likely on one input only) was
+seen so much less: its n is the number of rows times how evenly the squares lie over the feeds.
 The first is the chi-squared bound for the largest of C means of n squares. K, the floor and the
 risk were chosen from measurements: `docs/verification.md`, made by `benchmarks.factor`.
 """
@@ -84,10 +86,11 @@ def judge(
     if is_stepped:
         return _judge_steps(original, other, floor)
     own, its, level = (tally.total(weights) for tally in (original, other, magnitude))
-    ratio = its.rms / (_allowance(1, its.count) * max(own.rms, floor))
+    ratio = its.rms / (float(_allowance(1, np.array(its.count))) * max(own.rms, floor))
     worst = Judgement(own.rms, its.rms, ratio)
     for axis in sorted(its.by_axis):
-        ratios = _channel_ratios(own, its, level, axis, floor)
+        seen = its.rows * other.evenness(axis, weights)
+        ratios = _channel_ratios(own, its, level, axis, floor, seen)
         top = int(np.argmax(ratios))
         if worst.channel_ratio is None or ratios[top] > worst.channel_ratio:
             worst = Judgement(own.rms, its.rms, ratio, float(ratios[top]), axis, top)
@@ -119,16 +122,18 @@ def _weights(original: Tally, floor: float) -> dict[str, float]:
     return {feed: w if w > CHAOTIC**-2 else 0.0 for feed, w in weights.items()}
 
 
-def _channel_ratios(own: Sums, its: Sums, level: Sums, axis: int, floor: float) -> Array:
+def _channel_ratios(
+    own: Sums, its: Sums, level: Sums, axis: int, floor: float, seen: Array
+) -> Array:
     errors, n = its.rms_along(axis), max(its.rows, 1)
     shrunk = np.sqrt((n * own.rms_along(axis) ** 2 + PRIOR * own.rms**2) / (n + PRIOR))
     floors = floor * np.maximum(level.rms_along(axis), FAINT)
-    return np.asarray(errors / (_allowance(len(errors), n) * np.maximum(shrunk, floors)))
+    return np.asarray(errors / (_allowance(len(errors), seen) * np.maximum(shrunk, floors)))
 
 
-def _allowance(candidates: int, n: int) -> float:
+def _allowance(candidates: int, n: Array) -> Array:
     """By how much the largest of some root mean squares of n numbers exceeds the true one."""
-    return 1.0 + math.sqrt(2.0 * math.log(candidates / RISK) / max(n, 1))
+    return np.asarray(1.0 + np.sqrt(2.0 * math.log(candidates / RISK) / np.maximum(n, 1.0)))
 
 
 def channel_axes(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:

@@ -75,6 +75,21 @@ class Tally:
                 found.add(sums, weight)
         return found
 
+    def evenness(self, axis: int, weights: Mapping[str, float]) -> Array:
+        """How evenly each channel's squares lie over the feeds: 1 for alike, 1/F for one of F."""
+        parts = [
+            weights.get(feed, 1.0) * sums.by_axis[axis][0]
+            for feed, sums in self.by_feed.items()
+            if weights.get(feed, 1.0) and axis in sums.by_axis
+        ]
+        if not parts:
+            return np.ones(1)
+        squares = np.stack(parts)
+        most = np.maximum(squares.max(axis=0), np.finfo(np.float64).tiny)
+        shares = squares / most
+        even = shares.sum(axis=0) ** 2 / (len(parts) * np.maximum((shares**2).sum(axis=0), 1.0))
+        return np.where(squares.max(axis=0) > 0, even, 1.0)
+
     def worst_feed(self) -> str:
         """The feed with the largest error; empty where there is none."""
         return max(self.by_feed, key=lambda feed: self.by_feed[feed].rms, default="")
