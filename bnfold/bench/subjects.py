@@ -111,7 +111,7 @@ def _spec(value: onnx_ir.Value) -> InputSpec:
     if not isinstance(value.type, onnx_ir.TensorType):
         dtype = str(value.type)
     shape = value.shape
-    dims = None if shape is None else tuple(d if isinstance(d, int) else d.value for d in shape)
+    dims = None if shape is None else tuple(_extent(d) for d in shape)
     return InputSpec(value.name or "", dtype, dims)
 
 
@@ -141,3 +141,10 @@ def _require_same_inputs(baseline: Subject, candidate: Subject) -> None:
 
 def _listed(names: dict[str, str]) -> str:
     return ", ".join(map(repr, names)) or "none"
+
+
+def _extent(dim: int | onnx_ir.SymbolicDim) -> int | str | None:
+    """A size, a name, or None; some exporters write -1 for an open extent."""
+    if isinstance(dim, int):
+        return dim if dim >= 0 else None
+    return dim.value

@@ -69,7 +69,9 @@ def _spec(value: ir.Value) -> TensorSpec:
 
 
 def _dim(dim: int | ir.SymbolicDim) -> Dim:
-    return dim if isinstance(dim, int) else dim.value
+    if isinstance(dim, int):
+        return dim if dim >= 0 else None  # some exporters write -1 for an open extent
+    return dim.value
 
 
 _NUMPY_NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
