@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+_RESIDUE = 4 * np.finfo(np.float64).eps
+
 Array = npt.NDArray[np.float64]
 Dims = tuple[int | str | None, ...]
 
@@ -67,7 +69,12 @@ class Affine:
 
     def after(self, first: Affine) -> Affine:
         """`self(first(x))`: the composition in which `first` comes first."""
-        return Affine(self.scale * first.scale, self.scale * first.shift + self.shift)
+        scale, moved = self.scale * first.scale, self.scale * first.shift
+        shift = moved + self.shift
+        # what is left of 1 / c * c - 1 or m - m is rounding, and would stand in the way for nothing
+        is_one = np.abs(scale - 1) <= _RESIDUE
+        is_none = np.abs(shift) <= _RESIDUE * (np.abs(moved) + np.abs(self.shift))
+        return Affine(np.where(is_one, 1.0, scale), np.where(is_none, 0.0, shift))
 
     def equals(self, other: Affine) -> bool:
         """Equal to the last bit wherever either is read, after broadcasting."""

@@ -16,6 +16,8 @@ from bnfold.fold.graph import Facts, attribute_of, input_of
 from bnfold.fold.merge.kernel import Kernel, macs_of
 from bnfold.fold.plan import NewNode, Operand
 
+_OPTIONAL_BIAS = 11  # the opset since which a Gemm may leave C out
+
 
 def dense_of(node: ir.Node, facts: Facts) -> Kernel | None:
     """What a Gemm or MatMul computes of its first input, taken as its transA says."""
@@ -44,7 +46,8 @@ def dense_nodes(
     if node.op_type == "Gemm" or transposed or (has_bias and facts.rank(x) == 2):
         inputs: tuple[Operand, ...] = (x, kernel.weight)
         attributes = {"transA": 1, "transB": 1} if transposed else {"transB": 1}
-        return (NewNode("Gemm", (*inputs, bias) if has_bias else inputs, attributes),)
+        needs_bias = has_bias or facts.opset() < _OPTIONAL_BIAS
+        return (NewNode("Gemm", (*inputs, bias) if needs_bias else inputs, attributes),)
     operands = (x, _transposed(kernel.weight))
     if not has_bias:
         return (NewNode("MatMul", operands, {}),)

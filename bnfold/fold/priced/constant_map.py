@@ -17,6 +17,7 @@ from bnfold.fold.graph import Facts, attribute_of, input_of
 from bnfold.fold.plan import Answer, NewNode, Refusal, Step
 
 PRICE = "constant-map"
+_ROUNDING = 1e-13  # of the largest entry: sums in another order differ so far
 
 _PADDED = Refusal(
     "padded-shift",
@@ -68,7 +69,8 @@ def _mapped(
     inputs = [plane, weight.value(), None if bias is None else bias.value()]
     (shift,) = run_op(node.op_type, inputs, attributes, opset=facts.opset())
     first = shift[(slice(None), slice(None), *(slice(0, 1) for _ in size))]
-    if np.all(shift == first):  # the same at every position, as where there is but one
+    if np.max(np.abs(shift - first), initial=0) <= _ROUNDING * np.max(np.abs(shift), initial=0):
+        # the same at every position, as where there is but one
         moved = of_array(np.array(first.reshape(-1)), weight.dtype)
         return [Step(rule, nodes=(NewNode(node.op_type, (node.inputs[0], folded, moved)),))]
     nodes = (

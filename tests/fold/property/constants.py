@@ -68,7 +68,7 @@ def scale(b: Builder, channels: int) -> Array:
     """A gamma: mostly positive, else mixed signs, with zeros, tiny, or all alike."""
     array = b.numbers.uniform(0.5, 1.5, channels)
     kind = b.choices.weighted(
-        [(55, "plain"), (20, "signs"), (6, "negative"), (6, "zeros"), (4, "tiny"), (9, "alike")]
+        [(45, "plain"), (30, "signs"), (6, "negative"), (6, "zeros"), (4, "tiny"), (9, "alike")]
     )
     if kind == "signs":
         array *= b.numbers.choice([-1, 1], channels)

@@ -22,6 +22,7 @@ from tests.fold.property.motifs import (
     linear,
     pointwise,
     pooling,
+    sandwich,
     scopes,
 )
 from tests.fold.property.oracle import run_float64
@@ -37,6 +38,7 @@ MOTIFS: list[tuple[int, Motif]] = [
     *join.MOTIFS,
     *scopes.MOTIFS,
     *compound.MOTIFS,
+    *sandwich.MOTIFS,
 ]
 _ANY_RANK = {motif for _, motif in pointwise.MOTIFS if motif is not pointwise.prelu}
 _OPSETS = [18, 13, 11, 21, 9, 7, 15, 17, 10, 12, 14, 19, 20, 22, 8]

@@ -178,6 +178,8 @@ def _check_repeats(
     again = bnfold.fold(model, allow=allow, skip=skip).to_proto()
     whole = folded.SerializeToString(deterministic=True)
     assert again.SerializeToString(deterministic=True) == whole, "two folds differ"
+    if not _is_declared(model):
+        return  # shapes are guessed from weights, which can go further once the graph is simpler
     twice = bnfold.fold(folded, allow=allow, skip=skip)
     assert not twice.ledger.folded, f"a second fold went on: {twice.ledger.folded}"
     assert twice.to_proto().SerializeToString(deterministic=True) == whole, "fold is not idempotent"
@@ -204,21 +206,29 @@ def _check_values(
 def _noise(run: Run, feeds: Feeds) -> dict[str, float]:
     """How far each tensor moves where every stored weight is off by one rounding of its dtype."""
     largest: dict[str, float] = {}
-    for seed in range(2):
+    for seed in range(3):
         moved = run_float64(perturbed(run.model, seed), feeds)
         for name, array in moved.tensors.items():
-            if array.dtype.kind == "f" and array.size and name in run.tensors:
+            if array.dtype.kind != "f" and not np.array_equal(array, run.tensors.get(name)):
+                largest[name] = (
+                    np.inf
+                )  # a comparison, say, that rounding turns
+            elif array.dtype.kind == "f" and array.size and name in run.tensors:
                 with np.errstate(invalid="ignore"):
                     distance = np.nanmax(np.abs(array - run.tensors[name]), initial=0.0)
                 largest[name] = max(largest.get(name, 0.0), float(distance))
     return largest
 
 
+def _is_declared(model: onnx.ModelProto) -> bool:
+    return all(info.type.tensor_type.HasField("shape") for info in model.graph.input)
+
+
 def assert_close(name: str, old: Array, new: Array, noise: float, unit: float = 0.0) -> None:
     """Equal but for the rounding of weights."""
     assert old.shape == new.shape, f"{name} changed its shape from {old.shape} to {new.shape}"
     if old.dtype.kind != "f":
-        assert np.array_equal(old, new), f"{name} changed"
+        assert np.isinf(noise) or np.array_equal(old, new), f"{name} changed"
         return
     finite = np.isfinite(old)
     assert np.array_equal(old[~finite], new[~finite], equal_nan=True), f"{name}: NaN or infinity"

@@ -383,3 +383,39 @@ def test_cast_to_the_type_that_it_is_lets_everything_pass() -> None:
         {"w": weight(3, 3, 1, 1), **norm("p", 3, signs=True)},
     )
     assert kinds_of(fold_checked(built, x=(2, 3, 4, 4))) == ["Conv", "Cast"]
+
+
+def test_merged_matrices_have_a_bias_where_the_opset_asks_for_one() -> None:
+    """Gemm must have its C before opset 11, zero or not."""
+    built = model(
+        """(double[2, 3] x) => (double[2, 2] y) {
+            a = MatMul(x, u) b = MatMul(a, v) y = Gemm(b, w, zero) }""",
+        {
+            "u": weight(3, 3).astype(np.float64),
+            "v": weight(3, 3).astype(np.float64),
+            "w": weight(3, 2).astype(np.float64),
+            "zero": np.zeros(2),
+        },
+        opset=9,
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3))) == ["Gemm"]
+
+
+def test_arithmetic_that_cancels_but_for_rounding_goes() -> None:
+    """x / c * c is x, and needs no operator, though 1 / c * c is not always 1."""
+    built = model(
+        """(float[N, 3, 2, 2] x) => (float[N, 3, 2, 2] y) {
+            r = Sigmoid(x) a = Div(r, c) b = Mul(a, c) d = Sub(b, c) e = Add(d, c) y = Relu(e) }""",
+        {"c": np.array([49, 0.1, 0.3], np.float32).reshape(3, 1, 1)},
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3, 2, 2))) == ["Sigmoid", "Relu"]
+
+
+def test_shift_before_a_conv_whose_windows_are_all_padded_alike_is_a_bias() -> None:
+    """One row, padded above and below: each position sees the same taps."""
+    built = model(
+        """(float[N, 6, 1, 6] x) => (float[N, 2, 1, 6] y) {
+            r = Sigmoid(x) a = BN(r, p) c = Conv<pads = [1, 0, 1, 0]>(a, w) y = Tanh(c) }""",
+        {"w": weight(2, 6, 3, 1), **norm("p", 6, signs=True)},
+    )
+    assert kinds_of(fold_checked(built, x=(2, 6, 1, 6))) == ["Sigmoid", "Conv", "Tanh"]

@@ -55,8 +55,9 @@ def shuffle(b: Builder, x: str) -> str:
 def transpose(b: Builder, x: str) -> str:
     rank = len(b.shape(x))
     perm = list(range(rank))
-    i, j = b.choices.between(0, rank - 1), b.choices.between(0, rank - 1)
-    perm[i], perm[j] = perm[j], perm[i]
+    for _ in range(2):
+        i, j = b.choices.between(0, rank - 1), b.choices.between(0, rank - 1)
+        perm[i], perm[j] = perm[j], perm[i]
     return b.node("Transpose", [x], {"perm": perm} if b.choices.chance(90) else {})
 
 

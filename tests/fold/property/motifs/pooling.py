@@ -31,6 +31,7 @@ def pool(b: Builder, x: str) -> str:
         given["auto_pad"] = padding
     if b.opset >= 10 and b.choices.chance(25):
         given["ceil_mode"] = 1
+        given["strides"] = [min(k, b.choices.between(1, 3)) for k in kernel]
     if op == "AveragePool" and b.choices.chance(30):
         given["count_include_pad"] = 1
     if b.opset >= (10 if op == "MaxPool" else 19) and b.choices.chance(15):
