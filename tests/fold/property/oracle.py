@@ -210,9 +210,7 @@ def _noise(run: Run, feeds: Feeds) -> dict[str, float]:
         moved = run_float64(perturbed(run.model, seed), feeds)
         for name, array in moved.tensors.items():
             if array.dtype.kind != "f" and not np.array_equal(array, run.tensors.get(name)):
-                largest[name] = (
-                    np.inf
-                )  # a comparison, say, that rounding turns
+                largest[name] = np.inf  # a comparison, say, that rounding turns
             elif array.dtype.kind == "f" and array.size and name in run.tensors:
                 with np.errstate(invalid="ignore"):
                     distance = np.nanmax(np.abs(array - run.tensors[name]), initial=0.0)
