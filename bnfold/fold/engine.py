@@ -84,6 +84,7 @@ class Engine:
             assert kept is not None and node.graph is not None
             dead.extend(v for v in node.inputs if v is not None and v is not kept)
             inherits = gone not in moved and (kept in moved or gone.is_graph_output())
+            self._facts.learn_same_shape(kept, gone)
             ir.convenience.replace_all_uses_with(gone, kept, replace_graph_outputs=True)
             node.graph.remove(node, safe=True)
             if inherits:

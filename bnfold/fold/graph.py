@@ -171,6 +171,15 @@ class Facts:
         if dims is not None:
             self._dims[value] = dims
 
+    def learn_same_shape(self, value: ir.Value, other: ir.Value) -> None:
+        """Two values have one shape: what is known of either is known of the first."""
+        own, more = self.dims(value), self.dims(other)
+        if own is None:
+            self.learn_value(value, other, more)
+        elif more is not None and len(more) == len(own):
+            pairs = zip(own, more, strict=True)
+            self._dims[value] = tuple(b if isinstance(b, int) or a is None else a for a, b in pairs)
+
     def _stored(self, value: ir.Value) -> ir.TensorProtocol | None:
         """The tensor of an initializer that nobody can override, or of a Constant node."""
         if value.is_initializer() or (value.const_value is not None and value.producer() is None):

@@ -419,3 +419,28 @@ def test_shift_before_a_conv_whose_windows_are_all_padded_alike_is_a_bias() -> N
         {"w": weight(2, 6, 3, 1), **norm("p", 6, signs=True)},
     )
     assert kinds_of(fold_checked(built, x=(2, 6, 1, 6))) == ["Sigmoid", "Conv", "Tanh"]
+
+
+def test_extent_that_a_later_operator_tells_outlives_what_it_was_told_of() -> None:
+    """The sum's last axis has 2 entries, as the matrix says; so has the merged Conv's."""
+    built = model(
+        """(double[N, 3, H, W] x) => (double[P, Q, R, S] y) {
+            c = Conv<pads = [1, 1, 1, 1], group = 3>(x, v)
+            d = Conv<group = 3>(x, u)
+            s = Add(c, d)
+            m = MatMul(s, k)
+            a = Add(m, b)
+            y = MatMul(a, l)
+        }""",
+        {
+            name: value.astype(np.float64)
+            for name, value in {
+                "v": weight(3, 1, 3, 3),
+                "u": weight(3, 1, 1, 1),
+                "k": weight(2, 6),
+                "b": weight(6),
+                "l": weight(6, 2),
+            }.items()
+        },
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3, 4, 2))) == ["Conv", "MatMul", "Add"]
