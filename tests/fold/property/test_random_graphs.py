@@ -14,7 +14,7 @@ from tests.fold.property.generator import Case, InvalidModelError, cases, seeded
 from tests.fold.property.oracle import check_fold
 
 _BLOCK = 20
-_FAST = 12
+_FAST = 20
 _SLOW = 250
 _SETTINGS = hypothesis.settings(
     deadline=None,
@@ -43,7 +43,7 @@ def test_fold_of_a_random_network_is_right_and_free(block: int) -> None:
     _check_block(block)
 
 
-@pytest.mark.parametrize("block", range(_FAST, _FAST + 4))
+@pytest.mark.parametrize("block", range(_FAST, _FAST + 6))
 def test_fold_of_a_random_network_with_everything_allowed_is_right(block: int) -> None:
     _check_block(block, ("all",))
 

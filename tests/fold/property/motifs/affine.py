@@ -51,28 +51,34 @@ def pair(b: Builder, x: str) -> str:
 
 def decomposed(b: Builder, x: str) -> str:
     """(x - mean) / deviation * gamma + beta, in the order and form that some exporter chose."""
-    channels = dims_of(b, x)
+    axis = b.choices.weighted([(75, 1), (25, len(b.shape(x)) - 1)])
+    channels = b.shape(x)[axis]
     form = b.choices.of(["full", "scale-shift", "mul", "add", "sub", "div", "reversed"])
+
+    def laid(values: Array) -> Array:
+        return _laid(b, x, values, axis)
+
     if form == "full":
-        x = _arithmetic(b, "Sub", x, _laid(b, x, shift(b, channels)), swap=False)
-        x = _arithmetic(b, "Div", x, _laid(b, x, b.numbers.uniform(0.5, 2, channels)), swap=False)
+        x = _arithmetic(b, "Sub", x, laid(shift(b, channels)), swap=False)
+        x = _arithmetic(b, "Div", x, laid(b.numbers.uniform(0.5, 2, channels)), swap=False)
     if form in ("full", "scale-shift"):
-        x = _arithmetic(b, "Mul", x, _laid(b, x, scale(b, channels)))
-        return _arithmetic(b, "Add", x, _laid(b, x, shift(b, channels)))
+        x = _arithmetic(b, "Mul", x, laid(scale(b, channels)))
+        return _arithmetic(b, "Add", x, laid(shift(b, channels)))
     if form == "reversed":
-        return _arithmetic(b, "Sub", x, _laid(b, x, shift(b, channels)), swap=True)
+        return _arithmetic(b, "Sub", x, laid(shift(b, channels)), swap=True)
     values = b.numbers.uniform(0.5, 2, channels) if form == "div" else scale(b, channels)
     op = {"mul": "Mul", "add": "Add", "sub": "Sub", "div": "Div"}[form]
-    return _arithmetic(b, op, x, _laid(b, x, values), swap=False)
+    return _arithmetic(b, op, x, laid(values), swap=False)
 
 
-def _laid(b: Builder, x: str, values: Array) -> Array:
-    """A vector along the channels, with or without the leading axis; or one number."""
-    trailing = (1,) * (len(b.shape(x)) - 2)
-    form = b.choices.weighted([(50, "C11"), (30, "1C11"), (20, "scalar")])
+def _laid(b: Builder, x: str, values: Array, axis: int) -> Array:
+    """A vector along one axis, with or without the axes before it; or one number."""
+    rank = len(b.shape(x))
+    form = b.choices.weighted([(50, "short"), (30, "full"), (20, "scalar")])
     if form == "scalar":
         return values[:1].reshape(b.choices.of([(), (1,)]))
-    return values.reshape((*((1,) if form == "1C11" else ()), -1, *trailing))
+    lead = (1,) * axis if form == "full" else ()
+    return values.reshape((*lead, -1, *(1,) * (rank - axis - 1)))
 
 
 def _arithmetic(b: Builder, op: str, x: str, values: Array, *, swap: bool | None = None) -> str:

@@ -26,7 +26,7 @@ def _partner(b: Builder, x: str) -> str:
 
 def add(b: Builder, x: str) -> str:
     other = _partner(b, x)
-    op = b.choices.weighted([(70, "Add"), (12, "Sub"), (12, "Sum"), (6, "Mean")])
+    op = b.choices.weighted([(50, "Add"), (30, "Sub"), (12, "Sum"), (8, "Mean")])
     inputs = [x, other] if b.choices.chance(50) else [other, x]
     if op in ("Sum", "Mean"):
         inputs += [_partner(b, x) for _ in range(b.choices.between(0, 1))]

@@ -54,6 +54,11 @@ def shuffle(b: Builder, x: str) -> str:
 
 def transpose(b: Builder, x: str) -> str:
     rank = len(b.shape(x))
+    if b.choices.chance(40):  # the channels last, or first again
+        perm = (
+            [0, *range(2, rank), 1] if b.choices.chance(50) else [0, rank - 1, *range(1, rank - 1)]
+        )
+        return b.node("Transpose", [x], {"perm": perm})
     perm = list(range(rank))
     for _ in range(2):
         i, j = b.choices.between(0, rank - 1), b.choices.between(0, rank - 1)

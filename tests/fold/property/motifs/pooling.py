@@ -23,7 +23,7 @@ def pool(b: Builder, x: str) -> str:
     if b.choices.chance(50):
         given["strides"] = [b.choices.between(1, 3) for _ in range(rank)]
     padding = b.choices.weighted(
-        [(55, "none"), (30, "random"), (7, "SAME_UPPER"), (8, "SAME_LOWER")]
+        [(40, "none"), (45, "random"), (7, "SAME_UPPER"), (8, "SAME_LOWER")]
     )
     if padding == "random":
         given["pads"] = [b.choices.between(0, k - 1) for k in kernel * 2]
@@ -32,7 +32,7 @@ def pool(b: Builder, x: str) -> str:
     if b.opset >= 10 and b.choices.chance(25):
         given["ceil_mode"] = 1
         given["strides"] = [min(k, b.choices.between(1, 3)) for k in kernel]
-    if op == "AveragePool" and b.choices.chance(30):
+    if op == "AveragePool" and b.choices.chance(45):
         given["count_include_pad"] = 1
     if b.opset >= (10 if op == "MaxPool" else 19) and b.choices.chance(15):
         given["dilations"] = [b.choices.between(1, 2) for _ in range(rank)]

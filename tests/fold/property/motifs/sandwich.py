@@ -11,13 +11,13 @@ from tests.fold.property.motifs import compound, join, layout, linear, pointwise
 from tests.fold.property.motifs.affine import batch_norm, decomposed
 
 _BETWEEN = [
-    (10, pooling.pool),
+    (20, pooling.pool),
     (3, pooling.global_pool),
     (4, pooling.reduction),
-    (6, pooling.pad),
+    (10, pooling.pad),
     (5, pooling.resize),
     *layout.MOTIFS,
-    (6, join.add),
+    (12, join.add),
     (3, join.concat),
     (3, join.split),
     (2, join.broadcast),
@@ -67,4 +67,4 @@ def _between(b: Builder, x: str) -> str:
     return x
 
 
-MOTIFS = [(40, behind), (40, ahead)]
+MOTIFS = [(90, behind), (90, ahead)]
