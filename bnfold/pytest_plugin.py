@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-    from bnfold.fold.ledger import Ledger
+    from bnfold.fold.account.ledger import Ledger
     from bnfold.verify.records import Verification
     from bnfold.verify.user_data import Data
 

@@ -26,7 +26,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 
 def part_of(path: Path) -> str:
-    """The first part of a file's place in the package: `fold` for bnfold/fold/absorb/conv.py."""
+    """The first part of a file's place in the package: `fold` for bnfold/fold/moves/absorb/conv.py."""
     return path.relative_to(ROOT).with_suffix("").parts[0]
 
 

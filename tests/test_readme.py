@@ -47,7 +47,7 @@ def test_every_exit_code_of_an_error_is_explained():
 
 
 def test_the_prices_are_those_of_the_fold():
-    from bnfold.fold.rules import PRICES
+    from bnfold.fold.moves.table import PRICES
 
     named = re.findall(r"^\| `([a-z][a-z-]*)` \| [a-z]", section("Commands"), flags=re.MULTILINE)
     assert {*named} == {*PRICES, "all"}

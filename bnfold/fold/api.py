@@ -11,11 +11,11 @@ import onnx_ir as ir
 
 from bnfold import model_io
 from bnfold.errors import InternalError, UsageError
+from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.folder import Folder
-from bnfold.fold.ledger import Ledger
 from bnfold.fold.merge import sequential
-from bnfold.fold.merge import tree as parallel
-from bnfold.fold.rules import PRICES, RULES
+from bnfold.fold.merge import sum_tree as parallel
+from bnfold.fold.moves.table import PRICES, RULES
 
 
 @dataclass(frozen=True)

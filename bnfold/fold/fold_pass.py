@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import onnx_ir as ir
 
+from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.folder import Folder
-from bnfold.fold.ledger import Ledger
 
 
 class FoldBatchNorm(ir.passes.InPlacePass):

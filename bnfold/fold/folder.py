@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
-from bnfold.fold.account import lost_bits, range_growth
-from bnfold.fold.arithmetic import belongs_elsewhere
-from bnfold.fold.asking import Asking
-from bnfold.fold.certificate import certify
-from bnfold.fold.engine import Engine
-from bnfold.fold.entry import Entry, entries_of, made_entries
-from bnfold.fold.functions import inline_functions
-from bnfold.fold.graph import Facts, describe
-from bnfold.fold.ledger import Decision, Ledger, numbers_of
-from bnfold.fold.merge.found import Merge
+from bnfold.fold.account.entry import Entry, entries_of, made_entries
+from bnfold.fold.account.fold_numbers import lost_bits, range_growth
+from bnfold.fold.account.ledger import Decision, Ledger, numbers_of
+from bnfold.fold.edit import clone
+from bnfold.fold.edit.engine import Engine
+from bnfold.fold.facts.graph import Facts, describe
+from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
+from bnfold.fold.moves.table import PRICES, RULES
 from bnfold.fold.plan import Plan, Refusal, Rule
-from bnfold.fold.priced import clone
-from bnfold.fold.rules import PRICES, RULES
-from bnfold.fold.search import Search
-from bnfold.fold.sources import Source, source_of
-from bnfold.fold.trial import CertificateError
+from bnfold.fold.proof.certificate import certify
+from bnfold.fold.proof.trial import CertificateError
+from bnfold.fold.question.asking import Asking
+from bnfold.fold.question.search import Search
+from bnfold.fold.sources.inlining import inline_functions
+from bnfold.fold.sources.left_alone import belongs_elsewhere
+from bnfold.fold.sources.source import Source, source_of
 
 _ROUNDS = 4  # a fold can open the way for a neighbour; more rounds than this never helped
 _SKIPPED = Refusal("skipped", "it was asked to stay as it is")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
-from bnfold.fold.affine import Affine
-from bnfold.fold.exact import Exact
+from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.numbers.exact import Exact
 
 if TYPE_CHECKING:
-    from bnfold.fold.graph import Facts
+    from bnfold.fold.facts.graph import Facts
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from bnfold.report.blocks import Block, Column, Line, Table, blank
 from bnfold.report.words import counted, names
 
 if TYPE_CHECKING:
-    from bnfold.fold.ledger import Decision, Ledger
+    from bnfold.fold.account.ledger import Decision, Ledger
     from bnfold.fold.plan import Refusal
 
 Group = Sequence["Decision"]

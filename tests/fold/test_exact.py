@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from bnfold.fold.exact import of_array, of_tensor, scaled
+from bnfold.fold.numbers.exact import of_array, of_tensor, scaled
 
 
 def test_bfloat16_is_rounded_once() -> None:

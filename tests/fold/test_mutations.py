@@ -17,10 +17,11 @@ from benchmarks.motifs import GROUPS, Motif, Norm
 from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.float64 import run_graph
-from bnfold.fold import backward, sources
-from bnfold.fold.absorb import conv, conv_transpose, gemm, matmul, quantized
-from bnfold.fold.affine import Affine
-from bnfold.fold.carry import layout, pool, select
+from bnfold.fold.moves.absorb import conv, conv_transpose, gemm, matmul, quantized
+from bnfold.fold.moves.carry import layout, pool, select
+from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.question import backward
+from bnfold.fold.sources import source as sources
 
 EQUAL_SIZES = (
     Motif(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bnfold.fold
-from bnfold.fold.rules import PRICES, RULES
+from bnfold.fold.moves.table import PRICES, RULES
 
 README = Path(bnfold.fold.__file__).with_name("README.md").read_text(encoding="utf-8")
 

@@ -22,7 +22,7 @@ from bnfold.bench.records import (
     Settings,
 )
 from bnfold.errors import MissingDependencyError
-from bnfold.fold.ledger import Decision, Ledger, Numbers
+from bnfold.fold.account.ledger import Decision, Ledger, Numbers
 from bnfold.fold.plan import Refusal
 from bnfold.report.html import html_page, write_html
 from bnfold.verify.records import (

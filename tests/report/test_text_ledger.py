@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bnfold.fold.ledger import Decision, Ledger, Numbers
+from bnfold.fold.account.ledger import Decision, Ledger, Numbers
 from bnfold.fold.plan import Refusal
 from bnfold.report.ledger_text import ledger_blocks
 from bnfold.report.plain import plain_text

@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.absorb.affine_nodes import batch_norm
-from bnfold.fold.affine import Affine, identity
-from bnfold.fold.graph import Facts, is_op
+from bnfold.fold.facts.graph import Facts, is_op
 from bnfold.fold.merge.branch import Way
-from bnfold.fold.merge.found import Merge
-from bnfold.fold.merge.graft import grafted
-from bnfold.fold.merge.tree import Leaf, SumTree, pruned
+from bnfold.fold.merge.into_one_branch import grafted
+from bnfold.fold.merge.merge import Merge
+from bnfold.fold.merge.sum_tree import Leaf, SumTree, pruned
+from bnfold.fold.moves.absorb.affine_nodes import batch_norm
+from bnfold.fold.numbers.affine import Affine, identity
 
 
 def affine_merge(tree: SumTree, ways: dict[Leaf, list[Way]], facts: Facts) -> Merge | None:

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from bnfold.fold.affine import Array
-from bnfold.fold.exact import computed, reduced
 from bnfold.fold.merge.kernel import Axis, Kernel, macs_of
+from bnfold.fold.numbers.affine import Array
+from bnfold.fold.numbers.exact import computed, reduced
 
 Sizes = tuple[int | None, ...]
 Taps = tuple[slice, ...]

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from bnfold.fold.affine import Affine, identity
-from bnfold.fold.graph import Facts, attribute_of, is_op
+from bnfold.fold.facts.graph import Facts, attribute_of, is_op
 from bnfold.fold.merge.algebra import composed, with_macs
 from bnfold.fold.merge.dense import dense_of
-from bnfold.fold.merge.found import is_private
 from bnfold.fold.merge.kernel import Kernel, diagonal, kernel_of
-from bnfold.fold.merge.padding import pad_kernel
-from bnfold.fold.sources import Source, source_of
+from bnfold.fold.merge.merge import is_private
+from bnfold.fold.merge.pad_kernel import pad_kernel
+from bnfold.fold.numbers.affine import Affine, identity
+from bnfold.fold.sources.source import Source, source_of
 
 _DEEPEST = 6  # operators of one branch
 

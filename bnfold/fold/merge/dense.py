@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.affine import Array
-from bnfold.fold.exact import Exact, mapped, of_array, scaled
-from bnfold.fold.graph import Facts, attribute_of, input_of
+from bnfold.fold.facts.graph import Facts, attribute_of, input_of
 from bnfold.fold.merge.kernel import Kernel, macs_of
+from bnfold.fold.numbers.affine import Array
+from bnfold.fold.numbers.exact import Exact, mapped, of_array, scaled
 from bnfold.fold.plan import NewNode, Operand
 
 _OPTIONAL_BIAS = 11  # the opset since which a Gemm may leave C out

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.absorb.conv import bias_of
-from bnfold.fold.absorb.padding import window_of
-from bnfold.fold.affine import Affine, Array
-from bnfold.fold.exact import Exact, of_array
-from bnfold.fold.graph import Facts, attribute_of
+from bnfold.fold.facts.graph import Facts, attribute_of
+from bnfold.fold.facts.window import window_of
+from bnfold.fold.moves.absorb.conv import bias_of
+from bnfold.fold.numbers.affine import Affine, Array
+from bnfold.fold.numbers.exact import Exact, of_array
 from bnfold.fold.plan import NewNode, Operand, Refusal
 
 

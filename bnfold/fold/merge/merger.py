@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection
 
 import onnx_ir as ir
 
-from bnfold.fold.graph import Facts
-from bnfold.fold.merge import parallel, sequential, tree
-from bnfold.fold.merge.found import Merge
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.merge import parallel, sequential, sum_tree
+from bnfold.fold.merge.merge import Merge
 
 RULES = {
-    tree.RULE: (("Add", "Sub", "Sum"), parallel.parallel_merge),
+    sum_tree.RULE: (("Add", "Sub", "Sum"), parallel.parallel_merge),
     sequential.RULE: (("Conv", "Gemm", "MatMul"), sequential.sequential_merge),
 }
 

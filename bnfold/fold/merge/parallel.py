@@ -16,16 +16,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.affine import Array
-from bnfold.fold.graph import Facts
+from bnfold.fold.facts.graph import Facts
 from bnfold.fold.merge.affines import affine_merge
 from bnfold.fold.merge.algebra import Sizes, added
 from bnfold.fold.merge.branch import Way, ways_down
 from bnfold.fold.merge.dense import dense_nodes
-from bnfold.fold.merge.found import Merge
-from bnfold.fold.merge.graft import grafted
+from bnfold.fold.merge.into_one_branch import grafted
 from bnfold.fold.merge.kernel import Kernel
-from bnfold.fold.merge.tree import Leaf, Pruned, SumTree, is_root, pruned, tree_of
+from bnfold.fold.merge.merge import Merge
+from bnfold.fold.merge.sum_tree import Leaf, Pruned, SumTree, is_root, pruned, tree_of
+from bnfold.fold.numbers.affine import Array
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from collections.abc import Collection
 
 import onnx_ir as ir
 
-from bnfold.fold.exact import scaled
-from bnfold.fold.graph import Facts, attribute_of, is_op
+from bnfold.fold.facts.graph import Facts, attribute_of, is_op
 from bnfold.fold.merge.algebra import composed
 from bnfold.fold.merge.dense import dense_nodes, dense_of
-from bnfold.fold.merge.found import Merge, is_private
 from bnfold.fold.merge.kernel import Kernel, kernel_of
+from bnfold.fold.merge.merge import Merge, is_private
+from bnfold.fold.numbers.exact import scaled
 from bnfold.fold.plan import NewNode, Plan, Step
-from bnfold.fold.sources import Source, source_of
+from bnfold.fold.sources.source import Source, source_of
 
 RULE = "merge-sequential"
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnfold.float64 import run_op
-from bnfold.fold.exact import of_array
 from bnfold.fold.merge.algebra import added, composed
 from bnfold.fold.merge.kernel import Axis, Kernel
+from bnfold.fold.numbers.exact import of_array
 from tests.fold.merge.merging import Array
 
 AXES = st.builds(

@@ -1,0 +1,1 @@
+"""What became of each batch norm, and why."""

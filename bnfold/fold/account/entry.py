@@ -1,0 +1,111 @@
+"""The sources of a model while a fold goes on, and the decisions that they end in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from bnfold.fold.account.ledger import Decision, Numbers
+from bnfold.fold.facts.graph import describe, is_op
+from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.plan import Refusal
+
+_SOURCE_OPS = ("BatchNormalization", "Mul", "Div", "Add", "Sub")
+
+
+@dataclass
+class Entry:
+    """One node that may be an affine.
+
+    Attributes:
+        node: as it stands in the graph.
+        name, output, scope, op: as a Decision has them.
+        label: the node as messages name it.
+        decision: None while it is open.
+        refusals: why it could not be folded so far.
+        channels: how many; None where not known.
+        scales_channels: whether it scales channels by different numbers, as a batch norm does.
+        is_made: a rewrite put it there; the account is about the nodes of the caller.
+    """
+
+    node: ir.Node
+    name: str
+    output: str
+    scope: str
+    label: str
+    op: str
+    decision: Decision | None = None
+    refusals: tuple[Refusal, ...] = ()
+    channels: int | None = None
+    scales_channels: bool = False
+    is_made: bool = False
+
+    def at(self, refusal: Refusal) -> Refusal:
+        """The refusal, at this node where it does not say where."""
+        return Refusal(refusal.code, refusal.sentence, refusal.at or self.label, refusal.advice)
+
+    def folded(
+        self, affine: Affine, rule: str, into: tuple[str, ...], numbers: Numbers
+    ) -> Decision:
+        """The decision that it was folded."""
+        return Decision(
+            name=self.name,
+            op=self.op,
+            output=self.output,
+            scope=self.scope,
+            channels=max(affine.extents),
+            status="folded",
+            rule=rule,
+            into=into,
+            numbers=numbers,
+        )
+
+    def kept(self, would_fold_with: tuple[str, ...] = ()) -> Decision:
+        """The decision that it stays, for the reasons so far."""
+        return Decision(
+            name=self.name,
+            op=self.op,
+            output=self.output,
+            scope=self.scope,
+            channels=self.channels,
+            status="kept",
+            refusals=tuple(dict.fromkeys(self.refusals)),
+            would_fold_with=would_fold_with,
+        )
+
+
+def entries_of(model: ir.Model) -> list[Entry]:
+    """Every node of the model that may be an affine, in graph order, bodies behind their nodes."""
+    entries = []
+    for graph, scope in _scopes(model.graph, ""):
+        for node in graph:
+            if is_op(node, *_SOURCE_OPS):
+                output = node.outputs[0].name or ""
+                label, op = describe(node), _op(node)
+                entries.append(Entry(node, node.name or output, output, scope, label, op))
+    return entries
+
+
+def made_entries(model: ir.Model) -> list[Entry]:
+    """Entries for arithmetic that rewrites have made: all there is, the caller's too."""
+    return [replace(entry, is_made=True) for entry in entries_of(model) if entry.op == "affine"]
+
+
+def _scopes(graph: ir.Graph, scope: str) -> list[tuple[ir.Graph, str]]:
+    """Every graph with the name of the node whose body it is."""
+    found = [(graph, scope)]
+    for node in graph:
+        for attribute in node.attributes.values():
+            inner = []
+            if attribute.type == ir.AttributeType.GRAPH:
+                inner = [attribute.as_graph()]
+            elif attribute.type == ir.AttributeType.GRAPHS:
+                inner = list(attribute.as_graphs())
+            for body in inner:
+                found.extend(_scopes(body, describe(node)))
+    return found
+
+
+def _op(node: ir.Node) -> str:
+    return "BatchNormalization" if node.op_type == "BatchNormalization" else "affine"

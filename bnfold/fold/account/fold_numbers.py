@@ -1,0 +1,45 @@
+"""What a careful engineer asks about a fold, computed before it is carried out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.numbers.exact import Exact
+from bnfold.fold.plan import Plan
+from bnfold.fold.sources.source import Source
+
+
+def lost_bits(source: Source, facts: Facts) -> float:
+    """How far `beta - mean * s` cancels, at worst, in bits."""
+    if not source.is_batch_norm:
+        return 0.0
+    beta, mean = (facts.constant(source.node.inputs[i]) for i in (2, 3))
+    if beta is None or mean is None:
+        return 0.0
+    s, t = source.affine.scale.reshape(-1), np.abs(source.affine.shift.reshape(-1))
+    large = np.maximum(np.abs(beta.reshape(-1)), np.abs(mean.reshape(-1) * s))
+    lost = np.log2(np.where(large > 0, large, 1)) - np.log2(np.where(t > 0, t, 1))
+    return float(np.max(np.where((t > 0) & (large > 0), lost, 0.0), initial=0.0))
+
+
+def range_growth(plan: Plan, facts: Facts) -> float:
+    """The largest weight after, over the largest before, where it grows most."""
+    growth = [1.0]
+    for node, step in plan.steps.items():
+        for new in step.nodes or ():
+            for index, operand in enumerate(new.inputs):
+                old = facts.exact(node.inputs[index]) if index < len(node.inputs) else None
+                if index != 1 or not isinstance(operand, Exact) or old is None:
+                    continue
+                before, after = _largest(old), _largest(operand)
+                if before > 0:
+                    growth.append(after / before)
+    return max(growth) if len(growth) == 1 else max(growth[1:])
+
+
+def _largest(exact: Exact) -> float:
+    return max(
+        (float(np.max(np.abs(exact.rows(a, b)), initial=0.0)) for a, b in exact.chunks()),
+        default=0.0,
+    )

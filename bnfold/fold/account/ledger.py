@@ -1,0 +1,132 @@
+"""The account of every batch norm: folded into what, or kept and why."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.plan import Refusal
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a careful engineer asks about a fold.
+
+    Attributes:
+        largest_scale: the largest |s|: by this factor the range of one channel's weights grows.
+        zero_scales: channels with s = 0, which carry nothing but the shift.
+        negative_scales: channels whose sign flips.
+        lost_bits: the most bits that `beta - mean * s` loses to cancellation in one channel.
+        range_growth: largest |weight| after, over before; 1 where no weight changed.
+    """
+
+    largest_scale: float
+    zero_scales: int
+    negative_scales: int
+    lost_bits: float = 0.0
+    range_growth: float = 1.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of one batch norm, or of constant arithmetic that is one.
+
+    Attributes:
+        name: the node's name, or the tensor that it makes where it has none.
+        op: "BatchNormalization", or "affine" for Mul, Div, Add, Sub by constants.
+        output: the tensor that it makes.
+        scope: the node whose body it stands in; empty for the main graph.
+        channels: how many; None where not known.
+        status: "folded" or "kept".
+        rule: how it was folded: "backward", "forward", "both" or the name of a merge.
+        into: the operators that took it, by name.
+        refusals: why it was kept, one for each direction.
+        would_fold_with: names for `allow` that would have folded it, each by itself; "all" where
+            only several together would.
+        numbers: of the fold; None where it was kept.
+    """
+
+    name: str
+    op: str
+    output: str
+    scope: str
+    channels: int | None
+    status: str
+    rule: str | None = None
+    into: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    would_fold_with: tuple[str, ...] = ()
+    numbers: Numbers | None = None
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether it is gone."""
+        return self.status == "folded"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All decisions in graph order, and what went wrong on our side.
+
+    Attributes:
+        decisions: one for each batch norm and each folded piece of constant arithmetic.
+        merges: linear branches that became one operator, in words.
+        bugs: rewrites that did not prove themselves and were not made.
+    """
+
+    decisions: tuple[Decision, ...] = ()
+    merges: tuple[str, ...] = ()
+    bugs: tuple[str, ...] = field(default=())
+
+    @property
+    def batch_norms(self) -> tuple[Decision, ...]:
+        """The decisions about BatchNormalization nodes."""
+        return tuple(d for d in self.decisions if d.op == "BatchNormalization")
+
+    @property
+    def batch_norms_before(self) -> int:
+        """How many the model had."""
+        return len(self.batch_norms)
+
+    @property
+    def batch_norms_after(self) -> int:
+        """How many it still has."""
+        return sum(not d.is_folded for d in self.batch_norms)
+
+    @property
+    def kept(self) -> tuple[Decision, ...]:
+        """The decisions that left something where it was."""
+        return tuple(d for d in self.decisions if not d.is_folded)
+
+    @property
+    def folded(self) -> tuple[Decision, ...]:
+        """The decisions that folded."""
+        return tuple(d for d in self.decisions if d.is_folded)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with the version of this layout."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "batch_norms_before": self.batch_norms_before,
+            "batch_norms_after": self.batch_norms_after,
+            "decisions": [asdict(decision) for decision in self.decisions],
+            "merges": list(self.merges),
+            "bugs": list(self.bugs),
+        }
+
+
+def numbers_of(affine: Affine, lost_bits: float, range_growth: float) -> Numbers:
+    """The account of one affine."""
+    scale = affine.scale
+    return Numbers(
+        largest_scale=float(np.max(np.abs(scale))),
+        zero_scales=int(np.sum(scale == 0)),
+        negative_scales=int(np.sum(scale < 0)),
+        lost_bits=lost_bits,
+        range_growth=range_growth,
+    )

@@ -1,0 +1,1 @@
+"""What is known of a graph: constants, shapes, readers, the geometry of windows."""

@@ -1,0 +1,41 @@
+"""What a merge rule answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import describe
+from bnfold.fold.plan import Plan
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Several operators that can be one.
+
+    Attributes:
+        plan: what becomes of each node; its direction is the rule's name.
+        host: the operator that stays and computes it all.
+        parts: all operators that it stands for, itself among them, in graph order.
+    """
+
+    plan: Plan
+    host: ir.Node
+    parts: tuple[ir.Node, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for the ledger; asked before the plan is carried out."""
+        *others, last = [describe(node) for node in self.parts]
+        return f"{', '.join(others)} and {last} are one {describe(self.host)}"
+
+
+def is_private(value: ir.Value) -> bool:
+    """Whether one node of its own graph reads the value, and nobody else."""
+    uses = value.uses()
+    if len(uses) != 1 or value.is_graph_output():
+        return False
+    producer = value.producer()
+    (use,) = uses
+    return producer is not None and use.node.graph is producer.graph

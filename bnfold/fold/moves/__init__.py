@@ -1,0 +1,1 @@
+"""What each operator answers when an affine arrives at it."""

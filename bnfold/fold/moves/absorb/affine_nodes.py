@@ -1,0 +1,133 @@
+"""An affine that meets another one: the two become one.
+
+Letters: the node computes B(x) = c x + d with constants; A(x) = s x + t is the affine that arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts, attribute_of
+from bnfold.fold.numbers.affine import Affine, Array
+from bnfold.fold.numbers.exact import Exact, of_array
+from bnfold.fold.plan import Answer, NewNode, Refusal, Rule, Step
+from bnfold.fold.sources.source import Source, source_of
+
+_NOT_CONSTANT = Refusal("dynamic-operand", "its operands are all computed at run time")
+
+_BROADCASTS = 7  # the opset since which constants need not name the axis they lie along
+
+
+def composed_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """A(B(x)): the node goes and its producer is asked for A after B; or the node takes A over.
+
+    s (c x + d) + t = (s c) x + (s d + t)
+
+    An Add keeps only what is its own, d' = s d + t, and asks its producer for the scale; a Mul
+    keeps c' = s c where t = 0.
+    """
+    source = source_of(node, facts)
+    if not isinstance(source, Source):
+        return source if isinstance(source, Refusal) else ()
+    demand, own = demands[0], source.affine
+    whole = demand.after(own)
+    steps = [Step("compose", {source.index: whole}, drops=source.index)]
+    if facts.opset() < _BROADCASTS and not source.is_batch_norm:
+        return steps
+    if node.op_type in ("Add", "Sub"):
+        addition = _addition(node, source, whole.shift, facts)
+        steps.append(Step("compose", {source.index: demand.only_scale()}, nodes=(addition,)))
+    elif node.op_type in ("Mul", "Div") and not demand.has_shift:
+        multiplication = _multiplication(node, source, whole.scale, facts)
+        steps.append(Step("compose", nodes=(multiplication,)))
+    elif source.is_batch_norm:
+        steps.extend(batch_norm(node, whole, facts))
+    return steps
+
+
+def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """B(A(x')): the node goes and its readers take B after A; or the node takes A over.
+
+    c (s x' + t) + d = (c s) x' + (c t + d)
+
+    An Add keeps (t + d) / s and lets the scale pass, where no s is 0; a Mul keeps c' = c s and lets
+    the shift c t pass.
+    """
+    source = source_of(node, facts)
+    if not isinstance(source, Source):
+        return source if isinstance(source, Refusal) else ()
+    gauge, own = gauges[source.index], source.affine
+    whole = own.after(gauge)
+    steps = [Step("compose", {0: whole}, drops=source.index)]
+    if facts.opset() < _BROADCASTS and not source.is_batch_norm:
+        return steps
+    if node.op_type in ("Add", "Sub") and np.all(gauge.scale != 0):
+        addition = _addition(node, source, whole.shift / gauge.scale, facts)
+        steps.append(Step("compose", {0: gauge.only_scale()}, nodes=(addition,)))
+    elif node.op_type in ("Mul", "Div"):
+        passed = Affine(np.ones_like(whole.scale), whole.shift)
+        multiplication = _multiplication(node, source, whole.scale, facts)
+        steps.append(Step("compose", {0: passed}, nodes=(multiplication,)))
+    elif source.is_batch_norm:
+        steps.extend(batch_norm(node, whole, facts))
+    return steps
+
+
+def _addition(node: ir.Node, source: Source, shift: Array, facts: Facts) -> NewNode:
+    """`x + d'`; `d' - x` where the node was `d - x`."""
+    x = node.inputs[source.index]
+    if node.op_type == "Sub" and source.index == 1:
+        return NewNode("Sub", (_constant(node, 1, shift, facts), x))
+    return NewNode("Add", (x, _constant(node, source.index, shift, facts)))
+
+
+def _multiplication(node: ir.Node, source: Source, scale: Array, facts: Facts) -> NewNode:
+    constant = _constant(node, source.index, scale, facts)
+    return NewNode("Mul", (node.inputs[source.index], constant))
+
+
+def _constant(node: ir.Node, index: int, values: Array, facts: Facts) -> Exact:
+    """The operand beside `x`, with other values and its own dtype; the operands share one dtype."""
+    constant, x = node.inputs[1 - index], node.inputs[index]
+    assert constant is not None and x is not None
+    dtype = facts.dtype(constant) or facts.dtype(x)
+    assert dtype is not None, "source_of accepts only operands of a known dtype"
+    return of_array(values, dtype)
+
+
+def batch_norm(node: ir.Node, whole: Affine, facts: Facts) -> list[Step]:
+    """The batch norm with mean 0 and gamma, beta such that it is `whole`.
+
+    gamma' / sqrt(var + eps) * x + beta' = S x + T for gamma' = S sqrt(var + eps), beta' = T.
+    """
+    variance = facts.constant(node.inputs[4])
+    stored = [facts.exact(value) for value in node.inputs[1:4]]
+    if variance is None or any(exact is None for exact in stored):
+        return []
+    count = variance.size
+    channels = whole.channels(1, count)
+    if channels is None:
+        return []
+    spread = np.sqrt(variance.reshape(-1) + float(attribute_of(node, "epsilon", np.float32(1e-5))))
+    gamma, beta = channels[0] * spread, np.array(channels[1])
+    arrays = (gamma, beta, np.zeros(count))
+    constants = tuple(
+        of_array(array, exact.dtype)
+        for array, exact in zip(arrays, stored, strict=True)
+        if exact is not None
+    )
+    inputs = (node.inputs[0], *constants, node.inputs[4])
+    return [Step("compose", nodes=(NewNode("BatchNormalization", inputs),))]
+
+
+RULES = (
+    Rule(
+        "compose",
+        ("BatchNormalization", "Mul", "Div", "Add", "Sub"),
+        backward=composed_after,
+        forward=composed_before,
+    ),
+)

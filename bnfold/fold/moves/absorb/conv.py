@@ -1,0 +1,119 @@
+"""Conv takes an affine on either side into its weight and bias; all ranks and groups.
+
+Letters: x [N, Cin, *size], W [Cout, Cin/group, *kernel], b [Cout]; s, t the affine's channels.
+Source: ONNX operators, Conv-1 and Conv-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts, attribute_of, input_of
+from bnfold.fold.facts.window import sees_padding
+from bnfold.fold.moves.priced.constant_map import conv_map
+from bnfold.fold.numbers.affine import Affine, Array
+from bnfold.fold.numbers.exact import Exact, of_array, reduced, scaled
+from bnfold.fold.plan import Answer, NewNode, Refusal, Rule, Step
+
+DYNAMIC_WEIGHT = Refusal("dynamic-weight", "its weight is computed at run time")
+DYNAMIC_BIAS = Refusal("dynamic-bias", "its bias is computed at run time")
+NOT_PER_CHANNEL = Refusal(
+    "not-per-channel", "the affine varies along an axis that is not the channels"
+)
+
+
+def weight_of(node: ir.Node, facts: Facts) -> Exact | Refusal:
+    """The constant weight; a quantised one is refused here, and has rules of its own."""
+    return facts.exact(node.inputs[1]) or DYNAMIC_WEIGHT
+
+
+def bias_of(node: ir.Node, index: int, size: int, facts: Facts) -> Array | Refusal:
+    """The constant bias [size] in float64; zeros where it is left out."""
+    value = input_of(node, index)
+    if value is None:
+        return np.zeros(size)
+    exact = facts.exact(value)
+    return DYNAMIC_BIAS if exact is None else exact.value().reshape(-1)
+
+
+def conv_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """An affine that follows a Conv becomes part of it.
+
+    s[o] * (conv(x, W)[o] + b[o]) + t[o] = conv(x, s[o] W[o])[o] + (s[o] b[o] + t[o])
+
+    Padding, strides and dilations do not enter: each output channel is scaled as a whole.
+    """
+    weight = weight_of(node, facts)
+    if isinstance(weight, Refusal):
+        return weight
+    channels = demands[0].channels(1, weight.shape[0])
+    if channels is None:
+        return NOT_PER_CHANNEL
+    s, t = channels
+    b = bias_of(node, 2, weight.shape[0], facts)
+    if isinstance(b, Refusal):
+        return b
+    folded = scaled(weight, _column(s, len(weight.shape)))
+    return [_absorbed("conv-backward", node, folded, s * b + t)]
+
+
+def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """An affine that precedes a Conv becomes part of it.
+
+    conv(s x' + t, W)[o] = conv(x', W')[o] + sum_{i,k} W[o, i, k] t[i],   W'[o, i] = W[o, i] s[i]
+
+    The sum is the same at every position only if no padding is seen, or if t = 0: padding is
+    zeros, not t. Channel i of group q is `q * Cin/group + i` of x.
+    """
+    if set(gauges) != {0}:
+        return Refusal("dynamic-weight", "the affine arrives at its weight or bias")
+    weight = weight_of(node, facts)
+    if isinstance(weight, Refusal):
+        return weight
+    group = attribute_of(node, "group", 1)
+    channels = gauges[0].channels(1, weight.shape[1] * group)
+    if channels is None:
+        return NOT_PER_CHANNEL
+    s, t = channels
+    b = bias_of(node, 2, weight.shape[0], facts)
+    if isinstance(b, Refusal):
+        return b
+    folded = scaled(weight, _per_group(s, weight, group))
+    if gauges[0].has_shift and sees_padding(node, weight.shape[2:], facts):
+        return conv_map(node, weight, folded, t, facts)
+    per_row = _per_group(t, weight, group)
+
+    def contribution(rows: Array, start: int, stop: int) -> Array:
+        part = per_row[start:stop] if per_row.shape[0] > 1 else per_row
+        return np.asarray((rows * part).sum(axis=tuple(range(1, rows.ndim))))
+
+    added = reduced(weight, contribution, concatenate=True) if gauges[0].has_shift else 0.0
+    keep = not gauges[0].has_shift and input_of(node, 2) is None
+    return [_absorbed("conv-forward", node, folded, None if keep else b + added)]
+
+
+def _absorbed(rule: str, node: ir.Node, weight: Exact, bias: Array | None) -> Step:
+    x = node.inputs[0]
+    if bias is None or (input_of(node, 2) is None and not np.any(bias)):
+        return Step(rule, nodes=(NewNode("Conv", (x, weight)),))
+    return Step(rule, nodes=(NewNode("Conv", (x, weight, of_array(bias, weight.dtype))),))
+
+
+def _column(vector: Array, rank: int) -> Array:
+    return vector.reshape((-1,) + (1,) * (rank - 1))
+
+
+def _per_group(vector: Array, weight: Exact, group: int) -> Array:
+    """`[Cin]` laid against W: row o of group q sees the channels of group q."""
+    spatial = (1,) * (len(weight.shape) - 2)
+    by_group = vector.reshape(group, weight.shape[1])
+    if group == 1:
+        return by_group.reshape(1, weight.shape[1], *spatial)
+    rows = np.repeat(by_group, weight.shape[0] // group, axis=0)
+    return rows.reshape(weight.shape[0], weight.shape[1], *spatial)
+
+
+RULES = (Rule("conv", ("Conv",), backward=conv_after, forward=conv_before),)

@@ -1,0 +1,137 @@
+"""MatMul by a constant matrix takes a scale on either side; a shift moves on, or makes it a Gemm.
+
+Letters: Y = X @ W with W [..., K, N] constant, or Y = W @ X with W [..., M, K] constant; the affine
+applies to Y (backward) or to X (forward), whose last axes are meant by "rows" and "columns".
+Source: ONNX operators, MatMul-1 to MatMul-13 (numpy.matmul).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.moves.absorb.conv import DYNAMIC_WEIGHT, NOT_PER_CHANNEL
+from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.numbers.exact import Exact, of_array, scaled
+from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Rule, Step
+
+MATMUL_SHIFT = Refusal(
+    "matmul-shift",
+    "a MatMul has no bias for the shift, and its rank is not 2, so that it is no Gemm",
+    advice="give the layer a bias: the Add that follows then takes the shift",
+)
+
+
+def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """An affine that follows a MatMul becomes part of it.
+
+    s * (X @ W) + t = X @ (W * s) + t              s along the columns: [N]
+    s * (W @ X) + t = (s[:, None] * W) @ X + t     s along the rows: [M]
+    s * (X @ W)     = (s[:, None] * X) @ W         s along the rows, W on the right: moves on to X
+
+    A shift that is not 0 makes a MatMul of rank 2 a Gemm with the addend t.
+    """
+    side, matrix = _constant_side(node, facts)
+    if matrix is None:
+        return DYNAMIC_WEIGHT
+    demand = demands[0]
+    axis = demand.rank - (1 if side == 1 else 2)
+    channels = demand.channels(axis, matrix.shape[-1 if side == 1 else -2])
+    if channels is None:
+        if demand.has_shift or demand.varies_along(axis):
+            return NOT_PER_CHANNEL
+        return [Step("matmul-carry", {1 - side: demand})]
+    s, t = channels
+    factor = s if side == 1 else s[:, None]
+    folded = scaled(matrix, factor.reshape((1,) * (len(matrix.shape) - factor.ndim) + factor.shape))
+    if not demand.has_shift:
+        return [Step("matmul-backward", nodes=(NewNode("MatMul", _operands(node, side, folded)),))]
+    if len(matrix.shape) != 2 or facts.rank(node.inputs[1 - side]) != 2:
+        return MATMUL_SHIFT
+    addend = of_array(np.array(t if side == 1 else t[:, None]), matrix.dtype)
+    inputs = (*_operands(node, side, folded), addend)
+    return [Step("matmul-backward", nodes=(NewNode("Gemm", inputs, _of_gemm(facts)),))]
+
+
+def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """An affine that precedes a MatMul becomes part of it, and its shift moves on as a shift of Y.
+
+    (s X' + t) @ W = X' @ (s[:, None] * W) + t @ W       s along the columns of X: [K]
+    (s X' + t) @ W = s * (X' @ W) + t @ W                s along any other axis: moves on whole
+    W @ (s X' + t) = (W * s) @ X' + W @ t                s along the rows of X: [K]
+
+    Where nobody takes the shift, a MatMul of rank 2 becomes a Gemm with the addend t @ W.
+    """
+    side, matrix = _constant_side(node, facts)
+    if matrix is None or set(gauges) != {1 - side}:
+        return DYNAMIC_WEIGHT
+    gauge = gauges[1 - side]
+    axis = gauge.rank - (1 if side == 1 else 2)
+    if len(matrix.shape) < 2 or gauge.rank < 2:
+        return NOT_PER_CHANNEL
+    out_rank = facts.rank(node.outputs[0])
+    if out_rank is None:
+        return NOT_PER_CHANNEL
+    depth = matrix.shape[-2 if side == 1 else -1]
+    shift = (
+        _product(gauge.shift, matrix, axis, depth, side) if gauge.has_shift else np.zeros((1, 1))
+    )
+    if gauge.varies_along(axis):
+        channels = gauge.channels(axis, depth)
+        if channels is None:
+            return NOT_PER_CHANNEL
+        s = channels[0]
+        factor = s[:, None] if side == 1 else s[None, :]
+        lead = (1,) * (len(matrix.shape) - 2)
+        folded = scaled(matrix, factor.reshape(lead + factor.shape))
+        passed = Affine(np.ones((1,) * shift.ndim), shift).aligned(out_rank)
+        operands = _operands(node, side, folded)
+        steps = [Step("matmul-forward", {0: passed}, nodes=(NewNode("MatMul", operands),))]
+        if gauge.has_shift and len(matrix.shape) == 2 and gauge.rank == 2:
+            addend = of_array(np.array(shift), matrix.dtype)
+            gemm = NewNode("Gemm", (*operands, addend), _of_gemm(facts))
+            steps.append(Step("matmul-forward", nodes=(gemm,)))
+        return steps
+    return [Step("matmul-carry", {0: Affine(gauge.scale, shift).aligned(out_rank)})]
+
+
+def _constant_side(node: ir.Node, facts: Facts) -> tuple[int, Exact | None]:
+    """Which operand is the constant matrix [.., rows, columns], and the matrix."""
+    for side in (1, 0):
+        value = node.inputs[side]
+        if facts.is_constant(value) and not facts.is_constant(node.inputs[1 - side]):
+            matrix = facts.exact(value)
+            if matrix is not None and len(matrix.shape) >= 2:
+                return side, matrix
+    return 1, None
+
+
+def _of_gemm(facts: Facts) -> dict[str, int]:
+    """The attributes of a Gemm whose C is broadcast: before opset 7 it has to say so."""
+    return {} if facts.opset() >= 7 else {"broadcast": 1}
+
+
+def _operands(node: ir.Node, side: int, matrix: Exact) -> tuple[Operand, ...]:
+    x = node.inputs[1 - side]
+    return (x, matrix) if side == 1 else (matrix, x)
+
+
+def _product(
+    shift: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    matrix: Exact,
+    axis: int,
+    depth: int,
+    side: int,
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """`t @ W` or `W @ t`, t broadcast along the axis that the product sums over."""
+    shape = list(shift.shape)
+    shape[axis] = depth
+    t = np.broadcast_to(shift, shape)
+    whole = matrix.value()
+    return np.asarray(t @ whole if side == 1 else whole @ t)
+
+
+RULES = (Rule("matmul", ("MatMul",), backward=matmul_after, forward=matmul_before),)

@@ -1,0 +1,69 @@
+"""Normalisations over the sample take an affine that follows them into their own scale and bias.
+
+Letters: y = g * (x - mean(x)) / std(x) + b with constants g and b; s, t the affine.
+
+    s * y + t = (s g) * (x - mean(x)) / std(x) + (s b + t)
+
+Source: ONNX operators, InstanceNormalization-6, GroupNormalization-21, LayerNormalization-17.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts, attribute_of, input_of
+from bnfold.fold.moves.absorb.conv import NOT_PER_CHANNEL
+from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.numbers.exact import of_array
+from bnfold.fold.plan import Answer, NewNode, Refusal, Rule, Step
+
+_DYNAMIC = Refusal("dynamic-parameters", "its scale or bias is computed at run time")
+
+
+def channels_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """InstanceNormalization, and GroupNormalization since opset 21: g and b are [C]."""
+    if node.op_type == "GroupNormalization" and facts.opset() < 21:
+        return Refusal("per-group", "its scale and bias are per group of channels")
+    scale, bias = facts.exact(node.inputs[1]), facts.exact(node.inputs[2])
+    if scale is None or bias is None:
+        return _DYNAMIC
+    channels = demands[0].channels(1, scale.size)
+    if channels is None:
+        return NOT_PER_CHANNEL
+    s, t = channels
+    grown = of_array(s * scale.value(), scale.dtype)
+    moved = of_array(s * bias.value() + t, bias.dtype)
+    return [Step("normalizer", nodes=(NewNode(node.op_type, (node.inputs[0], grown, moved)),))]
+
+
+def layer_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """LayerNormalization: g and b have the shape of the normalised axes, the last ones."""
+    scale = facts.exact(node.inputs[1])
+    stored = input_of(node, 2)
+    bias = None if stored is None else facts.exact(stored)
+    if scale is None or (stored is not None and bias is None):
+        return _DYNAMIC
+    if any(value.name and value.uses() for value in node.outputs[1:]):
+        return Refusal("statistics-read", "its statistics are read too")
+    demand = demands[0]
+    axis = attribute_of(node, "axis", -1) % demand.rank
+    if any(demand.varies_along(i) for i in range(axis)):
+        return NOT_PER_CHANNEL
+    s, t = (a.reshape(a.shape[axis:]) for a in (demand.scale, demand.shift))
+    shape = scale.shape
+    if np.broadcast_shapes(s.shape, t.shape, shape) != shape:
+        return NOT_PER_CHANNEL
+    old = np.zeros(shape) if bias is None else bias.value()
+    grown = of_array(s * scale.value(), scale.dtype)
+    moved = of_array(np.broadcast_to(s * old + t, shape), scale.dtype)
+    inputs = (node.inputs[0], grown, moved)
+    return [Step("normalizer", nodes=(NewNode("LayerNormalization", inputs),))]
+
+
+RULES = (
+    Rule("normalizer", ("InstanceNormalization", "GroupNormalization"), backward=channels_after),
+    Rule("normalizer", ("LayerNormalization",), backward=layer_after),
+)

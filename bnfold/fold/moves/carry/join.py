@@ -1,0 +1,185 @@
+"""Joins of run-time values: Add, Sub, Sum, Mul, Div, Mean, and Neg, which is alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.numbers.affine import Affine, identity
+from bnfold.fold.numbers.exact import of_array
+from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Rule, Step
+from bnfold.fold.sources.source import Source, source_of
+
+_SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a shift")
+_SIGN = Refusal("negative-scale", "a negative scale would turn its maximum into a minimum")
+_NAMED_AXIS = Refusal("named-axis", "it broadcasts along an axis that it names, as before opset 7")
+_TWICE = Refusal("product-of-both", "both of its factors carry an affine")
+
+
+def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """s (x + z) + t = (s x + t) + s z: the scale into every branch, the shift into one of them.
+
+    For x - z the shift may go into x as t, or into z as -t; into x + x as t / 2. Each branch must
+    have the full extent of the axis along which s or t varies: the search sees to that.
+    """
+    if isinstance(source_of(node, facts), Source):
+        return ()  # one operand is a constant: that is an affine of its own
+    if "axis" in node.attributes:
+        return _NAMED_AXIS
+    demand = demands[0]
+    count = len(node.inputs)
+    branches = [_within(demand, value, facts) for value in node.inputs]
+    if any(branch is None for branch in branches):
+        return Refusal(
+            "broadcast-branch", "one of its branches is broadcast along the affine's axis"
+        )
+    scales = {i: b.only_scale() for i, b in enumerate(branches) if b is not None}
+    if not demand.has_shift:
+        return [Step("sum", scales)]
+    steps = []
+    signs = [-1 if node.op_type == "Sub" and i == 1 else 1 for i in range(count)]
+    for value, branch in dict(zip(node.inputs, branches, strict=True)).items():
+        assert branch is not None
+        same = [i for i, other in enumerate(node.inputs) if other is value]
+        weight = sum(signs[i] for i in same) / (count if node.op_type == "Mean" else 1)
+        if weight != 0:
+            taken = Affine(branch.scale, branch.shift / weight)
+            steps.append(Step("sum", {**scales, **dict.fromkeys(same, taken)}))
+    return steps or Refusal("branches-cancel", "its branches cancel, and no shift is left of them")
+
+
+def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """(s x' + t) + (s z' + u) = s (x' + z') + (t + u); a branch without an affine has s = 1."""
+    if isinstance(source_of(node, facts), Source):
+        return ()
+    if "axis" in node.attributes:
+        return _NAMED_AXIS
+    rank = facts.rank(node.outputs[0])
+    if rank is None:
+        return Refusal("rank-unknown", "the rank of its output is not known")
+    count = len(node.inputs)
+    arrived = {i: gauge.aligned(rank) for i, gauge in gauges.items()}
+    scale = next(iter(arrived.values())).only_scale()
+    if any(not gauge.only_scale().equals(scale) for gauge in arrived.values()):
+        return Refusal("unequal-branches", "its branches carry different scales")
+    shift = np.zeros((1,) * rank)
+    for i, gauge in arrived.items():
+        sign = -1.0 if node.op_type == "Sub" and i == 1 else 1.0
+        shift = shift + sign * gauge.shift / (count if node.op_type == "Mean" else 1)
+    missing = [i for i in range(count) if i not in gauges]
+    if missing and scale.has_scale:
+        wants = {i: gauges[next(iter(gauges))] for i in missing}
+        return [Step("sum", {0: Affine(scale.scale, shift)}, wants=wants)]
+    return [Step("sum", {0: Affine(scale.scale, shift)})]
+
+
+def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """s (x * z) = (s x) * z, into one factor; of x / z, into x."""
+    if isinstance(source_of(node, facts), Source):
+        return ()
+    if "axis" in node.attributes:
+        return _NAMED_AXIS
+    if demands[0].has_shift:
+        return _SHIFT
+    steps = []
+    for i in range(1 if node.op_type == "Div" else 2):
+        branch = _within(demands[0], node.inputs[i], facts)
+        if branch is not None:
+            steps.append(Step("product", {i: branch}))
+    return steps or Refusal(
+        "broadcast-branch", "both of its factors are broadcast along the affine's axis"
+    )
+
+
+def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); of x / z, for x alone."""
+    if isinstance(source_of(node, facts), Source):
+        return ()
+    if "axis" in node.attributes:
+        return _NAMED_AXIS
+    rank = facts.rank(node.outputs[0])
+    if rank is None:
+        return Refusal("rank-unknown", "the rank of its output is not known")
+    if any(gauge.has_shift for gauge in gauges.values()):
+        return _SHIFT
+    if node.op_type == "Div" and 1 in gauges:
+        return _TWICE
+    passed = identity(rank)
+    for gauge in gauges.values():
+        passed = gauge.aligned(rank).after(passed)
+    return [Step("product", {0: passed})]
+
+
+def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """s max(x, z) + t = max(s x + t, s z + t) for s >= 0; Where for any s: into all of them."""
+    operands = range(1 if node.op_type == "Where" else 0, len(node.inputs))
+    if node.op_type != "Where" and not demands[0].is_nonnegative:
+        return _SIGN
+    branches = {i: _within(demands[0], node.inputs[i], facts) for i in operands}
+    passes = {i: branch for i, branch in branches.items() if branch is not None}
+    if len(passes) != len(branches):
+        return Refusal(
+            "broadcast-branch", "one of its branches is broadcast along the affine's axis"
+        )
+    return [Step("choice", passes)]
+
+
+def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """max(s x' + t, c) = s max(x', (c - t) / s) + t for s > 0; for any s through Where.
+
+    What is no constant must carry the same affine.
+    """
+    operands = range(1 if node.op_type == "Where" else 0, len(node.inputs))
+    rank = facts.rank(node.outputs[0])
+    if rank is None or not set(gauges) <= set(operands):
+        return Refusal("dynamic-operand", "the affine arrives at its condition")
+    first = next(iter(gauges.values()))
+    if node.op_type != "Where" and not first.is_nonnegative:
+        return _SIGN
+    gauge = first.aligned(rank)
+    bounds = {i: facts.exact(node.inputs[i]) for i in operands if i not in gauges}
+    constants = {i: exact for i, exact in bounds.items() if exact is not None}
+    wants = {i: first for i in operands if i not in constants}
+    if not constants:
+        return [Step("choice", {0: gauge}, wants=wants)]
+    if np.any(gauge.scale == 0):
+        return Refusal("zero-scale", "a channel with scale 0 has no bound to compare with")
+    inputs: list[Operand] = list(node.inputs)
+    for i, exact in constants.items():
+        bound = of_array((exact.value() - gauge.shift) / gauge.scale, exact.dtype)
+        inputs[i] = replace(bound, is_bound=True)
+    return [Step("choice", {0: gauge}, wants=wants, nodes=(NewNode(node.op_type, tuple(inputs)),))]
+
+
+def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
+    """s (-x) + t = -(s x - t), both ways."""
+    return [Step("negate", {0: Affine(affines[0].scale, -affines[0].shift)})]
+
+
+def _within(demand: Affine, value: ir.Value | None, facts: Facts) -> Affine | None:
+    """The demand for a branch of lower rank; None if the branch is broadcast where it varies."""
+    if facts.is_constant(value):
+        return demand  # a fresh constant can have any shape that broadcasts
+    dims = facts.dims(value)
+    if dims is None:
+        return None
+    lead = demand.rank - len(dims)
+    if lead < 0 or any(demand.varies_along(axis) for axis in range(lead)):
+        return None
+    branch = Affine(
+        demand.scale.reshape(demand.scale.shape[lead:]),
+        demand.shift.reshape(demand.shift.shape[lead:]),
+    )
+    return branch if branch.fits(dims) else None
+
+
+RULES = (
+    Rule("sum", ("Add", "Sub", "Sum", "Mean"), backward=sum_after, forward=sum_before),
+    Rule("product", ("Mul", "Div"), backward=product_after, forward=product_before),
+    Rule("choice", ("Max", "Min", "Where"), backward=choice_after, forward=choice_before),
+    Rule("negate", ("Neg",), backward=negated, forward=negated),
+)

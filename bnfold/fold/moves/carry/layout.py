@@ -1,0 +1,252 @@
+"""Operators that only move numbers about: s and t move as the value does, in both directions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts, attribute_of
+from bnfold.fold.numbers.affine import Affine, Array, Dims
+from bnfold.fold.plan import Answer, Refusal, Rule, Step
+
+Extent = int | str | None
+
+_MIXED = Refusal(
+    "reshape-mixes",
+    "it merges the channels with an axis whose size is not known",
+    advice="export with a static size for that axis",
+)
+_UNKNOWN = Refusal("shape-unknown", "the shape of its input or output is not known")
+
+
+def same_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """A(x) = A(y) for y = x: Identity, and Dropout in inference; the node goes."""
+    return [Step("same", {0: demands[0]}, drops=0)] if _is_same(node, facts) else _dropping()
+
+
+def same_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """The mirror of `same_after`."""
+    return [Step("same", {0: gauges[0]}, drops=0)] if _is_same(node, facts) else _dropping()
+
+
+def _is_same(node: ir.Node, facts: Facts) -> bool:
+    if node.op_type == "Identity":
+        return True
+    if any(value.name and (value.uses() or value.is_graph_output()) for value in node.outputs[1:]):
+        return False  # the mask
+    opset = node.version or facts.opset()
+    if opset < 7:
+        return bool(attribute_of(node, "is_test", 0))
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        mode = facts.constant(node.inputs[2])
+        return mode is not None and not np.any(mode)
+    return True
+
+
+def _dropping() -> Refusal:
+    return Refusal("dropout", "it drops values at random", advice="export in inference mode")
+
+
+def transpose_after(node: ir.Node, demands: Mapping[int, Affine], _facts: Facts) -> Answer:
+    """y = transpose(x, p), so A on y is transpose(A, p^-1) on x: s and t have the value's axes."""
+    inverse = np.argsort(_permutation(node, demands[0].rank)).tolist()
+    return [Step("layout", {0: _transposed(demands[0], inverse)})]
+
+
+def transpose_before(node: ir.Node, gauges: Mapping[int, Affine], _facts: Facts) -> Answer:
+    """The mirror of `transpose_after`."""
+    return [Step("layout", {0: _transposed(gauges[0], _permutation(node, gauges[0].rank))})]
+
+
+def _permutation(node: ir.Node, rank: int) -> Sequence[int]:
+    return attribute_of(node, "perm", None) or range(rank)[::-1]
+
+
+def _transposed(affine: Affine, axes: Sequence[int]) -> Affine:
+    return Affine(affine.scale.transpose(axes), affine.shift.transpose(axes))
+
+
+def reshape_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """Row-major order stays: Reshape, Flatten, Squeeze, Unsqueeze regroup axes.
+
+    Where a group of axes of y holds the same numbers as a group of axes of x, s and t are expanded
+    over the group and reshaped with it; over the other groups they must be constant.
+    """
+    return _reshape(demands, facts.dims(node.outputs[0]), facts.dims(node.inputs[0]))
+
+
+def reshape_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """The mirror of `reshape_after`."""
+    if set(gauges) != {0}:
+        return _UNKNOWN
+    return _reshape(gauges, facts.dims(node.inputs[0]), facts.dims(node.outputs[0]))
+
+
+def _reshape(affines: Mapping[int, Affine], here: Dims | None, there: Dims | None) -> Answer:
+    if here is None or there is None:
+        return _UNKNOWN
+    scale = _regrouped(affines[0].scale, here, there)
+    shift = _regrouped(affines[0].shift, here, there)
+    if scale is None or shift is None:
+        return _MIXED
+    return [Step("layout", {0: Affine(scale, shift)})]
+
+
+def _regrouped(array: Array, here: Dims, there: Dims) -> Array | None:
+    """The array for `there`; None if it varies where the axes cannot be told apart."""
+    shape = [1] * len(there)
+    pieces: list[tuple[range, range, tuple[int, ...]]] = []
+    for ours, theirs in _groups(here, there):
+        if all(array.shape[i] == 1 for i in ours):
+            continue
+        own, other = [here[i] for i in ours], [there[i] for i in theirs]
+        if not all(isinstance(d, int) for d in (*own, *other)):
+            repeated = _repeated(array, ours, own, other)
+            if repeated is None:
+                return None
+            array, own, other = repeated
+        if math.prod(own) != math.prod(other):  # type: ignore[arg-type]
+            return None
+        pieces.append((ours, theirs, tuple(own)))  # type: ignore[arg-type]
+        for i, dim in zip(theirs, other, strict=True):
+            shape[i] = dim  # type: ignore[assignment]
+    full = list(array.shape)
+    for ours, _, own_dims in pieces:
+        for i, dim in zip(ours, own_dims, strict=True):
+            full[i] = dim
+    return np.broadcast_to(array, full).reshape(shape)
+
+
+def _repeated(
+    array: Array, ours: range, own: Sequence[Extent], other: Sequence[Extent]
+) -> tuple[Array, list[Extent], list[Extent]] | None:
+    """The array where a group's outer sizes are open: it repeats itself along the inner ones.
+
+    What varies along inner axes of `own`, p numbers in all, is a function of the position modulo p.
+    So it is along inner axes of `other` with q numbers, where p divides q.
+    """
+    first = next(i for i in ours if array.shape[i] > 1)
+    inner = [d for d in own[first - ours.start :] if isinstance(d, int)]
+    if len(inner) != ours.stop - first:
+        return None
+    before, behind = array.shape[: ours.start], array.shape[ours.stop :]
+    full = (*array.shape[:first], *inner, *behind)
+    period, ones = math.prod(inner), (1,) * (len(ours) - 1)
+    flat = np.broadcast_to(array, full).reshape((*before, *ones, period, *behind))
+    count = 1
+    for k in reversed(range(len(other))):
+        dim = other[k]
+        if not isinstance(dim, int):
+            return None
+        count *= dim
+        if count > 0 and count % period == 0:
+            times = np.tile(
+                flat, (*(1 for _ in before), *ones, count // period, *(1 for _ in behind))
+            )
+            return times, [*ones, count], [*(1 for _ in other[:k]), *other[k:]]
+    return None
+
+
+def _groups(here: Dims, there: Dims) -> list[tuple[range, range]]:
+    """Groups of axes that hold the same numbers, from both ends; what is left is one group.
+
+    Leading axes match while equal; trailing ones while products of static extents meet.
+    """
+    start = 0
+    while (
+        start < min(len(here), len(there))
+        and here[start] is not None
+        and here[start] == there[start]
+    ):
+        start += 1
+    groups = [(range(i, i + 1), range(i, i + 1)) for i in range(start)]
+    i, j = len(here), len(there)
+    tail: list[tuple[range, range]] = []
+    while i > start and j > start:
+        a, b = i - 1, j - 1
+        left, right = here[a], there[b]
+        while isinstance(left, int) and isinstance(right, int) and left != right:
+            if left < right:
+                a -= 1
+                step = here[a] if a >= start else None
+                left = left * step if isinstance(step, int) else None
+            else:
+                b -= 1
+                step = there[b] if b >= start else None
+                right = right * step if isinstance(step, int) else None
+        if left is None or right is None or left != right:
+            break
+        tail.append((range(a, i), range(b, j)))
+        i, j = a, b
+    if i > start or j > start:
+        tail.append((range(start, i), range(start, j)))
+    return groups + tail
+
+
+def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """DepthToSpace, SpaceToDepth: a spatial block and a group of channels change places.
+
+    y = depth_to_space(x) takes each channel of y from `blocksize**2` channels of x; y =
+    space_to_depth(x) spreads each channel of x over as many of y.
+    """
+    if any(demands[0].varies_along(axis) for axis in (0, 2, 3)):
+        return Refusal("not-per-channel", "the affine varies in space")
+    count = facts.dim(node.outputs[0], 1)
+    channels = None if count is None else demands[0].channels(1, count)
+    if channels is None:
+        return _UNKNOWN
+    blocks = attribute_of(node, "blocksize", 1) ** 2
+    column_first = attribute_of(node, "mode", "DCR") == "CRD"
+    vectors = []
+    for v in channels:
+        if node.op_type == "DepthToSpace":
+            vectors.append(np.repeat(v, blocks) if column_first else np.tile(v, blocks))
+            continue
+        by_block = v.reshape(blocks, -1)
+        if np.any(by_block != by_block[0]):
+            return Refusal("blocks-differ", "the affine differs within a block of positions")
+        vectors.append(by_block[0])
+    return [Step("layout", {0: _channel_affine(vectors)})]
+
+
+def block_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """The mirror of `block_after`."""
+    if any(gauges[0].varies_along(axis) for axis in (0, 2, 3)):
+        return Refusal("not-per-channel", "the affine varies in space")
+    count = facts.dim(node.inputs[0], 1)
+    channels = None if count is None else gauges[0].channels(1, count)
+    if channels is None:
+        return _UNKNOWN
+    blocks = attribute_of(node, "blocksize", 1) ** 2
+    column_first = attribute_of(node, "mode", "DCR") == "CRD"
+    vectors = []
+    for v in channels:
+        if node.op_type == "SpaceToDepth":
+            vectors.append(np.tile(v, blocks))
+            continue
+        by_block = v.reshape(-1, blocks).T if column_first else v.reshape(blocks, -1)
+        if np.any(by_block != by_block[0]):
+            return Refusal("blocks-differ", "the affine differs within a block of channels")
+        vectors.append(by_block[0])
+    return [Step("layout", {0: _channel_affine(vectors)})]
+
+
+def _channel_affine(vectors: list[Array]) -> Affine:
+    scale, shift = (v.reshape(1, -1, 1, 1) for v in vectors)
+    return Affine(scale, shift)
+
+
+RULES = (
+    Rule("same", ("Identity", "Dropout"), backward=same_after, forward=same_before),
+    Rule("layout", ("Transpose",), backward=transpose_after, forward=transpose_before),
+    Rule(
+        "layout",
+        ("Reshape", "Flatten", "Squeeze", "Unsqueeze"),
+        backward=reshape_after,
+        forward=reshape_before,
+    ),
+    Rule("layout", ("DepthToSpace", "SpaceToDepth"), backward=block_after, forward=block_before),
+)

@@ -1,0 +1,190 @@
+"""Pools and reductions: a maximum keeps order, a mean keeps sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts, attribute_of, input_of
+from bnfold.fold.facts.window import window_of
+from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.plan import Answer, Refusal, Rule, Step
+
+_SIGN = Refusal(
+    "negative-scale", "a negative scale would turn its maximum into a minimum (or the reverse)"
+)
+_COUNTED = Refusal("padding-counted", "its mean counts padded zeros, which a shift would not reach")
+_EMPTY = Refusal("empty-window", "one of its windows may hold padding alone")
+_IN_SPACE = Refusal("not-per-channel", "the affine varies along an axis that it pools")
+
+
+def pool_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """s * max(x) + t = max(s x + t) for s >= 0;  s * mean(x) + t = mean(s x + t).
+
+    A mean that counts padding (count_include_pad = 1) has weights that do not sum to 1 at the
+    border, where a shift would have to be smaller.
+    """
+    return _pool(node, demands, facts)
+
+
+def pool_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """The mirror of `pool_after`."""
+    return _pool(node, gauges, facts)
+
+
+def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
+    affine = affines[0]
+    if any(affine.varies_along(axis) for axis in range(2, affine.rank)):
+        return _IN_SPACE
+    if len(node.outputs) > 1 and any(
+        v.name and (v.uses() or v.is_graph_output()) for v in node.outputs[1:]
+    ):
+        return Refusal("indices-read", "the positions of its maxima are read too")
+    maximum = node.op_type in ("MaxPool", "GlobalMaxPool")
+    if maximum and not affine.is_nonnegative:
+        return _SIGN
+    if node.op_type == "MaxPool" and affine.has_shift and not _windows_are_full(node, facts):
+        return _EMPTY
+    if node.op_type == "AveragePool" and affine.has_shift and _counts_padding(node, facts):
+        return _COUNTED
+    return [Step("pool", {0: affine})]
+
+
+def _counts_padding(node: ir.Node, facts: Facts) -> bool:
+    """Whether a border window may divide by more than the elements it holds."""
+    kernel = tuple(attribute_of(node, "kernel_shape", ()))
+    ceil = attribute_of(node, "ceil_mode", 0) == 1
+    opset = node.version or facts.opset()
+    if opset >= 7 and attribute_of(node, "count_include_pad", 0) == 0:
+        return False
+    return ceil or window_of(node, kernel, facts).is_padded
+
+
+def _windows_are_full(node: ir.Node, facts: Facts) -> bool:
+    """Whether every window holds an element of x, whatever the size of x.
+
+    A window begins less than its kernel before x where pads are smaller than the kernel. With
+    ceil_mode the last one may begin behind x, unless strides are no longer than the kernel and
+    nothing is padded at the end. A dilated window can step over x.
+    """
+    kernel = tuple(attribute_of(node, "kernel_shape", ()))
+    window = window_of(node, kernel, facts)
+    if not window.is_padded:
+        ceil = attribute_of(node, "ceil_mode", 0) == 1
+        return not ceil or all(s <= k for s, k in zip(window.strides, kernel, strict=True))
+    if any(d > 1 for d in window.dilations):
+        return False
+    if window.begins is None or window.ends is None:
+        return True  # SAME: the output has ceil(size / stride) windows, each begins inside x
+    if attribute_of(node, "ceil_mode", 0) == 1:
+        return _begins_inside(node, window.begins, window.ends, kernel, window.strides, facts)
+    pads = zip(window.begins, window.ends, kernel, strict=True)
+    return all(b < k and e < k for b, e, k in pads)
+
+
+def _begins_inside(
+    node: ir.Node,
+    begins: tuple[int, ...],
+    ends: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    facts: Facts,
+) -> bool:
+    """With ceil_mode: whether the last window begins before the end of x, for the static size."""
+    axes = zip(begins, ends, kernel, strides, strict=True)
+    for axis, (begin, end, k, stride) in enumerate(axes, start=2):
+        size = facts.dim(node.inputs[0], axis)
+        if begin >= k:
+            return False
+        if size is None:
+            if end > 0 or stride > k:
+                return False
+            continue
+        last = -(-(size + begin + end - k) // stride) * stride - begin
+        if last >= size:
+            return False
+    return True
+
+
+def reduce_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """s mean(x) + t = mean(s x + t), s max(x) + t = max(s x + t) for s >= 0, s sum(x) = sum(s x).
+
+    The reduced axes come back with extent 1 where keepdims = 0 took them away.
+    """
+    rank = facts.rank(node.inputs[0])
+    axes = _axes(node, rank, facts)
+    if rank is None or axes is None:
+        return Refusal("dynamic-axes", "which axes it reduces is not known")
+    demand = demands[0]
+    if attribute_of(node, "keepdims", 1) == 0:
+        demand = Affine(np.expand_dims(demand.scale, axes), np.expand_dims(demand.shift, axes))
+    return _reduce(node, demand, demand, 1 / _count(node, axes, facts))
+
+
+def reduce_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """The mirror of `reduce_after`, for an affine that is constant along the reduced axes."""
+    gauge = gauges[0] if set(gauges) == {0} else None
+    axes = None if gauge is None else _axes(node, gauge.rank, facts)
+    if gauge is None or axes is None:
+        return Refusal("dynamic-axes", "which axes it reduces is not known")
+    if any(gauge.varies_along(axis) for axis in axes):
+        return _IN_SPACE
+    passed = gauge
+    if attribute_of(node, "keepdims", 1) == 0:
+        passed = Affine(np.squeeze(gauge.scale, axis=axes), np.squeeze(gauge.shift, axis=axes))
+    return _reduce(node, gauge, passed, _count(node, axes, facts))
+
+
+def _reduce(node: ir.Node, affine: Affine, passed: Affine, factor: float) -> Answer:
+    """A sum over n elements adds n shifts up: `factor` is n, or 1 / n on the way back."""
+    if node.op_type in ("ReduceMax", "ReduceMin") and not affine.is_nonnegative:
+        return _SIGN
+    if node.op_type == "ReduceSum" and affine.has_shift:
+        if not np.isfinite(factor) or factor == 0:
+            return Refusal(
+                "shift-summed", "it adds the shift up over an unknown number of elements"
+            )
+        passed = Affine(passed.scale, passed.shift * factor)
+    return [Step("reduce", {0: passed})]
+
+
+def _count(node: ir.Node, axes: tuple[int, ...], facts: Facts) -> float:
+    """How many elements become one; NaN where that is not known, or none are."""
+    extents = [facts.dim(node.inputs[0], axis) for axis in axes]
+    return math.prod(extents) if all(extents) else np.nan  # type: ignore[arg-type]
+
+
+def _axes(node: ir.Node, rank: int | None, facts: Facts) -> tuple[int, ...] | None:
+    if rank is None:
+        return None
+    if "axes" in node.attributes:
+        return tuple(int(a) % rank for a in attribute_of(node, "axes", ()))
+    value = input_of(node, 1)
+    if value is not None:
+        constant = facts.constant(value)
+        if constant is None:
+            return None
+        if constant.size:
+            return tuple(int(a) % rank for a in constant.reshape(-1))
+    if attribute_of(node, "noop_with_empty_axes", 0) == 1:
+        return None
+    return tuple(range(rank))
+
+
+RULES = (
+    Rule(
+        "pool",
+        ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"),
+        backward=pool_after,
+        forward=pool_before,
+    ),
+    Rule(
+        "reduce",
+        ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum"),
+        backward=reduce_after,
+        forward=reduce_before,
+    ),
+)

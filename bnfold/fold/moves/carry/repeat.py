@@ -1,0 +1,76 @@
+"""Expand and Tile repeat numbers: an affine that is the same for all repeats passes.
+
+Tile repeats whole axes, so s and t are tiled with the value: y = tile(x, r), A on x becomes
+tile(A, r) on y; on the way back A on y must be such a tiling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.numbers.affine import Affine, Array, Dims
+from bnfold.fold.plan import Answer, Refusal, Rule, Step
+
+_REPEATED = Refusal("not-per-channel", "it repeats entries along an axis where the affine varies")
+_UNKNOWN = Refusal("shape-unknown", "the shape of its input or output is not known")
+
+
+def repeat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """A(repeat(x)) = repeat(A(x)) where A is the same for every repeat."""
+    there, here = facts.dims(node.inputs[0]), facts.dims(node.outputs[0])
+    if here is None or there is None:
+        return _UNKNOWN
+    scale, shift = (_base(a, here, there) for a in (demands[0].scale, demands[0].shift))
+    if scale is None or shift is None:
+        return _REPEATED
+    return [Step("repeat", {0: Affine(scale, shift)})]
+
+
+def repeat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """The mirror of `repeat_after`."""
+    here, there = facts.dims(node.inputs[0]), facts.dims(node.outputs[0])
+    if set(gauges) != {0} or here is None or there is None:
+        return _UNKNOWN
+    gauge = gauges[0].aligned(len(there))
+    scale, shift = (_repeated(a, here, there) for a in (gauge.scale, gauge.shift))
+    if scale is None or shift is None:
+        return _REPEATED
+    return [Step("repeat", {0: Affine(scale, shift)})]
+
+
+def _base(array: Array, here: Dims, there: Dims) -> Array | None:
+    """What was repeated, with the axes of x; None if the repeats differ."""
+    lead = len(here) - len(there)
+    for axis in range(array.ndim):
+        if array.shape[axis] == 1:
+            continue
+        extent = there[axis - lead] if axis >= lead else None
+        if not isinstance(extent, int) or extent == 0 or array.shape[axis] % extent:
+            return None
+        first = np.take(array, range(extent), axis=axis)
+        repeats = [array.shape[axis] // extent if i == axis else 1 for i in range(array.ndim)]
+        if not np.array_equal(np.tile(first, repeats), array, equal_nan=True):
+            return None
+        array = first
+    return array.reshape(array.shape[lead:])
+
+
+def _repeated(array: Array, here: Dims, there: Dims) -> Array | None:
+    """The array for y; None if it varies along an axis that becomes longer by an unknown factor."""
+    lead = len(there) - len(here)
+    repeats = [1] * array.ndim
+    for axis in range(array.ndim):
+        if array.shape[axis] == 1 or here[axis - lead] == there[axis]:
+            continue
+        extent = there[axis]
+        if not isinstance(extent, int) or extent % array.shape[axis]:
+            return None
+        repeats[axis] = extent // array.shape[axis]
+    return np.tile(array, repeats)
+
+
+RULES = (Rule("repeat", ("Expand", "Tile"), backward=repeat_after, forward=repeat_before),)

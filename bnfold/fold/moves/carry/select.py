@@ -1,0 +1,318 @@
+"""Slice, Gather, Split, Concat: each part of the value takes its part of s and t."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts, attribute_of, input_of, is_op
+from bnfold.fold.numbers.affine import Affine, Array, identity
+from bnfold.fold.plan import Answer, Refusal, Rule, Step
+
+Indices = npt.NDArray[np.int64]
+
+_DYNAMIC = Refusal("dynamic-indices", "which part it takes is known only at run time")
+_UNKNOWN = Refusal("shape-unknown", "the extent of the axis that it works on is not known")
+
+
+def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """y = x[indices]: x must carry A where y reads it, and may carry anything elsewhere.
+
+    The entries that are not read stay "any" until the other readers have spoken. Where an entry is
+    read twice, both readings must ask the same.
+    """
+    taken = _taken(node, facts)
+    if isinstance(taken, Refusal):
+        return _anywhere(node, demands[0], facts, taken, backward=True)
+    axes, rank = taken
+    scale, shift = demands[0].scale, demands[0].shift
+    gathered = _gathered_axis(node, facts)
+    if gathered is not None:
+        scale, shift = (_with_gathered_axis(a, node, facts, gathered) for a in (scale, shift))
+    scale, shift = np.broadcast_arrays(scale, shift)
+    for axis, indices in axes.items():
+        if scale.shape[axis] == 1 and not _reads_part(indices, facts.dim(node.inputs[0], axis)):
+            continue
+        extent = facts.dim(node.inputs[0], axis)
+        if extent is None:
+            if scale.shape[axis] == 1:
+                continue  # the same affine everywhere along an axis of unknown extent
+            return _UNKNOWN
+        spread = _spread(scale, shift, axis, indices, extent)
+        if spread is None:
+            return Refusal("read-twice", "it reads one entry twice, with different affines")
+        scale, shift = spread
+    return [Step("select", {0: Affine(scale, shift)})] if scale.ndim == rank else _UNKNOWN
+
+
+def select_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """y = x[indices] carries s[indices] and t[indices]."""
+    if set(gauges) != {0}:
+        return _DYNAMIC
+    taken = _taken(node, facts)
+    if isinstance(taken, Refusal):
+        return _anywhere(node, gauges[0], facts, taken, backward=False)
+    indices = facts.constant(node.inputs[1]) if node.op_type == "Gather" else None
+    arrays = []
+    for a in (gauges[0].scale, gauges[0].shift):
+        array = a
+        for axis, part in taken[0].items():
+            chosen = part if indices is None else indices
+            if array.shape[axis] == 1 and (indices is not None or part.size):
+                chosen = np.zeros(chosen.shape if indices is not None else 1, dtype=np.int64)
+                chosen = chosen if indices is None else chosen[(slice(0, 1),) * chosen.ndim]
+            array = np.take(array, chosen, axis=axis)
+        arrays.append(array)
+    return [Step("select", {0: Affine(*arrays)})]
+
+
+def _anywhere(
+    node: ir.Node, affine: Affine, facts: Facts, refusal: Refusal, *, backward: bool
+) -> Answer:
+    """Whatever is taken carries the same affine, where that is constant along the axes it works on.
+
+    So does an embedding: rows of a constant table, chosen at run time.
+    """
+    rank = facts.rank(node.inputs[0])
+    if rank is None:
+        return refusal
+    if node.op_type == "Slice":
+        axes = facts.constant(input_of(node, 3))
+        worked = range(rank) if axes is None else [int(a) % rank for a in axes]
+        constant = not any(affine.varies_along(axis) for axis in worked)
+        return [Step("select", {0: affine})] if constant else refusal
+    index_rank = facts.rank(node.inputs[1])
+    if index_rank is None:
+        return refusal
+    axis = attribute_of(node, "axis", 0) % rank
+    here = index_rank if backward else 1
+    if any(affine.varies_along(i) for i in range(axis, axis + here)):
+        return refusal
+    there = (1,) * (1 if backward else index_rank)
+    arrays = [
+        a.reshape(*a.shape[:axis], *there, *a.shape[axis + here :])
+        for a in (affine.scale, affine.shift)
+    ]
+    return [Step("select", {0: Affine(*arrays)})]
+
+
+def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """x = concat(parts): x must carry each part's A on that part; an unread part, the identity."""
+    axis, sizes = _split_sizes(node, facts)
+    rank = next(iter(demands.values())).rank
+    if axis is None:
+        return _UNKNOWN
+    axis %= rank
+    parts = [demands.get(i, identity(rank)) for i in range(len(node.outputs))]
+    if all(part.equals(parts[0]) and not part.varies_along(axis) for part in parts):
+        return [Step("split", {0: parts[0]})]
+    if sizes is None:
+        return _UNKNOWN
+    return [Step("split", {0: _joined(parts, sizes, axis)})]
+
+
+def split_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """Each part carries its slice of s and t."""
+    if set(gauges) != {0}:
+        return _DYNAMIC
+    axis, sizes = _split_sizes(node, facts)
+    if axis is None:
+        return _UNKNOWN
+    gauge = gauges[0]
+    axis %= gauge.rank
+    if not gauge.varies_along(axis):
+        return [Step("split", dict.fromkeys(range(len(node.outputs)), gauge))]
+    if sizes is None:
+        return _UNKNOWN
+    return [Step("split", dict(enumerate(_sliced(gauge, sizes, axis))))]
+
+
+def concat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """y = concat(x...): each part must carry its slice of A; the same A on another axis."""
+    demand = demands[0]
+    axis = attribute_of(node, "axis", 1) % demand.rank
+    count = len(node.inputs)
+    if not demand.varies_along(axis):
+        return [Step("concat", dict.fromkeys(range(count), demand))]
+    sizes = [facts.dim(value, axis) for value in node.inputs]
+    if any(size is None for size in sizes):
+        return _UNKNOWN
+    return [Step("concat", dict(enumerate(_sliced(demand, [s or 0 for s in sizes], axis))))]
+
+
+def concat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """y = concat(x...) carries the parts' s and t side by side, a part without any the identity.
+
+    On an axis along which the sizes are unknown, or the affine is constant, all parts must carry
+    the same.
+    """
+    first = next(iter(gauges.values()))
+    axis = attribute_of(node, "axis", 1) % first.rank
+    sizes = [facts.dim(value, axis) for value in node.inputs]
+    steps = []
+    if not any(g.varies_along(axis) for g in gauges.values()):
+        wants = dict.fromkeys(range(len(node.inputs)), first)
+        steps.append(Step("concat", {0: first}, wants=wants))
+    if all(size is not None for size in sizes):
+        steps.append(Step("concat", {0: _embedded(gauges, [s or 0 for s in sizes], axis)}))
+    return steps or _UNKNOWN
+
+
+def unread_parts(node: ir.Node, index: int, facts: Facts) -> Affine | None:
+    """What a reader outside the plan leaves open: the identity where it reads, "any" elsewhere.
+
+    None for operators that read the whole value.
+    """
+    if index != 0 or not is_op(node, "Slice", "Gather"):
+        return None
+    out_rank = facts.rank(node.outputs[0])
+    if out_rank is None:
+        return None
+    answer = select_after(node, {0: identity(out_rank)}, facts)
+    return None if isinstance(answer, Refusal) else answer[0].passes[0]
+
+
+def _taken(node: ir.Node, facts: Facts) -> tuple[dict[int, Indices], int] | Refusal:
+    """Axis to the indices that are read, and the rank of x."""
+    rank = facts.rank(node.inputs[0])
+    if rank is None:
+        return _UNKNOWN
+    if node.op_type == "Gather":
+        indices = facts.constant(node.inputs[1])
+        axis = attribute_of(node, "axis", 0) % rank
+        if indices is None:
+            return _DYNAMIC
+        extent = facts.dim(node.inputs[0], axis)
+        flat = indices.reshape(-1)
+        if extent is not None:
+            flat = np.where(flat < 0, flat + extent, flat)
+        elif np.any(flat < 0):
+            return _UNKNOWN
+        return {axis: np.asarray(flat)}, rank
+    return _sliced_axes(node, rank, facts)
+
+
+def _sliced_axes(
+    node: ir.Node, rank: int, facts: Facts
+) -> tuple[dict[int, Indices], int] | Refusal:
+    bounds: list[Indices | None] = []
+    for position, name in enumerate(("starts", "ends", "axes", "steps"), start=1):
+        if name in node.attributes:
+            bounds.append(np.array(attribute_of(node, name, ()), dtype=np.int64))
+            continue
+        value = input_of(node, position)
+        constant = facts.constant(value)
+        if value is not None and constant is None:
+            return _DYNAMIC
+        bounds.append(constant)
+    starts, ends, axes, steps = bounds
+    if starts is None or ends is None:
+        return _DYNAMIC
+    axes = np.arange(len(starts)) if axes is None else axes
+    steps = np.ones(len(starts), dtype=np.int64) if steps is None else steps
+    taken: dict[int, Indices] = {}
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        extent = facts.dim(node.inputs[0], int(axis) % rank)
+        if extent is None:
+            taken[int(axis) % rank] = np.array([-1])  # some part of an unknown extent
+            continue
+        stop = None if step < 0 and end < -extent else int(end)
+        taken[int(axis) % rank] = np.arange(extent)[int(start) : stop : int(step)]
+    return taken, rank
+
+
+def _gathered_axis(node: ir.Node, facts: Facts) -> int | None:
+    """For a Gather, the rank of its indices where that is not 1: the axis becomes so many."""
+    if node.op_type != "Gather":
+        return None
+    indices = facts.constant(node.inputs[1])
+    return None if indices is None or indices.ndim == 1 else indices.ndim
+
+
+def _with_gathered_axis(array: Array, node: ir.Node, facts: Facts, count: int) -> Array:
+    """The `count` axes that a Gather made of one, as that one axis again."""
+    indices = facts.constant(node.inputs[1])
+    assert indices is not None
+    axis = attribute_of(node, "axis", 0) % (array.ndim - count + 1)
+    if all(extent == 1 for extent in array.shape[axis : axis + count]):
+        return array.reshape(*array.shape[:axis], 1, *array.shape[axis + count :])
+    full = (*array.shape[:axis], *indices.shape, *array.shape[axis + count :])
+    expanded = np.broadcast_to(array, full)
+    return expanded.reshape(*array.shape[:axis], indices.size, *array.shape[axis + count :])
+
+
+def _reads_part(indices: Indices, extent: int | None) -> bool:
+    return extent is None or len(np.unique(indices)) != extent
+
+
+def _spread(
+    scale: Array, shift: Array, axis: int, indices: Indices, extent: int
+) -> tuple[Array, Array] | None:
+    """The arrays over the whole axis: what is asked at `indices`, NaN ("any") elsewhere."""
+    results = []
+    for a in (scale, shift):
+        moved = np.moveaxis(a, axis, 0)
+        moved = np.broadcast_to(moved, (len(indices), *moved.shape[1:]))
+        whole = np.full((extent, *moved.shape[1:]), np.nan)
+        whole[indices] = moved
+        if not np.array_equal(whole[indices], moved, equal_nan=True):
+            return None
+        results.append(np.moveaxis(whole, 0, axis))
+    return results[0], results[1]
+
+
+def _split_sizes(node: ir.Node, facts: Facts) -> tuple[int | None, list[int] | None]:
+    axis = attribute_of(node, "axis", 0)
+    sizes = [facts.dim(value, axis) for value in node.outputs]
+    return axis, None if any(s is None for s in sizes) else [s or 0 for s in sizes]
+
+
+def _joined(parts: list[Affine], sizes: list[int], axis: int) -> Affine:
+    joined = []
+    for name in ("scale", "shift"):
+        arrays = [np.asarray(getattr(part, name)) for part in parts]
+        shape = list(np.broadcast_shapes(*(_without(a.shape, axis) for a in arrays)))
+        full = []
+        for a, size in zip(arrays, sizes, strict=True):
+            extents = [*shape[:axis], size, *shape[axis + 1 :]]
+            full.append(np.broadcast_to(a, extents))
+        joined.append(np.concatenate(full, axis=axis))
+    return Affine(*joined)
+
+
+def _embedded(gauges: Mapping[int, Affine], sizes: list[int], axis: int) -> Affine:
+    """The parts' affines side by side; a part without any has the identity."""
+    extents = list(np.broadcast_shapes(*(_without(g.extents, axis) for g in gauges.values())))
+    extents[axis] = sum(sizes)
+    scale, shift = np.ones(extents), np.zeros(extents)
+    ends = np.cumsum(sizes)
+    for i, gauge in gauges.items():
+        part = (slice(None),) * axis + (slice(int(ends[i]) - sizes[i], int(ends[i])),)
+        scale[part], shift[part] = gauge.scale, gauge.shift
+    return Affine(scale, shift)
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return (*shape[:axis], 1, *shape[axis + 1 :])
+
+
+def _sliced(affine: Affine, sizes: list[int], axis: int) -> list[Affine]:
+    """The parts' affines; a whole axis of extent 1 belongs to each part."""
+    ends = np.cumsum(sizes)[:-1]
+
+    def cut(array: Array) -> list[Array]:
+        if array.shape[axis] == 1:
+            return [array] * len(sizes)
+        return np.split(array, ends, axis=axis)
+
+    return [Affine(s, t) for s, t in zip(cut(affine.scale), cut(affine.shift), strict=True)]
+
+
+RULES = (
+    Rule("select", ("Slice", "Gather"), backward=select_after, forward=select_before),
+    Rule("split", ("Split",), backward=split_after, forward=split_before),
+    Rule("concat", ("Concat",), backward=concat_after, forward=concat_before),
+)

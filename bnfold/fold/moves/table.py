@@ -1,0 +1,38 @@
+"""The table of moves. An operator is added here and nowhere else."""
+
+from __future__ import annotations
+
+from bnfold.fold.moves.absorb import (
+    affine_nodes,
+    conv,
+    conv_transpose,
+    gemm,
+    matmul,
+    normalizers,
+    quantized,
+    recurrent,
+)
+from bnfold.fold.moves.carry import barriers, join, layout, pool, rectify, repeat, select, spatial
+from bnfold.fold.plan import Rule
+
+RULES: tuple[Rule, ...] = (
+    *quantized.RULES,  # first: it answers only for quantised weights
+    *conv.RULES,
+    *conv_transpose.RULES,
+    *gemm.RULES,
+    *matmul.RULES,
+    *normalizers.RULES,
+    *recurrent.RULES,
+    *affine_nodes.RULES,
+    *layout.RULES,
+    *select.RULES,
+    *rectify.RULES,
+    *pool.RULES,
+    *spatial.RULES,
+    *repeat.RULES,
+    *join.RULES,
+    *barriers.RULES,
+)
+
+PRICES: tuple[str, ...] = ("constant-map", "clone", "rectifier")
+"""Names of rewrites that cost something, as `--allow` spells them."""

@@ -1,0 +1,1 @@
+"""Affines, and constants before they are rounded."""

@@ -1,0 +1,191 @@
+"""Tensors known in float64 before rounding, computed a few rows at a time when they are needed.
+
+A folded weight is the float64 value rounded once to its dtype, however many folds it went through:
+each fold builds on the unrounded tensor before it. Nothing is held in memory but the stored
+originals, so that peak memory follows the largest tensor and not the model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from bnfold.fold.numbers.affine import Array
+
+_CHUNK = 1 << 20  # elements held in float64 at a time: 8 MiB
+_KEEP = 1 << 12  # up to 32 KiB a tensor is kept once computed
+_LOST = 2.0**-7  # a row that underflow changes by more than this is not the row any more
+
+
+@dataclass(frozen=True, eq=False)
+class Exact:
+    """A tensor in float64, by rows of its first axis.
+
+    Attributes:
+        shape: as stored.
+        dtype: what it is rounded to.
+        rows: `rows(start, stop)` gives `[stop - start, *shape[1:]]` in float64; a scalar, itself.
+        is_bound: infinity is a meaning, not an overflow: the tensor bounds another one.
+    """
+
+    shape: tuple[int, ...]
+    dtype: ir.DataType
+    rows: Callable[[int, int], Array]
+    is_bound: bool = False
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        return math.prod(self.shape)
+
+    def value(self) -> Array:
+        """The whole tensor in float64."""
+        return self.rows(0, self.shape[0] if self.shape else 1)
+
+    def chunks(self) -> Iterator[tuple[int, int]]:
+        """Ranges of rows small enough to hold in float64."""
+        if not self.shape:
+            yield 0, 1
+            return
+        step = max(1, _CHUNK // max(1, math.prod(self.shape[1:])))
+        for start in range(0, self.shape[0], step):
+            yield start, min(start + step, self.shape[0])
+
+    def rounded(self) -> npt.NDArray[np.generic]:
+        """The tensor rounded once to its dtype."""
+        if self.size <= _CHUNK:
+            return _round(self.value(), self.dtype)
+        out = np.empty(self.shape, dtype=self.dtype.numpy())
+        for start, stop in self.chunks():
+            out[start:stop] = _round(self.rows(start, stop), self.dtype)
+        return out
+
+    def fault(self) -> str | None:
+        """Why rounding would lose it: "overflow" or "underflow"; None where all is well."""
+        for start, stop in self.chunks():
+            rows = self.rows(start, stop)
+            if self.is_bound:
+                rows = rows[np.isfinite(rows)]
+            rounded = _round(rows, self.dtype).astype(np.float64)
+            if not np.all(np.isfinite(rounded)) or not np.all(np.isfinite(rows)):
+                return "overflow"
+            if self.dtype == ir.DataType.FLOAT16 and rows.ndim > 1:
+                flat = rows.reshape(rows.shape[0], -1)
+                lost = np.linalg.norm(rounded.reshape(flat.shape) - flat, axis=1)
+                if np.any(lost > _LOST * np.linalg.norm(flat, axis=1)):
+                    return "underflow"
+        return None
+
+    def lazy_tensor(self, name: str) -> ir.LazyTensor:
+        """An initializer's tensor that is computed when it is read, and by parts when saved."""
+        return _FoldedTensor(self, name)
+
+
+class _FoldedTensor(ir.LazyTensor):
+    """A tensor that is computed anew each time, and written a few rows at a time."""
+
+    __slots__ = ("_exact",)
+
+    def __init__(self, exact: Exact, name: str) -> None:
+        super().__init__(
+            lambda: ir.Tensor(exact.rounded(), dtype=exact.dtype, name=name),
+            dtype=exact.dtype,
+            shape=ir.Shape(exact.shape),
+            name=name,
+        )
+        self._exact = exact
+
+    def tofile(self, file: BinaryIO) -> None:
+        """Writes the little-endian bytes without holding all of them."""
+        for start, stop in self._exact.chunks():
+            rows = _round(self._exact.rows(start, stop), self._exact.dtype)
+            file.write(ir.Tensor(rows, dtype=self._exact.dtype).tobytes())
+
+
+def of_tensor(tensor: ir.TensorProtocol) -> Exact:
+    """The stored tensor, which is read (or mapped) a few rows at a time."""
+
+    def rows(start: int, stop: int) -> Array:
+        stored = tensor.numpy()
+        return np.asarray(stored[start:stop] if stored.ndim else stored).astype(np.float64)
+
+    return computed(tensor.numpy().shape, tensor.dtype, rows)
+
+
+def of_array(array: Array, dtype: ir.DataType) -> Exact:
+    """A tensor that was computed already."""
+    return Exact(array.shape, dtype, lambda start, stop: array[start:stop] if array.ndim else array)
+
+
+def scaled(base: Exact, factor: Array) -> Exact:
+    """`base * factor`, where the factor broadcasts into the base and has as many axes."""
+
+    def rows(start: int, stop: int) -> Array:
+        part = factor[start:stop] if factor.ndim and factor.shape[0] > 1 else factor
+        return base.rows(start, stop) * part
+
+    return computed(base.shape, base.dtype, rows)
+
+
+def mapped(
+    base: Exact, shape: tuple[int, ...], compute: Callable[[Array], Array], dtype: ir.DataType
+) -> Exact:
+    """`compute(base)`, a whole tensor at a time: for rearrangements that mix rows."""
+
+    def rows(start: int, stop: int) -> Array:
+        whole = compute(base.value())
+        return whole[start:stop] if whole.ndim else whole
+
+    return computed(shape, dtype, rows)
+
+
+def reduced(
+    base: Exact, compute: Callable[[Array, int, int], Array], *, concatenate: bool
+) -> Array:
+    """`compute(rows, start, stop)` over all rows, concatenated or summed."""
+    parts = (compute(base.rows(start, stop), start, stop) for start, stop in base.chunks())
+    if concatenate:
+        return np.concatenate(list(parts))
+    first = next(parts)
+    return np.asarray(sum(parts, start=first))
+
+
+def computed(
+    shape: tuple[int, ...], dtype: ir.DataType, rows: Callable[[int, int], Array]
+) -> Exact:
+    """A tensor whose rows are computed when they are read; a small one is kept once computed."""
+    if math.prod(shape) > _KEEP:
+        return Exact(shape, dtype, rows)
+    held: list[Array] = []
+
+    def cached(start: int, stop: int) -> Array:
+        if not held:
+            held.append(rows(0, shape[0] if shape else 1))
+        return held[0][start:stop] if shape else held[0]
+
+    return Exact(shape, dtype, cached)
+
+
+def _round(values: Array, dtype: ir.DataType) -> npt.NDArray[np.generic]:
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        if dtype == ir.DataType.BFLOAT16:
+            return _to_odd_float32(values).astype(dtype.numpy())
+        if not dtype.is_floating_point():
+            values = np.rint(values)
+        return values.astype(dtype.numpy())
+
+
+def _to_odd_float32(values: Array) -> npt.NDArray[np.float32]:
+    """Float32 rounded to odd, so that rounding again to bfloat16 equals rounding once."""
+    nearest = values.astype(np.float32)
+    beyond = np.abs(nearest.astype(np.float64)) > np.abs(values)
+    truncated = np.where(beyond, np.nextafter(nearest, np.float32(0)), nearest)
+    inexact = (truncated.astype(np.float64) != values) & np.isfinite(values)
+    odd = truncated.view(np.uint32) | inexact.astype(np.uint32)
+    return np.asarray(odd.view(np.float32))

@@ -1,0 +1,1 @@
+"""A rewrite proves itself: the region before and after."""

@@ -1,0 +1,1 @@
+"""Where an affine could go: asked backward and forward, before anything is edited."""

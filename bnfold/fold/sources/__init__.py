@@ -1,0 +1,1 @@
+"""What is an affine, and what of constant arithmetic is left alone."""
