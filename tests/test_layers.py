@@ -26,7 +26,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 
 def part_of(path: Path) -> str:
-    """The first part of a file's place in the package: `fold` for bnfold/fold/moves/absorb/conv.py."""
+    """The first part of a file's place in the package: `fold` for bnfold/fold/api.py."""
     return path.relative_to(ROOT).with_suffix("").parts[0]
 
 
@@ -59,3 +59,29 @@ def test_a_file_imports_only_its_own_part_and_the_layers_below(path):
 
 def test_every_part_of_the_package_has_a_layer():
     assert {part_of(path) for path in FILES} <= set(RANK)
+
+
+ROOMS = (
+    "numbers", "facts", "plan", "sources", "moves", "question", "merge", "proof", "edit",
+    "account", "folder", "api", "fold_pass", "__init__",
+)  # fmt: skip
+"""The rooms of fold/, each of which sees only those before it."""
+
+FOLD_FILES = sorted((ROOT / "fold").rglob("*.py"))
+
+
+def imported_rooms(path: Path) -> Iterator[str]:
+    """The rooms of fold/ that a file imports at run time; a name for the type checker is none."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bnfold.fold."):
+            yield (node.module or "").split(".")[2]
+        elif isinstance(node, ast.ImportFrom) and node.module == "bnfold.fold":
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FOLD_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_of_the_fold_imports_only_the_rooms_before_it(path):
+    room = path.relative_to(ROOT / "fold").with_suffix("").parts[0]
+    for imported in imported_rooms(path):
+        assert ROOMS.index(imported) <= ROOMS.index(room), f"{room} imports {imported}"

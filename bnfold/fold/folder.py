@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
-from bnfold.fold.account.entry import Entry, entries_of, made_entries
+from bnfold.fold.account.entry import Entry, entries_of, kept_inside, made_entries
 from bnfold.fold.account.fold_numbers import lost_bits, range_growth
 from bnfold.fold.account.ledger import Decision, Ledger, numbers_of
 from bnfold.fold.edit import clone
@@ -62,7 +62,7 @@ class Folder:
             self._settle(entries, self.allow)
         self._look_for_prices(entries)
         decisions = [d for e in entries if (d := self._decision(e)) is not None]
-        decisions.extend(self.kept_in_functions)
+        decisions.extend(kept_inside(kept) for kept in self.kept_in_functions)
         return Ledger(tuple(decisions), tuple(self.merges), tuple(self.bugs))
 
     def _settle(self, entries: list[Entry], prices: frozenset[str]) -> None:

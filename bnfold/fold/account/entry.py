@@ -10,6 +10,7 @@ from bnfold.fold.account.ledger import Decision, Numbers
 from bnfold.fold.facts.graph import describe, is_op
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Refusal
+from bnfold.fold.sources.inlining import KeptInside
 
 _SOURCE_OPS = ("BatchNormalization", "Mul", "Div", "Add", "Sub")
 
@@ -109,3 +110,12 @@ def _scopes(graph: ir.Graph, scope: str) -> list[tuple[ir.Graph, str]]:
 
 def _op(node: ir.Node) -> str:
     return "BatchNormalization" if node.op_type == "BatchNormalization" else "affine"
+
+
+def kept_inside(kept: KeptInside) -> Decision:
+    """The decision about a batch norm whose function stays closed."""
+    output = kept.node.outputs[0].name or ""
+    name = kept.node.name or output
+    return Decision(
+        name, kept.node.op_type, output, kept.scope, None, "kept", refusals=(kept.refusal,)
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
-from bnfold.fold.account.ledger import Decision
 from bnfold.fold.facts.graph import describe, is_op
 from bnfold.fold.plan import Refusal
 
@@ -18,7 +19,22 @@ _OPSET = Refusal(
 )
 
 
-def inline_functions(model: ir.Model) -> tuple[Decision, ...]:
+@dataclass(frozen=True)
+class KeptInside:
+    """A batch norm in a function that could not be inlined.
+
+    Attributes:
+        node: the batch norm.
+        scope: the function, in words.
+        refusal: why the function stays.
+    """
+
+    node: ir.Node
+    scope: str
+    refusal: Refusal
+
+
+def inline_functions(model: ir.Model) -> tuple[KeptInside, ...]:
     """The model without the local functions that hold a batch norm, or what could absorb one.
 
     Returns:
@@ -86,11 +102,6 @@ def _same_opsets(function: ir.Function, model: ir.Model) -> bool:
     return all(imports.get(d, version) == version for d, version in function.opset_imports.items())
 
 
-def _kept(node: ir.Node, function: ir.Function) -> Decision:
+def _kept(node: ir.Node, function: ir.Function) -> KeptInside:
     refusal = Refusal(_OPSET.code, _OPSET.sentence, describe(node), _OPSET.advice)
-    name = node.name or node.outputs[0].name or ""
-    output = node.outputs[0].name or ""
-    scope = f"function '{function.name}'"
-    return Decision(
-        name, "BatchNormalization", output, scope, None, status="kept", refusals=(refusal,)
-    )
+    return KeptInside(node, f"function '{function.name}'", refusal)
