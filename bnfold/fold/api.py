@@ -13,9 +13,7 @@ from bnfold import model_io
 from bnfold.errors import InternalError, UsageError
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.folder import Folder
-from bnfold.fold.merge import sequential
-from bnfold.fold.merge import sum_tree as parallel
-from bnfold.fold.moves.table import PRICES, RULES
+from bnfold.fold.rules import PRICES, RULE_NAMES
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def fold(
 
 def _check_names(skip: Collection[str], model: ir.Model) -> None:
     """Refuses a name to skip that is no rule, no node and no tensor: a typo would skip nothing."""
-    known = {rule.name for rule in RULES} | {parallel.RULE, sequential.RULE}
+    known = set(RULE_NAMES)
     for node in (node for graph in _bodies(model) for node in graph):
         known.update(value.name or "" for value in node.outputs)
         known.add(node.name or "")
