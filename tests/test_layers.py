@@ -14,6 +14,7 @@ ROOT = Path(bnfold.__file__).parent
 LAYERS = (
     {"errors", "callable_module", "__init__"},
     {"float64", "model_io"},
+    {"typed"},
     {"fold", "export"},
     {"verify", "bench"},
     {"pytest_plugin"},

@@ -50,7 +50,8 @@ class Call:
     """What an operator gets.
 
     Floating inputs are float64 by the time an operator sees them; `stored_dtypes` has what they
-    were. Defaults of float attributes are float32 numbers, as in the schema, widened.
+    were. Defaults of float attributes are float32 numbers, as in the schema, widened. With
+    `widen` off they stay what they are.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class Call:
         n_outputs: int,
         round_casts: bool,
         output_dtype: np.dtype[Any] | None,
+        widen: bool = True,
     ) -> None:
         self.op_type = op_type
         self.attributes = attributes
@@ -82,7 +84,7 @@ class Call:
         self.round_casts = round_casts
         self.output_dtype = output_dtype
         self.stored_dtypes = [getattr(x, "dtype", None) for x in inputs]
-        self.inputs = [None if x is None else to_float64(x) for x in inputs]
+        self.inputs = [to_float64(x) if widen and x is not None else x for x in inputs]
 
     def __getitem__(self, index: int) -> Array:
         """The input at `index`, which the operator cannot do without."""

@@ -14,8 +14,12 @@ from bnfold.float64.call import Array, UnsupportedOperatorError, to_float64
 from bnfold.float64.operators import count_outputs, run_op
 
 Observer = Callable[[str, Array], None]
+Constants = Callable[[ir.Value], Array | None]
 Nodes = Collection[ir.Node] | ir.Graph | ir.Function
 Plan = list[tuple[ir.Node, list[ir.Value]]]  # each node, and the values that die with it
+
+
+_UNBOUND: Mapping[str, object] = {}  # what attributes refer to outside any function
 
 
 class EvaluationError(ModelError):
@@ -29,6 +33,7 @@ def run_graph(
     keep: Collection[str] = (),
     only: Collection[str] | None = None,
     observe: Observer | None = None,
+    constants: Constants | None = None,
 ) -> dict[str, Array]:
     """The model's outputs and the tensors named in `keep`, by name, computed in float64.
 
@@ -42,6 +47,9 @@ def run_graph(
         only: names of tensors to return instead of everything else; what they do not need is not
             computed.
         observe: called with each computed tensor of the main graph, in graph order.
+        constants: what a value is in every run, or None; it is believed before anything is
+            computed. With `bnfold.typed.TypedConstants(model).get` a constant that the graph
+            computes, through Round for one, is the one that a runtime gets.
 
     Raises:
         DataError: An input is missing, or a name is none of the graph's.
@@ -49,7 +57,7 @@ def run_graph(
         EvaluationError: A node cannot be computed from what it gets.
     """
     graph = model.graph
-    run = Interpreter(model, observe)
+    run = Interpreter(model, observe, constants)
     run.bind_inputs(graph, feeds)
     wanted = _named_values(graph, (*keep, *(only or ())))
     if only is None:
@@ -57,7 +65,7 @@ def run_graph(
         nodes: Nodes = graph
     else:
         nodes = _needed(graph, wanted.values())
-    run.body(nodes, Scope(model.graph.opset_imports, {}), wanted.values())
+    run.body(nodes, Scope(model.graph.opset_imports, _UNBOUND), wanted.values())
     return {name: to_float64(run.fetch(value)) for name, value in wanted.items()}
 
 
@@ -95,9 +103,12 @@ class Scope:
 class Interpreter:
     """Values of all scopes in one table: every scope has its own `ir.Value` objects."""
 
-    def __init__(self, model: ir.Model, observe: Observer | None) -> None:
+    def __init__(
+        self, model: ir.Model, observe: Observer | None, constants: Constants | None
+    ) -> None:
         self._functions = model.functions
         self._observe = observe
+        self._constants = constants
         self._main = model.graph
         self._values: dict[ir.Value, Array | None] = {}
         self._plans: dict[int, Plan] = {}
@@ -145,7 +156,7 @@ class Interpreter:
 
     def _run(self, node: ir.Node, scope: Scope) -> None:
         try:
-            results = self._results(node, scope)
+            results = self._known_results(node, scope) or self._results(node, scope)
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:
             where = f"{node.op_type} {node.name!r}"
             raise EvaluationError(f"{where} cannot be computed: {error}") from error
@@ -153,6 +164,14 @@ class Interpreter:
             self._values[value] = array
             if self._observe is not None and value.name and value.graph is self._main:
                 self._observe(value.name, array)
+
+    def _known_results(self, node: ir.Node, scope: Scope) -> Sequence[Array] | None:
+        """What every run gives, if it was told; within a function every call is another run."""
+        if self._constants is None or scope.bindings is not _UNBOUND:
+            return None
+        found = [self._constants(value) for value in node.outputs if value.name != ""]
+        known = [to_float64(array) for array in found if array is not None]
+        return known if len(known) == len(node.outputs) else None
 
     def _results(self, node: ir.Node, scope: Scope) -> Sequence[Array]:
         inputs = [None if v is None else self._fetch_optional(v) for v in node.inputs]

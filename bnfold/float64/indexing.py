@@ -48,7 +48,11 @@ def gather_elements(call: Call) -> Array:
 def _along(indices: Array, x: Array, axis: int) -> tuple[Array, ...]:
     """Coordinates of every element that indices along one axis point at."""
     at: list[Array] = list(np.indices(indices.shape, sparse=True))
-    at[axis] = np.where(indices < 0, indices + x.shape[axis], indices)
+    if np.any(indices < -x.shape[axis]):
+        raise IndexError(
+            f"an index is below -{x.shape[axis]}"
+        )  # numpy counts back once, as ONNX does
+    at[axis] = indices
     return tuple(at)
 
 

@@ -51,7 +51,9 @@ def split(call: Call) -> Sequence[Array]:
     x, axis, given = call[0], call.integer("axis", 0), call.optional(1)
     sizes = call.integers("split") if given is None else [int(n) for n in given]
     if sizes is None:
-        parts = call.integer("num_outputs", call.n_outputs)
+        parts = call.n_outputs
+        if call.integer("num_outputs", parts) != parts:
+            raise ValueError(f"num_outputs is not the number of outputs, {parts}")
         step = -(-x.shape[axis] // parts)
         sizes = [step] * (parts - 1) + [x.shape[axis] - step * (parts - 1)]
     return np.split(x, np.cumsum(sizes)[:-1].tolist(), axis=axis)
