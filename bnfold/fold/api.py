@@ -10,10 +10,10 @@ import onnx
 import onnx_ir as ir
 
 from bnfold import model_io
-from bnfold.errors import InternalError, UsageError
+from bnfold.errors import InternalError
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.folder import Folder
-from bnfold.fold.rules import PRICES, RULE_NAMES
+from bnfold.fold.rules import allowed, named
 
 
 @dataclass(frozen=True)
@@ -64,36 +64,9 @@ def fold(
         UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
         InternalError: with `strict`, a rewrite was wrong: a bug in bnfold.
     """
-    allow = (allow,) if isinstance(allow, str) else allow
-    skip = (skip,) if isinstance(skip, str) else skip
-    unknown = set(allow) - {*PRICES, "all"}
-    if unknown:
-        raise UsageError(
-            f"allow: unknown {', '.join(sorted(unknown))}; choose from {', '.join(PRICES)}, all"
-        )
-    allowed = frozenset(PRICES if "all" in allow else allow)
     copy = model_io.load(model)
-    folder = Folder(copy, allowed, frozenset(skip), progress=progress)
-    _check_names(skip, copy)
+    folder = Folder(copy, allowed(allow), named(skip), progress=progress)
     ledger = folder.run()
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
     return FoldResult(copy, ledger)
-
-
-def _check_names(skip: Collection[str], model: ir.Model) -> None:
-    """Refuses a name to skip that is no rule, no node and no tensor: a typo would skip nothing."""
-    known = set(RULE_NAMES)
-    for node in (node for graph in _bodies(model) for node in graph):
-        known.update(value.name or "" for value in node.outputs)
-        known.add(node.name or "")
-    unknown = sorted(set(skip) - known)
-    if unknown:
-        raise UsageError(
-            f"skip: {', '.join(unknown)} is neither a node of the model nor a rule; "
-            "`bnfold inspect --all` lists the nodes"
-        )
-
-
-def _bodies(model: ir.Model) -> list[ir.Graph]:
-    return [*model.graphs(), *(function.graph for function in model.functions.values())]

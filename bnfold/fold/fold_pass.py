@@ -8,23 +8,29 @@ import onnx_ir as ir
 
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.folder import Folder
+from bnfold.fold.rules import allowed, named
 
 
 class FoldBatchNorm(ir.passes.InPlacePass):
     """Folds every batch norm that can be folded exactly, in place.
 
     Args:
-        allow: priced rewrites that may be used, as for `bnfold.fold`, "all" excepted.
-        skip: names of nodes or rules to leave alone.
+        allow: priced rewrites that may be used, as for `bnfold.fold`.
+        skip: names of nodes or rules to leave alone, as for `bnfold.fold`.
 
     Attributes:
         ledger: the account of the last model; empty before the first.
+
+    Raises:
+        UsageError: `allow` has an unknown name; when called, `skip` one that the model has not.
     """
 
-    def __init__(self, *, allow: Collection[str] = (), skip: Collection[str] = ()) -> None:
+    def __init__(
+        self, *, allow: str | Collection[str] = (), skip: str | Collection[str] = ()
+    ) -> None:
         super().__init__()
-        self._allow = frozenset(allow)
-        self._skip = frozenset(skip)
+        self._allow = allowed(allow)
+        self._skip = named(skip)
         self.ledger = Ledger()
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -15,18 +15,18 @@ from bnfold.fold.edit.engine import Engine
 from bnfold.fold.facts.graph import Facts, describe
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
-from bnfold.fold.moves.table import PRICES, RULES
 from bnfold.fold.plan import Plan, Refusal, Rule
 from bnfold.fold.proof.certificate import certify
 from bnfold.fold.proof.trial import CertificateError
-from bnfold.fold.question.asking import Asking
+from bnfold.fold.question.asking import SKIPPED, Asking
 from bnfold.fold.question.search import Search
+from bnfold.fold.rules import PRICES, RULE_NAMES, RULES
 from bnfold.fold.sources.inlining import inline_functions
 from bnfold.fold.sources.left_alone import belongs_elsewhere
+from bnfold.fold.sources.skipped import skipped_in
 from bnfold.fold.sources.source import Source, source_of
 
 _ROUNDS = 4  # a fold can open the way for a neighbour; more rounds than this never helped
-_SKIPPED = Refusal("skipped", "it was asked to stay as it is")
 
 
 @dataclass
@@ -50,9 +50,10 @@ class Folder:
 
     def __post_init__(self) -> None:
         self.kept_in_functions = inline_functions(self.model)
+        self.skipped = skipped_in(self.model, self.skip, RULE_NAMES)
         self.facts = Facts(self.model)
         self.engine = Engine(self.facts)
-        self.merger = Merger(self.facts, self.skip)
+        self.merger = Merger(self.facts, self.skipped)
 
     def run(self) -> Ledger:
         """Folds and merges until nothing changes, and gives the account."""
@@ -77,7 +78,7 @@ class Folder:
             entries.extend(e for e in made_entries(self.model) if e.node not in open_nodes)
 
     def _search(self, prices: frozenset[str]) -> Search:
-        return Search(Asking(self.facts, self.rules, prices, self.skip))
+        return Search(Asking(self.facts, self.rules, prices, self.skipped))
 
     def _round(self, entries: Collection[Entry]) -> bool:
         changed = False
@@ -99,8 +100,8 @@ class Folder:
             return False
         entry.channels = max(source.affine.extents)
         entry.scales_channels = source.affine.has_scale and entry.channels > 1
-        if entry.name in self.skip:
-            entry.refusals = (entry.at(_SKIPPED),)
+        if self.skipped.has_node(entry.node):
+            entry.refusals = (entry.at(SKIPPED),)
             return False
         refusal = belongs_elsewhere(source, self.facts)
         if refusal is not None:
@@ -161,7 +162,7 @@ class Folder:
         into = tuple(describe(node) for node in plan.absorbers)
         lost = lost_bits(source, self.facts)
         growth = range_growth(plan, self.facts)
-        gone = {node for node, step in plan.steps.items() if step.drops is not None}
+        gone = set(plan.passed_by)
         gone.add(entry.node)
         ours = sorted((n for n in gone if n in by_node), key=self.facts.order)
         affines = {n: source if n is entry.node else source_of(n, self.facts) for n in ours}
@@ -169,7 +170,7 @@ class Folder:
         for node, found in affines.items():
             affine = found.affine if isinstance(found, Source) else source.affine
             numbers = numbers_of(affine, lost if node is entry.node else 0.0, growth)
-            by_node[node].decision = by_node[node].folded(affine, plan.direction, into, numbers)
+            by_node[node].decision = by_node[node].folded(affine, plan, into, numbers)
 
     def _merge(self, entries: Collection[Entry]) -> bool:
         by_node = {entry.node: entry for entry in entries}
@@ -188,10 +189,10 @@ class Folder:
         self.merges.append(sentence)
         for node, source in found.items():
             if isinstance(source, Source):
-                entry, rule = by_node[node], merge.plan.direction
+                entry = by_node[node]
                 numbers = numbers_of(source.affine, lost[node], growth)
                 into = (describe(merge.host),)
-                entry.decision = entry.folded(source.affine, rule, into, numbers)
+                entry.decision = entry.folded(source.affine, merge.plan, into, numbers)
         return True
 
     def _look_for_prices(self, entries: Collection[Entry]) -> None:
@@ -200,7 +201,7 @@ class Folder:
             if entry.decision is not None or entry.op != "BatchNormalization":
                 continue
             source = source_of(entry.node, self.facts)
-            if not isinstance(source, Source) or entry.name in self.skip:
+            if not isinstance(source, Source) or self.skipped.has_node(entry.node):
                 continue
             more = [p for p in PRICES if p not in self.allow]
             would = [p for p in more if self._would({p}, source, entry)]

@@ -54,42 +54,80 @@ class NewNode:
 
 
 @dataclass(frozen=True)
-class Step:
-    """What one node does when an affine arrives at it.
+class Price:
+    """What a rewrite costs.
 
     Attributes:
-        rule: the rule's name, as `--skip` and the ledger spell it.
-        passes: backward: input index to the affine that the producer must apply instead;
-            forward: output index to the affine that the readers must apply instead.
-            Empty where the node absorbs everything.
-        nodes: what stands in the node's place; None leaves it as it is.
-        drops: the node goes, and its readers read this input of it.
-        removes: the node goes, and nobody reads it any more.
-        wants: forward only: these other inputs must arrive with this same affine.
-        price: the name under which a user allows it; None where it costs nothing.
-        otherwise: what to say where the price is not allowed.
+        name: under which a user allows it, as `--allow` spells it.
+        otherwise: what to say where it is not allowed.
     """
 
-    rule: str
-    passes: Mapping[int, Affine] = field(default_factory=dict)
-    nodes: tuple[NewNode, ...] | None = None
-    drops: int | None = None
-    removes: bool = False
+    name: str
+    otherwise: Refusal
+
+
+@dataclass(frozen=True)
+class Leave:
+    """The node stays as it is, and the affine moves on.
+
+    Attributes:
+        passes: backward: input index to the affine that the producer must apply instead;
+            forward: output index to the affine that the readers must apply instead.
+        wants: forward only: these other inputs must arrive with this same affine.
+    """
+
+    passes: Mapping[int, Affine]
     wants: Mapping[int, Affine] = field(default_factory=dict)
-    price: str | None = None
-    otherwise: Refusal | None = None
-
-    @property
-    def absorbs(self) -> bool:
-        """Whether the node's own constants change."""
-        return self.nodes is not None
 
 
-Answer = Sequence[Step] | Refusal
+@dataclass(frozen=True)
+class Replace:
+    """Other nodes, or the same one with other constants, stand in the node's place.
+
+    Attributes:
+        nodes: what stands there; the last one makes the node's output.
+        passes, wants: as in Leave; nothing passes where the node absorbs all of the affine.
+        price: None where it costs nothing.
+    """
+
+    nodes: tuple[NewNode, ...]
+    passes: Mapping[int, Affine] = field(default_factory=dict)
+    wants: Mapping[int, Affine] = field(default_factory=dict)
+    price: Price | None = None
+
+
+@dataclass(frozen=True)
+class PassBy:
+    """The node goes, and its readers read one input of it.
+
+    Attributes:
+        index: of that input.
+        passes: as in Leave.
+    """
+
+    index: int
+    passes: Mapping[int, Affine] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Remove:
+    """The node goes, and nobody reads it any more."""
+
+
+Move = Leave | Replace | PassBy
+"""What one node does when an affine arrives at it."""
+
+Step = Move | Remove
+"""What one node does in a plan."""
+
+Answer = Sequence[Move] | Refusal
 """Alternatives, best first; or why there is none."""
 
 Question = Callable[[ir.Node, Mapping[int, Affine], "Facts"], Answer]
 """Backward: output index to the affine demanded. Forward: input index to the one that arrives."""
+
+Unread = Callable[[ir.Node, int, "Facts"], Affine | None]
+"""Of an input: the identity on what the node reads of it, "any" elsewhere; None for all of it."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +135,18 @@ class Rule:
     """One operator's answers; a row of the table in README.md.
 
     Attributes:
-        name: as the ledger spells it.
+        name: as `--skip` and the ledger spell it.
         ops: the operators that it speaks for.
         backward: for an affine that follows the operator; None where it never moves back.
         forward: for an affine that precedes it.
+        unread: for a reader that is asked nothing: what it leaves open of a value that changes.
     """
 
     name: str
     ops: tuple[str, ...]
     backward: Question | None = None
     forward: Question | None = None
+    unread: Unread | None = None
 
 
 @dataclass(frozen=True)
@@ -114,11 +154,12 @@ class Plan:
     """Everything that one fold does, each node once.
 
     Attributes:
-        steps: node to what it does; the sources among them, as drops.
+        steps: node to what it does; the sources among them, as passed by.
         constants: (node, input index) to the fresh constant that takes that input's place.
         moved: values that will carry something else than they did, with the affine between.
         witnesses: nodes that read a moved value without noticing: they prove it.
-        direction: "backward", "forward" or "both"; of a merge, its rule's name.
+        direction: "backward", "forward", "both" or "merge".
+        rules: by name, those that answered, in the order in which they were asked.
     """
 
     steps: Mapping[ir.Node, Step]
@@ -126,29 +167,43 @@ class Plan:
     moved: frozenset[ir.Value] = frozenset()
     witnesses: frozenset[ir.Node] = frozenset()
     direction: str = "backward"
+    rules: tuple[str, ...] = ()
+
+    @property
+    def replaced(self) -> dict[ir.Node, Replace]:
+        """The nodes in whose place others stand."""
+        return {node: step for node, step in self.steps.items() if isinstance(step, Replace)}
+
+    @property
+    def passed_by(self) -> dict[ir.Node, int]:
+        """The nodes that go, with the input that is read in their place."""
+        return {node: step.index for node, step in self.steps.items() if isinstance(step, PassBy)}
+
+    @property
+    def removed(self) -> tuple[ir.Node, ...]:
+        """The nodes that go and that nobody reads any more."""
+        return tuple(node for node, step in self.steps.items() if isinstance(step, Remove))
 
     @property
     def has_price(self) -> bool:
         """Whether it was found only because something was allowed."""
-        return any(step.price is not None for step in self.steps.values())
+        return any(step.price is not None for step in self.replaced.values())
 
     @property
     def added_nodes(self) -> int:
         """How many nodes the graph has more afterwards, those left aside that nobody reads."""
-        steps = self.steps.values()
-        new = sum(len(step.nodes) - 1 for step in steps if step.nodes is not None)
-        return new - sum(step.drops is not None or step.removes for step in steps)
+        new = sum(len(step.nodes) - 1 for step in self.replaced.values())
+        return new - len(self.passed_by) - len(self.removed)
 
     @property
     def fresh_constants(self) -> tuple[Exact, ...]:
         """The tensors that it makes."""
-        steps = (step.nodes or () for step in self.steps.values())
-        operands = (operand for nodes in steps for new in nodes for operand in new.inputs)
+        nodes = (new for step in self.replaced.values() for new in step.nodes)
+        operands = (operand for new in nodes for operand in new.inputs)
         made = (operand for operand in operands if isinstance(operand, Exact))
         return (*self.constants.values(), *made)
 
     @property
     def absorbers(self) -> tuple[ir.Node, ...]:
         """The nodes whose constants change."""
-        changed = [node for node, step in self.steps.items() if step.absorbs]
-        return tuple(dict.fromkeys([*changed, *(node for node, _ in self.constants)]))
+        return tuple(dict.fromkeys([*self.replaced, *(node for node, _ in self.constants)]))

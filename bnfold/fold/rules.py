@@ -1,7 +1,10 @@
-"""What a user may name: the rules that `skip` takes, and the rewrites with a price of `allow`."""
+"""What a user may name: rules for `skip`, rewrites with a price for `allow`; what they mean."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from bnfold.errors import UsageError
 from bnfold.fold.merge import sequential, sum_tree
 from bnfold.fold.moves.table import PRICES, RULES
 
@@ -10,4 +13,25 @@ MERGES: tuple[str, ...] = (sum_tree.RULE, sequential.RULE)
 RULE_NAMES: tuple[str, ...] = tuple(dict.fromkeys([*(rule.name for rule in RULES), *MERGES]))
 """Every rule once, in the order in which they are asked."""
 
-__all__ = ["MERGES", "PRICES", "RULES", "RULE_NAMES"]
+
+def named(names: str | Collection[str]) -> frozenset[str]:
+    """The names; one alone may be a plain string."""
+    return frozenset((names,) if isinstance(names, str) else names)
+
+
+def allowed(allow: str | Collection[str]) -> frozenset[str]:
+    """The priced rewrites that may be used; "all" stands for all of them.
+
+    Raises:
+        UsageError: a name is none of them.
+    """
+    names = named(allow)
+    unknown = sorted(names - {*PRICES, "all"})
+    if unknown:
+        raise UsageError(
+            f"allow: unknown {', '.join(unknown)}; choose from {', '.join(PRICES)}, all"
+        )
+    return frozenset(PRICES if "all" in names else names)
+
+
+__all__ = ["MERGES", "PRICES", "RULES", "RULE_NAMES", "allowed", "named"]

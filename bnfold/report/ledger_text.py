@@ -1,4 +1,4 @@
-"""A ledger in words: what went, by which rule; what stays, what stopped it, and what to do."""
+"""A ledger in words: what went, which way and how; what stays, what stopped it, what to do."""
 
 from __future__ import annotations
 
@@ -55,13 +55,14 @@ def _merges(merges: Sequence[str]) -> list[Block]:
 
 
 def _folded_table(folded: Group) -> Table:
-    by_rule: dict[str, list[Decision]] = {}
+    by_way: dict[tuple[str, str], list[Decision]] = {}
     for decision in folded:
-        by_rule.setdefault(decision.rule or "", []).append(decision)
-    columns = (Column("count", right=True), Column("rule"), Column("into"))
+        way = (decision.direction or "", ", ".join(decision.rules))
+        by_way.setdefault(way, []).append(decision)
+    columns = (Column("count", right=True), Column("direction"), Column("rules"), Column("into"))
     rows = [
-        (str(len(group)), rule, names(dict.fromkeys(chain(*(d.into for d in group)))))
-        for rule, group in by_rule.items()
+        (str(len(group)), *way, names(dict.fromkeys(chain(*(d.into for d in group)))))
+        for way, group in by_way.items()
     ]
     return Table(columns, rows, indent=2)
 
@@ -106,7 +107,7 @@ def subject(decision: Decision) -> str:
 def _rows(decisions: Group) -> Iterable[Block]:
     columns = (
         Column("what"), Column("operator"), Column("channels", right=True),
-        Column("status"), Column("rule"), Column("into, or why not"),
+        Column("status"), Column("direction"), Column("rules"), Column("into, or why not"),
     )  # fmt: skip
     rows = [
         (
@@ -114,7 +115,8 @@ def _rows(decisions: Group) -> Iterable[Block]:
             d.op,
             "" if d.channels is None else str(d.channels),
             Line(d.status, "good" if d.is_folded else "warn"),
-            d.rule or "",
+            d.direction or "",
+            ", ".join(d.rules),
             names(d.into, most=len(d.into)) if d.is_folded else _why(d),
         )
         for d in decisions

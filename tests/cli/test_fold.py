@@ -185,8 +185,8 @@ def test_the_shape_of_the_record_does_not_change_unnoticed(place, model):
         "schema_version", "batch_norms_before", "batch_norms_after", "decisions", "merges", "bugs",
     }  # fmt: skip
     assert set(decision) == {
-        "name", "op", "output", "scope", "channels", "status", "rule", "into", "refusals",
-        "would_fold_with", "numbers",
+        "name", "op", "output", "scope", "channels", "status", "direction", "rules", "into",
+        "refusals", "would_fold_with", "numbers",
     }  # fmt: skip
     assert set(decision["numbers"]) == {
         "largest_scale", "zero_scales", "negative_scales", "lost_bits", "range_growth",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import onnx
+import onnx_ir as ir
 import pytest
 
 import bnfold
@@ -9,6 +11,12 @@ from benchmarks.motifs import GROUPS, Motif, Norm
 from bnfold.errors import UsageError
 
 RESIDUAL = next(m for m in GROUPS["networks"] if m.name == "residual-block")
+
+
+def _text(body: str, **shapes: tuple[int, ...]) -> onnx.ModelProto:
+    """A model from x [N, 4, 8, 8] to y, with the batch norm `n` of 4 channels."""
+    image = f"(float[N,4,8,8] x) => (float[N,4,H,W] y) {{ {body} }}"
+    return Motif("text", image, {"n": Norm(4), **shapes}, "").model()
 
 
 def _norms(model: bnfold.fold.FoldResult) -> int:
@@ -26,11 +34,62 @@ def test_a_skipped_batch_norm_stays_and_the_others_go() -> None:
 def test_a_skipped_rule_is_not_used() -> None:
     result = bnfold.fold(RESIDUAL.model(), skip=["conv"])
     assert _norms(result) == result.ledger.batch_norms_before
+    first = result.ledger.kept[0].refusals[0]
+    assert first.code == "skipped"
+    assert "'conv'" in first.sentence
 
 
-def test_a_name_that_is_neither_node_nor_rule_is_refused() -> None:
-    with pytest.raises(UsageError, match="no-such-node is neither a node of the model nor a rule"):
-        bnfold.fold(RESIDUAL.model(), skip=["no-such-node"])
+def test_a_skipped_rule_is_no_reason_where_it_would_have_done_nothing() -> None:
+    """A batch norm that the Conv's padding stops is not told that a rule was left out."""
+    model = _text("a = Sigmoid(x) b = BN(a, n) y = Conv<pads = [1, 1, 1, 1]>(b, w)", w=(4, 4, 3, 3))
+    (kept,) = bnfold.fold(model, skip=["pool"]).ledger.kept
+    assert "skipped" not in [refusal.code for refusal in kept.refusals]
+
+
+def test_the_ledger_spells_rules_as_skip_takes_them() -> None:
+    model = _text(
+        "a = Conv(x, w) p = AveragePool<kernel_shape = [2, 2]>(a) y = BN(p, n)", w=(4, 4, 3, 3)
+    )
+    (folded,) = bnfold.fold(model).ledger.folded
+    assert (folded.direction, folded.rules) == ("backward", ("pool", "conv"))
+    for rule in folded.rules:
+        (kept,) = bnfold.fold(model, skip=rule).ledger.kept
+        assert kept.refusals[0].code == "skipped"
+
+
+@pytest.mark.parametrize("name", ["no-such-node", "forward", "backward", "BatchNormalization"])
+def test_a_name_that_is_neither_node_nor_rule_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"'{name}' is neither a node of the model nor a rule"):
+        bnfold.fold(RESIDUAL.model(), skip=[name])
+
+
+def test_a_refused_name_is_told_the_names_that_would_do() -> None:
+    with pytest.raises(UsageError, match=r"near it: conv.*the rules are .*merge-parallel"):
+        bnfold.fold(RESIDUAL.model(), skip=["convv"])
+
+
+def test_a_tensor_of_a_named_node_is_refused_with_the_name_of_the_node() -> None:
+    model = _text("a = Conv(x, w) y = BN(a, n)", w=(4, 4, 3, 3))
+    model.graph.node[1].name = "norm"
+    with pytest.raises(UsageError, match="'y' is a tensor; the node that makes it is 'norm'"):
+        bnfold.fold(model, skip="y")
+
+
+def test_an_unnamed_node_is_skipped_by_the_tensor_that_it_makes() -> None:
+    model = _text("a = Conv(x, w) y = BN(a, n)", w=(4, 4, 3, 3))
+    for node in model.graph.node:
+        node.name = ""
+    for name in ("a", "y"):
+        (kept,) = bnfold.fold(model, skip=name).ledger.kept
+        assert kept.refusals[0].code == "skipped"
+
+
+def test_the_pass_checks_its_settings_as_the_call_does() -> None:
+    with pytest.raises(UsageError, match="unknown everything"):
+        bnfold.fold.FoldBatchNorm(allow="everything")
+    folding = bnfold.fold.FoldBatchNorm(allow="rectifier", skip="no-such-node")
+    with pytest.raises(UsageError, match="no-such-node"):
+        folding(ir.from_proto(RESIDUAL.model()))
 
 
 def test_an_unknown_allowance_is_refused() -> None:

@@ -39,8 +39,8 @@ HOSTILE = "</code></style><script>alert('x')</script>\"onload=x &amp;"
 LEDGER = Ledger(
     decisions=(
         Decision(
-            "bn1", "BatchNormalization", "y1", "", 8, "folded", "backward", ("Conv 'c1'",),
-            numbers=Numbers(3.25, 0, 2, 1.5, float("inf")),
+            "bn1", "BatchNormalization", "y1", "", 8, "folded", "backward", ("conv",),
+            ("Conv 'c1'",), numbers=Numbers(3.25, 0, 2, 1.5, float("inf")),
         ),
         Decision(
             "bn2", "BatchNormalization", "y2", "If 'i'", None, "kept",
@@ -161,7 +161,7 @@ def test_the_page_asks_nobody_for_anything():
 
 
 def test_names_out_of_a_model_are_text_and_nothing_else():
-    bad = replace(LEDGER.decisions[0], name=HOSTILE, into=(HOSTILE,), rule=HOSTILE)
+    bad = replace(LEDGER.decisions[0], name=HOSTILE, into=(HOSTILE,), rules=(HOSTILE,))
     row = replace(VERIFICATION.outputs[0], name=HOSTILE, remark=HOSTILE)
     comparison = replace(BENCH.comparisons[0], baseline=HOSTILE, candidate=HOSTILE, reason=HOSTILE)
     found = page(

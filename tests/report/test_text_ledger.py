@@ -11,7 +11,8 @@ from bnfold.report.plain import plain_text
 
 FOLDED = Decision(
     name="bn1", op="BatchNormalization", output="bn1_out", scope="", channels=64, status="folded",
-    rule="backward", into=("Conv 'conv1'",), numbers=Numbers(3.25, 1, 2, 4.5, 1.75),
+    direction="backward", rules=("relu", "conv"), into=("Conv 'conv1'",),
+    numbers=Numbers(3.25, 1, 2, 4.5, 1.75),
 )  # fmt: skip
 KEPT = Decision(
     name="bn2", op="BatchNormalization", output="bn2_out", scope="", channels=32, status="kept",
@@ -32,8 +33,8 @@ def test_a_small_ledger_names_everything():
         "batch norms: 2 -> 1",
         "",
         "folded: 1",
-        "  count  rule      into",
-        "      1  backward  Conv 'conv1'",
+        "  count  direction  rules       into",
+        "      1  backward   relu, conv  Conv 'conv1'",
         "",
         "kept: 1",
         "  1 x  'bn2'",
@@ -51,7 +52,7 @@ def test_three_hundred_batch_norms_fit_on_a_screen():
     ]
     text = text_of(*folded, *kept)
     assert len(text.splitlines()) < 15
-    assert "250  backward  Conv 'c0', Conv 'c1', Conv 'c2' and 247 more" in text
+    assert "250  backward   relu, conv  Conv 'c0', Conv 'c1', Conv 'c2' and 247 more" in text
     assert "50 x  'k0', 'k1', 'k2' and 47 more" in text
     assert "stopped by Relu 'r0', Relu 'r1', Relu 'r2' and 47 more" in text
 

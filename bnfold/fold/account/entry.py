@@ -9,7 +9,7 @@ import onnx_ir as ir
 from bnfold.fold.account.ledger import Decision, Numbers
 from bnfold.fold.facts.graph import describe, is_op
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.plan import Refusal
+from bnfold.fold.plan import Plan, Refusal
 from bnfold.fold.sources.inlining import KeptInside
 
 _SOURCE_OPS = ("BatchNormalization", "Mul", "Div", "Add", "Sub")
@@ -47,7 +47,7 @@ class Entry:
         return Refusal(refusal.code, refusal.sentence, refusal.at or self.label, refusal.advice)
 
     def folded(
-        self, affine: Affine, rule: str, into: tuple[str, ...], numbers: Numbers
+        self, affine: Affine, plan: Plan, into: tuple[str, ...], numbers: Numbers
     ) -> Decision:
         """The decision that it was folded."""
         return Decision(
@@ -57,7 +57,8 @@ class Entry:
             scope=self.scope,
             channels=max(affine.extents),
             status="folded",
-            rule=rule,
+            direction=plan.direction,
+            rules=plan.rules,
             into=into,
             numbers=numbers,
         )

@@ -26,8 +26,8 @@ def lost_bits(source: Source, facts: Facts) -> float:
 def range_growth(plan: Plan, facts: Facts) -> float:
     """The largest weight after, over the largest before, where it grows most."""
     growth = [1.0]
-    for node, step in plan.steps.items():
-        for new in step.nodes or ():
+    for node, step in plan.replaced.items():
+        for new in step.nodes:
             for index, operand in enumerate(new.inputs):
                 old = facts.exact(node.inputs[index]) if index < len(node.inputs) else None
                 if index != 1 or not isinstance(operand, Exact) or old is None:

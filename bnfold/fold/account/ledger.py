@@ -43,7 +43,8 @@ class Decision:
         scope: the node whose body it stands in; empty for the main graph.
         channels: how many; None where not known.
         status: "folded" or "kept".
-        rule: how it was folded: "backward", "forward", "both" or the name of a merge.
+        direction: where it went: "backward", "forward", "both" or "merge".
+        rules: through which rules, spelt as `skip` takes them, in the order of the way.
         into: the operators that took it, by name.
         refusals: why it was kept, one for each direction.
         would_fold_with: names for `allow` that would have folded it, each by itself; "all" where
@@ -57,7 +58,8 @@ class Decision:
     scope: str
     channels: int | None
     status: str
-    rule: str | None = None
+    direction: str | None = None
+    rules: tuple[str, ...] = ()
     into: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     would_fold_with: tuple[str, ...] = ()

@@ -39,14 +39,13 @@ class Engine:
             assert old is not None
             node.replace_input_with(index, self._constant(exact, old.name, node))
             dead.append(old)
-        for node, step in plan.steps.items():
-            if step.nodes is not None:
-                dead.extend(value for value in node.inputs if value is not None)
-                self._rewrite(node, step.nodes)
+        for node, step in plan.replaced.items():
+            dead.extend(value for value in node.inputs if value is not None)
+            self._rewrite(node, step.nodes)
         for value in sorted(self._drop(plan, dead), key=lambda v: v.name or ""):
             if value.graph is not None and value.name:
                 value.name = self._names.fresh(f"{value.name}_folded")
-        self._remove([node for node, step in plan.steps.items() if step.removes], dead)
+        self._remove(plan.removed, dead)
         for value in dead:
             self._discard(value)
 
@@ -78,8 +77,9 @@ class Engine:
             The moved values that no name stands for yet.
         """
         moved = {self._replaced.get(value, value) for value in plan.moved}
-        drops = [(node, step.drops) for node, step in plan.steps.items() if step.drops is not None]
-        for node, index in sorted(drops, key=lambda d: self._facts.order(d[0]), reverse=True):
+        for node, index in sorted(
+            plan.passed_by.items(), key=lambda d: self._facts.order(d[0]), reverse=True
+        ):
             kept, gone = node.inputs[index], node.outputs[0]
             assert kept is not None and node.graph is not None
             dead.extend(v for v in node.inputs if v is not None and v is not kept)
@@ -92,7 +92,7 @@ class Engine:
                 moved.discard(kept)
         return moved
 
-    def _remove(self, nodes: list[ir.Node], dead: list[ir.Value]) -> None:
+    def _remove(self, nodes: Iterable[ir.Node], dead: list[ir.Value]) -> None:
         """Removes nodes that nobody reads any more but one another."""
         for node in sorted(nodes, key=self._facts.order, reverse=True):
             dead.extend(value for value in node.inputs if value is not None)

@@ -42,7 +42,7 @@ def _merge(group: dict[Leaf, Way], tree: SumTree, facts: Facts) -> Merge | None:
         if host is None or left is None:
             continue
         for step in batch_norm(host, _total(group, left.sign), facts):
-            (node,) = step.nodes or ()
+            (node,) = step.nodes
             new = replace(node, inputs=(way.base, *node.inputs[1:]))
             return grafted(group, leaf, host, (new,), left, facts)
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import onnx_ir as ir
@@ -14,6 +14,7 @@ from bnfold.fold.merge.kernel import Kernel, diagonal, kernel_of
 from bnfold.fold.merge.merge import is_private
 from bnfold.fold.merge.pad_kernel import pad_kernel
 from bnfold.fold.numbers.affine import Affine, identity
+from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of
 
 _DEEPEST = 6  # operators of one branch
@@ -45,7 +46,7 @@ class Way:
         return diagonal(affine, like.channels_in, like)
 
 
-def ways_down(value: ir.Value, facts: Facts, skipped: Collection[str]) -> Iterator[Way]:
+def ways_down(value: ir.Value, facts: Facts, skipped: Skipped) -> Iterator[Way]:
     """The leaf itself, then each value further up that it is a linear function of."""
     way = Way(value)
     yield way
@@ -54,7 +55,7 @@ def ways_down(value: ir.Value, facts: Facts, skipped: Collection[str]) -> Iterat
         node = way.base.producer()
         assert node is not None
         graph = graph or node.graph
-        if node.graph is not graph or node.name in skipped or node.outputs[0] is not way.base:
+        if node.graph is not graph or skipped.has_node(node) or node.outputs[0] is not way.base:
             return
         longer = _through(way, node, facts)
         if longer is None:

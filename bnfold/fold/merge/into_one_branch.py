@@ -10,7 +10,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.merge.branch import Way
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.sum_tree import RULE, Leaf, Pruned
-from bnfold.fold.plan import NewNode, Plan, Step
+from bnfold.fold.plan import NewNode, PassBy, Plan, Remove, Replace
 
 
 def grafted(
@@ -34,14 +34,14 @@ def grafted(
         facts: of the model.
     """
     nodes = {node for way in ways.values() for node, _ in way.nodes}
-    steps = {**left.steps, **{node: Step(RULE, removes=True) for node in nodes}}
+    steps = {**left.steps, **{node: Remove() for node in nodes}}
     moved = {host.outputs[0]}
     for node, index in ways[hosting].nodes:
         if node is host:
             break
-        steps[node] = Step(RULE, drops=index)
+        steps[node] = PassBy(index)
         moved.add(node.outputs[0])
-    steps[host] = Step(RULE, nodes=new)
-    plan = Plan(steps, {}, left.moved | moved, left.witnesses, RULE)
+    steps[host] = Replace(new)
+    plan = Plan(steps, {}, left.moved | moved, left.witnesses, "merge", (RULE,))
     bare = {leaf.join for leaf, way in ways.items() if not way.nodes}
     return Merge(plan, host, tuple(sorted(nodes | bare, key=facts.order)))

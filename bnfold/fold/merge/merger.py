@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.merge import parallel, sequential, sum_tree
 from bnfold.fold.merge.merge import Merge
+from bnfold.fold.sources.skipped import Skipped
 
 RULES = {
     sum_tree.RULE: (("Add", "Sub", "Sum"), parallel.parallel_merge),
@@ -25,12 +26,15 @@ class Merger:
         skipped: names of nodes, or of rules, that are left alone.
     """
 
-    def __init__(self, facts: Facts, skipped: Collection[str]) -> None:
+    def __init__(self, facts: Facts, skipped: Skipped) -> None:
         self._facts = facts
         self._skipped = skipped
         self._refused: set[ir.Node] = set()
         self._rules = {
-            op: rule for name, (ops, rule) in RULES.items() if name not in skipped for op in ops
+            op: rule
+            for name, (ops, rule) in RULES.items()
+            if name not in skipped.rules
+            for op in ops
         }
 
     def run(self, carry_out: Callable[[Merge], bool]) -> bool:

@@ -10,7 +10,7 @@ did together.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,7 @@ from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.sum_tree import Leaf, Pruned, SumTree, is_root, pruned, tree_of
 from bnfold.fold.numbers.affine import Array
+from bnfold.fold.sources.skipped import Skipped
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class _Group:
     kernel: Kernel
 
 
-def parallel_merge(node: ir.Node, facts: Facts, skipped: Collection[str]) -> Merge | None:
+def parallel_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
     """The branches of the sum that ends in this node and can be one."""
     if not is_root(node, skipped):
         return None

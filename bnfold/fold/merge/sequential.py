@@ -6,8 +6,6 @@ exact. It is done where it does not multiply more often than the two did.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts, attribute_of, is_op
@@ -16,16 +14,17 @@ from bnfold.fold.merge.dense import dense_nodes, dense_of
 from bnfold.fold.merge.kernel import Kernel, kernel_of
 from bnfold.fold.merge.merge import Merge, is_private
 from bnfold.fold.numbers.exact import scaled
-from bnfold.fold.plan import NewNode, Plan, Step
+from bnfold.fold.plan import NewNode, Plan, Remove, Replace
+from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of
 
 RULE = "merge-sequential"
 
 
-def sequential_merge(node: ir.Node, facts: Facts, skipped: Collection[str]) -> Merge | None:
+def sequential_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
     """The operator with the one whose output it alone reads."""
     first = _maker(node.inputs[0] if node.inputs else None, skipped)
-    if first is None or node.name in skipped:
+    if first is None or skipped.has_node(node):
         return None
     if is_op(node, "Conv") and is_op(first, "Conv"):
         before, after = kernel_of(first, facts), kernel_of(node, facts)
@@ -37,7 +36,7 @@ def sequential_merge(node: ir.Node, facts: Facts, skipped: Collection[str]) -> M
     return None
 
 
-def _dense(first: ir.Node, node: ir.Node, facts: Facts, skipped: Collection[str]) -> Merge | None:
+def _dense(first: ir.Node, node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
     """Products with constant matrices, and the affine that may stand between (a MatMul's bias)."""
     between = source_of(first, facts) if is_op(first, "Add", "Sub", "Mul", "Div") else None
     parts = [first, node]
@@ -77,16 +76,16 @@ def _composed(first: Kernel, second: Kernel) -> Kernel | None:
     return whole if whole is not None and whole.macs <= paid else None
 
 
-def _maker(value: ir.Value | None, skipped: Collection[str]) -> ir.Node | None:
+def _maker(value: ir.Value | None, skipped: Skipped) -> ir.Node | None:
     """The operator that makes the value for this node alone."""
     if value is None or not is_private(value):
         return None
     producer = value.producer()
     assert producer is not None
-    return None if producer.name in skipped or producer.outputs[0] is not value else producer
+    return None if skipped.has_node(producer) or producer.outputs[0] is not value else producer
 
 
 def _merge(parts: tuple[ir.Node, ...], new: tuple[NewNode, ...]) -> Merge:
     *gone, host = parts
-    steps = {node: Step(RULE, removes=True) for node in gone}
-    return Merge(Plan({**steps, host: Step(RULE, nodes=new)}, direction=RULE), host, parts)
+    steps = {node: Remove() for node in gone}
+    return Merge(Plan({**steps, host: Replace(new)}, direction="merge", rules=(RULE,)), host, parts)

@@ -9,7 +9,8 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts, is_op
 from bnfold.fold.merge.merge import is_private
-from bnfold.fold.plan import NewNode, Step
+from bnfold.fold.plan import NewNode, PassBy, Remove, Replace, Step
+from bnfold.fold.sources.skipped import Skipped
 
 RULE = "merge-parallel"
 _MOST = 256  # leaves: what keeps a merge from looking at a long sum again and again
@@ -61,14 +62,14 @@ class Pruned:
     sign: float
 
 
-def is_join(node: ir.Node | None, skipped: Collection[str]) -> bool:
+def is_join(node: ir.Node | None, skipped: Skipped) -> bool:
     """Whether the node adds run-time values, by today's broadcasting and with leave to change."""
-    if node is None or not is_op(node, "Add", "Sub", "Sum") or node.name in skipped:
+    if node is None or not is_op(node, "Add", "Sub", "Sum") or skipped.has_node(node):
         return False
     return "broadcast" not in node.attributes and "axis" not in node.attributes
 
 
-def is_root(node: ir.Node, skipped: Collection[str]) -> bool:
+def is_root(node: ir.Node, skipped: Skipped) -> bool:
     """Whether the node is a join that no other join takes into its own tree."""
     value = node.outputs[0]
     if not is_join(node, skipped):
@@ -76,7 +77,7 @@ def is_root(node: ir.Node, skipped: Collection[str]) -> bool:
     return not (is_private(value) and is_join(next(iter(value.uses())).node, skipped))
 
 
-def tree_of(root: ir.Node, skipped: Collection[str]) -> SumTree:
+def tree_of(root: ir.Node, skipped: Skipped) -> SumTree:
     """The tree of additions that ends in this join; what is too far from it counts as a leaf."""
     joins: list[ir.Node] = []
     leaves: list[Leaf] = []
@@ -123,7 +124,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
             moved.add(join.outputs[0])
         kept = [i for i in range(len(join.inputs)) if (join, i) not in gone]
         if not kept:
-            steps[join] = Step(RULE, removes=True)
+            steps[join] = Remove()
             gone.add(tree.parents[join])
             continue
         if len(kept) < len(join.inputs):
@@ -133,21 +134,23 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
             steps[join] = _shortened(join, kept, negates=negates and not is_host)
         elif any(value in moved for value in join.inputs) or host.join is join:
             witnesses.add(join)
-        is_bare = join in steps and steps[join].drops is not None
+        is_bare = isinstance(steps.get(join), PassBy)
         if join.outputs[0] in moved and host not in under and not is_bare:
             rest = [leaf.value for leaf in beneath[join] if leaf not in chosen]
             if not any(_has_shape_of(value, join.outputs[0], facts) for value in rest):
                 return None
-    negations = sum(join.op_type == "Sub" and step.absorbs for join, step in steps.items())
+    negations = sum(
+        join.op_type == "Sub" and isinstance(step, Replace) for join, step in steps.items()
+    )
     return Pruned(steps, frozenset(moved), frozenset(witnesses), negations, sign)
 
 
 def _shortened(join: ir.Node, kept: list[int], *, negates: bool) -> Step:
     if len(kept) > 1:
-        return Step(RULE, nodes=(NewNode("Sum", tuple(join.inputs[i] for i in kept), {}),))
+        return Replace((NewNode("Sum", tuple(join.inputs[i] for i in kept), {}),))
     if negates:
-        return Step(RULE, nodes=(NewNode("Neg", (join.inputs[1],), {}),))
-    return Step(RULE, drops=kept[0])
+        return Replace((NewNode("Neg", (join.inputs[1],), {}),))
+    return PassBy(kept[0])
 
 
 def _beneath(tree: SumTree) -> Mapping[ir.Node, list[Leaf]]:

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from bnfold.float64 import run_op
 from bnfold.fold.facts.graph import FLOATS, Constant, Facts, attribute_of, is_op
 from bnfold.fold.numbers.exact import Exact
-from bnfold.fold.plan import NewNode, Operand, Plan
+from bnfold.fold.plan import NewNode, Operand, PassBy, Plan, Remove, Replace
 from bnfold.fold.proof.chunked import run_in_chunks
 from bnfold.fold.proof.region import Region
 
@@ -119,13 +119,13 @@ def run_region(
     run = _Run(facts, feeds, sizes, frozenset(region.enters))
     for node in region.nodes:
         step = None if plan is None else plan.steps.get(node)
-        if step is not None and step.removes:
+        if isinstance(step, Remove):
             continue
-        if plan is not None and step is not None and step.drops is not None:
-            source, changed = node.inputs[step.drops], plan.constants.get((node, step.drops))
+        if plan is not None and isinstance(step, PassBy):
+            source, changed = node.inputs[step.index], plan.constants.get((node, step.index))
             assert source is not None
             run.values[node.outputs[0]] = _array(run.get(source) if changed is None else changed)
-        elif step is not None and step.nodes is not None:
+        elif isinstance(step, Replace):
             _run_new(run, node, step.nodes)
         else:
             _run_old(run, node, {} if plan is None else plan.constants)

@@ -10,7 +10,8 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts, describe, is_op
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
-from bnfold.fold.plan import Plan, Refusal, Rule, Step
+from bnfold.fold.plan import Move, Plan, Refusal, Replace, Rule, Step
+from bnfold.fold.sources.skipped import Skipped
 
 _BUDGET = 400  # nodes asked about per question: what keeps the whole fold linear
 
@@ -28,7 +29,21 @@ UNKNOWN_SHAPE = Refusal(
     "the static shape does not tell that the affine fits its output",
     advice="run shape inference, or export with static dimensions",
 )
+SKIPPED = Refusal("skipped", "it was asked to stay as it is")
 _TOO_FAR = Refusal("search-limit", "the affine would have to move through too many operators")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One alternative of a node.
+
+    Attributes:
+        move: what the node would do.
+        rule: the name of the rule that says so.
+    """
+
+    move: Move
+    rule: str
 
 
 @dataclass(frozen=True)
@@ -40,14 +55,17 @@ class State:
     pending: frozenset[ir.Node] = frozenset()
     constants: Mapping[tuple[ir.Node, int], Exact] = field(default_factory=dict)
     witnesses: frozenset[ir.Node] = frozenset()
+    rules: tuple[str, ...] = ()
 
     def plan(self, direction: str) -> Plan:
         """All that was decided, as one plan."""
-        return Plan(self.steps, self.constants, frozenset(self.affines), self.witnesses, direction)
+        moved, rules = frozenset(self.affines), tuple(dict.fromkeys(self.rules))
+        return Plan(self.steps, self.constants, moved, self.witnesses, direction, rules)
 
-    def with_step(self, node: ir.Node, step: Step) -> State:
+    def with_offer(self, node: ir.Node, offer: Offer) -> State:
         """The state after the node's alternative was taken."""
-        return replace(self, steps={**self.steps, node: step})
+        steps = {**self.steps, node: offer.move}
+        return replace(self, steps=steps, rules=(*self.rules, offer.rule))
 
 
 class Asking:
@@ -57,11 +75,11 @@ class Asking:
         facts: of the model.
         rules: the table of moves.
         prices: the priced rewrites that may be used.
-        skipped: names of rules and of nodes that may not be used.
+        skipped: rules and nodes that may not be used.
     """
 
     def __init__(
-        self, facts: Facts, rules: Sequence[Rule], prices: Collection[str], skipped: Collection[str]
+        self, facts: Facts, rules: Sequence[Rule], prices: Collection[str], skipped: Skipped
     ) -> None:
         self.facts = facts
         self.skipped = skipped
@@ -83,28 +101,41 @@ class Asking:
 
     def ask(
         self, node: ir.Node, affines: Mapping[int, Affine], *, backward: bool
-    ) -> Sequence[Step | Refusal]:
+    ) -> Sequence[Offer | Refusal]:
         """All alternatives of all rules for the operator; refusals stand where they were given."""
-        if not is_op(node, node.op_type) or (node.name and node.name in self.skipped):
-            code = "skipped" if node.name in self.skipped else "custom-operator"
-            sentence = (
-                "it was asked to stay as it is"
-                if code == "skipped"
-                else (f"nothing is known of operators of the domain '{node.domain}'")
-            )
-            return [Refusal(code, sentence, at=describe(node))]
-        answers: list[Step | Refusal] = []
+        if self.skipped.has_node(node):
+            return [replace(SKIPPED, at=describe(node))]
+        if not is_op(node, node.op_type):
+            sentence = f"nothing is known of operators of the domain '{node.domain}'"
+            return [Refusal("custom-operator", sentence, at=describe(node))]
+        answers: list[Offer | Refusal] = []
         for rule in self._rules.get(node.op_type, ()):
             question = rule.backward if backward else rule.forward
-            if question is None or rule.name in self.skipped:
+            if question is None:
                 continue
             answer = question(node, affines, self.facts)
             if isinstance(answer, Refusal):
                 answers.append(replace(answer, at=answer.at or describe(node)))
-                continue
-            for step in answer:
-                if step.price is None or step.price in self._prices:
-                    answers.append(step)
-                elif step.otherwise is not None:
-                    answers.append(replace(step.otherwise, at=describe(node)))
+            elif answer and rule.name in self.skipped.rules:
+                answers.append(_left_out(rule, node))
+            else:
+                answers.extend(self._offer(rule, move, node) for move in answer)
         return answers
+
+    def _offer(self, rule: Rule, move: Move, node: ir.Node) -> Offer | Refusal:
+        """The move, or what to say where nobody has allowed its price."""
+        price = move.price if isinstance(move, Replace) else None
+        if price is None or price.name in self._prices:
+            return Offer(move, rule.name)
+        return replace(price.otherwise, at=describe(node))
+
+    def unread(self, node: ir.Node, index: int) -> Affine | None:
+        """What a reader that is asked nothing leaves open of a value; None for all of it."""
+        for rule in self._rules.get(node.op_type, ()) if is_op(node, node.op_type) else ():
+            if rule.unread is not None and rule.name not in self.skipped.rules:
+                return rule.unread(node, index, self.facts)
+        return None
+
+
+def _left_out(rule: Rule, node: ir.Node) -> Refusal:
+    return Refusal("skipped", f"the rule '{rule.name}' was asked to be left out", at=describe(node))

@@ -12,10 +12,9 @@ from dataclasses import replace
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import describe, is_op, reads_no_number
-from bnfold.fold.moves.carry.select import unread_parts
 from bnfold.fold.numbers.affine import Affine, agree, identity
 from bnfold.fold.numbers.exact import Exact, of_array
-from bnfold.fold.plan import Plan, Refusal, Step
+from bnfold.fold.plan import PassBy, Plan, Refusal
 from bnfold.fold.question.asking import NESTED, NO_RULE, OUTPUT, UNKNOWN_SHAPE, Asking, State
 from bnfold.fold.sources.source import Source
 
@@ -31,7 +30,7 @@ class Backward:
     def plan(self, source: Source, affine: Affine) -> Plan | Refusal:
         """How the source's input is made with the affine in it, or what stops that."""
         self._asking.begin()
-        start = State({source.node: Step("source", drops=source.index)})
+        start = State({source.node: PassBy(source.index)})
         begun = self._demand(start, source.node, {source.index: affine})
         found = begun if isinstance(begun, Refusal) else self._back(begun)
         return found if isinstance(found, Refusal) else found.plan("backward")
@@ -55,11 +54,11 @@ class Backward:
             state, pending=state.pending - {node}, witnesses=state.witnesses | witnesses
         )
         refusal: Refusal | None = None
-        for step in self._asking.ask(node, demands, backward=True):
-            if isinstance(step, Refusal):
-                refusal = refusal or step
+        for offer in self._asking.ask(node, demands, backward=True):
+            if isinstance(offer, Refusal):
+                refusal = refusal or offer
                 continue
-            found = self._demand(state.with_step(node, step), node, step.passes)
+            found = self._demand(state.with_offer(node, offer), node, offer.move.passes)
             if not isinstance(found, Refusal):
                 found = self._back(found)
             if not isinstance(found, Refusal):
@@ -82,7 +81,7 @@ class Backward:
         for node, index in self._asking.facts.readers(value):
             if (node, index) in asked or reads_no_number(node, index):
                 continue
-            parts = unread_parts(node, index, self._asking.facts)
+            parts = self._asking.unread(node, index)
             if parts is not None:
                 witnesses.add(node)
             wanted.append(identity(first.rank) if parts is None else parts)

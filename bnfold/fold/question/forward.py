@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import describe, reads_no_number
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.plan import Plan, Refusal, Step
+from bnfold.fold.plan import Move, PassBy, Plan, Refusal
 from bnfold.fold.question.asking import NESTED, NO_RULE, OUTPUT, UNKNOWN_SHAPE, Asking, State
 from bnfold.fold.sources.source import Source, source_of
 
@@ -44,7 +44,7 @@ class Forward:
 
     def _wave(self, seeds: Mapping[ir.Node, tuple[Source, Affine]]) -> State | Refusal | _Recruit:
         state: State | Refusal = State(
-            {node: Step("source", drops=source.index) for node, (source, _) in seeds.items()}
+            {node: PassBy(source.index) for node, (source, _) in seeds.items()}
         )
         for node, (_, affine) in seeds.items():
             assert not isinstance(state, Refusal)
@@ -69,15 +69,15 @@ class Forward:
         }
         state = replace(state, pending=state.pending - {node})
         refusal: Refusal | None = None
-        for step in self._asking.ask(node, arrived, backward=False):
-            if isinstance(step, Refusal):
-                refusal = refusal or step
+        for offer in self._asking.ask(node, arrived, backward=False):
+            if isinstance(offer, Refusal):
+                refusal = refusal or offer
                 continue
-            missing = self._missing(node, step, arrived)
+            missing = self._missing(node, offer.move, arrived)
             if isinstance(missing, _Recruit):
                 return missing
             found: State | Refusal | _Recruit
-            found = missing or self._offer(state.with_step(node, step), node, step.passes)
+            found = missing or self._offer(state.with_offer(node, offer), node, offer.move.passes)
             if isinstance(found, State):
                 found = self._ahead(found)
             if not isinstance(found, Refusal):
@@ -86,10 +86,11 @@ class Forward:
         return refusal or replace(NO_RULE, at=describe(node))
 
     def _missing(
-        self, node: ir.Node, step: Step, arrived: Mapping[int, Affine]
+        self, node: ir.Node, move: Move, arrived: Mapping[int, Affine]
     ) -> Refusal | _Recruit | None:
         """The first input that has to carry the same affine and does not."""
-        for index, affine in step.wants.items():
+        wants = {} if isinstance(move, PassBy) else move.wants
+        for index, affine in wants.items():
             if index in arrived:
                 if arrived[index].equals(affine):
                     continue
@@ -99,7 +100,7 @@ class Forward:
             source = None if producer is None else source_of(producer, self._asking.facts)
             if not isinstance(source, Source) or not source.affine.equals(affine):
                 return _unequal(node)
-            if source.node.name in self._asking.skipped:
+            if self._asking.skipped.has_node(source.node):
                 return _unequal(node)
             return _Recruit(source)
         return None

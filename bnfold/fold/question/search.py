@@ -14,7 +14,7 @@ import numpy as np
 from bnfold.fold.facts.graph import describe, is_op
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array
-from bnfold.fold.plan import NewNode, Plan, Refusal, Step
+from bnfold.fold.plan import NewNode, Plan, Refusal, Replace
 from bnfold.fold.question.asking import OUTPUT, Asking
 from bnfold.fold.question.backward import Backward
 from bnfold.fold.question.forward import Forward
@@ -95,8 +95,9 @@ class Search:
         dtype = self._facts.dtype(x)
         if dtype is not None:
             bias = of_array(source.affine.shift, dtype)
-            add = Step("matmul-backward", nodes=(NewNode("Add", (x, bias), {}),))
-            yield replace(found, steps={**found.steps, source.node: add}, direction="both")
+            add = Replace((NewNode("Add", (x, bias), {}),))
+            steps = {**found.steps, source.node: add}
+            yield replace(found, steps=steps, direction="both", rules=(*found.rules, "compose"))
 
     def _halves(self, source: Source, first: Affine, then: Affine) -> Plan | None:
         back = self._backward.plan(source, first)  # says no sooner than the other
@@ -116,6 +117,7 @@ class Search:
             back.moved | ahead.moved,
             back.witnesses | ahead.witnesses,
             "both",
+            tuple(dict.fromkeys([*back.rules, *ahead.rules])),
         )
 
 
@@ -126,7 +128,7 @@ def _with_named_outputs(found: Plan | Refusal) -> Plan | Refusal:
     """
     if isinstance(found, Refusal):
         return found
-    dropped = {n: step.drops for n, step in found.steps.items() if step.drops is not None}
+    dropped = found.passed_by
     for node, index in dropped.items():
         if not node.outputs[0].is_graph_output():
             continue

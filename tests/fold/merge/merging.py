@@ -33,7 +33,10 @@ class Folded:
 
     @property
     def rules(self) -> dict[str, str | None]:
-        return {d.name: d.rule for d in self.result.ledger.decisions}
+        return {
+            d.name: d.rules[0] if d.direction == "merge" else d.direction
+            for d in self.result.ledger.decisions
+        }
 
     def node(self, op_type: str) -> onnx.NodeProto:
         """The only node of this kind."""

@@ -169,7 +169,7 @@ def _check_ledger(
             assert decision.refusals, f"{decision.name} was kept without a reason"
             assert all(r.code and r.sentence and r.at for r in decision.refusals)
         else:
-            assert decision.rule
+            assert decision.direction
 
 
 def _check_repeats(

@@ -70,7 +70,7 @@ def fold_checked(
 def verdicts(result: bnfold.fold.FoldResult) -> dict[str, str]:
     """For each batch norm by name: where it went ("backward", ...) or all codes of its refusals."""
     return {
-        d.name: d.rule or "?" if d.is_folded else " ".join(r.code for r in d.refusals)
+        d.name: d.direction or "?" if d.is_folded else " ".join(r.code for r in d.refusals)
         for d in result.ledger.decisions
         if d.op == "BatchNormalization"
     }

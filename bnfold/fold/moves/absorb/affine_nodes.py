@@ -13,7 +13,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts, attribute_of
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array
-from bnfold.fold.plan import Answer, NewNode, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Move, NewNode, PassBy, Refusal, Replace, Rule
 from bnfold.fold.sources.source import Source, source_of
 
 _NOT_CONSTANT = Refusal("dynamic-operand", "its operands are all computed at run time")
@@ -34,15 +34,15 @@ def composed_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -
         return source if isinstance(source, Refusal) else ()
     demand, own = demands[0], source.affine
     whole = demand.after(own)
-    steps = [Step("compose", {source.index: whole}, drops=source.index)]
+    steps: list[Move] = [PassBy(source.index, {source.index: whole})]
     if facts.opset() < _BROADCASTS and not source.is_batch_norm:
         return steps
     if node.op_type in ("Add", "Sub"):
         addition = _addition(node, source, whole.shift, facts)
-        steps.append(Step("compose", {source.index: demand.only_scale()}, nodes=(addition,)))
+        steps.append(Replace((addition,), {source.index: demand.only_scale()}))
     elif node.op_type in ("Mul", "Div") and not demand.has_shift:
         multiplication = _multiplication(node, source, whole.scale, facts)
-        steps.append(Step("compose", nodes=(multiplication,)))
+        steps.append(Replace((multiplication,)))
     elif source.is_batch_norm:
         steps.extend(batch_norm(node, whole, facts))
     return steps
@@ -61,16 +61,16 @@ def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -
         return source if isinstance(source, Refusal) else ()
     gauge, own = gauges[source.index], source.affine
     whole = own.after(gauge)
-    steps = [Step("compose", {0: whole}, drops=source.index)]
+    steps: list[Move] = [PassBy(source.index, {0: whole})]
     if facts.opset() < _BROADCASTS and not source.is_batch_norm:
         return steps
     if node.op_type in ("Add", "Sub") and np.all(gauge.scale != 0):
         addition = _addition(node, source, whole.shift / gauge.scale, facts)
-        steps.append(Step("compose", {0: gauge.only_scale()}, nodes=(addition,)))
+        steps.append(Replace((addition,), {0: gauge.only_scale()}))
     elif node.op_type in ("Mul", "Div"):
         passed = Affine(np.ones_like(whole.scale), whole.shift)
         multiplication = _multiplication(node, source, whole.scale, facts)
-        steps.append(Step("compose", {0: passed}, nodes=(multiplication,)))
+        steps.append(Replace((multiplication,), {0: passed}))
     elif source.is_batch_norm:
         steps.extend(batch_norm(node, whole, facts))
     return steps
@@ -98,7 +98,7 @@ def _constant(node: ir.Node, index: int, values: Array, facts: Facts) -> Exact:
     return of_array(values, dtype)
 
 
-def batch_norm(node: ir.Node, whole: Affine, facts: Facts) -> list[Step]:
+def batch_norm(node: ir.Node, whole: Affine, facts: Facts) -> list[Replace]:
     """The batch norm with mean 0 and gamma, beta such that it is `whole`.
 
     gamma' / sqrt(var + eps) * x + beta' = S x + T for gamma' = S sqrt(var + eps), beta' = T.
@@ -120,7 +120,7 @@ def batch_norm(node: ir.Node, whole: Affine, facts: Facts) -> list[Step]:
         if exact is not None
     )
     inputs = (node.inputs[0], *constants, node.inputs[4])
-    return [Step("compose", nodes=(NewNode("BatchNormalization", inputs),))]
+    return [Replace((NewNode("BatchNormalization", inputs),))]
 
 
 RULES = (

@@ -16,7 +16,7 @@ from bnfold.fold.facts.window import sees_padding
 from bnfold.fold.moves.priced.constant_map import conv_map
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array, reduced, scaled
-from bnfold.fold.plan import Answer, NewNode, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, NewNode, Refusal, Replace, Rule
 
 DYNAMIC_WEIGHT = Refusal("dynamic-weight", "its weight is computed at run time")
 DYNAMIC_BIAS = Refusal("dynamic-bias", "its bias is computed at run time")
@@ -57,7 +57,7 @@ def conv_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     if isinstance(b, Refusal):
         return b
     folded = scaled(weight, _column(s, len(weight.shape)))
-    return [_absorbed("conv-backward", node, folded, s * b + t)]
+    return [_absorbed(node, folded, s * b + t)]
 
 
 def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -92,14 +92,14 @@ def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
 
     added = reduced(weight, contribution, concatenate=True) if gauges[0].has_shift else 0.0
     keep = not gauges[0].has_shift and input_of(node, 2) is None
-    return [_absorbed("conv-forward", node, folded, None if keep else b + added)]
+    return [_absorbed(node, folded, None if keep else b + added)]
 
 
-def _absorbed(rule: str, node: ir.Node, weight: Exact, bias: Array | None) -> Step:
+def _absorbed(node: ir.Node, weight: Exact, bias: Array | None) -> Replace:
     x = node.inputs[0]
     if bias is None or (input_of(node, 2) is None and not np.any(bias)):
-        return Step(rule, nodes=(NewNode("Conv", (x, weight)),))
-    return Step(rule, nodes=(NewNode("Conv", (x, weight, of_array(bias, weight.dtype))),))
+        return Replace((NewNode("Conv", (x, weight)),))
+    return Replace((NewNode("Conv", (x, weight, of_array(bias, weight.dtype))),))
 
 
 def _column(vector: Array, rank: int) -> Array:

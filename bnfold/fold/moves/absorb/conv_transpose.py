@@ -17,7 +17,7 @@ from bnfold.fold.moves.absorb.conv import NOT_PER_CHANNEL, bias_of, weight_of
 from bnfold.fold.moves.priced.constant_map import transpose_map
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array, scaled
-from bnfold.fold.plan import Answer, NewNode, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, NewNode, Refusal, Replace, Rule
 
 
 def transpose_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -39,7 +39,7 @@ def transpose_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) 
         return b
     rows = np.repeat(s.reshape(group, weight.shape[1]), weight.shape[0] // group, axis=0)
     folded = scaled(weight, rows.reshape(rows.shape + (1,) * (len(weight.shape) - 2)))
-    return [_absorbed("conv-transpose-backward", node, folded, s * b + t)]
+    return [_absorbed(node, folded, s * b + t)]
 
 
 def transpose_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -65,10 +65,10 @@ def transpose_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) 
         b = bias_of(node, 2, weight.shape[1] * attribute_of(node, "group", 1), facts)
         if isinstance(b, Refusal):
             return b
-        return [_absorbed("conv-transpose-forward", node, folded, b + _sum_of(weight, t, node))]
+        return [_absorbed(node, folded, b + _sum_of(weight, t, node))]
     if gauges[0].has_shift:
         return transpose_map(node, weight, folded, t, facts)
-    return [_absorbed("conv-transpose-forward", node, folded, None)]
+    return [_absorbed(node, folded, None)]
 
 
 def _is_pointwise(node: ir.Node, weight: Exact) -> bool:
@@ -87,13 +87,13 @@ def _sum_of(weight: Exact, t: Array, node: ir.Node) -> Array:
     return np.asarray(np.einsum("qij,qi->qj", kernel, t.reshape(group, -1)).reshape(-1))
 
 
-def _absorbed(rule: str, node: ir.Node, weight: Exact, bias: Array | None) -> Step:
+def _absorbed(node: ir.Node, weight: Exact, bias: Array | None) -> Replace:
     x, stored = node.inputs[0], input_of(node, 2)
     if bias is None or (stored is None and not np.any(bias)):
         inputs = (x, weight) if stored is None else (x, weight, stored)
-        return Step(rule, nodes=(NewNode("ConvTranspose", inputs),))
+        return Replace((NewNode("ConvTranspose", inputs),))
     bias_constant = of_array(bias, weight.dtype)
-    return Step(rule, nodes=(NewNode("ConvTranspose", (x, weight, bias_constant)),))
+    return Replace((NewNode("ConvTranspose", (x, weight, bias_constant)),))
 
 
 RULES = (

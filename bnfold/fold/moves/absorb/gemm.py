@@ -16,7 +16,7 @@ from bnfold.fold.facts.graph import Facts, attribute_of, input_of
 from bnfold.fold.moves.absorb.conv import DYNAMIC_BIAS, DYNAMIC_WEIGHT, NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine, Array, along
 from bnfold.fold.numbers.exact import Exact, of_array, reduced, scaled
-from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
 
 
 def gemm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -37,8 +37,8 @@ def gemm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
         return addend
     folded = scaled(matrix, s[:, None] if transposed else s[None, :])
     if addend is None and not np.any(t):
-        return [_absorbed("gemm-backward", node, folded, None)]
-    return [_absorbed("gemm-backward", node, folded, t if addend is None else s * addend + t)]
+        return [_absorbed(node, folded, None)]
+    return [_absorbed(node, folded, t if addend is None else s * addend + t)]
 
 
 def gemm_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -63,15 +63,15 @@ def gemm_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
         kept = input_of(node, 2)
         inputs: tuple[Operand, ...] = (node.inputs[0], folded)
         inputs = inputs if kept is None else (*inputs, kept)
-        return [Step("gemm-forward", nodes=(NewNode("Gemm", inputs),))]
+        return [Replace((NewNode("Gemm", inputs),))]
     added = attribute_of(node, "alpha", 1.0) * product(t, matrix, transposed=transposed)
     addend = _addend(node, facts)
     if isinstance(addend, Refusal):
         inputs = (node.inputs[0], folded, node.inputs[2])
         passed = along(1, 2, np.ones_like(added), added)
-        return [Step("gemm-forward", {0: passed}, nodes=(NewNode("Gemm", inputs),))]
+        return [Replace((NewNode("Gemm", inputs),), {0: passed})]
     total = added if addend is None else addend + added
-    return [_absorbed("gemm-forward", node, folded, total)]
+    return [_absorbed(node, folded, total)]
 
 
 def product(t: Array, matrix: Exact, *, transposed: bool) -> Array:
@@ -92,13 +92,13 @@ def _addend(node: ir.Node, facts: Facts) -> Array | Refusal | None:
     return exact.value() * float(attribute_of(node, "beta", 1.0))
 
 
-def _absorbed(rule: str, node: ir.Node, matrix: Exact, addend: Array | None) -> Step:
+def _absorbed(node: ir.Node, matrix: Exact, addend: Array | None) -> Replace:
     inputs: tuple[Operand, ...] = (node.inputs[0], matrix)
     attributes = {name: attribute_of(node, name, None) for name in node.attributes}
     if addend is not None:
         inputs = (*inputs, of_array(np.asarray(addend), matrix.dtype))
         attributes.pop("beta", None)
-    return Step(rule, nodes=(NewNode("Gemm", inputs, attributes),))
+    return Replace((NewNode("Gemm", inputs, attributes),))
 
 
 RULES = (Rule("gemm", ("Gemm",), backward=gemm_after, forward=gemm_before),)

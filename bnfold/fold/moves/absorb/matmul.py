@@ -16,7 +16,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.moves.absorb.conv import DYNAMIC_WEIGHT, NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact, of_array, scaled
-from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Leave, NewNode, Operand, Refusal, Replace, Rule
 
 MATMUL_SHIFT = Refusal(
     "matmul-shift",
@@ -43,17 +43,17 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     if channels is None:
         if demand.has_shift or demand.varies_along(axis):
             return NOT_PER_CHANNEL
-        return [Step("matmul-carry", {1 - side: demand})]
+        return [Leave({1 - side: demand})]
     s, t = channels
     factor = s if side == 1 else s[:, None]
     folded = scaled(matrix, factor.reshape((1,) * (len(matrix.shape) - factor.ndim) + factor.shape))
     if not demand.has_shift:
-        return [Step("matmul-backward", nodes=(NewNode("MatMul", _operands(node, side, folded)),))]
+        return [Replace((NewNode("MatMul", _operands(node, side, folded)),))]
     if len(matrix.shape) != 2 or facts.rank(node.inputs[1 - side]) != 2:
         return MATMUL_SHIFT
     addend = of_array(np.array(t if side == 1 else t[:, None]), matrix.dtype)
     inputs = (*_operands(node, side, folded), addend)
-    return [Step("matmul-backward", nodes=(NewNode("Gemm", inputs, _of_gemm(facts)),))]
+    return [Replace((NewNode("Gemm", inputs, _of_gemm(facts)),))]
 
 
 def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -89,13 +89,13 @@ def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
         folded = scaled(matrix, factor.reshape(lead + factor.shape))
         passed = Affine(np.ones((1,) * shift.ndim), shift).aligned(out_rank)
         operands = _operands(node, side, folded)
-        steps = [Step("matmul-forward", {0: passed}, nodes=(NewNode("MatMul", operands),))]
+        steps = [Replace((NewNode("MatMul", operands),), {0: passed})]
         if gauge.has_shift and len(matrix.shape) == 2 and gauge.rank == 2:
             addend = of_array(np.array(shift), matrix.dtype)
             gemm = NewNode("Gemm", (*operands, addend), _of_gemm(facts))
-            steps.append(Step("matmul-forward", nodes=(gemm,)))
+            steps.append(Replace((gemm,)))
         return steps
-    return [Step("matmul-carry", {0: Affine(gauge.scale, shift).aligned(out_rank)})]
+    return [Leave({0: Affine(gauge.scale, shift).aligned(out_rank)})]
 
 
 def _constant_side(node: ir.Node, facts: Facts) -> tuple[int, Exact | None]:

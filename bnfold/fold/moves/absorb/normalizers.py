@@ -18,7 +18,7 @@ from bnfold.fold.facts.graph import Facts, attribute_of, input_of
 from bnfold.fold.moves.absorb.conv import NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array
-from bnfold.fold.plan import Answer, NewNode, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, NewNode, Refusal, Replace, Rule
 
 _DYNAMIC = Refusal("dynamic-parameters", "its scale or bias is computed at run time")
 
@@ -36,7 +36,7 @@ def channels_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -
     s, t = channels
     grown = of_array(s * scale.value(), scale.dtype)
     moved = of_array(s * bias.value() + t, bias.dtype)
-    return [Step("normalizer", nodes=(NewNode(node.op_type, (node.inputs[0], grown, moved)),))]
+    return [Replace((NewNode(node.op_type, (node.inputs[0], grown, moved)),))]
 
 
 def layer_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -60,7 +60,7 @@ def layer_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     grown = of_array(s * scale.value(), scale.dtype)
     moved = of_array(np.broadcast_to(s * old + t, shape), scale.dtype)
     inputs = (node.inputs[0], grown, moved)
-    return [Step("normalizer", nodes=(NewNode("LayerNormalization", inputs),))]
+    return [Replace((NewNode("LayerNormalization", inputs),))]
 
 
 RULES = (

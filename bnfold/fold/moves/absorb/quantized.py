@@ -19,7 +19,7 @@ from bnfold.fold.facts.window import sees_padding
 from bnfold.fold.moves.absorb.matmul import MATMUL_SHIFT
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array
-from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
 
 _NO_NEGATIVE = Refusal(
     "cannot-negate", "a channel's sign flips and one of its integers has no negative in its type"
@@ -202,7 +202,7 @@ def _step(
         elif bias is not None:
             inputs = (*inputs, of_array(bias, old.dtypes[1]))
     nodes.append(NewNode(op_type, inputs, attributes))
-    return [Step("quantized-weight", nodes=tuple(nodes))]
+    return [Replace(tuple(nodes))]
 
 
 def _bias(

@@ -19,7 +19,7 @@ from bnfold.fold.facts.graph import Facts, input_of
 from bnfold.fold.moves.absorb.conv import DYNAMIC_BIAS, DYNAMIC_WEIGHT, NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array, scaled
-from bnfold.fold.plan import Answer, NewNode, Rule, Step
+from bnfold.fold.plan import Answer, NewNode, Replace, Rule
 
 
 def recurrent_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -41,7 +41,7 @@ def recurrent_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) 
     moved = of_array(old + added, weight.dtype)
     folded = scaled(weight, s.reshape(1, 1, -1))
     inputs = (node.inputs[0], folded, node.inputs[2], moved, *node.inputs[4:])
-    return [Step("recurrent", nodes=(NewNode(node.op_type, inputs),))]
+    return [Replace((NewNode(node.op_type, inputs),))]
 
 
 RULES = (Rule("recurrent", ("RNN", "GRU", "LSTM"), forward=recurrent_before),)

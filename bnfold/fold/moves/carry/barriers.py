@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.plan import Answer, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
 _CAST = Refusal("cast", "it rounds to another type in between, so the fold would round differently")
 _QUANTIZED = Refusal(
@@ -27,7 +27,7 @@ def cast(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     before = None if x is None else facts.dtype(x)
     if before is None or before != facts.dtype(node.outputs[0]) or set(affines) != {0}:
         return _CAST
-    return [Step("cast", {0: affines[0]})]
+    return [Leave({0: affines[0]})]
 
 
 def quantized(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> Answer:

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.numbers.affine import Affine, identity
 from bnfold.fold.numbers.exact import of_array
-from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Leave, NewNode, Operand, Refusal, Replace, Rule
 from bnfold.fold.sources.source import Source, source_of
 
 _SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a shift")
@@ -39,7 +39,7 @@ def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
         )
     scales = {i: b.only_scale() for i, b in enumerate(branches) if b is not None}
     if not demand.has_shift:
-        return [Step("sum", scales)]
+        return [Leave(scales)]
     steps = []
     signs = [-1 if node.op_type == "Sub" and i == 1 else 1 for i in range(count)]
     for value, branch in dict(zip(node.inputs, branches, strict=True)).items():
@@ -48,7 +48,7 @@ def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
         weight = sum(signs[i] for i in same) / (count if node.op_type == "Mean" else 1)
         if weight != 0:
             taken = Affine(branch.scale, branch.shift / weight)
-            steps.append(Step("sum", {**scales, **dict.fromkeys(same, taken)}))
+            steps.append(Leave({**scales, **dict.fromkeys(same, taken)}))
     return steps or Refusal("branches-cancel", "its branches cancel, and no shift is left of them")
 
 
@@ -73,8 +73,8 @@ def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Ans
     missing = [i for i in range(count) if i not in gauges]
     if missing and scale.has_scale:
         wants = {i: gauges[next(iter(gauges))] for i in missing}
-        return [Step("sum", {0: Affine(scale.scale, shift)}, wants=wants)]
-    return [Step("sum", {0: Affine(scale.scale, shift)})]
+        return [Leave({0: Affine(scale.scale, shift)}, wants=wants)]
+    return [Leave({0: Affine(scale.scale, shift)})]
 
 
 def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -89,7 +89,7 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     for i in range(1 if node.op_type == "Div" else 2):
         branch = _within(demands[0], node.inputs[i], facts)
         if branch is not None:
-            steps.append(Step("product", {i: branch}))
+            steps.append(Leave({i: branch}))
     return steps or Refusal(
         "broadcast-branch", "both of its factors are broadcast along the affine's axis"
     )
@@ -111,7 +111,7 @@ def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) ->
     passed = identity(rank)
     for gauge in gauges.values():
         passed = gauge.aligned(rank).after(passed)
-    return [Step("product", {0: passed})]
+    return [Leave({0: passed})]
 
 
 def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -125,7 +125,7 @@ def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         return Refusal(
             "broadcast-branch", "one of its branches is broadcast along the affine's axis"
         )
-    return [Step("choice", passes)]
+    return [Leave(passes)]
 
 
 def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -145,19 +145,19 @@ def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     constants = {i: exact for i, exact in bounds.items() if exact is not None}
     wants = {i: first for i in operands if i not in constants}
     if not constants:
-        return [Step("choice", {0: gauge}, wants=wants)]
+        return [Leave({0: gauge}, wants=wants)]
     if np.any(gauge.scale == 0):
         return Refusal("zero-scale", "a channel with scale 0 has no bound to compare with")
     inputs: list[Operand] = list(node.inputs)
     for i, exact in constants.items():
         bound = of_array((exact.value() - gauge.shift) / gauge.scale, exact.dtype)
         inputs[i] = replace(bound, is_bound=True)
-    return [Step("choice", {0: gauge}, wants=wants, nodes=(NewNode(node.op_type, tuple(inputs)),))]
+    return [Replace((NewNode(node.op_type, tuple(inputs)),), {0: gauge}, wants=wants)]
 
 
 def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
     """s (-x) + t = -(s x - t), both ways."""
-    return [Step("negate", {0: Affine(affines[0].scale, -affines[0].shift)})]
+    return [Leave({0: Affine(affines[0].scale, -affines[0].shift)})]
 
 
 def _within(demand: Affine, value: ir.Value | None, facts: Facts) -> Affine | None:

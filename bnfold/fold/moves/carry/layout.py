@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts, attribute_of
 from bnfold.fold.numbers.affine import Affine, Array, Dims
-from bnfold.fold.plan import Answer, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Leave, PassBy, Refusal, Rule
 
 Extent = int | str | None
 
@@ -24,12 +24,12 @@ _UNKNOWN = Refusal("shape-unknown", "the shape of its input or output is not kno
 
 def same_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """A(x) = A(y) for y = x: Identity, and Dropout in inference; the node goes."""
-    return [Step("same", {0: demands[0]}, drops=0)] if _is_same(node, facts) else _dropping()
+    return [PassBy(0, {0: demands[0]})] if _is_same(node, facts) else _dropping()
 
 
 def same_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `same_after`."""
-    return [Step("same", {0: gauges[0]}, drops=0)] if _is_same(node, facts) else _dropping()
+    return [PassBy(0, {0: gauges[0]})] if _is_same(node, facts) else _dropping()
 
 
 def _is_same(node: ir.Node, facts: Facts) -> bool:
@@ -53,12 +53,12 @@ def _dropping() -> Refusal:
 def transpose_after(node: ir.Node, demands: Mapping[int, Affine], _facts: Facts) -> Answer:
     """y = transpose(x, p), so A on y is transpose(A, p^-1) on x: s and t have the value's axes."""
     inverse = np.argsort(_permutation(node, demands[0].rank)).tolist()
-    return [Step("layout", {0: _transposed(demands[0], inverse)})]
+    return [Leave({0: _transposed(demands[0], inverse)})]
 
 
 def transpose_before(node: ir.Node, gauges: Mapping[int, Affine], _facts: Facts) -> Answer:
     """The mirror of `transpose_after`."""
-    return [Step("layout", {0: _transposed(gauges[0], _permutation(node, gauges[0].rank))})]
+    return [Leave({0: _transposed(gauges[0], _permutation(node, gauges[0].rank))})]
 
 
 def _permutation(node: ir.Node, rank: int) -> Sequence[int]:
@@ -92,7 +92,7 @@ def _reshape(affines: Mapping[int, Affine], here: Dims | None, there: Dims | Non
     shift = _regrouped(affines[0].shift, here, there)
     if scale is None or shift is None:
         return _MIXED
-    return [Step("layout", {0: Affine(scale, shift)})]
+    return [Leave({0: Affine(scale, shift)})]
 
 
 def _regrouped(array: Array, here: Dims, there: Dims) -> Array | None:
@@ -209,7 +209,7 @@ def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
         if np.any(by_block != by_block[0]):
             return Refusal("blocks-differ", "the affine differs within a block of positions")
         vectors.append(by_block[0])
-    return [Step("layout", {0: _channel_affine(vectors)})]
+    return [Leave({0: _channel_affine(vectors)})]
 
 
 def block_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -231,7 +231,7 @@ def block_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> A
         if np.any(by_block != by_block[0]):
             return Refusal("blocks-differ", "the affine differs within a block of channels")
         vectors.append(by_block[0])
-    return [Step("layout", {0: _channel_affine(vectors)})]
+    return [Leave({0: _channel_affine(vectors)})]
 
 
 def _channel_affine(vectors: list[Array]) -> Affine:

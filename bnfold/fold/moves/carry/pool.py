@@ -11,7 +11,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts, attribute_of, input_of
 from bnfold.fold.facts.window import window_of
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.plan import Answer, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
 _SIGN = Refusal(
     "negative-scale", "a negative scale would turn its maximum into a minimum (or the reverse)"
@@ -50,7 +50,7 @@ def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
         return _EMPTY
     if node.op_type == "AveragePool" and affine.has_shift and _counts_padding(node, facts):
         return _COUNTED
-    return [Step("pool", {0: affine})]
+    return [Leave({0: affine})]
 
 
 def _counts_padding(node: ir.Node, facts: Facts) -> bool:
@@ -148,7 +148,7 @@ def _reduce(node: ir.Node, affine: Affine, passed: Affine, factor: float) -> Ans
                 "shift-summed", "it adds the shift up over an unknown number of elements"
             )
         passed = Affine(passed.scale, passed.shift * factor)
-    return [Step("reduce", {0: passed})]
+    return [Leave({0: passed})]
 
 
 def _count(node: ir.Node, axes: tuple[int, ...], facts: Facts) -> float:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts, attribute_of, input_of
 from bnfold.fold.moves.priced.rectifier import bounded_after, bounded_before
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.plan import Answer, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
 SHIFT = Refusal(
     "shift-before-rectifier",
@@ -28,7 +28,7 @@ def rectify_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     """
     refusal = _refusal(node, demands, facts)
     if refusal is None:
-        return [Step("rectify", {0: demands[0]})]
+        return [Leave({0: demands[0]})]
     return bounded_after(node, demands[0], _bounds(node, facts), refusal, facts)
 
 
@@ -39,7 +39,7 @@ def rectify_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) ->
     """
     refusal = _refusal(node, gauges, facts)
     if refusal is None:
-        return [Step("rectify", {0: gauges[0]})]
+        return [Leave({0: gauges[0]})]
     bounds = _bounds(node, facts) if set(gauges) == {0} else None
     return bounded_before(node, gauges[0], bounds, refusal, facts) if bounds else refusal
 

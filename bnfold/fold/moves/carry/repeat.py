@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.numbers.affine import Affine, Array, Dims
-from bnfold.fold.plan import Answer, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
 _REPEATED = Refusal("not-per-channel", "it repeats entries along an axis where the affine varies")
 _UNKNOWN = Refusal("shape-unknown", "the shape of its input or output is not known")
@@ -27,7 +27,7 @@ def repeat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     scale, shift = (_base(a, here, there) for a in (demands[0].scale, demands[0].shift))
     if scale is None or shift is None:
         return _REPEATED
-    return [Step("repeat", {0: Affine(scale, shift)})]
+    return [Leave({0: Affine(scale, shift)})]
 
 
 def repeat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -39,7 +39,7 @@ def repeat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     scale, shift = (_repeated(a, here, there) for a in (gauge.scale, gauge.shift))
     if scale is None or shift is None:
         return _REPEATED
-    return [Step("repeat", {0: Affine(scale, shift)})]
+    return [Leave({0: Affine(scale, shift)})]
 
 
 def _base(array: Array, here: Dims, there: Dims) -> Array | None:

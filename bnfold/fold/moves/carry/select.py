@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of, input_of, is_op
+from bnfold.fold.facts.graph import Facts, attribute_of, input_of
 from bnfold.fold.numbers.affine import Affine, Array, identity
-from bnfold.fold.plan import Answer, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
 Indices = npt.NDArray[np.int64]
 
@@ -45,7 +45,7 @@ def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         if spread is None:
             return Refusal("read-twice", "it reads one entry twice, with different affines")
         scale, shift = spread
-    return [Step("select", {0: Affine(scale, shift)})] if scale.ndim == rank else _UNKNOWN
+    return [Leave({0: Affine(scale, shift)})] if scale.ndim == rank else _UNKNOWN
 
 
 def select_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -66,7 +66,7 @@ def select_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
                 chosen = chosen if indices is None else chosen[(slice(0, 1),) * chosen.ndim]
             array = np.take(array, chosen, axis=axis)
         arrays.append(array)
-    return [Step("select", {0: Affine(*arrays)})]
+    return [Leave({0: Affine(*arrays)})]
 
 
 def _anywhere(
@@ -83,7 +83,7 @@ def _anywhere(
         axes = facts.constant(input_of(node, 3))
         worked = range(rank) if axes is None else [int(a) % rank for a in axes]
         constant = not any(affine.varies_along(axis) for axis in worked)
-        return [Step("select", {0: affine})] if constant else refusal
+        return [Leave({0: affine})] if constant else refusal
     index_rank = facts.rank(node.inputs[1])
     if index_rank is None:
         return refusal
@@ -96,7 +96,7 @@ def _anywhere(
         a.reshape(*a.shape[:axis], *there, *a.shape[axis + here :])
         for a in (affine.scale, affine.shift)
     ]
-    return [Step("select", {0: Affine(*arrays)})]
+    return [Leave({0: Affine(*arrays)})]
 
 
 def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -108,10 +108,10 @@ def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     axis %= rank
     parts = [demands.get(i, identity(rank)) for i in range(len(node.outputs))]
     if all(part.equals(parts[0]) and not part.varies_along(axis) for part in parts):
-        return [Step("split", {0: parts[0]})]
+        return [Leave({0: parts[0]})]
     if sizes is None:
         return _UNKNOWN
-    return [Step("split", {0: _joined(parts, sizes, axis)})]
+    return [Leave({0: _joined(parts, sizes, axis)})]
 
 
 def split_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -124,10 +124,10 @@ def split_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> A
     gauge = gauges[0]
     axis %= gauge.rank
     if not gauge.varies_along(axis):
-        return [Step("split", dict.fromkeys(range(len(node.outputs)), gauge))]
+        return [Leave(dict.fromkeys(range(len(node.outputs)), gauge))]
     if sizes is None:
         return _UNKNOWN
-    return [Step("split", dict(enumerate(_sliced(gauge, sizes, axis))))]
+    return [Leave(dict(enumerate(_sliced(gauge, sizes, axis))))]
 
 
 def concat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -136,11 +136,11 @@ def concat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     axis = attribute_of(node, "axis", 1) % demand.rank
     count = len(node.inputs)
     if not demand.varies_along(axis):
-        return [Step("concat", dict.fromkeys(range(count), demand))]
+        return [Leave(dict.fromkeys(range(count), demand))]
     sizes = [facts.dim(value, axis) for value in node.inputs]
     if any(size is None for size in sizes):
         return _UNKNOWN
-    return [Step("concat", dict(enumerate(_sliced(demand, [s or 0 for s in sizes], axis))))]
+    return [Leave(dict(enumerate(_sliced(demand, [s or 0 for s in sizes], axis))))]
 
 
 def concat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -155,9 +155,9 @@ def concat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     steps = []
     if not any(g.varies_along(axis) for g in gauges.values()):
         wants = dict.fromkeys(range(len(node.inputs)), first)
-        steps.append(Step("concat", {0: first}, wants=wants))
+        steps.append(Leave({0: first}, wants=wants))
     if all(size is not None for size in sizes):
-        steps.append(Step("concat", {0: _embedded(gauges, [s or 0 for s in sizes], axis)}))
+        steps.append(Leave({0: _embedded(gauges, [s or 0 for s in sizes], axis)}))
     return steps or _UNKNOWN
 
 
@@ -166,7 +166,7 @@ def unread_parts(node: ir.Node, index: int, facts: Facts) -> Affine | None:
 
     None for operators that read the whole value.
     """
-    if index != 0 or not is_op(node, "Slice", "Gather"):
+    if index != 0:
         return None
     out_rank = facts.rank(node.outputs[0])
     if out_rank is None:
@@ -312,7 +312,13 @@ def _sliced(affine: Affine, sizes: list[int], axis: int) -> list[Affine]:
 
 
 RULES = (
-    Rule("select", ("Slice", "Gather"), backward=select_after, forward=select_before),
+    Rule(
+        "select",
+        ("Slice", "Gather"),
+        backward=select_after,
+        forward=select_before,
+        unread=unread_parts,
+    ),
     Rule("split", ("Split",), backward=split_after, forward=split_before),
     Rule("concat", ("Concat",), backward=concat_after, forward=concat_before),
 )

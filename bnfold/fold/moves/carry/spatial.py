@@ -11,7 +11,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts, attribute_of, input_of
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
-from bnfold.fold.plan import Answer, NewNode, Refusal, Rule, Step
+from bnfold.fold.plan import Answer, Leave, NewNode, Refusal, Replace, Rule
 
 Widths = npt.NDArray[np.int64]
 
@@ -44,7 +44,7 @@ def _resize(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answe
     for axis in range(affine.rank):
         if affine.varies_along(axis) and not _leaves(node, axis, affine.rank, facts):
             return _AXIS
-    return [Step("resize", {0: affine})]
+    return [Leave({0: affine})]
 
 
 def _leaves(node: ir.Node, axis: int, rank: int, facts: Facts) -> bool:
@@ -74,7 +74,7 @@ def pad_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     if isinstance(found, Refusal):
         return found
     if not np.any(found):
-        return [Step("pad", {0: demands[0]})]
+        return [Leave({0: demands[0]})]
     begins, ends = found
     demand = demands[0]
     mode = attribute_of(node, "mode", "constant")
@@ -83,7 +83,7 @@ def pad_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
         return _AXIS
     if mode != "constant":
         copied = not any((b or e) and demand.varies_along(i) for i, (b, e) in enumerate(found.T))
-        return [Step("pad", {0: demand})] if copied else _AXIS
+        return [Leave({0: demand})] if copied else _AXIS
     v = _value(node, facts)
     if v is None:
         return _DYNAMIC
@@ -100,18 +100,18 @@ def pad_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Ans
     if isinstance(found, Refusal):
         return found
     if not np.any(found):
-        return [Step("pad", {0: gauge})]
+        return [Leave({0: gauge})]
     varied = any((b or e) and gauge.varies_along(i) for i, (b, e) in enumerate(found.T))
     mode = attribute_of(node, "mode", "constant")
     if mode != "constant":
-        return _AXIS if varied else [Step("pad", {0: gauge})]
+        return _AXIS if varied else [Leave({0: gauge})]
     v = _value(node, facts)
     if v is None:
         return _DYNAMIC
     if varied:
         return _padded_channels(node, gauge, found, v)
     if v == 0 and not gauge.has_shift:
-        return [Step("pad", {0: gauge})]
+        return [Leave({0: gauge})]
     if np.any(gauge.scale == 0):
         return _VALUE
     return _constant_pad(node, gauge, [(v - gauge.shift) / gauge.scale], v, facts)
@@ -128,7 +128,7 @@ def _padded_channels(node: ir.Node, gauge: Affine, pads: Widths, v: float) -> An
     passed = Affine(
         np.pad(scale, widths, constant_values=1.0), np.pad(shift, widths, constant_values=0.0)
     )
-    return [Step("pad", {0: passed})]
+    return [Leave({0: passed})]
 
 
 def _inside(
@@ -154,7 +154,7 @@ def _constant_pad(
     """The step in which the padding becomes one number, if it does."""
     wanted = np.concatenate([b.reshape(-1) for b in border])
     if wanted.size == 0 or np.all(wanted == v):
-        return [Step("pad", {0: passed})]
+        return [Leave({0: passed})]
     if np.any(wanted != wanted[0]) or not np.isfinite(wanted[0]):
         return _VALUE
     x = node.inputs[0]
@@ -167,10 +167,10 @@ def _constant_pad(
         attributes["value"] = float(wanted[0])
         if dtype == ir.DataType.DOUBLE and np.float32(wanted[0]) != wanted[0]:
             return _VALUE  # which is a float32 number
-        return [Step("pad", {0: passed}, nodes=(NewNode("Pad", (x,), attributes),))]
+        return [Replace((NewNode("Pad", (x,), attributes),), {0: passed})]
     value = of_array(np.array(wanted[0]), dtype)
     rest = tuple(node.inputs[3:])
-    return [Step("pad", {0: passed}, nodes=(NewNode("Pad", (x, pads, value, *rest)),))]
+    return [Replace((NewNode("Pad", (x, pads, value, *rest)),), {0: passed})]
 
 
 def _pads(node: ir.Node, affine: Affine, facts: Facts) -> Widths | Refusal:

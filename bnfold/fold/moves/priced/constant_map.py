@@ -14,7 +14,7 @@ from bnfold.float64 import run_op
 from bnfold.fold.facts.graph import Facts, attribute_of, input_of
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact, of_array
-from bnfold.fold.plan import Answer, NewNode, Refusal, Step
+from bnfold.fold.plan import Answer, NewNode, Price, Refusal, Replace
 
 PRICE = "constant-map"
 _ROUNDING = 1e-13  # of the largest entry: sums in another order differ so far
@@ -38,16 +38,15 @@ _UNEVEN = Refusal(
 
 def conv_map(node: ir.Node, weight: Exact, folded: Exact, t: Array, facts: Facts) -> Answer:
     """The step for a padded Conv: W' scales, the map shifts."""
-    return _mapped("conv-forward", node, weight, folded, t, _PADDED, _PADDED_DYNAMIC, facts)
+    return _mapped(node, weight, folded, t, _PADDED, _PADDED_DYNAMIC, facts)
 
 
 def transpose_map(node: ir.Node, weight: Exact, folded: Exact, t: Array, facts: Facts) -> Answer:
     """The step for a ConvTranspose, padded or not."""
-    return _mapped("conv-transpose-forward", node, weight, folded, t, _UNEVEN, _UNEVEN, facts)
+    return _mapped(node, weight, folded, t, _UNEVEN, _UNEVEN, facts)
 
 
 def _mapped(
-    rule: str,
     node: ir.Node,
     weight: Exact,
     folded: Exact,
@@ -72,9 +71,9 @@ def _mapped(
     if np.max(np.abs(shift - first), initial=0) <= _ROUNDING * np.max(np.abs(shift), initial=0):
         # the same at every position, as where there is but one
         moved = of_array(np.array(first.reshape(-1)), weight.dtype)
-        return [Step(rule, nodes=(NewNode(node.op_type, (node.inputs[0], folded, moved)),))]
+        return [Replace((NewNode(node.op_type, (node.inputs[0], folded, moved)),))]
     nodes = (
         NewNode(node.op_type, (node.inputs[0], folded), output="unshifted"),
         NewNode("Add", ("unshifted", of_array(shift, weight.dtype)), {}),
     )
-    return [Step(rule, nodes=nodes, price=PRICE, otherwise=otherwise)]
+    return [Replace(nodes, price=Price(PRICE, otherwise))]

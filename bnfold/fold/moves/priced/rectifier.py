@@ -20,7 +20,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
-from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Step
+from bnfold.fold.plan import Answer, NewNode, Operand, Price, Refusal, Replace
 
 PRICE = "rectifier"
 _BROADCASTS = 8  # the opset since which Max and Min broadcast
@@ -59,11 +59,11 @@ def bounded_before(
     return [_step({0: passed}, nodes, refusal)] if nodes else refusal
 
 
-def _step(passes: dict[int, Affine], nodes: tuple[NewNode, ...], refusal: Refusal) -> Step:
+def _step(passes: dict[int, Affine], nodes: tuple[NewNode, ...], refusal: Refusal) -> Replace:
     otherwise = replace(
         refusal, advice="--allow rectifier gives it bounds per channel: one Max in its place"
     )
-    return Step("rectifier", passes, nodes=nodes, price=PRICE, otherwise=otherwise)
+    return Replace(nodes, passes, price=Price(PRICE, otherwise))
 
 
 def _times(scale: Array, bound: float) -> Array:
