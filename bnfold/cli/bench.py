@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
-from bnfold.cli.output import json_option, leave_record, show
-from bnfold.cli.paths import require_target
+from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.output import json_option, put_record, put_text, show, show_record
+from bnfold.cli.sources import SourceModel
+from bnfold.cli.targets import TargetPage
 from bnfold.cli.verbosity import is_verbose, verbosity_options
+
+if TYPE_CHECKING:
+    from bnfold.bench.records import BenchResult
 
 INCONCLUSIVE = 3
 
 
-@click.command()
-@click.argument(
-    "models", metavar="MODEL [MODEL ...]", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.command(cls=GuardedCommand)
+@click.argument("models", metavar="MODEL [MODEL ...]", nargs=-1, required=True, type=SourceModel())
 @bench_options
 @click.option(
     "--html",
     "html_target",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=TargetPage(),
     help="Write a report for a browser.",
 )
 @json_option
+@force_option
 @verbosity_options
 @click.pass_context
 def bench(
@@ -45,28 +50,32 @@ def bench(
         from bnfold.report.html import require_jinja2
 
         require_jinja2()
-        require_target(html_target)
     result = measured(ctx, models, bench_as)
 
+    from bnfold.model_io import Together
     from bnfold.report.bench_text import bench_blocks
+    from bnfold.report.html import html_page
 
+    record = _record(result)
+    with Together() as files:
+        put_record(record, json_target, files)
+        if html_target is not None:
+            put_text(html_page(bench=result), html_target, files)
+    show_record(record, json_target)
     every_row = bench_as.profile or is_verbose(ctx)
     show(ctx, bench_blocks(result, every_row=every_row), json_target)
-    if json_target is not None:
-        from bnfold.report.records import envelope
-
-        found = result.to_dict()
-        hashes = ("path", "size_bytes", "sha256")
-        record = envelope(
-            "bench",
-            settings=found["settings"],
-            inputs=[{key: model[key] for key in hashes} for model in found["models"]],
-            outputs=[],
-            result=found,
-        )
-        leave_record(record, json_target)
-    if html_target is not None:
-        from bnfold.report.html import write_html
-
-        write_html(html_target, bench=result)
     return 0 if result.is_conclusive else INCONCLUSIVE
+
+
+def _record(result: BenchResult) -> dict[str, Any]:
+    from bnfold.report.records import envelope
+
+    found = result.to_dict()
+    hashes = ("path", "size_bytes", "sha256")
+    return envelope(
+        "bench",
+        settings=found["settings"],
+        inputs=[{key: model[key] for key in hashes} for model in found["models"]],
+        outputs=[],
+        result=found,
+    )

@@ -6,10 +6,13 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 import click
 
+from bnfold.cli.claims import STALE
 from bnfold.cli.verbosity import is_verbose
 from bnfold.errors import BnfoldError
 
@@ -17,9 +20,6 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 BROKEN_PIPE = 141  # 128 + SIGPIPE: the reader of our output has left, which is its right
 BAD_INPUT = 2
 BUG = 5
-
-NOTHING = "nothing was changed"
-LEFT = "bnfold.left"  # in a context's meta: what an interrupted command leaves, if not nothing
 
 
 class Border:
@@ -48,7 +48,7 @@ class Border:
             raise click.exceptions.Exit(BROKEN_PIPE)
         if is_verbose(self._ctx) and not isinstance(error, KeyboardInterrupt):
             click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-        click.echo(one_sentence(error, left=self._ctx.meta.get(LEFT, NOTHING)), err=True)
+        click.echo(one_sentence(error, gone=self._ctx.meta.get(STALE, ())), err=True)
         raise click.exceptions.Exit(exit_code(error)) from error
 
     def _show_warning(
@@ -76,11 +76,11 @@ def exit_code(error: BaseException) -> int:
     return BAD_INPUT if isinstance(error, OSError | MemoryError) else BUG
 
 
-def one_sentence(error: BaseException, *, left: str = NOTHING) -> str:
-    """What happened, on one line, for a person; `left` says what an interrupted command leaves."""
+def one_sentence(error: BaseException, *, gone: Sequence[Path] = ()) -> str:
+    """What happened, on one line, for a person; `gone` are reports of an earlier run."""
     match error:
         case KeyboardInterrupt() | click.Abort():
-            sentence = f"interrupted; {left}"
+            sentence = f"interrupted; {'no model' if gone else 'nothing'} was changed"
         case BnfoldError():
             sentence = str(error)
         case click.ClickException():
@@ -95,6 +95,9 @@ def one_sentence(error: BaseException, *, left: str = NOTHING) -> str:
                 f"this is a bug in bnfold: {type(error).__name__}: {error}; "
                 "please report it with the traceback that --verbose shows"
             )
+    if gone:
+        listed = " and ".join(map(str, gone))
+        sentence = f"{sentence}; {listed} told of an earlier run and was removed"
     return f"bnfold: {_on_one_line(sentence)}"
 
 

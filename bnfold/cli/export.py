@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from bnfold.cli.bundles import settings_of
+from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.export_options import ExportOptions, export_options, exported
-from bnfold.cli.output import json_option, leave_record, show
-from bnfold.cli.paths import require_target
+from bnfold.cli.output import json_option, put_record, show, show_record
+from bnfold.cli.sources import SourceNetwork
+from bnfold.cli.targets import TargetModel
 from bnfold.cli.verbosity import verbosity_options
 
 
-@click.command()
-@click.argument("spec")
+@click.command(cls=GuardedCommand)
+@click.argument("spec", metavar="SPEC", type=SourceNetwork())
 @click.option(
     "-o",
     "--output",
     metavar="OUT.onnx",
     required=True,
-    type=click.Path(path_type=Path),
+    type=TargetModel(),
     help="Where the ONNX model goes.",
 )
 @export_options
 @json_option
+@force_option
 @verbosity_options
 @click.pass_context
 def export(
@@ -39,19 +43,23 @@ def export(
 
     SPEC is package.module:factory, path/file.py:factory, or a .pt2 program.
     """
-    target = require_target(output)
-    result = exported(ctx, spec, target, export_as)
+    from bnfold.model_io import Together
     from bnfold.report.export_text import export_blocks
     from bnfold.report.records import envelope, file_record, model_record
 
-    show(ctx, export_blocks(result), json_target)
+    with Together() as files:
+        aside = files.aside(output)
+        result = replace(exported(ctx, spec, aside, export_as), path=output)
+        if json_target is not None:
+            weights = export_as.weights
+            record = envelope(
+                "export",
+                settings=settings_of(export_as),
+                inputs=[] if weights is None else [file_record(weights)],
+                outputs=[model_record(output, at=aside)],
+                result=result.to_dict(),
+            )
+            put_record(record, json_target, files)
     if json_target is not None:
-        weights = export_as.weights
-        record = envelope(
-            "export",
-            settings=settings_of(export_as),
-            inputs=[] if weights is None else [file_record(weights)],
-            outputs=[model_record(target)],
-            result=result.to_dict(),
-        )
-        leave_record(record, json_target)
+        show_record(record, json_target)
+    show(ctx, export_blocks(result), json_target)

@@ -11,6 +11,7 @@ import click
 
 from bnfold.cli.bundles import bundled
 from bnfold.cli.progress import progress
+from bnfold.cli.sources import SourceFile, SourceInput
 from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ export_options = bundled(
         click.option(
             "--weights",
             metavar="F",
-            type=click.Path(path_type=Path),
+            type=SourceFile(),
             help="A .safetensors or .pt file for the module; nothing in it is executed.",
         ),
         click.option(
@@ -43,6 +44,7 @@ export_options = bundled(
             "inputs",
             metavar="NAME:SHAPE-OR-FILE",
             multiple=True,
+            type=SourceInput(),
             help="NAME:1,3,224,224 or NAME:F.npy, for each input of the module.",
         ),
         click.option(

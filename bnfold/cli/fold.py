@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bnfold.cli.bundles import settings_of
+from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
-from bnfold.cli.output import json_option, leave_record, show
-from bnfold.cli.paths import require_target
+from bnfold.cli.output import json_option, put_record, show, show_record
+from bnfold.cli.sources import SourceModel
+from bnfold.cli.targets import TargetModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.cli.verify_options import VerifyOptions, verified
 from bnfold.errors import UsageError
@@ -17,13 +20,13 @@ from bnfold.errors import UsageError
 DIFFERENT = 1
 
 
-@click.command()
-@click.argument("source", metavar="IN.onnx", type=click.Path(path_type=Path))
+@click.command(cls=GuardedCommand)
+@click.argument("source", metavar="IN.onnx", type=SourceModel())
 @click.option(
     "-o",
     "--output",
     metavar="OUT.onnx",
-    type=click.Path(path_type=Path),
+    type=TargetModel(may_be="source"),
     help="Where the folded model goes; may be IN.onnx itself.",
 )
 @click.option("--dry-run", is_flag=True, help="Fold and print, but write no model.")
@@ -36,6 +39,7 @@ DIFFERENT = 1
 @click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
 @fold_options
 @json_option
+@force_option
 @verbosity_options
 @click.pass_context
 def fold(
@@ -50,9 +54,12 @@ def fold(
     json_target: str | None,
 ) -> int:
     """Fold every batch norm of IN.onnx that can be folded exactly, and account for the rest."""
-    target = None if dry_run else _target(output)
+    if output is None and not dry_run:
+        raise UsageError("say where the folded model goes with -o OUT.onnx, or add --dry-run")
+    target = None if dry_run else output
     result = folded(ctx, source, fold_as)
 
+    from bnfold.model_io import Together
     from bnfold.report import records
     from bnfold.report.blocks import Line, blank
     from bnfold.report.ledger_text import ledger_blocks, written_line
@@ -72,23 +79,20 @@ def fold(
     if target is not None and code == DIFFERENT:
         blocks += [blank(), Line(f"{target} was not written", "bad")]
         target = None
-    if target is not None:
-        result.save(target)
-        blocks += [blank(), written_line(str(target), result.ledger)]
+    outputs = []
+    record: dict[str, Any] = {}
+    with Together() as files:
+        if target is not None:
+            aside = files.aside(target)
+            result.save(aside)
+            outputs = [] if json_target is None else [records.model_record(target, at=aside)]
+            blocks += [blank(), written_line(str(target), result.ledger)]
+        if json_target is not None:
+            settings = {**settings_of(fold_as), "dry_run": dry_run, "verify": is_verified}
+            record = records.envelope(
+                "fold", settings=settings, inputs=inputs, outputs=outputs, result=found
+            )
+            put_record(record, json_target, files)
+    show_record(record, json_target)
     show(ctx, blocks, json_target)
-    if json_target is not None:
-        record = records.envelope(
-            "fold",
-            settings={**settings_of(fold_as), "dry_run": dry_run, "verify": is_verified},
-            inputs=inputs,
-            outputs=[] if target is None else [records.model_record(target)],
-            result=found,
-        )
-        leave_record(record, json_target)
     return code
-
-
-def _target(output: Path | None) -> Path:
-    if output is None:
-        raise UsageError("say where the folded model goes with -o OUT.onnx, or add --dry-run")
-    return require_target(output)

@@ -7,16 +7,19 @@ from pathlib import Path
 import click
 
 from bnfold.cli.bundles import settings_of
+from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
-from bnfold.cli.output import json_option, leave_record, show
+from bnfold.cli.output import json_option, put_record, show, show_record
+from bnfold.cli.sources import SourceModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 
 
-@click.command()
-@click.argument("source", metavar="IN.onnx", type=click.Path(path_type=Path))
+@click.command(cls=GuardedCommand)
+@click.argument("source", metavar="IN.onnx", type=SourceModel())
 @click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
 @fold_options
 @json_option
+@force_option
 @verbosity_options
 @click.pass_context
 def inspect(
@@ -31,8 +34,8 @@ def inspect(
     result = folded(ctx, source, fold_as)
     from bnfold.report.ledger_text import ledger_blocks
 
-    show(ctx, ledger_blocks(result.ledger, every_row=every_row or is_verbose(ctx)), json_target)
     if json_target is not None:
+        from bnfold.model_io import Together
         from bnfold.report.records import envelope, model_record
 
         record = envelope(
@@ -42,4 +45,7 @@ def inspect(
             outputs=[],
             result=result.ledger.to_dict(),
         )
-        leave_record(record, json_target)
+        with Together() as files:
+            put_record(record, json_target, files)
+        show_record(record, json_target)
+    show(ctx, ledger_blocks(result.ledger, every_row=every_row or is_verbose(ctx)), json_target)

@@ -5,29 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnfold.cli.paths import require_target
+from bnfold.cli.targets import STDOUT, TargetRecord
 from bnfold.cli.verbosity import is_quiet
 from bnfold.report.blocks import Block
 from bnfold.report.plain import plain_text
 
-STDOUT = "-"
-
-
-def _checked(_ctx: click.Context, _parameter: click.Parameter, target: str | None) -> str | None:
-    if target is not None and target != STDOUT:
-        require_target(Path(target))
-    return target
-
+if TYPE_CHECKING:
+    from bnfold.model_io import Together
 
 json_option = click.option(
     "--json",
     "json_target",
     metavar="FILE",
-    callback=_checked,
+    type=TargetRecord(),
     help="Write the record as JSON; '-' is stdout, in place of the text.",
 )
 
@@ -46,12 +40,26 @@ def show(ctx: click.Context, blocks: Sequence[Block], json_target: str | None = 
         click.echo(plain_text(blocks), nl=False)
 
 
-def leave_record(record: Mapping[str, Any], json_target: str | None) -> None:
-    """Writes the record where --json said, if it did."""
-    if json_target is not None:
-        from bnfold.report.records import write_json
+def put_text(text: str, target: Path, files: Together) -> None:
+    """The text will be at the target; what is no file, such as /dev/null, gets it at once."""
+    is_special = target.exists() and not target.is_file()
+    (target if is_special else files.aside(target)).write_text(text, encoding="utf-8")
 
-        write_json(record, json_target)
+
+def put_record(record: Mapping[str, Any], json_target: str | None, files: Together) -> None:
+    """The record will be where --json said, if it said a file."""
+    if json_target not in (None, STDOUT):
+        from bnfold.report.records import to_json
+
+        put_text(to_json(record), Path(str(json_target)), files)
+
+
+def show_record(record: Mapping[str, Any], json_target: str | None) -> None:
+    """Prints the record where --json said `-`."""
+    if json_target == STDOUT:
+        from bnfold.report.records import to_json
+
+        sys.stdout.write(to_json(record))
 
 
 def note(sentence: str) -> None:

@@ -29,3 +29,15 @@ def require_folder(folder: Path) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: this folder cannot be written to")
     return folder
+
+
+def require_new_folder(folder: Path) -> Path:
+    """The folder itself, if it is there and can be written into, or can be made.
+
+    Raises:
+        UsageError: neither; the sentence says why.
+    """
+    if os.path.lexists(folder):
+        return require_folder(folder)
+    require_folder(folder.parent)
+    return folder

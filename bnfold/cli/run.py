@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,32 +12,36 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
-from bnfold.cli.border import LEFT
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.export_options import ExportOptions, export_options, exported
+from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.dimensions import parse_dims
+from bnfold.cli.export_options import ExportOptions, export_options, exported, parse_dynamic
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
-from bnfold.cli.output import show
-from bnfold.cli.paths import require_folder
+from bnfold.cli.output import put_text, show
+from bnfold.cli.placed import Placed
+from bnfold.cli.sources import SourceNetwork
+from bnfold.cli.targets import TargetRunFolder
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.cli.verify_options import VerifyOptions, data_option, samples_option, verified
 from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
+    from bnfold.model_io import Together
     from bnfold.report.blocks import Block
 
 DIFFERENT = 1
 INCONCLUSIVE = 3
 
 
-@click.command()
-@click.argument("source", metavar="SPEC-OR-MODEL")
+@click.command(cls=GuardedCommand)
+@click.argument("source", metavar="SPEC-OR-MODEL", type=SourceNetwork())
 @click.option(
     "-o",
     "--output",
     "folder",
     metavar="DIR",
     required=True,
-    type=click.Path(path_type=Path),
+    type=TargetRunFolder(),
     help="Where the models and the report go; it is made if need be.",
 )
 @export_options
@@ -45,6 +49,7 @@ INCONCLUSIVE = 3
 @data_option
 @samples_option
 @bench_options
+@force_option
 @verbosity_options
 @click.pass_context
 def run(
@@ -61,32 +66,32 @@ def run(
     """Export, fold, verify and bench, into one folder with one report.
 
     DIR gets original.onnx (where SPEC-OR-MODEL is not an ONNX file already), folded.onnx,
-    report.json, and report.html where jinja2 is installed. A model that comes out different is
-    not timed. Exit code 0: equivalent, 1: different, 3: the verdict or the timing is
-    inconclusive.
+    report.json, and report.html where jinja2 is installed: all at once at the end, in place of
+    those of an earlier run. A model that comes out different is neither timed nor left there.
+    Exit code 0: equivalent, 1: different, 3: the verdict or the timing is inconclusive.
     """
+    from bnfold.model_io import Together
+
     verify_as = VerifyOptions(
         data, samples, bench_as.seed, provider=bench_as.providers[0], dims=bench_as.dims
     )
-    tour = _Tour(ctx, source, folder, export_as, fold_as, verify_as, bench_as)
-    ctx.meta[LEFT] = f"what {folder} has by now stays there"
-    with _made(folder):
-        return tour.go()
+    with _made(folder), Together() as files:
+        tour = _Tour(ctx, source, folder, files, export_as, fold_as, verify_as, bench_as)
+        tour.check()
+        code, blocks = tour.go()
+    tour.say("report", blocks)
+    return code
 
 
 @contextmanager
 def _made(folder: Path) -> Iterator[None]:
     """The folder exists; if it is new and nothing gets into it, it goes again."""
-    if folder.exists():
-        require_folder(folder)
-        yield
-        return
-    require_folder(folder.parent)
-    folder.mkdir()
+    is_new = not folder.exists()
+    folder.mkdir(exist_ok=True)
     try:
         yield
     finally:
-        if not any(folder.iterdir()):
+        if is_new and not any(folder.iterdir()):
             folder.rmdir()
 
 
@@ -97,13 +102,24 @@ class _Tour:
     ctx: click.Context
     source: str
     folder: Path
+    files: Together
     export_as: ExportOptions
     fold_as: FoldOptions
     verify_as: VerifyOptions
     bench_as: BenchOptions
 
-    def go(self) -> int:
-        """The exit code, when all is done and written."""
+    def check(self) -> None:
+        """Returns where the options make sense, before minutes are spent on the first of them."""
+        parse_dims(self.bench_as.dims)
+        parse_dynamic(self.export_as.dynamic)
+        if not _is_spec(self.source) and self.export_as != ExportOptions():
+            raise UsageError(
+                f"{self.source} is an ONNX file already: --weights, --input, --dynamic, "
+                "--opset and --fp16 are for exports"
+            )
+
+    def go(self) -> tuple[int, list[Block]]:
+        """The exit code and what there is to say last, when all is done and written aside."""
         from bnfold.report import records
         from bnfold.report.bench_text import bench_blocks
         from bnfold.report.ledger_text import ledger_blocks
@@ -112,56 +128,69 @@ class _Tour:
         result: dict[str, Any] = {}
         original = self._original(result)
         every_row = is_verbose(self.ctx)
-        inputs = [] if original.parent == self.folder else [records.model_record(original)]
+        inputs, outputs = [], []
+        if _is_spec(self.source):
+            outputs.append(records.model_record(self._at("original.onnx"), at=original))
+        else:
+            inputs.append(records.model_record(original))
 
         fold = folded(self.ctx, original, self.fold_as)
-        self._say("fold", ledger_blocks(fold.ledger, every_row=every_row))
-        target = self.folder / "folded.onnx"
-        fold.save(target)
+        self.say("fold", ledger_blocks(fold.ledger, every_row=every_row))
         result["fold"] = fold.ledger.to_dict()
+        target = self.files.aside(self._at("folded.onnx"))
+        fold.save(target)
 
         verification = verified(self.ctx, original, target, self.verify_as)
-        self._say("verify", verification_blocks(verification, every_row=every_row))
+        self.say("verify", verification_blocks(verification, every_row=every_row))
         result["verify"] = verification.to_dict()
 
         code = verification.exit_code
-        if code != DIFFERENT:
+        if code == DIFFERENT:
+            self.files.drop(self._at("folded.onnx"))
+        else:
+            outputs.append(records.model_record(self._at("folded.onnx"), at=target))
             bench = measured(self.ctx, [original, target], self.bench_as)
-            self._say("bench", bench_blocks(bench, every_row=every_row))
+            self.say("bench", bench_blocks(bench, every_row=every_row))
             result["bench"] = bench.to_dict()
             code = code or (0 if bench.is_conclusive else INCONCLUSIVE)
-        made = [target] if inputs else [original, target]
-        self._write_report(result, inputs, [records.model_record(path) for path in made])
-        return code
+        return code, self._report(result, inputs, outputs)
+
+    def say(self, title: str, blocks: list[Block]) -> None:
+        """A part of the report, on stdout."""
+        from bnfold.report.blocks import Line, blank
+
+        shown = self._placed.blocks(blocks)
+        show(self.ctx, [Line(f"-- {title}", "title"), *shown, blank()])
+
+    def _at(self, name: str) -> Path:
+        return self.folder / name
+
+    @property
+    def _placed(self) -> Placed:
+        """Speaks of files by where they will be."""
+        names = TargetRunFolder.MODELS
+        return Placed({str(self.files.aside(self._at(n))): str(self._at(n)) for n in names})
 
     def _original(self, result: dict[str, Any]) -> Path:
         """The ONNX file to fold: the one that was named, or an export of what was named."""
         if not _is_spec(self.source):
-            if self.export_as != ExportOptions():
-                raise UsageError(
-                    f"{self.source} is an ONNX file already: --weights, --input, --dynamic, "
-                    "--opset and --fp16 are for exports"
-                )
             return Path(self.source)
         from bnfold.report.export_text import export_blocks
 
-        target = self.folder / "original.onnx"
-        export = exported(self.ctx, self.source, target, self.export_as)
-        self._say("export", export_blocks(export))
+        target = self._at("original.onnx")
+        aside = self.files.aside(target)
+        export = replace(exported(self.ctx, self.source, aside, self.export_as), path=target)
+        self.say("export", export_blocks(export))
         result["export"] = export.to_dict()
-        return target
+        return aside
 
-    def _say(self, title: str, blocks: list[Block]) -> None:
-        from bnfold.report.blocks import Line, blank
-
-        show(self.ctx, [Line(f"-- {title}", "title"), *blocks, blank()])
-
-    def _write_report(
+    def _report(
         self, result: dict[str, Any], inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]
-    ) -> None:
+    ) -> list[Block]:
+        """Writes the record and the page aside; whatever else an earlier run has left will go."""
         from bnfold.report import records
         from bnfold.report.blocks import Line
-        from bnfold.report.html import write_html
+        from bnfold.report.html import html_page
 
         settings = {
             "source": self.source,
@@ -170,21 +199,27 @@ class _Tour:
             "verify": settings_of(self.verify_as),
             "bench": settings_of(self.bench_as),
         }
+        result = self._placed.values(result)
         record = records.envelope(
             "run", settings=settings, inputs=inputs, outputs=outputs, result=result
         )
-        written = [self.folder / "report.json"]
-        records.write_json(record, str(written[0]))
+        written = [self._at("report.json")]
+        put_text(records.to_json(record), written[0], self.files)
         if find_spec("jinja2") is not None:
-            written.append(self.folder / "report.html")
-            write_html(
-                written[1],
+            written.append(self._at("report.html"))
+            page = html_page(
                 title=f"bnfold: {self.source}",
                 ledger=result["fold"],
                 verification=result["verify"],
                 bench=result.get("bench"),
             )
-        self._say("report", [Line(str(path)) for path in written])
+            put_text(page, written[1], self.files)
+        for path in TargetRunFolder().files(self.folder):
+            self.files.remove(path)
+        blocks: list[Block] = [Line(str(path)) for path in written]
+        if "bench" not in result:
+            blocks.append(Line(f"{self._at('folded.onnx')} was not written", "bad"))
+        return blocks
 
 
 def _is_spec(source: str) -> bool:

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.output import json_option, leave_record, show
-from bnfold.cli.paths import require_target
+from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.output import json_option, put_record, put_text, show, show_record
+from bnfold.cli.sources import SourceModel, SourceNetwork
+from bnfold.cli.targets import TargetJUnit
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.cli.verify_options import VerifyOptions, verified, verify_options
 
 if TYPE_CHECKING:
+    from bnfold.model_io import Together
     from bnfold.verify.records import Verification
 
 
-@click.command()
-@click.argument("original", metavar="A")
-@click.argument("other", metavar="B", type=click.Path(path_type=Path))
+@click.command(cls=GuardedCommand)
+@click.argument("original", metavar="A", type=SourceNetwork())
+@click.argument("other", metavar="B", type=SourceModel())
 @verify_options
 @click.option("--all", "every_row", is_flag=True, help="Every input, and all of the structure.")
 @click.option(
     "--junit",
     "junit_target",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=TargetJUnit(),
     help="Write a JUnit report for a CI system.",
 )
 @json_option
+@force_option
 @verbosity_options
 @click.pass_context
 def verify(
@@ -48,28 +53,46 @@ def verify(
     A is an ONNX file, or what `bnfold export` takes. Exit code 0: equivalent, 1: different,
     3: it cannot be said.
     """
-    if junit_target is not None:
-        require_target(junit_target)
-    found = verified(ctx, original, other, verify_as)
-
-    from bnfold.report import ci, records
+    from bnfold.model_io import Together
+    from bnfold.report import ci
     from bnfold.report.verification_text import verification_blocks
 
+    with Together() as files:
+        found = verified(ctx, original, other, _aside(verify_as, files))
+        record = _record(original, other, verify_as, found) if json_target is not None else {}
+        put_record(record, json_target, files)
+        if junit_target is not None:
+            put_text(ci.junit_xml(found), junit_target, files)
+    show_record(record, json_target)
     show(ctx, verification_blocks(found, every_row=every_row or is_verbose(ctx)), json_target)
     _annotate(found)
-    if junit_target is not None:
-        records.write_text(ci.junit_xml(found), junit_target)
-    if json_target is not None:
-        paths = [Path(original), other] if Path(original).exists() else [other]
-        record = records.envelope(
-            "verify",
-            settings=settings_of(verify_as),
-            inputs=[records.model_record(path) for path in paths],
-            outputs=[],
-            result=found.to_dict(),
-        )
-        leave_record(record, json_target)
     return found.exit_code
+
+
+def _aside(verify_as: VerifyOptions, files: Together) -> VerifyOptions:
+    """The options, with the test data to be written where it can be taken back."""
+    if verify_as.save_data is None:
+        return verify_as
+    return replace(verify_as, save_data=files.aside(verify_as.save_data))
+
+
+def _record(
+    original: str, other: Path, verify_as: VerifyOptions, found: Verification
+) -> dict[str, Any]:
+    from bnfold.report import records
+
+    inputs = [records.model_record(other)]
+    if Path(original).exists():
+        is_program = original.endswith(".pt2")
+        record_of = records.file_record if is_program else records.model_record
+        inputs.insert(0, record_of(Path(original)))
+    return records.envelope(
+        "verify",
+        settings=settings_of(verify_as),
+        inputs=inputs,
+        outputs=[],
+        result=found.to_dict(),
+    )
 
 
 def _annotate(found: Verification) -> None:

@@ -11,6 +11,8 @@ import click
 from bnfold.cli.bundles import bundled
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.progress import progress
+from bnfold.cli.sources import SourceData, SourceFile
+from bnfold.cli.targets import TargetDataFolder
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -27,14 +29,14 @@ class VerifyOptions:
     seed: int = 0
     provider: str = "cpu"
     dims: tuple[str, ...] = ()
-    custom_ops: tuple[str, ...] = ()
+    custom_ops: tuple[Path, ...] = ()
     save_data: Path | None = None
 
 
 data_option = click.option(
     "--data",
     metavar="F",
-    type=click.Path(path_type=Path),
+    type=SourceData(),
     help="Inputs to compare on: .npz, .npy, or a folder of ONNX test_data_set_*.",
 )
 samples_option = click.option(
@@ -53,12 +55,13 @@ verify_options = bundled(
             "--custom-ops",
             metavar="LIB",
             multiple=True,
+            type=SourceFile(),
             help="A shared library with operators for onnxruntime. Repeatable.",
         ),
         click.option(
             "--save-data",
             metavar="DIR",
-            type=click.Path(path_type=Path),
+            type=TargetDataFolder(),
             help="Keep the inputs and A's outputs as ONNX test_data_set_*, to replay elsewhere.",
         ),
     ),

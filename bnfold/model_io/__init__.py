@@ -1,8 +1,10 @@
 """Models from and to disk: nothing lost, nothing half-written, memory bounded."""
 
 from bnfold.model_io.checks import unknown_domains
+from bnfold.model_io.files import files_of
 from bnfold.model_io.hashing import sha256
 from bnfold.model_io.loading import load
 from bnfold.model_io.saving import save, to_proto
+from bnfold.model_io.together import Together
 
-__all__ = ["load", "save", "sha256", "to_proto", "unknown_domains"]
+__all__ = ["Together", "files_of", "load", "save", "sha256", "to_proto", "unknown_domains"]

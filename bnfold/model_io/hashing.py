@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import onnx
-
 from bnfold.errors import ModelError
-from bnfold.model_io import walk
-from bnfold.model_io.loading import IN_THIS_FILE, external_path, read_skeleton
-from bnfold.model_io.mapped import Maps
+from bnfold.model_io.files import files_of
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -25,10 +20,8 @@ def sha256(path: str | os.PathLike[str]) -> str:
         ModelError: The file, or one with its external data, is missing or damaged.
     """
     model = Path(path)
-    proto = read_skeleton(model, Maps())
-    locations = sorted(set(_locations(proto)))
     digest = hashlib.sha256()
-    for file in (model, *(external_path(model, location) for location in locations)):
+    for file in files_of(model):
         try:
             with file.open("rb") as opened:
                 while block := opened.read(1 << 20):
@@ -36,10 +29,3 @@ def sha256(path: str | os.PathLike[str]) -> str:
         except OSError as error:
             raise ModelError(f"{model}: {file} cannot be read: {error.strerror}") from error
     return digest.hexdigest()
-
-
-def _locations(proto: onnx.ModelProto) -> Iterator[str]:
-    for tensor in walk.tensors(proto):
-        for entry in tensor.external_data:
-            if entry.key == "location" and entry.value != IN_THIS_FILE:
-                yield entry.value

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +27,7 @@ def replace_together(model: Path, data: Path | None) -> Iterator[tuple[BinaryIO,
     are as they were. A file keeps its mode.
     """
     targets = [model] if data is None else [data, model]
-    news = [_name_beside(target, "new") for target in targets]
+    news = [name_beside(target, "new") for target in targets]
     with contextlib.ExitStack() as cleanup:
         for new in news:
             cleanup.callback(new.unlink, missing_ok=True)
@@ -38,11 +39,12 @@ def replace_together(model: Path, data: Path | None) -> Iterator[tuple[BinaryIO,
             file.close()
             if target.exists():
                 new.chmod(stat.S_IMODE(target.stat().st_mode))
-        with _locked(model.parent):
-            _exchange(news, targets)
+        with locked(model.parent):
+            exchange(list(zip(news, targets, strict=True)))
 
 
-def _name_beside(target: Path, what: str) -> Path:
+def name_beside(target: Path, what: str) -> Path:
+    """A name that nothing has, in the target's folder."""
     return target.with_name(f".{target.name}.{secrets.token_hex(6)}.{what}")
 
 
@@ -52,20 +54,32 @@ def _create(path: Path) -> BinaryIO:
     return open(os.open(path, flags, 0o666), "wb")  # noqa: PTH123
 
 
-def _exchange(news: list[Path], targets: list[Path]) -> None:
-    """Moves every new file to its target; if one cannot be moved, the old ones come back."""
+def exchange(pairs: Sequence[tuple[Path | None, Path]]) -> None:
+    """Moves every new file to its target, in this order; None takes the target away.
+
+    If one cannot be moved, everything that was there before comes back.
+    """
     with contextlib.ExitStack() as cleanup, contextlib.ExitStack() as undo:
-        for new, target in zip(news[:-1], targets[:-1], strict=True):
-            if target.exists():
-                old = _name_beside(target, "old")
+        for new, target in pairs:
+            if os.path.lexists(target):
+                old = name_beside(target, "old")
                 cleanup.callback(old.unlink, missing_ok=True)
                 undo.callback(old.replace, target)
                 _keep_as(old, target)
             else:
-                undo.callback(target.unlink, missing_ok=True)
-            new.replace(target)
-        news[-1].replace(targets[-1])
+                undo.callback(_take_away, target)
+            if new is None:
+                target.unlink(missing_ok=True)
+            else:
+                new.replace(target)
         undo.pop_all()  # everything is in its place
+
+
+def _take_away(target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
 
 
 def _keep_as(old: Path, target: Path) -> None:
@@ -77,7 +91,7 @@ def _keep_as(old: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """The folder's lock, which the system drops if the process dies; no file is left behind."""
     if fcntl is None:
         yield

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -47,11 +46,15 @@ def envelope(
     }
 
 
-def model_record(path: Path) -> dict[str, Any]:
-    """An ONNX file's `path`, `size_bytes` and `sha256`; the hash covers its external data too."""
+def model_record(path: Path, *, at: Path | None = None) -> dict[str, Any]:
+    """An ONNX file's `path`, `size_bytes` and `sha256`; the hash covers its external data too.
+
+    `at` is where the file lies by now, if that is not yet its path.
+    """
     from bnfold.model_io import sha256
 
-    return {"path": str(path), "size_bytes": path.stat().st_size, "sha256": sha256(path)}
+    lies = at or path
+    return {"path": str(path), "size_bytes": lies.stat().st_size, "sha256": sha256(lies)}
 
 
 def file_record(path: Path) -> dict[str, Any]:
@@ -75,14 +78,6 @@ def library_versions() -> dict[str, str]:
 def to_json(record: Mapping[str, Any]) -> str:
     """The record as indented JSON; what JSON cannot say (NaN, infinity) is written as null."""
     return json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def write_json(record: Mapping[str, Any], destination: str) -> None:
-    """The record is at `destination`, whole or not at all; `-` is stdout."""
-    if destination == "-":
-        sys.stdout.write(to_json(record))
-        return
-    write_text(to_json(record), Path(destination))
 
 
 def write_text(text: str, path: Path) -> None:

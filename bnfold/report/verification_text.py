@@ -18,9 +18,14 @@ VERDICT_STYLES: dict[str, Style] = {
 }
 
 
+SAME_FILE = "both are the same file, byte for byte: this tells nothing about a change"
+
+
 def verification_blocks(found: Verification, *, every_row: bool = False) -> list[Block]:
     """The verdict's sentence, then the evidence; the inputs too where every row is asked for."""
     blocks: list[Block] = [Line(f"{found.verdict}: {found.reason}", VERDICT_STYLES[found.verdict])]
+    if found.is_same_file:
+        blocks.append(Line(SAME_FILE, "warn", indent=2))
     if found.location is not None:
         blocks.append(Line(found.location.sentence, "bad", indent=2))
         for site in found.location.sites:

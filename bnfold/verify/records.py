@@ -126,6 +126,15 @@ class Verification:
         return self.verdict == "equivalent"
 
     @property
+    def is_same_file(self) -> bool:
+        """Whether both models are the same bytes, so that the verdict tells nothing of a change."""
+        return len(self.sha256) == 2 and len({digest for _, digest in self.sha256}) == 1
+
+    def __bool__(self) -> bool:
+        """Whether the models are equivalent: `assert bnfold.verify(a, b)` is a test."""
+        return self.is_equivalent
+
+    @property
     def exit_code(self) -> int:
         """0 equivalent, 1 different, 3 inconclusive."""
         return EXIT_CODES[self.verdict]
@@ -162,6 +171,7 @@ class Verification:
             "bnfold_version": __version__,
             **_plain(asdict(self)),
             "sha256": dict(self.sha256),
+            "is_same_file": self.is_same_file,
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -74,7 +75,11 @@ def test_run_does_not_time_a_model_that_came_out_different(place, model, monkeyp
     result = place.call("run", model, "-o", "results", *QUICK)
     assert result.exit_code == 1
     assert "-- bench" not in result.stdout
-    assert "bench" not in json.loads((place / "results" / "report.json").read_text())["result"]
+    assert "folded.onnx was not written" in result.stdout
+    record = json.loads((place / "results" / "report.json").read_text())
+    assert "bench" not in record["result"]
+    assert record["outputs"] == []
+    assert not (place / "results" / "folded.onnx").exists()
 
 
 def different(found):
@@ -115,3 +120,55 @@ def test_run_exports_a_spec_first(place):
     record = json.loads((place / "results" / "report.json").read_text())
     assert record["result"]["export"]["batch_norms"] == 1
     assert record["result"]["fold"]["batch_norms_after"] == 0
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_second_run_replaces_all_of_the_first(place, model, monkeypatch):
+    """What the first run left and the second does not make is gone: a folder tells of one run."""
+    pytest.importorskip("jinja2")
+    assert place.call("run", model, "-o", "results", *QUICK).exit_code in TIMED
+    assert "report.html" in names_in(place / "results")
+    monkeypatch.setattr("bnfold.cli.run.find_spec", lambda name: None)  # now without jinja2
+    assert place.call("run", model, "-o", "results", "--skip", "bn", *QUICK).exit_code in TIMED
+    assert names_in(place / "results") == {"folded.onnx", "report.json"}
+    record = json.loads((place / "results" / "report.json").read_text())
+    digest = hashlib.sha256((place / "results" / "folded.onnx").read_bytes()).hexdigest()
+    assert record["outputs"][0]["sha256"] == digest
+    assert record["settings"]["fold"]["skip"] == ["bn"]
+
+
+@pytest.mark.parametrize("step", ["fold", "verify", "bench"])
+def test_a_run_that_stops_halfway_leaves_the_folder_as_it_was(place, model, monkeypatch, step):
+    import bnfold
+    from bnfold.errors import ModelError
+
+    assert place.call("run", model, "-o", "results", *QUICK).exit_code in TIMED
+    before = place.content()
+
+    def stopped(*_, **__):
+        raise ModelError("for the sake of this test")
+
+    monkeypatch.setattr(bnfold, step, stopped)
+    result = place.call("run", model, "-o", "results", "--skip", "bn", *QUICK)
+    assert result.exit_code == 2
+    assert place.content() == before
+
+
+def test_a_run_keeps_a_model_that_was_changed_since_the_last_run(place, model):
+    assert place.call("run", model, "-o", "results", *QUICK).exit_code in TIMED
+    (place / "results" / "folded.onnx").write_bytes(model.read_bytes())
+    before = place.content()
+    result = place.call("run", model, "-o", "results", *QUICK)
+    assert result.exit_code == 2
+    assert "is there already" in result.stderr
+    assert place.content() == before
+
+
+def test_a_run_names_its_files_by_where_they_are(place, model):
+    result = place.call("run", model, "-o", "results", *QUICK)
+    told = result.stdout + (place / "results" / "report.json").read_text()
+    assert ".new" not in told
+    assert "results/folded.onnx" in told

@@ -10,7 +10,7 @@ import pytest
 
 import bnfold
 from bnfold.errors import UsageError
-from bnfold.report.records import envelope, library_versions, to_json, write_json, write_text
+from bnfold.report.records import envelope, library_versions, to_json, write_text
 
 
 def a_record(**result):
@@ -38,11 +38,6 @@ def test_the_same_record_gives_the_same_bytes():
 def test_what_json_cannot_say_becomes_null():
     text = to_json({"nan": float("nan"), "deep": [{"inf": float("-inf")}], "one": 1.0})
     assert json.loads(text) == {"nan": None, "deep": [{"inf": None}], "one": 1.0}
-
-
-def test_a_dash_is_stdout(capsys):
-    write_json({"a": 1}, "-")
-    assert json.loads(capsys.readouterr().out) == {"a": 1}
 
 
 def test_a_written_file_is_readable_like_any_other_and_leaves_nothing_beside_it(tmp_path):

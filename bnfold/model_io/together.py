@@ -1,0 +1,86 @@
+"""Results of several kinds, in several folders, that appear all at once or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from pathlib import Path
+from types import TracebackType
+
+from bnfold.model_io.replacing import exchange, locked, name_beside
+
+
+class Together:
+    """Inside, files are written aside; at the end of a good block they are in their places.
+
+    When the block fails, or one of them cannot be moved, everything is as it was.
+    """
+
+    def __init__(self) -> None:
+        self._targets: dict[Path, Path] = {}  # where it will be -> where it is written
+        self._gone: list[Path] = []
+
+    def __enter__(self) -> Together:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._commit()
+        finally:
+            for aside in self._targets.values():
+                shutil.rmtree(aside.parent, ignore_errors=True)
+
+    def aside(self, target: Path) -> Path:
+        """Where to write what will be at `target`: a file, files beside it, or a folder.
+
+        The folder of the path that is returned is empty and on the same disk; whatever is in it at
+        the end goes to the target's folder. A symbolic link stays one, what it points to changes.
+        """
+        real = Path(os.path.realpath(target))
+        if real not in self._targets:
+            folder = name_beside(real, "new")
+            folder.mkdir(mode=0o700)
+            self._targets[real] = folder / real.name
+        return self._targets[real]
+
+    def drop(self, target: Path) -> None:
+        """What was written aside for the target is forgotten, and what is beside it."""
+        for path in self.aside(target).parent.iterdir():
+            path.unlink()
+
+    def remove(self, target: Path) -> None:
+        """The file will be gone; nothing where there is none."""
+        self._gone.append(Path(os.path.realpath(target)))
+
+    def _commit(self) -> None:
+        news: list[tuple[Path | None, Path]] = []
+        for target, aside in self._targets.items():
+            # The file that was named comes last: what it refers to is there before it.
+            for new in sorted(aside.parent.iterdir(), key=lambda path: (path == aside, path)):
+                news += _moves(new, target.with_name(new.name))
+        for moved, to in news:
+            if moved is not None and to.is_file():
+                moved.chmod(stat.S_IMODE(to.stat().st_mode))
+        written = {to for _, to in news}
+        gone = [path for path in self._gone if path not in written and os.path.lexists(path)]
+        with contextlib.ExitStack() as locks:
+            for folder in sorted({path.parent for path in [*written, *gone]}):
+                locks.enter_context(locked(folder))
+            exchange([*news, *((None, path) for path in gone)])
+
+
+def _moves(new: Path, target: Path) -> list[tuple[Path | None, Path]]:
+    """One move; of a folder whose target is there already, one for each thing in it."""
+    if new.is_dir() and target.is_dir():
+        return [
+            move for inner in sorted(new.iterdir()) for move in _moves(inner, target / inner.name)
+        ]
+    return [(new, target)]
