@@ -56,7 +56,8 @@ def power(a: Array, b: Array) -> Array:
 
 def modulo(call: Call) -> Array:
     """Mod, with the sign of the divisor or, with `fmod`, of the dividend."""
-    return np.asarray((np.fmod if call.integer("fmod", 0) else np.mod)(call[0], call[1]))
+    function = np.fmod if call.integer("fmod", 0) else np.mod
+    return np.asarray(function(call[0], call[1]))
 
 
 def erf(x: Array) -> Array:

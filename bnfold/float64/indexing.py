@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,27 @@ def trilu(call: Call) -> Array:
     return np.asarray(keep(call[0], 0 if k is None else int(k.reshape(()))))
 
 
+def unique(call: Call) -> Sequence[Array]:
+    """Unique elements, or slices along `axis`: sorted, or in the order of their first places.
+
+    Also where each is first, which of them each element is, and how often each is there.
+    """
+    axis = None if call.attributes.get("axis") is None else call.integer("axis", 0)
+    x = call[0].reshape(-1) if axis is None else call[0]
+    axis = 0 if axis is None else axis % x.ndim
+    y, first, inverse, counts = np.unique(
+        x, return_index=True, return_inverse=True, return_counts=True, axis=axis
+    )
+    if not call.integer("sorted", 1):
+        order = np.argsort(first)
+        place = np.empty_like(order)
+        place[order] = np.arange(order.size)
+        y, first, counts = np.take(y, order, axis), first[order], counts[order]
+        inverse = place[inverse]
+    positions = [np.asarray(v, np.int64).reshape(-1) for v in (first, inverse, counts)]
+    return [y, *positions][: call.n_outputs]
+
+
 OPERATORS: Mapping[str, Operator] = {
     "Compress": compress,
     "Gather": gather,
@@ -130,4 +151,5 @@ OPERATORS: Mapping[str, Operator] = {
     "ScatterND": scatter_nd,
     "Slice": slice_,
     "Trilu": trilu,
+    "Unique": unique,
 }

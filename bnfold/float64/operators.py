@@ -20,8 +20,11 @@ from bnfold.float64 import (
     pad,
     pool,
     quant,
+    recurrent,
     reduce,
     resize,
+    roi,
+    sample,
     shape,
     softmax,
 )
@@ -38,8 +41,11 @@ _FAMILIES = (
     pad,
     pool,
     quant,
+    recurrent,
     reduce,
     resize,
+    roi,
+    sample,
     shape,
     softmax,
 )

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bnfold.float64.call import Array, Call, Operator
-from bnfold.float64.spatial import Window, pad_spatial, read_window, windows
+from bnfold.float64.spatial import Window, halves, pad_spatial, read_window, same_totals, windows
 
 
 def _pool_window(call: Call, sizes: Sequence[int]) -> tuple[Window, list[int]]:
@@ -33,20 +33,15 @@ def _pool_window(call: Call, sizes: Sequence[int]) -> tuple[Window, list[int]]:
 def _read_window(call: Call, sizes: Sequence[int]) -> Window:
     """As for a convolution, but that SAME_* looks at the kernel without its holes.
 
-    So does onnxruntime, which also lets a kernel shorter than its stride give a negative pad.
+    So does onnxruntime.
     """
     kernel = call.integers("kernel_shape") or []
     window = read_window(call, kernel, sizes)
     auto_pad = call.text("auto_pad", "NOTSET")
     if auto_pad not in ("SAME_UPPER", "SAME_LOWER"):
         return window
-    extra = 1 if auto_pad == "SAME_LOWER" else 0
-    totals = [
-        (-(-n // s) - 1) * s + k - n for n, s, k in zip(sizes, window.strides, kernel, strict=True)
-    ]
-    begin = tuple(int((t + extra) / 2) for t in totals)  # C++ rounds towards zero
-    end = tuple(t - b for t, b in zip(totals, begin, strict=True))
-    return dataclasses.replace(window, pads_begin=begin, pads_end=end)
+    begin, end = halves(auto_pad, same_totals(kernel, window.strides, sizes))
+    return dataclasses.replace(window, pads_begin=tuple(begin), pads_end=tuple(end))
 
 
 def _padded(x: Array, window: Window, counts: Sequence[int], value: float) -> Array:
@@ -134,6 +129,25 @@ def lp_pool(call: Call) -> Array:
     return y
 
 
+def max_unpool(call: Call) -> Array:
+    """MaxUnpool: each value goes to its flat index into the output, which is 0 elsewhere.
+
+    The output is as large as the MaxPool's input was at least, or as the third input says.
+    """
+    x, given = call[0], call.optional(2)
+    kernel = call.integers("kernel_shape") or []
+    rank = len(kernel)
+    strides, pads = call.integers("strides") or [1] * rank, call.integers("pads") or [0] * 2 * rank
+    spatial = [
+        (n - 1) * s + k - pads[axis] - pads[axis + rank]
+        for axis, (n, s, k) in enumerate(zip(x.shape[2:], strides, kernel, strict=True))
+    ]
+    sizes = [*x.shape[:2], *spatial] if given is None else [int(n) for n in given]
+    y = np.zeros(math.prod(sizes), x.dtype)
+    y[call[1].reshape(-1)] = x.reshape(-1)
+    return y.reshape(sizes)
+
+
 def _spatial_axes(call: Call) -> tuple[int, ...]:
     return tuple(range(2, call[0].ndim))
 
@@ -162,4 +176,5 @@ OPERATORS: Mapping[str, Operator] = {
     "GlobalMaxPool": global_max_pool,
     "LpPool": lp_pool,
     "MaxPool": max_pool,
+    "MaxUnpool": max_unpool,
 }

@@ -38,8 +38,8 @@ class Method:
 def resize(call: Call) -> Array:
     """Resize of every opset, and Upsample."""
     x, method = call[0], _method(call)
+    # onnxruntime leaves an axis of scale 1 alone, also where a region of it is to be cropped
     axes = [axis for axis in _axes(call) if axis.size_in != axis.size_out or axis.scale != 1]
-    axes = axes if method.coordinates != "tf_crop_and_resize" else _axes(call)
     y, outside = x, np.zeros([1] * x.ndim, np.bool_)
     for axis in axes:
         at = _coordinates(axis, method)

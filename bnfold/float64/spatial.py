@@ -43,8 +43,8 @@ def read_window(call: Call, kernel: Sequence[int], sizes: Sequence[int]) -> Wind
     """The window that `kernel_shape`, `strides`, `dilations`, `pads` and `auto_pad` describe.
 
     With SAME_*, as in onnxruntime, `ceil(size / stride)` windows fit; an odd pad goes to the end
-    (SAME_UPPER) or to the beginning (SAME_LOWER). No such pad is negative; onnxruntime moves the
-    first window inwards where the stride passes the kernel by three or more, which is not followed.
+    (SAME_UPPER) or to the beginning (SAME_LOWER). Where the stride passes the kernel by three or
+    more the first window begins inside the value.
     """
     rank = len(sizes)
     strides = call.integers("strides") or [1] * rank
@@ -55,13 +55,25 @@ def read_window(call: Call, kernel: Sequence[int], sizes: Sequence[int]) -> Wind
     if auto_pad == "VALID":
         begin = end = [0] * rank
     elif auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-        totals = [
-            max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-            for n, s, k, d in zip(sizes, strides, kernel, dilations, strict=True)
-        ]
-        small, large = [t // 2 for t in totals], [t - t // 2 for t in totals]
-        begin, end = (small, large) if auto_pad == "SAME_UPPER" else (large, small)
+        extents = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+        totals = same_totals(extents, strides, sizes)
+        begin, end = halves(auto_pad, [t + (t < 0) for t in totals])
     return Window(tuple(kernel), tuple(strides), tuple(dilations), tuple(begin), tuple(end))
+
+
+def same_totals(extents: Sequence[int], strides: Sequence[int], sizes: Sequence[int]) -> list[int]:
+    """What SAME_* pads on both ends together; negative where the windows leave elements out."""
+    return [
+        (-(-n // s) - 1) * s + extent - n
+        for n, s, extent in zip(sizes, strides, extents, strict=True)
+    ]
+
+
+def halves(auto_pad: str, totals: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The pads at the beginning and at the end, divided as C++ does: towards zero."""
+    extra = 1 if auto_pad == "SAME_LOWER" else 0
+    begin = [int((t + extra) / 2) for t in totals]
+    return begin, [t - b for t, b in zip(totals, begin, strict=True)]
 
 
 def pad_spatial(x: Array, begin: Sequence[int], end: Sequence[int], value: float) -> Array:

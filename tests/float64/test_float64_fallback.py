@@ -59,9 +59,10 @@ def test_others(agrees, draw):
 
 def test_what_would_be_rounded_to_float32_is_refused():
     """A reference that rounds would hide the very errors that it is there to show."""
-    grid = [np.ones((1, 2, 3)), np.array([1, 1, 2, 2])]
-    with pytest.raises(UnsupportedOperatorError, match="AffineGrid is known only in float32"):
-        run_op("AffineGrid", grid, {}, opset=20)
+    counts = {"ngram_counts": [0], "ngram_indexes": [0, 1], "pool_int64s": [2, 3]}
+    attributes = {"mode": "TF", "min_gram_length": 1, "max_gram_length": 1, "max_skip_count": 0}
+    with pytest.raises(UnsupportedOperatorError, match="TfIdfVectorizer is known only in float32"):
+        run_op("TfIdfVectorizer", [np.array([2, 3, 3])], {**counts, **attributes}, opset=9)
 
 
 def test_windows_are_computed_in_float64(agrees):
