@@ -13,6 +13,7 @@ import bnfold
 ROOT = Path(bnfold.__file__).parent
 LAYERS = (
     {"errors", "callable_module", "__init__"},
+    {"runtime"},
     {"float64", "model_io"},
     {"typed"},
     {"fold", "export"},

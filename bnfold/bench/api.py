@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from bnfold.bench.campaign import Campaign, Progress
 from bnfold.bench.environment import disturbances, doubts, environment
 from bnfold.bench.protocol import BLOCK_MS
-from bnfold.bench.providers import require_provider
 from bnfold.bench.records import BenchInput, BenchResult, Settings
-from bnfold.bench.sessions import require_level
 from bnfold.bench.statistics import CONFIDENCE, MARGIN, RESOLUTION
 from bnfold.errors import UsageError
+from bnfold.runtime.sessions import require_setting
 
 if TYPE_CHECKING:
     from bnfold.bench.inputs import Arrays
@@ -100,12 +99,7 @@ def _checked(
     for name, value, least in (("threads", threads, 1), ("batch", batch, 1), ("pairs", pairs, 5)):
         if value < least:
             raise UsageError(f"{name} must be at least {least}, not {value}")
-    if isinstance(providers, str) or isinstance(levels, str) or not providers or not levels:
-        raise UsageError("providers and levels are lists of at least one name")
-    for level in levels:
-        require_level(level)
-    for provider in providers:
-        require_provider(provider)
+    require_setting(providers, levels)
     return Settings(
         providers=tuple(dict.fromkeys(providers)),
         levels=tuple(dict.fromkeys(levels)),

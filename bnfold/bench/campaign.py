@@ -9,8 +9,9 @@ from bnfold.bench.isolated import measure_isolated
 from bnfold.bench.profile import profile
 from bnfold.bench.protocol import PairedSamples, measure_pairs
 from bnfold.bench.records import Comparison, Isolated, Profile, Settings
-from bnfold.bench.sessions import SessionSettings, bound_model
+from bnfold.bench.sessions import bound_model
 from bnfold.bench.statistics import judge, ratio_interval, sentence
+from bnfold.runtime.engine import Setting
 
 if TYPE_CHECKING:
     from bnfold.bench.inputs import Arrays
@@ -39,7 +40,7 @@ class Campaign:
         self._with_profile = with_profile
         self._progress = progress
         self._grid = tuple(
-            SessionSettings(provider, level, settings.threads)
+            Setting(provider, level, settings.threads)
             for provider in settings.providers
             for level in settings.levels
         )
@@ -74,7 +75,7 @@ class Campaign:
                 self._advance(_STEPS_ALONE, f"{subject.name} by operator, {_label(cell)}")
         return tuple(rows)
 
-    def _compare(self, cell: SessionSettings) -> list[Comparison]:
+    def _compare(self, cell: Setting) -> list[Comparison]:
         self._advance(0, f"pairs, {_label(cell)}")
         baseline, twin, *candidates = (
             bound_model(subject.path, cell, self._feeds)
@@ -90,7 +91,7 @@ class Campaign:
         )
         return [self._judged(cell, samples, i) for i in range(len(candidates))]
 
-    def _judged(self, cell: SessionSettings, samples: PairedSamples, i: int) -> Comparison:
+    def _judged(self, cell: Setting, samples: PairedSamples, i: int) -> Comparison:
         null = ratio_interval(samples.null, seed=self._settings.seed)
         ratio = ratio_interval(samples.candidates[i], seed=self._settings.seed)
         verdict, reason = judge(ratio, null)
@@ -116,5 +117,5 @@ class Campaign:
             self._progress(self._done, self._total, label)
 
 
-def _label(cell: SessionSettings) -> str:
+def _label(cell: Setting) -> str:
     return f"{cell.provider}, optimisations {cell.level}"

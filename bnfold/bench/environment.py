@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnfold.runtime import engine
+
 if TYPE_CHECKING:
     from bnfold.bench.records import Comparison
 
@@ -31,7 +33,6 @@ def environment(*, with_gpu: bool) -> dict[str, Any]:
     import numpy as np
     import onnx
     import onnx_ir
-    import onnxruntime
     import psutil
 
     return {
@@ -46,7 +47,7 @@ def environment(*, with_gpu: bool) -> dict[str, Any]:
         "os": platform.platform(),
         "python": platform.python_version(),
         "versions": {
-            "onnxruntime": onnxruntime.__version__,
+            "onnxruntime": engine.version(),
             "onnx": onnx.__version__,
             "onnx-ir": onnx_ir.__version__,
             "numpy": np.__version__,

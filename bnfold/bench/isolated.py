@@ -22,14 +22,15 @@ import numpy as np
 import bnfold
 from bnfold import errors
 from bnfold.bench.records import Isolated
-from bnfold.bench.sessions import SessionSettings
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import our_error
 
 if TYPE_CHECKING:
     from bnfold.bench.subjects import Subject
 
 
 def measure_isolated(
-    subject: Subject, settings: SessionSettings, feeds: Mapping[str, np.ndarray]
+    subject: Subject, settings: Setting, feeds: Mapping[str, np.ndarray]
 ) -> Isolated:
     """The numbers of one model at one level, from a process that does nothing else.
 
@@ -82,7 +83,7 @@ def _run_child(job: Mapping[str, Any], report: Path, name: str) -> dict[str, Any
         raise _died(name, done)
     found: dict[str, Any] = json.loads(report.read_text())
     if "error" in found:
-        raise getattr(errors, found["error"])(found["message"])
+        raise our_error(found["error"], found["message"])
     return found
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from bnfold.bench.sessions import BoundModel, SessionSettings, open_session
-from bnfold.errors import BnfoldError
+from bnfold.bench.bound import BoundModel
+from bnfold.runtime import engine
+from bnfold.runtime.engine import Setting
 
 _WARM_UP_RUNS = 3
 _FEWEST_RUNS, _MOST_RUNS, _RUN_SECONDS = 10, 200, 1.0
@@ -25,16 +26,15 @@ def main() -> None:
     job = json.load(sys.stdin)
     try:
         report = measure(job)
-    except BnfoldError as error:
+    except engine.EngineError as error:
         report = {"error": type(error).__name__, "message": str(error)}
     Path(job["report"]).write_text(json.dumps(report))
 
 
 def measure(job: Mapping[str, Any]) -> dict[str, Any]:
     """Session creation and latency samples in ms, and memory in MiB, of the job's model."""
-    import onnxruntime  # noqa: F401  # loading it belongs to no model
-
-    settings = SessionSettings(**job["settings"])
+    engine.version()  # loading onnxruntime belongs to no model
+    settings = Setting(**job["settings"])
     with np.load(job["feeds"]) as arrays:
         feeds = {name: arrays[f"arr_{i}"] for i, name in enumerate(job["feed_names"])}
     base_mib = resident_mib()
@@ -78,15 +78,13 @@ def resident_mib() -> float:
     return float(psutil.Process().memory_info().rss) / _MIB
 
 
-def _timed_session(job: Mapping[str, Any], settings: SessionSettings) -> tuple[Any, float]:
+def _timed_session(job: Mapping[str, Any], settings: Setting) -> tuple[Any, float]:
     start = time.perf_counter_ns()
-    session = open_session(Path(job["model"]), settings)
+    session = engine.open_session(job["model"], settings, name=job["name"])
     return session, (time.perf_counter_ns() - start) / 1e6
 
 
-def _session_times(
-    job: Mapping[str, Any], settings: SessionSettings, first_ms: float
-) -> list[float]:
+def _session_times(job: Mapping[str, Any], settings: Setting, first_ms: float) -> list[float]:
     samples = [first_ms]
     while len(samples) < _MOST_SESSIONS and sum(samples) < _SESSION_SECONDS * 1e3:
         samples.append(_timed_session(job, settings)[1])

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bnfold.bench.bound import BoundModel
 from bnfold.bench.records import OperatorTime, Profile
-from bnfold.bench.sessions import BoundModel, SessionSettings, open_session
+from bnfold.bench.sessions import open_model
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import engine_errors
 
 if TYPE_CHECKING:
     from bnfold.bench.subjects import Subject
@@ -25,16 +28,15 @@ if TYPE_CHECKING:
 _RUNS = 24
 
 
-def profile(
-    subject: Subject, settings: SessionSettings, feeds: Mapping[str, np.ndarray]
-) -> Profile:
+def profile(subject: Subject, settings: Setting, feeds: Mapping[str, np.ndarray]) -> Profile:
     """The time per operator type of a model at one level, the mean over the faster runs.
 
     The profiler itself costs time with every node: use it for shares, not for latency.
     """
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        session = open_session(subject.path, settings, profile_prefix=str(Path(folder) / "profile"))
-        run = BoundModel(session, feeds, device=settings.provider, name=subject.name)
+        session = open_model(subject.path, settings, profile_prefix=str(Path(folder) / "profile"))
+        with engine_errors():
+            run = BoundModel(session, feeds, device=settings.provider, name=subject.name)
         for _ in range(_RUNS):
             run()
         events = json.loads(Path(session.end_profiling()).read_text())

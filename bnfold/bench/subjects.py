@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx_ir
@@ -12,30 +12,24 @@ import onnx_ir
 from bnfold import model_io
 from bnfold.bench.records import BenchModel
 from bnfold.errors import ModelError, UsageError
+from bnfold.runtime.bounds import Bounds, bounds_of
+from bnfold.runtime.signature import TensorSpec, inputs_of
 
 ModelSource = str | os.PathLike[str] | onnx_ir.Model
 
 
 @dataclass(frozen=True)
-class InputSpec:
-    """One graph input; `shape` holds ints, names of dynamic dimensions, and None for nameless ones.
+class Subject:
+    """A model file with the name it goes by in tables, and the inputs it wants.
 
-    `shape` itself is None where the model does not tell the rank.
+    `bounds` says for integer inputs what they may hold.
     """
 
     name: str
-    dtype: str
-    shape: tuple[int | str | None, ...] | None
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model file with the name it goes by in tables, and the inputs it wants."""
-
-    name: str
     path: Path
-    inputs: tuple[InputSpec, ...]
+    inputs: tuple[TensorSpec, ...]
     size_bytes: int
+    bounds: Bounds = field(default_factory=dict)
 
 
 def subjects(models: Sequence[ModelSource], folder: Path) -> tuple[Subject, ...]:
@@ -96,33 +90,9 @@ def _names(models: Sequence[ModelSource], paths: Sequence[Path]) -> list[str]:
 
 def _subject(path: Path, name: str) -> Subject:
     model = model_io.load(path)
-    inputs = tuple(_spec(value) for value in model.graph.inputs if not _has_default(model, value))
-    size_bytes = sum(file.stat().st_size for file in {path.resolve(), *_data_files(path)})
-    return Subject(name, path, inputs, size_bytes)
-
-
-def _has_default(model: onnx_ir.Model, value: onnx_ir.Value) -> bool:
-    """True for an input that is an initializer too: it need not be fed."""
-    return value.name in model.graph.initializers
-
-
-def _spec(value: onnx_ir.Value) -> InputSpec:
-    dtype = value.dtype.name if value.dtype is not None else "UNDEFINED"
-    if not isinstance(value.type, onnx_ir.TensorType):
-        dtype = str(value.type)
-    shape = value.shape
-    dims = None if shape is None else tuple(_extent(d) for d in shape)
-    return InputSpec(value.name or "", dtype, dims)
-
-
-def _data_files(path: Path) -> set[Path]:
-    """Every external data file that the initializers of the model and its bodies lie in."""
-    return {
-        Path(value.const_value.path).resolve()
-        for graph in onnx_ir.load(path).graphs()
-        for value in graph.initializers.values()
-        if isinstance(value.const_value, onnx_ir.ExternalTensor)
-    }
+    inputs = inputs_of(model)
+    size_bytes = sum(file.stat().st_size for file in model_io.files_of(path))
+    return Subject(name, path, inputs, size_bytes, bounds_of([model], inputs))
 
 
 def _require_same_inputs(baseline: Subject, candidate: Subject) -> None:
@@ -141,10 +111,3 @@ def _require_same_inputs(baseline: Subject, candidate: Subject) -> None:
 
 def _listed(names: dict[str, str]) -> str:
     return ", ".join(map(repr, names)) or "none"
-
-
-def _extent(dim: int | onnx_ir.SymbolicDim) -> int | str | None:
-    """A size, a name, or None; some exporters write -1 for an open extent."""
-    if isinstance(dim, int):
-        return dim if dim >= 0 else None
-    return dim.value

@@ -18,6 +18,8 @@ from bnfold.export.foreign import foreign_code, quiet
 from bnfold.export.inputs import ExampleInputs
 from bnfold.export.prepare import eval_mode
 from bnfold.export.reference import flat_outputs
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import RefusedError, RunError, Session
 
 if TYPE_CHECKING:
     import torch
@@ -67,26 +69,23 @@ def answers_of(model: ir.Model, runs: Sequence[ExampleInputs]) -> tuple[list[lis
         return [[answer[name] for name in outputs] for answer in wide], "float64 interpreter"
     answers = []
     for run, feed in zip(runs, feeds, strict=True):
-        with foreign_code(
-            f"the exported graph does not run on {run.described()}, but the module does",
-            ModelsDifferError,
-        ):
-            answers.append(session.run(None, feed))
+        try:
+            answers.append(session.run(feed))
+        except RunError as error:
+            raise ModelsDifferError(
+                f"the exported graph does not run on {run.described()}, but the module does: "
+                f"{error}"
+            ) from error
     return answers, RUNTIME
 
 
-def _session(model: ir.Model) -> Any:
-    """An onnxruntime session on the CPU, optimisations off; None where it lacks a kernel."""
-    import onnxruntime as runtime
-
-    options = runtime.SessionOptions()
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
+def _session(model: ir.Model) -> Session | None:
+    """A session on the CPU, optimisations off; None where onnxruntime lacks a kernel."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "exported.onnx"
         model_io.save(model, path)
-        with suppress(InconclusiveError), foreign_code("onnxruntime", InconclusiveError):
-            return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        with suppress(RefusedError):
+            return Session(str(path), Setting(level="none"), name="the exported graph")
     return None
 
 

@@ -10,21 +10,12 @@ import onnx_ir as ir
 
 from bnfold.errors import ModelError
 from bnfold.model_io import walk
-
-_KNOWN_DOMAINS = (
-    "",
-    "ai.onnx",
-    "ai.onnx.ml",
-    "ai.onnx.preview",
-    "ai.onnx.preview.training",
-    "com.microsoft",
-    "com.microsoft.nchwc",
-)
+from bnfold.runtime.domains import KNOWN_DOMAINS
 
 
 def unknown_domains(model: ir.Model) -> list[str]:
     """The domains of operators that are neither ONNX's, nor onnxruntime's, nor the model's own."""
-    known = {*_KNOWN_DOMAINS, *(domain for domain, _, _ in model.functions)}
+    known = {*KNOWN_DOMAINS, *(domain for domain, _, _ in model.functions)}
     used = {node.domain for graph in walk.bodies(model) for node in graph}
     return sorted(used - known)
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import require_setting
 from bnfold.verify.job import Job, Progress
 from bnfold.verify.pairing import pair
 from bnfold.verify.records import Verification
-from bnfold.verify.runtime import Setting, require_setting
 from bnfold.verify.save_data import save_feeds
 from bnfold.verify.structure import difference_sentence
 from bnfold.verify.subject import Source
@@ -47,7 +48,7 @@ def verify(
         seed: of the made-up inputs and of the original's neighbours.
         provider: "cpu" or "cuda".
         levels: of the runtime's optimisations; each is judged by itself.
-        dims: extents for symbolic dimensions of made-up inputs, by name.
+        dims: sizes of dynamic dimensions of made-up inputs, by name or as "INPUT:AXIS".
         custom_ops: shared libraries with operators for onnxruntime.
         save_data: a folder to write the inputs and the original's outputs to.
         progress: called with (done, total).
@@ -55,12 +56,19 @@ def verify(
     Raises:
         ModelError: a model is malformed, or no inputs can fit both.
         DataError: the data does not fit; the message names the input.
+        UsageError: a setting, or a dynamic dimension, that there is not.
         ProviderUnavailableError: the provider does not run here.
     """
     libraries = tuple(os.fspath(path) for path in custom_ops)
-    require_setting(provider, levels, libraries)
+    require_setting([provider], levels, libraries)
     models = pair(a, b, has_custom_ops=bool(libraries))
-    job = Job(models, Setting(provider, levels[0], libraries), tuple(levels), seed, progress)
+    job = Job(
+        models,
+        Setting(provider, levels[0], custom_ops=libraries, for_values=True),
+        tuple(levels),
+        seed,
+        progress,
+    )
     fatal = difference_sentence(models.structure)
     if fatal is not None:
         return job.unmeasured("different", f"the models have different outputs: {fatal}")

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from bnfold.errors import UsageError
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import RunError
+from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
+from bnfold.verify.operators import is_for_one_cpu
 from bnfold.verify.records import OutputRow
-from bnfold.verify.runtime import RunError, Setting
-from bnfold.verify.signature import Array, is_exact_dtype
-from bnfold.verify.subject import Subject
+from bnfold.verify.subject import OnnxSubject, Subject
 
 Run = list[Array]
 Step = Callable[[], None]
@@ -32,7 +34,7 @@ class Campaign:
     """
 
     a: Subject
-    b: Subject
+    b: OnnxSubject
     feeds: Sequence[Feed]
     original: Sequence[Run]
     setting: Setting
@@ -44,6 +46,7 @@ class Campaign:
     rows: list[OutputRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failure: str | None = None
+    is_for_another_cpu: bool = False
     others: list[Run] = field(default_factory=list)
 
     def run(self) -> None:
@@ -64,6 +67,7 @@ class Campaign:
                 pairs[level] = original, self._runs(self.b, setting)
             except RunError as error:
                 self.failure = f"{error} (the original does)"
+                self.is_for_another_cpu = is_for_one_cpu(self.b.model)
                 return
             self.failure = self._shape_mismatch(*pairs[level])
             if self.failure is not None:

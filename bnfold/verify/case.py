@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.measure import Judgement, channel_axes, chaotic_feeds, judge, scale_of, ulp_of
 from bnfold.verify.records import OutputRow
-from bnfold.verify.signature import Array, is_exact_dtype
 from bnfold.verify.tally import Tally
 
 Runs = Sequence[Array]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
 from bnfold.verify.records import DecisionRow
-from bnfold.verify.signature import Array, TensorSpec, is_exact_dtype
 
 
 def decision_rows(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from bnfold.errors import DataError
 from bnfold.fold.api import FoldResult, fold
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import RunError
 from bnfold.verify.campaign import Campaign, Run, steps
 from bnfold.verify.decisions import decision_rows
 from bnfold.verify.feeds import Feed
@@ -14,7 +16,6 @@ from bnfold.verify.localise import Search, locate
 from bnfold.verify.measure import FLOOR_ULP, K
 from bnfold.verify.pairing import Pair
 from bnfold.verify.records import Location, Verdict, Verification
-from bnfold.verify.runtime import RunError, Setting
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.trial import generated_feeds, is_finite
 from bnfold.verify.user_data import Data, user_feeds
@@ -22,6 +23,11 @@ from bnfold.verify.verdict import verdict_of
 
 SAMPLES = 8
 """Sets of inputs to make up where the user gives none: each kind, in several shapes."""
+
+_ONE_CPU = (
+    "onnxruntime saved it for one kind of CPU, which this one may not be: save it at level "
+    "'extended', or on this machine"
+)
 
 Progress = Callable[[int, int], None]
 
@@ -91,6 +97,8 @@ class Job:
             notes=(*first.notes, *campaign.notes),
             outputs=tuple(campaign.rows),
         )
+        if campaign.is_for_another_cpu:
+            return replace(found, verdict="inconclusive", reason=f"{campaign.failure}; {_ONE_CPU}")
         if campaign.failure is not None:
             return found
         verdict, reason = verdict_of(campaign.rows, len(first.feeds))

@@ -14,11 +14,11 @@ import onnx_ir as ir
 
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError, run_graph
 from bnfold.fold.api import FoldResult
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.signature import Array
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
 from bnfold.verify.records import Location, OutputRow
-from bnfold.verify.runtime import Setting
-from bnfold.verify.signature import Array
 from bnfold.verify.subject import OnnxSubject
 
 CHUNK = 64

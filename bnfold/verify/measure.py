@@ -32,7 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bnfold.verify.signature import Array, is_exact_dtype
+from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.tally import Sums, Tally
 
 K = 2.5

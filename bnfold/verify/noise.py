@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.verify.signature import Array
+from bnfold.runtime.signature import Array
 
 MOVED = 1 / 12
 """Gives the variance of one correct rounding, 1/12 of a squared ulp."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from bnfold.runtime.domains import BLOCKED_DOMAIN, KNOWN_DOMAINS
+
 RANDOM = frozenset(
     {
         "Bernoulli",
@@ -30,17 +32,6 @@ STEPPED = frozenset(
 )
 """Operators with steps: one rounding error before them can move their output by a whole step."""
 
-_KNOWN_DOMAINS = frozenset(
-    {
-        "",
-        "ai.onnx",
-        "ai.onnx.ml",
-        "ai.onnx.preview.training",
-        "com.microsoft",
-        "com.ms.internal.nhwc",
-    }
-)
-
 
 def random_node(model: ir.Model) -> str | None:
     """The first node whose result is drawn anew in every run, as `Op 'name'`; None if none is."""
@@ -55,13 +46,18 @@ def has_steps(model: ir.Model) -> bool:
     return any(node.op_type in STEPPED for node in _nodes(model))
 
 
+def is_for_one_cpu(model: ir.Model) -> bool:
+    """Whether onnxruntime saved it for the registers of the CPU that it ran on."""
+    return any(node.domain == BLOCKED_DOMAIN for node in _nodes(model))
+
+
 def foreign_operators(model: ir.Model) -> tuple[str, ...]:
     """Operators, as `domain::Op`, that neither ONNX, onnxruntime nor the model itself defines."""
     local = {(key[0], key[1]) for key in model.functions}
     found = {
         f"{node.domain}::{node.op_type}"
         for node in _nodes(model)
-        if node.domain not in _KNOWN_DOMAINS and (node.domain, node.op_type) not in local
+        if node.domain not in KNOWN_DOMAINS and (node.domain, node.op_type) not in local
     }
     return tuple(sorted(found))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,11 +13,11 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.errors import ModelError
-from bnfold.verify.bounds import integer_bounds
+from bnfold.runtime.bounds import Bounds, bounds_of
+from bnfold.runtime.signature import TensorSpec
 from bnfold.verify.operators import foreign_operators, random_node
 from bnfold.verify.records import StructureRow
 from bnfold.verify.scores import scores_behind
-from bnfold.verify.signature import TensorSpec, numpy_dtype
 from bnfold.verify.structure import (
     compare_inputs,
     compare_outputs,
@@ -48,14 +48,9 @@ class Pair:
         """Those of the two that are ONNX."""
         return [s for s in (self.original, self.other) if isinstance(s, OnnxSubject)]
 
-    def bounds(self) -> Mapping[str, tuple[int, int]]:
+    def bounds(self) -> Bounds:
         """For integer inputs, what both graphs can take."""
-        found = {}
-        for spec in self.inputs:
-            if spec.dtype != "string" and numpy_dtype(spec.dtype).kind in "iu":
-                ranges = [integer_bounds(s.model, spec.name) for s in self.onnx_models]
-                found[spec.name] = max(r[0] for r in ranges), min(r[1] for r in ranges)
-        return found
+        return bounds_of([s.model for s in self.onnx_models], self.inputs)
 
     def randomness(self) -> str | None:
         """The first node of either model that draws random numbers, or None."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import onnx
 
 from bnfold.errors import UsageError
+from bnfold.runtime.signature import Array, TensorSpec
 from bnfold.verify.feeds import Feed
-from bnfold.verify.signature import Array, TensorSpec
 
 
 def save_feeds(

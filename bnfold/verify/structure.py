@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import onnx_ir as ir
 
 from bnfold.errors import ModelError
+from bnfold.runtime.signature import TensorSpec
 from bnfold.verify.records import StructureRow
-from bnfold.verify.signature import TensorSpec
 
 
 def compare_structure(a: ir.Model, b: ir.Model) -> list[StructureRow]:

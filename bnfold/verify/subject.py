@@ -14,10 +14,11 @@ import onnx_ir as ir
 
 from bnfold import model_io
 from bnfold.float64 import run_graph
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import Session
+from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
 from bnfold.verify.noise import neighbouring_weights
 from bnfold.verify.operators import has_steps
-from bnfold.verify.runtime import Session, Setting
-from bnfold.verify.signature import Array, TensorSpec, inputs_of, outputs_of
 
 Feeds = Mapping[str, Array]
 Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model

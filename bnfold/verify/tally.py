@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bnfold.verify.signature import Array
+from bnfold.runtime.signature import Array
 
 
 @dataclass

@@ -11,9 +11,10 @@ import numpy as np
 from bnfold.errors import ModelError
 from bnfold.export.foreign import foreign_code
 from bnfold.float64 import UnsupportedOperatorError
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import RunError
+from bnfold.runtime.signature import Array, TensorSpec
 from bnfold.verify.noise import rounded_again
-from bnfold.verify.runtime import RunError, Setting
-from bnfold.verify.signature import Array, TensorSpec
 
 if TYPE_CHECKING:
     import torch

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from bnfold.errors import DataError
-from bnfold.verify.feeds import Bounds, Feed, kind_of, make_feed, symbol_sizes
-from bnfold.verify.runtime import RunError
-from bnfold.verify.signature import Array, TensorSpec, is_exact_dtype
+from bnfold.runtime.bounds import Bounds
+from bnfold.runtime.extents import Extent, open_extents
+from bnfold.runtime.sessions import RunError
+from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
+from bnfold.verify.feeds import Feed, kind_of, make_feed, sampled_sizes
 from bnfold.verify.subject import Runner
 
 _TURNS = 6
@@ -31,12 +33,14 @@ def generated_feeds(
 
     Raises:
         DataError: the original runs on none of the shapes.
+        UsageError: an input has no rank, or `dims` has what is no dynamic dimension.
     """
     failed: dict[tuple[int, ...], RunError] = {}
     feeds, runs = [], []
+    extents = open_extents(specs)
     for index in range(samples):
         kind, batch, turn = kind_of(index)
-        for sizes in _shapes(specs, dims, batch, turn):
+        for sizes in _shapes(extents, dims, batch, turn):
             key = tuple(sizes.values())
             if key in failed:
                 continue
@@ -73,8 +77,8 @@ def has_numbers(runs: Sequence[Sequence[Array]]) -> bool:
 
 
 def _shapes(
-    specs: Sequence[TensorSpec], dims: Mapping[str, int], batch: int, turn: int
+    extents: Sequence[Extent], dims: Mapping[str, int], batch: int, turn: int
 ) -> Iterator[dict[str, int]]:
     for rows in dict.fromkeys((batch, 1)):
         for step in range(_TURNS):
-            yield symbol_sizes(specs, dims, rows, turn + step)
+            yield sampled_sizes(extents, dims, rows, turn + step)

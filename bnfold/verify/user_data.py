@@ -13,8 +13,8 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from bnfold.errors import DataError
-from bnfold.verify.feeds import Feed, misfit
-from bnfold.verify.signature import Array, TensorSpec, numpy_dtype
+from bnfold.runtime.signature import Array, TensorSpec, numpy_dtype
+from bnfold.verify.feeds import Feed
 
 Sample = Mapping[str, npt.ArrayLike]
 Data = str | os.PathLike[str] | Sample | Array | Iterable[Sample | Array]
@@ -38,7 +38,7 @@ def user_feeds(data: Data, specs: Sequence[TensorSpec], samples: int | None) -> 
         fitted = {spec.name: _fitted(origin, spec, sample) for spec in specs}
         _refuse_strangers(origin, sample, specs)
         for piece in _pieces(fitted, specs):
-            problem = next(filter(None, (misfit(spec, piece[spec.name]) for spec in specs)), None)
+            problem = next(filter(None, (spec.misfit(piece[spec.name]) for spec in specs)), None)
             if problem is not None:
                 raise DataError(f"{origin}: {problem}")
             feeds.append(Feed(f"{len(feeds)}: {origin}", "data", piece))
@@ -140,7 +140,7 @@ def _fitted(origin: str, spec: TensorSpec, sample: Sample) -> Array:
         converted = array.astype(wanted)
         if np.array_equal(converted, array):
             return converted
-    return array  # `misfit` says what is wrong with it
+    return array  # `TensorSpec.misfit` says what is wrong with it
 
 
 def _refuse_strangers(origin: str, sample: Sample, specs: Sequence[TensorSpec]) -> None:

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from bnfold.bench.isolated import measure_isolated
-from bnfold.bench.sessions import SessionSettings
 from bnfold.bench.subjects import Subject
 from bnfold.errors import InternalError, ModelError
+from bnfold.runtime.engine import Setting
 
 SMALL = "g (float[N,2] file) => (float[N,2] y) { y = Relu(file) }"  # savez has a `file` of its own
 
@@ -29,7 +29,7 @@ def feeds() -> dict[str, np.ndarray]:
 
 
 def test_a_small_model_reports_every_figure_with_its_samples(subject, feeds):
-    found = measure_isolated(subject, SessionSettings(level="none"), feeds)
+    found = measure_isolated(subject, Setting(level="none"), feeds)
     assert (found.model, found.provider, found.level) == ("small", "cpu", "none")
     assert 0 < found.p10_ms <= found.median_ms <= found.p90_ms
     assert found.median_ms == pytest.approx(np.median(found.samples_ms))
@@ -41,7 +41,7 @@ def test_a_small_model_reports_every_figure_with_its_samples(subject, feeds):
 def test_the_peak_is_the_childs_and_not_what_this_process_once_held(subject, feeds):
     """ru_maxrss is inherited through fork and exec."""
     ballast = np.ones(64 * 1024 * 1024)  # 512 MiB, touched
-    found = measure_isolated(subject, SessionSettings(), feeds)
+    found = measure_isolated(subject, Setting(), feeds)
     assert psutil.Process().memory_info().rss > ballast.nbytes
     assert found.peak_rss_mib < 400
 
@@ -50,13 +50,13 @@ def test_modules_in_the_working_directory_are_not_imported(subject, feeds, tmp_p
     for name in ("numpy", "json", "statistics"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')")
     monkeypatch.chdir(tmp_path)
-    assert measure_isolated(subject, SessionSettings(), feeds).median_ms > 0
+    assert measure_isolated(subject, Setting(), feeds).median_ms > 0
 
 
 def test_inputs_that_do_not_fit_come_back_as_a_model_error(subject):
     wrong = {"file": np.ones((3, 5), np.float32)}
     with pytest.raises(ModelError, match=r"small: it does not run on these inputs: .*Expected: 2"):
-        measure_isolated(subject, SessionSettings(), wrong)
+        measure_isolated(subject, Setting(), wrong)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_process_that_dies_is_explained(subject, monkeypatch, code, error, wor
 
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(error, match=words):
-        measure_isolated(subject, SessionSettings(), {})
+        measure_isolated(subject, Setting(), {})
 
 
 def test_the_child_carries_little_besides_the_model():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bnfold.bench.isolated_child import main, peak_rss_mib, resident_mib
-from bnfold.bench.sessions import SessionSettings
+from bnfold.runtime.engine import Setting
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def report_of(model_file, tmp_path, monkeypatch):
             "feeds": str(tmp_path / "feeds.npz"),
             "feed_names": ["x"],
             "report": str(tmp_path / "report.json"),
-            "settings": asdict(SessionSettings()),
+            "settings": asdict(Setting()),
         }
         monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(job)))
         main()
@@ -43,7 +43,7 @@ def test_the_report_has_samples_of_sessions_and_runs(report_of):
 
 def test_an_error_that_a_user_should_see_is_passed_on_by_its_class(report_of):
     report = report_of((3, 5))
-    assert report["error"] == "ModelError"
+    assert report["error"] == "FailedError"
     assert report["message"].startswith("m: it does not run on these inputs")
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bnfold.bench.profile import operator_times, profile
-from bnfold.bench.sessions import SessionSettings
 from bnfold.bench.subjects import Subject
+from bnfold.runtime.engine import Setting
 
 
 def node(name: str, op: str, ts: int, dur: int, index: int) -> dict:
@@ -42,7 +42,7 @@ def test_a_real_profile_names_every_operator_and_leaves_no_file(model_file, tmp_
     monkeypatch.chdir(tmp_path)
     text = "g (float[N,2] x) => (float[N,2] y) { a = Exp(x) b = Sin(a) y = Exp(b) }"
     subject = Subject("m", model_file(text), (), 0)
-    found = profile(subject, SessionSettings(level="none"), {"x": np.ones((4, 2), np.float32)})
+    found = profile(subject, Setting(level="none"), {"x": np.ones((4, 2), np.float32)})
     assert {row.op: row.nodes for row in found.operators} == {"Exp": 2, "Sin": 1}
     assert sum(row.share for row in found.operators) == pytest.approx(1.0)
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]

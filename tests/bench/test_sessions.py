@@ -8,17 +8,19 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from bnfold.bench.bound import BoundModel
 from bnfold.bench.profile import profile
-from bnfold.bench.sessions import BoundModel, SessionSettings, bound_model, open_session, said
+from bnfold.bench.sessions import bound_model, open_model
 from bnfold.bench.subjects import Subject
 from bnfold.errors import ModelError, UsageError
+from bnfold.runtime.engine import Setting, said
 
 SMALL = "g (float[1] x) => (float[1] y) { y = Relu(x) }"
 
 
 def test_threads_are_as_asked_and_never_spin(model_file):
     """A spinning thread pool of one session takes the cores from the other one's runs."""
-    options = open_session(model_file(SMALL), SessionSettings(threads=2)).get_session_options()
+    options = open_model(model_file(SMALL), Setting(threads=2)).get_session_options()
     assert options.intra_op_num_threads == 2
     assert options.inter_op_num_threads == 1
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
@@ -30,27 +32,27 @@ def test_sessions_of_one_level_differ_from_those_of_another(model_file):
     text = "g (float[2] x) => (float[2] y) { a = Identity(x) b = Identity(a) y = Relu(b) }"
     subject, feeds = Subject("m", model_file(text), (), 0), {"x": np.ones(2, np.float32)}
     found = {
-        level: {row.op for row in profile(subject, SessionSettings(level=level), feeds).operators}
+        level: {row.op for row in profile(subject, Setting(level=level), feeds).operators}
         for level in ("all", "none")
     }
     assert found == {"all": {"Relu"}, "none": {"Identity", "Relu"}}
 
 
 def test_a_bound_model_computes_from_the_arrays_it_was_given(model_file):
-    run = bound_model(model_file(SMALL), SessionSettings(), {"x": np.array([3.5], np.float32)})
+    run = bound_model(model_file(SMALL), Setting(), {"x": np.array([3.5], np.float32)})
     run()
     assert run.outputs() == {"y": [3.5]}
 
 
 def test_a_level_that_does_not_exist_is_a_usage_error(model_file):
     with pytest.raises(UsageError, match="'most': choose from all, extended, basic, none"):
-        open_session(model_file(SMALL), SessionSettings(level="most"))
+        open_model(model_file(SMALL), Setting(level="most"))
 
 
 def test_a_model_that_onnxruntime_refuses_is_named(model_file, capfd):
     path = model_file("g (float[1] x) => (float[1] y) { y = Nonsense(x) }", "odd.onnx")
     with pytest.raises(ModelError, match=r"odd\.onnx: onnxruntime refuses it: .*Nonsense"):
-        open_session(path, SessionSettings())
+        open_model(path, Setting())
     assert capfd.readouterr() == ("", "")
 
 

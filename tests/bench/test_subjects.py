@@ -56,7 +56,7 @@ def test_the_description_changes_with_the_bytes(model_file, tmp_path):
     ("candidate", "words"),
     [
         (SMALL.replace("x", "z"), "b.onnx cannot be compared with a.onnx: it has no input 'x'"),
-        (SMALL.replace("float[N,2] x", "double[N,2] x"), "input 'x' is DOUBLE, not FLOAT"),
+        (SMALL.replace("float[N,2] x", "double[N,2] x"), "input 'x' is float64, not float32"),
         (SMALL.replace(") =>", ", float[1] more) =>"), "it wants one more input, 'more'"),
     ],
 )

@@ -33,8 +33,18 @@ def test_a_dimension_can_be_pinned():
     assert {(shape[0], shape[2]) for shape in shapes(found)} == {(1, 10)}
 
 
+@pytest.mark.parametrize("name", ["H", "?"])
+def test_a_dimension_can_be_pinned_by_its_place_also_where_it_has_a_name(name):
+    model = parsed(PICTURES)
+    for value in (*model.graph.input, *model.graph.output):
+        for axis in (2, 3):
+            value.type.tensor_type.shape.dim[axis].dim_param = f"{name}"
+    found = bnfold.verify(model, model, dims={"x:2": 48, "x:3": 192})
+    assert {shape[2:] for shape in shapes(found)} == {(48, 192)}
+
+
 def test_a_dimension_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(DataError, match=r"no dynamic dimension is called 'height'.*N, H, W"):
+    with pytest.raises(UsageError, match=r"no input has a dynamic dimension 'height'.*N, H, W"):
         bnfold.verify(parsed(PICTURES), parsed(PICTURES), dims={"height": 10})
 
 

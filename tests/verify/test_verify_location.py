@@ -8,10 +8,10 @@ import pytest
 import bnfold
 from benchmarks.factor.faults import FAULTS, folded
 from benchmarks.factor.networks import plain
+from bnfold.runtime.engine import Setting
 from bnfold.verify import verify
 from bnfold.verify.feeds import Feed
 from bnfold.verify.localise import Search, locate
-from bnfold.verify.runtime import Setting
 from bnfold.verify.subject import OnnxSubject
 from tests.verify.graphs import parsed, two_convs
 

@@ -8,8 +8,8 @@ import onnx_ir as ir
 import pytest
 
 import bnfold
+from bnfold.runtime.bounds import integer_bounds
 from bnfold.verify import subject
-from bnfold.verify.bounds import integer_bounds
 from bnfold.verify.noise import MOVED, neighbouring_weights, rounded_again
 from tests.verify.graphs import parsed, two_convs
 

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import onnxruntime
 import pytest
 
-from bnfold.bench.providers import captured_stderr, refusal_to_start, require_provider
-from bnfold.bench.sessions import SessionSettings, open_session
+from bnfold.bench.sessions import open_model
 from bnfold.errors import ProviderUnavailableError, UsageError
+from bnfold.runtime.engine import Setting, captured_stderr, refusal_to_start
+from bnfold.runtime.sessions import require_setting
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 SMALL = "g (float[1] x) => (float[1] y) { y = Relu(x) }"
@@ -22,17 +23,17 @@ has_cuda = CUDA in onnxruntime.get_available_providers()
 @pytest.mark.skipif(has_cuda, reason="this onnxruntime has CUDA built in")
 def test_cuda_is_refused_with_what_there_is_and_how_to_get_it():
     with pytest.raises(ProviderUnavailableError, match=r"CPU only.*onnxruntime-gpu") as refusal:
-        require_provider("cuda")
+        require_setting(["cuda"], ["all"])
     assert refusal.value.exit_code == 4
 
 
 def test_an_unknown_provider_is_a_usage_error_that_lists_the_known_ones():
     with pytest.raises(UsageError, match="unknown provider 'tpu': choose from cpu, cuda"):
-        require_provider("tpu")
+        require_setting(["tpu"], ["all"])
 
 
 def test_cpu_is_always_there():
-    require_provider("cpu")
+    require_setting(["cpu"], ["all"])
 
 
 @pytest.mark.skipif(has_cuda, reason="here CUDA may really start")
@@ -41,7 +42,7 @@ def test_a_session_that_fell_back_to_the_cpu_is_refused(monkeypatch, model_file)
     """onnxruntime gives a session on the CPU, without an exception, where CUDA is missing."""
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA])
     with pytest.raises(ProviderUnavailableError, match="would have used the CPU instead"):
-        open_session(model_file(SMALL), SessionSettings(provider="cuda"))
+        open_model(model_file(SMALL), Setting(provider="cuda"))
 
 
 @pytest.mark.parametrize(
@@ -60,9 +61,9 @@ def test_a_session_without_a_node_on_cuda_is_refused(monkeypatch, model_file, ta
     path = model_file(SMALL)
     if is_refused:
         with pytest.raises(ProviderUnavailableError, match="put no node of it on CUDA"):
-            open_session(path, SessionSettings(provider="cuda"))
+            open_model(path, Setting(provider="cuda"))
     else:
-        assert open_session(path, SessionSettings(provider="cuda")) is session
+        assert open_model(path, Setting(provider="cuda")) is session
 
 
 def test_the_refusal_carries_the_line_of_the_log_that_tells_why():

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.verify.signature import numpy_dtype
+from bnfold.runtime.signature import TensorSpec, numpy_dtype
+
+Bounds = Mapping[str, tuple[int, int]]
 
 _HANDS_ON = frozenset(
     {"Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose"}
     | {"Unsqueeze", "Gather", "Split", "Clip"}
 )
+
+
+def bounds_of(models: Sequence[ir.Model], specs: Sequence[TensorSpec]) -> Bounds:
+    """For each integer input, the lowest and highest value that all the models can take."""
+    found = {}
+    for spec in specs:
+        if spec.dtype != "string" and numpy_dtype(spec.dtype).kind in "iu":
+            ranges = [integer_bounds(model, spec.name) for model in models]
+            found[spec.name] = max(r[0] for r in ranges), min(r[1] for r in ranges)
+    return found
 
 
 def integer_bounds(model: ir.Model, name: str) -> tuple[int, int]:

@@ -1,0 +1,66 @@
+"""Arrays to feed, made from nothing but an input's type, a shape, and a source of random numbers.
+
+The kinds: signed normal numbers; a wide range, four decades of magnitudes in one tensor; impulses
+at the corners and borders of an otherwise empty input, where a wrong shift at the padding shows;
+zeros, where only biases speak.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bnfold.errors import DataError
+from bnfold.runtime.signature import Array, TensorSpec, numpy_dtype
+
+
+def make_array(
+    spec: TensorSpec,
+    shape: tuple[int, ...],
+    kind: str,
+    rng: np.random.Generator,
+    bounds: tuple[int, int] = (0, 1),
+) -> Array:
+    """An array for the input; integers lie within `bounds`, the ends included.
+
+    Raises:
+        DataError: the input takes strings.
+    """
+    dtype = numpy_dtype(spec.dtype)
+    if spec.dtype == "string":
+        raise DataError(f"input {spec.name!r} takes strings; give data for it")
+    if dtype.kind == "b":
+        return np.zeros(shape, dtype) if kind == "zeros" else rng.random(shape) < 0.5
+    if dtype.kind in "iu":
+        low, high = bounds
+        lowest = np.clip(0, low, high)
+        drawn = rng.integers(low, high, shape, dtype=np.int64, endpoint=True)
+        return (np.full(shape, lowest) if kind == "zeros" else drawn).astype(dtype)
+    return _real(shape, kind, rng).astype(dtype)
+
+
+def _real(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Array:
+    if kind == "zeros":
+        return np.zeros(shape)
+    if kind == "impulses":
+        return _impulses(shape, rng)
+    normal = rng.standard_normal(shape)
+    if kind == "wide range":
+        return np.asarray(normal * 10.0 ** rng.uniform(-3.0, 1.0, shape))
+    return normal
+
+
+def _impulses(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Zero but for the corners, one element on each border, and one in the middle."""
+    array = np.zeros(shape)
+    space = shape[2:] if len(shape) > 2 else shape[1:]
+    if not space or 0 in shape:
+        return array
+    places = {tuple(choice) for choice in rng.integers(0, 2, (8, len(space)))}
+    spots = [tuple((size - 1) * bit for size, bit in zip(space, p, strict=True)) for p in places]
+    middle = tuple(size // 2 for size in space)
+    for axis, size in enumerate(space):
+        spots += [(*middle[:axis], edge, *middle[axis + 1 :]) for edge in (0, size - 1)]
+    for spot in (*spots, middle):
+        channels = array[(..., *spot)].shape
+        array[(..., *spot)] = 3.0 * rng.standard_normal(channels)
+    return array

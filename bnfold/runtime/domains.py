@@ -1,0 +1,20 @@
+"""The domains of operators that somebody here knows: ONNX's own, and onnxruntime's."""
+
+from __future__ import annotations
+
+BLOCKED_DOMAIN = "com.microsoft.nchwc"
+"""Convolutions on blocks of channels, as wide as the registers of the CPU that saved the file."""
+
+KNOWN_DOMAINS = frozenset(
+    {
+        "",
+        "ai.onnx",
+        "ai.onnx.ml",
+        "ai.onnx.preview",
+        "ai.onnx.preview.training",
+        "com.microsoft",
+        BLOCKED_DOMAIN,
+        "com.ms.internal.nhwc",
+    }
+)
+"""The last two are what onnxruntime rewrites a graph to, and saves, at its default level."""

@@ -1,0 +1,102 @@
+"""Sizes for the extents that inputs leave open, as a caller names them: NAME or INPUT:AXIS.
+
+Extents of one name are one size, as ONNX has it. Only where a caller sizes one of them by its place
+does it stand alone, for exporters write one name for extents that have nothing to do with each
+other; and "?" is no name at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+
+from bnfold.errors import UsageError
+from bnfold.runtime.signature import TensorSpec
+
+_NO_NAMES = frozenset(("", "?"))
+
+
+@dataclass(frozen=True)
+class Extent:
+    """An extent of an input that the model leaves open; `rank` is the input's."""
+
+    input: str
+    axis: int
+    rank: int
+    name: str | None
+
+    @property
+    def place(self) -> str:
+        """INPUT:AXIS."""
+        return f"{self.input}:{self.axis}"
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: its name, or its place where it has none."""
+        return self.name or self.place
+
+
+def open_extents(specs: Sequence[TensorSpec]) -> list[Extent]:
+    """Every extent that has to be chosen, in the order of the inputs.
+
+    Raises:
+        UsageError: an input has no rank.
+    """
+    found = []
+    for spec in specs:
+        if spec.dims is None:
+            raise UsageError(f"input {spec.name!r} has no rank; give data for it")
+        for axis, dim in enumerate(spec.dims):
+            if not isinstance(dim, int):
+                name = None if dim in _NO_NAMES else dim
+                found.append(Extent(spec.name, axis, len(spec.dims), name))
+    return found
+
+
+def chosen_sizes(
+    extents: Sequence[Extent], dims: Mapping[str, int], choose: Callable[[Extent], int]
+) -> dict[str, int]:
+    """A size for every open extent, by place: the caller's, else that of its name, else a choice.
+
+    `choose` is asked once for the extents of one name. The caller's `dims` are keyed by name or by
+    place; a place that is sized sizes the others of its name too, unless the caller sizes them in
+    several ways.
+
+    Raises:
+        UsageError: a key is no open extent, or a size is no positive integer.
+    """
+    _require_known(extents, dims)
+    at_places: dict[str, set[int]] = {}
+    for extent in extents:
+        if extent.place in dims:
+            at_places.setdefault(extent.label, set()).add(dims[extent.place])
+    by_name = {label: sizes.pop() for label, sizes in at_places.items() if len(sizes) == 1}
+    by_name |= {e.name: dims[e.name] for e in extents if e.name is not None and e.name in dims}
+    sizes = {}
+    for extent in extents:
+        if extent.place in dims:
+            sizes[extent.place] = dims[extent.place]
+            continue
+        if extent.label not in by_name:
+            by_name[extent.label] = choose(extent)
+        sizes[extent.place] = by_name[extent.label]
+    return sizes
+
+
+def shape_of(spec: TensorSpec, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape of an input, its open extents sized by place."""
+    return tuple(
+        dim if isinstance(dim, int) else sizes[f"{spec.name}:{axis}"]
+        for axis, dim in enumerate(spec.dims or ())
+    )
+
+
+def _require_known(extents: Sequence[Extent], dims: Mapping[str, int]) -> None:
+    keys = [*dict.fromkeys(e.name for e in extents if e.name), *(e.place for e in extents)]
+    for key, size in dims.items():
+        if key not in keys:
+            has = ", ".join(keys) or "none"
+            raise UsageError(f"no input has a dynamic dimension {key!r}; it has {has}")
+        if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
+            raise UsageError(f"dimension {key!r} cannot have size {size!r}")

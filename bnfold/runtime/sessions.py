@@ -1,0 +1,110 @@
+"""Sessions of onnxruntime whose errors are bnfold's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnfold.errors import BnfoldError, ModelError, ProviderUnavailableError, UsageError
+from bnfold.runtime import engine
+from bnfold.runtime.engine import Setting
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class RefusedError(ModelError):
+    """onnxruntime does not accept the model, for want of a kernel or because it is wrong."""
+
+
+class RunError(ModelError):
+    """The model does not run on these inputs."""
+
+
+_KINDS: Mapping[str, type[BnfoldError]] = {
+    engine.UnknownSettingError.__name__: UsageError,
+    engine.UnavailableError.__name__: ProviderUnavailableError,
+    engine.RefusedError.__name__: RefusedError,
+    engine.FailedError.__name__: RunError,
+}
+
+
+def our_error(kind: str, message: str) -> BnfoldError:
+    """What a user of bnfold knows an error of the engine as; `kind` is the name of its class."""
+    return _KINDS[kind](message)
+
+
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """What the engine raises inside leaves as the error that a user of bnfold knows."""
+    try:
+        yield
+    except engine.EngineError as error:
+        raise our_error(type(error).__name__, str(error)) from error
+
+
+class Session:
+    """A model in onnxruntime, opened once and run on many feeds."""
+
+    def __init__(
+        self,
+        source: str | bytes,
+        setting: Setting,
+        *,
+        name: str,
+        weights: Iterable[tuple[str, Array]] = (),
+    ) -> None:
+        """Opens the session; `weights` take the place of initializers of the same names."""
+        self._name = name
+        self._arrays = dict(weights)  # an OrtValue points into its array, a session to its OrtValue
+        self._values = {key: engine.ort_value(array) for key, array in self._arrays.items()}
+        with engine_errors():
+            self._session = engine.open_session(source, setting, name=name, weights=self._values)
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, feeds: Mapping[str, Array], names: Sequence[str] | None = None) -> list[Array]:
+        """The outputs, or those named, in order.
+
+        Raises:
+            RunError: onnxruntime refuses the inputs, or fails on them.
+        """
+        with engine_errors():
+            return engine.run(self._session, feeds, names or self._outputs, name=self._name)
+
+
+def require_setting(
+    providers: Sequence[str], levels: Sequence[str], custom_ops: Sequence[str] = ()
+) -> None:
+    """Returns where sessions can be opened so; on an accelerator a small one is started to see.
+
+    Raises:
+        UsageError: there is no provider, level or library of this name, or no name at all.
+        ProviderUnavailableError: a provider is not built in, or its libraries do not load.
+    """
+    for values, what in ((providers, "provider"), (levels, "optimisation level")):
+        if isinstance(values, str) or not values:
+            raise UsageError(
+                f"no {what} in {values!r}: providers and levels are lists of at least one name"
+            )
+    for library in custom_ops:
+        if not Path(library).is_file():
+            raise UsageError(f"{library}: no such file; --custom-ops takes a shared library")
+    with engine_errors():
+        for level in levels:
+            engine.require_level(level)
+        for provider in providers:
+            engine.require_built_in(provider)
+            if provider != "cpu":
+                setting = Setting(provider, level="none")
+                engine.open_session(_smallest_model(), setting, name="a Relu")
+
+
+def _smallest_model() -> bytes:
+    import onnx.parser
+
+    text = '<ir_version: 8, opset_import: ["" : 13]> g (float[1] x) => (float[1] y) { y = Relu(x) }'
+    model = onnx.parser.parse_model(text)
+    return bytes(model.SerializeToString())
