@@ -50,6 +50,10 @@ class RefusedError(EngineError):
     """onnxruntime does not accept the model."""
 
 
+class UnsupportedError(RefusedError):
+    """onnxruntime has no kernel for one of its operators, in the types that it has there."""
+
+
 class FailedError(EngineError):
     """The model does not run on these inputs."""
 
@@ -133,7 +137,7 @@ def open_session(
     Raises:
         UnknownSettingError: the setting has a name or a library that there is not.
         UnavailableError: onnxruntime put the session on another provider.
-        RefusedError: onnxruntime does not accept the model.
+        RefusedError: onnxruntime does not accept the model; UnsupportedError: for want of a kernel.
     """
     import onnxruntime
 
@@ -151,7 +155,8 @@ def open_session(
         except runtime_errors() as error:
             if not is_cpu and "cud" in str(error).lower():  # CUDA, cuda, cudnn
                 raise refusal_to_start(setting.provider, str(error)) from error
-            raise RefusedError(f"{name}: onnxruntime refuses it: {said(error)}") from error
+            kind = UnsupportedError if _is_want_of_a_kernel(error) else RefusedError
+            raise kind(f"{name}: onnxruntime refuses it: {said(error)}") from error
     if session.get_providers()[0] != provider:
         raise refusal_to_start(setting.provider, noise.text)
     if not is_cpu and _runs_elsewhere(session, provider):
@@ -195,6 +200,12 @@ def runtime_errors() -> tuple[type[Exception], ...]:
     own = (getattr(state, name) for name in dir(state))
     errors = (kind for kind in own if isinstance(kind, type) and issubclass(kind, Exception))
     return (*errors, RuntimeError, ValueError)
+
+
+def _is_want_of_a_kernel(error: Exception) -> bool:
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return isinstance(error, state.NotImplemented)
 
 
 def said(error: Exception) -> str:

@@ -28,6 +28,7 @@ _KINDS: Mapping[str, type[BnfoldError]] = {
     engine.UnknownSettingError.__name__: UsageError,
     engine.UnavailableError.__name__: ProviderUnavailableError,
     engine.RefusedError.__name__: RefusedError,
+    engine.UnsupportedError.__name__: RefusedError,
     engine.FailedError.__name__: RunError,
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,12 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.float64.call import FLOAT_DTYPES, Array
+from bnfold.runtime import engine
 from bnfold.typed.errors import ConstantError
 
 _INLINE_ELEMENTS = 1024  # a smaller input goes into the model, where shape inference reads it
 _IR_VERSION = 10
+_SETTING = engine.Setting(level="none", for_values=True)
 _FEEDABLE = frozenset(np.dtype(t) for t in (np.float16, np.float32, np.float64, np.bool_)) | {
     np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)
 }
@@ -67,20 +68,17 @@ def run(
     Raises:
         ConstantError: onnxruntime does not know an operator in this form, or its inputs do not fit.
     """
-    import onnxruntime
-
     for name, dtype in wanted.items():
         _return(model.graph, name, dtype)
-    given = {name: np.ascontiguousarray(a) for name, a in feeds.items() if not is_stored(a)}
+    given = {name: a for name, a in feeds.items() if not is_stored(a)}
+    names = [output.name for output in model.graph.output]
     try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), _options(), providers=["CPUExecutionProvider"]
-        )
-        arrays = session.run(None, given)
-    except _not_implemented() as error:
-        raise ConstantError("unsupported", _first_line(error)) from error
-    except _failures() as error:
-        raise ConstantError("invalid", _first_line(error)) from error
+        session = engine.open_session(model.SerializeToString(), _SETTING, name="constants")
+        arrays = engine.run(session, given, names, name="constants")
+    except engine.UnsupportedError as error:
+        raise ConstantError("unsupported", str(error)) from error
+    except engine.EngineError as error:
+        raise ConstantError("invalid", str(error)) from error
     return [np.asarray(a).astype(t) for a, t in zip(arrays, wanted.values(), strict=True)]
 
 
@@ -91,40 +89,3 @@ def _return(graph: onnx.GraphProto, name: str, dtype: np.dtype[Any]) -> None:
     wider = onnx.TensorProto.FLOAT if dtype in FLOAT_DTYPES else onnx.TensorProto.INT32
     graph.node.append(onnx.helper.make_node("Cast", [name], [f"{name}_wide"], to=wider))
     graph.output.add(name=f"{name}_wide")
-
-
-@functools.cache
-def _options() -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1  # the order of a sum, and so its rounding, stays the same
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong comes back as an exception
-    options.enable_cpu_mem_arena = False
-    return options
-
-
-@functools.cache
-def _not_implemented() -> type[Exception]:
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    kind: type[Exception] = state.NotImplemented
-    return kind
-
-
-@functools.cache
-def _failures() -> tuple[type[Exception], ...]:
-    """Every class that onnxruntime raises for a model or an input that it does not accept."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    own = (getattr(state, name, None) for name in dir(state))
-    errors = (kind for kind in own if isinstance(kind, type) and issubclass(kind, Exception))
-    return (*errors, RuntimeError, ValueError)
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of what onnxruntime says, without its numeric prefix."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rpartition("[ONNXRuntimeError] : ")[2]
