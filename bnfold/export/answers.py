@@ -19,7 +19,7 @@ from bnfold.export.inputs import ExampleInputs
 from bnfold.export.prepare import eval_mode
 from bnfold.export.reference import flat_outputs
 from bnfold.runtime.engine import Setting
-from bnfold.runtime.sessions import RunError, Session, RefusedError
+from bnfold.runtime.sessions import RefusedError, RunError, Session
 
 if TYPE_CHECKING:
     import torch
