@@ -98,7 +98,7 @@ class Folder:
         if isinstance(source, Refusal):
             entry.refusals = (entry.at(source),)
             return False
-        entry.channels = max(source.affine.extents)
+        entry.channels = source.affine.entries
         entry.scales_channels = source.affine.has_scale and entry.channels > 1
         if self.skipped.has_node(entry.node):
             entry.refusals = (entry.at(SKIPPED),)

@@ -123,6 +123,9 @@ def _to_ir(proto: onnx.ModelProto) -> ir.Model:
         model = ir.from_proto(proto)
     except (ir.serde.SerdeError, ValueError, TypeError, LookupError, NotImplementedError) as error:
         raise ModelError(f"cannot be understood: {root_cause(error)}") from error
+    for value, info in zip(model.graph.inputs, proto.graph.input, strict=True):
+        if value.is_graph_output():  # whose declaration, read later, may say less
+            ir.serde.deserialize_value_info_proto(info, value)
     listed = (info.name for graph in walk.graphs(proto) for info in graph.value_info)
     model.graph.meta[LISTED_VALUES] = frozenset(listed)
     return model

@@ -55,7 +55,7 @@ class Entry:
             op=self.op,
             output=self.output,
             scope=self.scope,
-            channels=max(affine.extents),
+            channels=affine.entries,
             status="folded",
             direction=plan.direction,
             rules=plan.rules,

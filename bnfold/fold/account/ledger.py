@@ -126,7 +126,7 @@ def numbers_of(affine: Affine, lost_bits: float, range_growth: float) -> Numbers
     """The account of one affine."""
     scale = affine.scale
     return Numbers(
-        largest_scale=float(np.max(np.abs(scale))),
+        largest_scale=float(np.max(np.abs(scale), initial=0.0)),
         zero_scales=int(np.sum(scale == 0)),
         negative_scales=int(np.sum(scale < 0)),
         lost_bits=lost_bits,

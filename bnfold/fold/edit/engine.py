@@ -205,32 +205,37 @@ class Engine:
 
     def _discard(self, value: ir.Value) -> None:
         """Removes a constant that nobody reads any more, and what only it was computed from."""
+        pending = [value]  # chains of constants are longer than Python's stack
+        while pending:
+            pending.extend(self._discard_one(pending.pop()))
+
+    def _discard_one(self, value: ir.Value) -> list[ir.Value]:
+        """Removes the value if nobody reads it; returns what it was computed from."""
         if value.uses() or value.is_graph_output():
-            return
+            return []
         graph = value.graph
         producer = value.producer()
         if producer is None:
             if graph is None or not value.is_initializer():
-                return
+                return []
             if value.is_graph_input():
                 if not self._facts.listed_initializers:
-                    return  # the caller may still set it
+                    return []  # the caller may still set it
                 graph.inputs.remove(value)
             del graph.initializers[value.name or ""]
-            return
+            return []
         facts = self._facts
         if producer.graph is None or not (
             facts.is_constant(value)
             or facts.dequantized(value) is not None
             or is_op(producer, "Shape")
         ):
-            return
+            return []
         if any(v.uses() or v.is_graph_output() for v in producer.outputs):
-            return
-        inputs: Iterable[ir.Value] = [v for v in producer.inputs if v is not None]
+            return []
+        inputs = [v for v in producer.inputs if v is not None]
         producer.graph.remove(producer, safe=True)
-        for source in inputs:
-            self._discard(source)
+        return inputs
 
 
 def _inherit(kept: ir.Value, gone: ir.Value) -> None:

@@ -44,6 +44,11 @@ class Affine:
         return np.broadcast_shapes(self.scale.shape, self.shift.shape)
 
     @property
+    def entries(self) -> int:
+        """How many it has along the axis along which it varies; 1 where it is one number."""
+        return max(self.extents, default=1)
+
+    @property
     def has_shift(self) -> bool:
         """Whether any `t` that is read differs from 0."""
         return bool(np.any(self.shift[~np.isnan(self.shift)] != 0))

@@ -61,7 +61,7 @@ class Search:
 
     def _may_move_on(self, source: Source) -> bool:
         """Whether constant arithmetic may go forward: a lone scalar in the middle may not."""
-        if max(source.affine.extents) > 1:
+        if source.affine.entries > 1:
             return True
         x = source.node.inputs[source.index]
         beside = [reader for reader, _ in self._facts.readers(source.node.outputs[0])]

@@ -255,6 +255,8 @@ def _spread(
     results = []
     for a in (scale, shift):
         moved = np.moveaxis(a, axis, 0)
+        if moved.shape[0] not in (1, len(indices)):
+            return None
         moved = np.broadcast_to(moved, (len(indices), *moved.shape[1:]))
         whole = np.full((extent, *moved.shape[1:]), np.nan)
         whole[indices] = moved
