@@ -12,7 +12,8 @@ from bnfold.fold.account.fold_numbers import lost_bits, range_growth
 from bnfold.fold.account.ledger import Decision, Ledger, numbers_of
 from bnfold.fold.edit import clone
 from bnfold.fold.edit.engine import Engine
-from bnfold.fold.facts.graph import Facts, describe
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import describe
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
 from bnfold.fold.plan import Plan, Refusal, Rule

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from bnfold.fold.account.ledger import Decision, Numbers
-from bnfold.fold.facts.graph import describe, is_op
+from bnfold.fold.facts.node import describe, is_op
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Plan, Refusal
 from bnfold.fold.sources.inlining import KeptInside

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import onnx_ir as ir
 
 from bnfold.fold.edit.engine import Engine
-from bnfold.fold.facts.graph import is_op
+from bnfold.fold.facts.node import is_op
 
 PRICE = "clone"
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 import onnx_ir as ir
 
 from bnfold.fold.edit.names import Names
-from bnfold.fold.facts.graph import Facts, is_op
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import is_op
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import NewNode, Operand, Plan
 

@@ -1,73 +1,128 @@
-"""Extents that the constants of a graph dictate, whatever its declared shapes leave open.
+"""Dimensions that the constants of a graph dictate, whatever else is left open.
 
-A Conv with a weight [8, 3, 3, 3] reads 3 channels; a batch norm with 8 scales reads and makes 8.
-Where the extent was a symbol, the symbol stands for that number everywhere.
+A Conv with a weight [8, 3, 3, 3] reads 3 channels and four axes; a batch norm with 8 scales reads
+and makes 8. Where the extent was a symbol, the symbol stands for that number everywhere.
+
+A body of an If may never run: what it would need of a value from outside is no fact.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import onnx_ir as ir
 
+from bnfold.fold.facts.node import attribute_of, input_of, is_op
+from bnfold.fold.facts.operators import KEEPS_CHANNELS, KEEPS_RANK, KEEPS_SHAPE
 from bnfold.fold.numbers.affine import Dims
 
-_KEEPS_SHAPE = frozenset(
-    "Abs BatchNormalization Cast Clip Dropout Elu Erf Exp HardSigmoid HardSwish Identity LeakyRelu "
-    "Log Mish Neg Relu Selu Sigmoid Softplus Sqrt Tanh".split()
-)
-_KEEPS_CHANNELS = frozenset(
-    "AveragePool GlobalAveragePool GlobalMaxPool InstanceNormalization MaxPool".split()
-)
+Found = dict[ir.Value, Dims]
+Told = tuple[ir.Value, int, int | str | None]
 
 
-def pin(graph: ir.Graph, found: dict[ir.Value, Dims]) -> None:
-    """Adds to `found` what the constants dictate, in this graph; symbols become numbers."""
+def pin(graph: ir.Graph, found: Found, *, is_main: bool) -> None:
+    """Adds to `found` what the constants dictate of this graph's values; symbols become numbers."""
+    _rank(graph, found)
     symbols: dict[str, int] = {}
     nodes = list(graph)
     for node in (*reversed(nodes), *nodes):
         for value, axis, extent in _dictated(node, found):
             dims = found[value]
             known = dims[axis]
-            if isinstance(known, int):
+            if isinstance(known, int) or (not is_main and _is_from_outside(value, graph)):
                 continue
             if isinstance(known, str):
                 symbols[known] = extent
             found[value] = (*dims[:axis], extent, *dims[axis + 1 :])
-    if symbols:
+    if symbols and is_main:
         for value, dims in found.items():
             if any(d in symbols for d in dims if isinstance(d, str)):
                 found[value] = tuple(symbols.get(d, d) if isinstance(d, str) else d for d in dims)
 
 
-def _dictated(node: ir.Node, found: dict[ir.Value, Dims]) -> list[tuple[ir.Value, int, int]]:
+def _is_from_outside(value: ir.Value, graph: ir.Graph) -> bool:
+    producer = value.producer()
+    return value.graph is not graph if producer is None else producer.graph is not graph
+
+
+def _rank(graph: ir.Graph, found: Found) -> None:
+    """How many axes values have, from a Conv's weight where the network's input does not say."""
+    nodes = list(graph)
+    for node in reversed(nodes):
+        x = node.inputs[0] if node.inputs else None
+        if x is None or x in found or _is_from_outside(x, graph):
+            continue
+        weight = _weight_dims(node, found)
+        out = found.get(node.outputs[0]) if node.outputs else None
+        if weight is not None:
+            found[x] = (None,) * len(weight)
+        elif out is not None and is_op(node, *KEEPS_SHAPE):
+            found[x] = out
+        elif out is not None and is_op(node, *KEEPS_RANK):
+            found[x] = (None,) * len(out)
+    for node in nodes:
+        dims = None if not node.outputs or node.outputs[0] in found else _made(node, found)
+        if dims is not None:
+            found[node.outputs[0]] = dims
+
+
+def _weight_dims(node: ir.Node, found: Found) -> Dims | None:
+    weight = input_of(node, 1) if is_op(node, "Conv", "ConvTranspose") else None
+    return None if weight is None else found.get(weight)
+
+
+def _made(node: ir.Node, found: Found) -> Dims | None:
+    """What is known of the first output, by the weight or by the first input."""
+    weight = _weight_dims(node, found)
+    if weight is not None:
+        channels = weight[0]
+        if is_op(node, "ConvTranspose"):
+            channels = _times(weight[1], attribute_of(node, "group", 1))
+        return (None, channels, *(None for _ in weight[2:]))
+    x = input_of(node, 0)
+    dims = None if x is None else found.get(x)
+    if dims is None or not is_op(node, *KEEPS_RANK):
+        return None
+    if is_op(node, *KEEPS_SHAPE):
+        return dims
+    return (
+        (*dims[:2], *(None for _ in dims[2:]))
+        if is_op(node, *KEEPS_CHANNELS)
+        else ((None,) * len(dims))
+    )
+
+
+def _dictated(node: ir.Node, found: Found) -> Iterator[tuple[ir.Value, int, int]]:
     """(value, axis, extent) for what the node's constants or its other side say."""
-    if not node.inputs or not node.outputs or node.inputs[0] is None:
-        return []
-    x, y = node.inputs[0], node.outputs[0]
-    second = found.get(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] else None
-    facts: list[tuple[ir.Value, int, int | str | None]] = []
-    group = node.attributes["group"].as_int() if "group" in node.attributes else 1
-    if node.op_type == "Conv" and second is not None:
-        facts = [(x, 1, _times(second[1], group)), (y, 1, second[0])]
-    elif node.op_type == "ConvTranspose" and second is not None:
-        facts = [(x, 1, second[0]), (y, 1, _times(second[1], group))]
-    elif node.op_type == "BatchNormalization" and second is not None and len(second) == 1:
-        facts = [(x, 1, second[0]), (y, 1, second[0])]
-    elif node.op_type == "MatMul" and second is not None and len(second) > 1:
-        facts = [(x, _last(found.get(x)), second[-2]), (y, _last(found.get(y)), second[-1])]
-    elif node.op_type == "Gemm" and second is not None:
-        depth, width = (1, 0) if _flag(node, "transB") else (0, 1)
-        facts = [(x, 0 if _flag(node, "transA") else 1, second[depth]), (y, 1, second[width])]
-    elif node.op_type in _KEEPS_SHAPE | _KEEPS_CHANNELS:
-        facts = [(y, 1, _channel(found.get(x))), (x, 1, _channel(found.get(y)))]
-    return [
-        (value, axis, extent)
-        for value, axis, extent in facts
-        if isinstance(extent, int) and len(found.get(value, ())) > axis
-    ]
+    x = input_of(node, 0)
+    if x is None or not node.outputs:
+        return
+    for value, axis, extent in _told(node, x, node.outputs[0], found):
+        if isinstance(extent, int) and len(found.get(value, ())) > axis:
+            yield value, axis, extent
 
 
-def _flag(node: ir.Node, name: str) -> bool:
-    return name in node.attributes and node.attributes[name].as_int() == 1
+def _told(node: ir.Node, x: ir.Value, y: ir.Value, found: Found) -> list[Told]:
+    given = input_of(node, 1)
+    second = None if given is None else found.get(given)
+    group = attribute_of(node, "group", 1)
+    if is_op(node, "Conv") and second is not None:
+        return [(x, 1, _times(second[1], group)), (y, 1, second[0])]
+    if is_op(node, "ConvTranspose") and second is not None:
+        return [(x, 1, second[0]), (y, 1, _times(second[1], group))]
+    if is_op(node, "BatchNormalization") and second is not None and len(second) == 1:
+        if attribute_of(node, "spatial", 1) == 0:
+            return []  # one scale for each position
+        return [(x, 1, second[0]), (y, 1, second[0])]
+    if is_op(node, "MatMul") and second is not None and len(second) > 1:
+        return [(x, _last(found.get(x)), second[-2]), (y, _last(found.get(y)), second[-1])]
+    if is_op(node, "Gemm") and second is not None:
+        depth, width = (1, 0) if attribute_of(node, "transB", 0) == 1 else (0, 1)
+        axis = 0 if attribute_of(node, "transA", 0) == 1 else 1
+        return [(x, axis, second[depth]), (y, 1, second[width])]
+    if is_op(node, *KEEPS_CHANNELS):
+        return [(y, 1, _channel(found.get(x))), (x, 1, _channel(found.get(y)))]
+    return []
 
 
 def _last(dims: Dims | None) -> int:

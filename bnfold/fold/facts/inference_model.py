@@ -1,30 +1,44 @@
-"""A model as shape inference needs it: without large tensors, and without inner shapes."""
+"""A model as shape inference needs it: without large tensors, hints, or what it gets wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import onnx
 import onnx_ir as ir
 
+from bnfold.fold.facts.node import is_op
 from bnfold.fold.numbers.affine import Dims
 
 _STORED = 1024  # bytes: no shape depends on larger tensors, which are left out of the inference
-_DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
 
 
-def bare_proto(
-    model: ir.Model, known: Mapping[ir.Value, Dims], extent: int | None = None
-) -> onnx.ModelProto:
-    """The model with its large tensors declared as inputs, and inner shapes left to be found.
+@dataclass(frozen=True)
+class Inferable:
+    """What inference is told beyond the graph.
 
-    Shapes of custom operators' outputs stay, as nobody else knows them.
-
-    Args:
-        model: is not changed.
+    Attributes:
         known: what is known of the inputs beyond what they declare.
         extent: for each open dimension of the inputs, the batch excepted, which becomes 2; None
             leaves them open.
+        constants: what takes the place of the nodes that compute it.
+        left_out: outputs of nodes that inference is not to look at, with their element type and
+            their dimensions where they are known.
+    """
+
+    known: Mapping[ir.Value, Dims] = field(default_factory=dict)
+    extent: int | None = None
+    constants: Mapping[ir.Value, onnx.TensorProto] = field(default_factory=dict)
+    left_out: Mapping[ir.Value, tuple[ir.DataType | None, Dims | None]] = field(
+        default_factory=dict
+    )
+
+
+def bare_proto(model: ir.Model, told: Inferable) -> onnx.ModelProto:
+    """The model with its large tensors declared as inputs, and all inner shapes left to be found.
+
+    Nodes that are left out are too: their outputs are inputs, declared as they are known.
     """
     opsets = [onnx.helper.make_opsetid(*item) for item in model.opset_imports.items()]
     bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=opsets)
@@ -33,16 +47,14 @@ def bare_proto(
     graph.name = model.graph.name or "graph"
     symbols: dict[str, int] = {}
     for value in model.graph.inputs:
-        dims = known.get(value, dims_of_shape(value.shape))
-        filled = dims if dims is None or extent is None else _filled(dims, extent, symbols)
+        dims = told.known.get(value, dims_of_shape(value.shape))
+        filled = dims if dims is None or told.extent is None else _filled(dims, told, symbols)
         graph.input.append(_info(value, filled))
-    for value in model.graph.outputs:
-        dims = dims_of_shape(value.shape)
-        graph.output.append(_info(value, dims if extent is None else None))
+    graph.output.extend(_info(value, None) for value in model.graph.outputs)
     for value in model.graph.initializers.values():
-        _add_initializer(graph, value)
-    for node in model.graph:
-        _add_node(graph, node)
+        if not value.is_graph_input() or (model.ir_version or 0) < 4:
+            _add_initializer(graph, value)
+    _add_nodes(graph, graph, model.graph, told)
     return bare
 
 
@@ -54,12 +66,12 @@ def dims_of_shape(shape: ir.Shape | None) -> Dims | None:
     return tuple(None if isinstance(d, int) and d < 0 else d for d in plain)
 
 
-def _filled(dims: Dims, extent: int, symbols: dict[str, int]) -> Dims:
+def _filled(dims: Dims, told: Inferable, symbols: dict[str, int]) -> Dims:
     """Numbers in place of what is open; equal symbols, equal numbers."""
     sizes = []
     for axis, dim in enumerate(dims):
-        plain = 2 if axis == 0 else extent
-        named = symbols.setdefault(dim, plain) if isinstance(dim, str) else plain
+        plain = 2 if axis == 0 else told.extent
+        named = symbols.setdefault(dim, plain or 1) if isinstance(dim, str) else plain
         sizes.append(dim if isinstance(dim, int) else named)
     return tuple(sizes)
 
@@ -93,22 +105,54 @@ def _add_initializer(graph: onnx.GraphProto, value: ir.Value) -> None:
     graph.initializer.append(stored)
 
 
-def _add_node(graph: onnx.GraphProto, node: ir.Node) -> None:
-    large = _large_constant(node)
-    if large is not None and not node.outputs[0].is_graph_output():
-        graph.input.append(_declared(node.outputs[0], large))
-        return
-    proto = ir.serde.serialize_node(node)
-    _forget_shapes(attribute.g for attribute in proto.attribute if attribute.HasField("g"))
-    graph.node.append(proto)
-    if node.domain not in _DEFAULT_DOMAINS:
-        for value in node.outputs:
-            if value.shape is not None and not value.is_graph_output():
-                graph.value_info.append(_info(value, dims_of_shape(value.shape)))
+def _add_nodes(
+    main: onnx.GraphProto, graph: onnx.GraphProto, source: ir.Graph, told: Inferable
+) -> None:
+    """The nodes of the source, or what stands for them: an input of the main graph."""
+    for node in source:
+        first = node.outputs[0] if node.outputs else None
+        if first in told.left_out:
+            main.input.extend(_stand_ins(node, told))
+            continue
+        if first is not None and first in told.constants:
+            graph.initializer.append(told.constants[first])
+            continue
+        large = _large_constant(node)
+        if large is not None and not node.outputs[0].is_graph_output():
+            main.input.append(_declared(node.outputs[0], large))
+            continue
+        proto = ir.serde.serialize_node(node)
+        for attribute in proto.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                body = node.attributes[attribute.name].as_graph()
+                _without_hints(attribute.g)
+                _add_nodes(main, attribute.g, body, told)
+        graph.node.append(proto)
+
+
+def _stand_ins(node: ir.Node, told: Inferable) -> list[onnx.ValueInfoProto]:
+    """The outputs of a node that is left out, where anything is known of them."""
+    infos = []
+    for value in node.outputs:
+        dtype, dims = told.left_out[value]
+        if dtype is not None and dims is not None and value.name:
+            info = onnx.helper.make_tensor_value_info(value.name, int(dtype), ())
+            info.type.tensor_type.shape.dim.extend(_dim(dim) for dim in dims)
+            infos.append(info)
+    return infos
+
+
+def _without_hints(body: onnx.GraphProto) -> None:
+    """A body without its nodes and without what it declares of shapes."""
+    del body.value_info[:]
+    del body.node[:]
+    for info in (*body.input, *body.output):
+        if info.type.HasField("tensor_type"):
+            info.type.tensor_type.ClearField("shape")
 
 
 def _large_constant(node: ir.Node) -> ir.TensorProtocol | None:
-    if node.op_type != "Constant" or "value" not in node.attributes:
+    if not is_op(node, "Constant") or "value" not in node.attributes:
         return None
     tensor = node.attributes["value"].as_tensor()
     return tensor if tensor.nbytes > _STORED else None
@@ -117,10 +161,3 @@ def _large_constant(node: ir.Node) -> ir.TensorProtocol | None:
 def _declared(value: ir.Value, tensor: ir.TensorProtocol) -> onnx.ValueInfoProto:
     extents = [int(d) for d in tensor.shape]  # type: ignore[arg-type]
     return onnx.helper.make_tensor_value_info(value.name or "", int(tensor.dtype), extents)
-
-
-def _forget_shapes(bodies: Iterable[onnx.GraphProto]) -> None:
-    for body in bodies:
-        del body.value_info[:]
-        for node in body.node:
-            _forget_shapes(attribute.g for attribute in node.attribute if attribute.HasField("g"))

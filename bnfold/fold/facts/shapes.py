@@ -1,4 +1,8 @@
-"""Static dimensions of every value, found beside the graph: nothing is written into the model."""
+"""Dimensions that hold in every run, found beside the graph: nothing is written into the model.
+
+They follow from the declared inputs and the constants, through operators whose sizes are known to
+be those of the run. What a model declares of inner values and outputs is a hint, and is not used.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,20 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.fold.facts.dictated_shapes import pin
-from bnfold.fold.facts.inference_model import bare_proto, dims_of_shape
+from bnfold.fold.facts.inference_model import Inferable, bare_proto, dims_of_shape
+from bnfold.fold.facts.node import is_op
+from bnfold.fold.facts.operators import SIZED_BY
+from bnfold.fold.facts.sizes import Constants, is_inferred, run_dims
 from bnfold.fold.numbers.affine import Dims
 
-_SAME_SHAPE = frozenset(
-    "Abs BatchNormalization Cast Clip Dropout Elu Erf Exp HardSigmoid HardSwish Identity "
-    "LeakyRelu Log Mish Neg PRelu Relu Selu Sigmoid Softplus Sqrt Tanh".split()
-)
-_SAME_RANK = frozenset(
-    "AveragePool GlobalAveragePool GlobalMaxPool InstanceNormalization MaxPool Pad Resize "
-    "Upsample".split()
-)
+_PASSES = 24  # of inference: as many operators in a row, at most, as it is not asked about
 
 
 def concrete_dims(
-    model: ir.Model, known: Mapping[ir.Value, Dims], extent: int
+    model: ir.Model, known: Mapping[ir.Value, Dims], extent: int, constant: Constants
 ) -> dict[ir.Value, tuple[int, ...]]:
     """The shape of every value when each open dimension of the inputs is `extent`, the batch 2."""
-    dims, _ = _inferred(model, known, extent)
+    dims = _inferred(model, known, constant, extent)
     return {
         value: tuple(d for d in shape if isinstance(d, int))
         for value, shape in dims.items()
@@ -34,28 +34,26 @@ def concrete_dims(
     }
 
 
-def infer(model: ir.Model) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
+def infer(
+    model: ir.Model, constant: Constants
+) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
     """The dimensions of each value, and the element type where the model does not state it.
 
-    A dimension is an int, the name of a symbol, or None where nothing is known.
-
-    Two dimensions with one symbol are equal. Declared shapes of intermediate values are believed
-    only where inference has no answer (a custom operator's output).
+    A dimension is an int, the name of a symbol, or None where nothing is known. Two dimensions
+    with one symbol are equal.
     """
-    found = _declared(model)
-    dims, dtypes = _inferred(model, {})
-    _settle(model, found, dims)
+    found = _given(model)
+    _settle(model, found, _inferred(model, {}, constant))
     if any(found.get(value) != dims_of_shape(value.shape) for value in model.graph.inputs):
-        dims, dtypes = _inferred(model, found)  # weights told more of the inputs than they declare
-        _settle(model, found, dims)
-    return found, dtypes
+        # weights told more of the inputs than they declare
+        _settle(model, found, _inferred(model, found, constant))
+    return found, _dtypes(model)
 
 
 def _settle(model: ir.Model, found: dict[ir.Value, Dims], dims: Mapping[ir.Value, Dims]) -> None:
     found.update(dims)
     for graph in model.graphs():
-        _complete(graph, found)
-        pin(graph, found)
+        pin(graph, found, is_main=graph is model.graph)
 
 
 def _values(graph: ir.Graph) -> Iterator[ir.Value]:
@@ -65,11 +63,15 @@ def _values(graph: ir.Graph) -> Iterator[ir.Value]:
         yield from node.outputs
 
 
-def _declared(model: ir.Model) -> dict[ir.Value, Dims]:
+def _given(model: ir.Model) -> dict[ir.Value, Dims]:
+    """What the caller must keep to, and what is stored."""
     found: dict[ir.Value, Dims] = {}
+    fed = set(model.graph.inputs)
     for graph in model.graphs():
         for value in _values(graph):
-            tensor = value.const_value
+            tensor = None if value in fed and (model.ir_version or 0) >= 4 else value.const_value
+            if tensor is None and value not in fed:
+                continue
             dims = dims_of_shape(value.shape if tensor is None else tensor.shape)  # type: ignore[arg-type]
             if dims is not None:
                 found[value] = dims
@@ -77,29 +79,101 @@ def _declared(model: ir.Model) -> dict[ir.Value, Dims]:
 
 
 def _inferred(
-    model: ir.Model, known: Mapping[ir.Value, Dims], extent: int | None = None
-) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
-    """What `onnx.shape_inference` finds, for the graph without its large tensors."""
+    model: ir.Model,
+    known: Mapping[ir.Value, Dims],
+    constant: Constants,
+    extent: int | None = None,
+) -> dict[ir.Value, Dims]:
+    """What inference finds; where it is not to be believed, our own sizes take its place."""
+    opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 1))
+    nodes = [node for node in _nodes(model) if not _is_believed(node, model)]
+    dtypes = _dtypes(model) if nodes else {}
+    kinds = {v: v.dtype or dtypes.get(v) for node in nodes for v in node.outputs}
+    constants = _size_constants(model, constant)
+    own: dict[ir.Value, Dims] = {}
+    for _ in range(_PASSES):
+        left_out = {v: (kinds[v], own.get(v)) for node in nodes for v in node.outputs}
+        inferable = Inferable(known, extent, constants, left_out)
+        found = _read(model, bare_proto(model, inferable))
+        found.update(own)
+        more = {node.outputs[0]: run_dims(node, found, constant, opset) for node in nodes}
+        settled = {value: _named(dims) for value, dims in more.items() if dims is not None}
+        if settled == own:
+            break
+        own = settled
+    return found
+
+
+def _named(dims: Dims) -> Dims:
+    """Without the symbols that inference makes up, which mean nothing to the next one."""
+    return tuple(None if isinstance(d, str) and d.startswith("unk__") else d for d in dims)
+
+
+def _nodes(model: ir.Model) -> Iterator[ir.Node]:
+    for graph in model.graphs():
+        yield from graph
+
+
+def _is_believed(node: ir.Node, model: ir.Model) -> bool:
+    """Whether inference knows the sizes of the node, or of the function that it calls."""
+    function = model.functions.get(node.op_identifier())
+    if function is None:
+        return is_inferred(node)
+    return all(_is_believed(inner, model) for inner in function.all_nodes())
+
+
+def _size_constants(model: ir.Model, constant: Constants) -> dict[ir.Value, onnx.TensorProto]:
+    """Constants that decide sizes and are computed by nodes: inference does not compute them."""
+    found: dict[ir.Value, onnx.TensorProto] = {}
+    for node in _nodes(model):
+        if not is_op(node, *SIZED_BY):
+            continue
+        for index in SIZED_BY[node.op_type]:
+            value = node.inputs[index] if index < len(node.inputs) else None
+            producer = None if value is None else value.producer()
+            if value is None or producer is None or is_op(producer, "Constant"):
+                continue
+            array = constant(value) if len(producer.outputs) == 1 else None
+            if array is not None and array.dtype.kind in "iu" and array.size <= 64:
+                found[value] = onnx.numpy_helper.from_array(array, value.name or "")
+    return found
+
+
+def _dtypes(model: ir.Model) -> dict[ir.Value, ir.DataType]:
+    """The element types, which no size changes."""
+    found: dict[ir.Value, ir.DataType] = {}
+    if all(value.dtype is not None for graph in model.graphs() for value in _values(graph)):
+        return found
+    for value, tensor in _types(model, bare_proto(model, Inferable())):
+        if value.dtype is None and tensor.elem_type:
+            found[value] = ir.DataType(tensor.elem_type)
+    return found
+
+
+def _read(model: ir.Model, proto: onnx.ModelProto) -> dict[ir.Value, Dims]:
+    return {
+        value: tuple(_dim(d) for d in tensor.shape.dim)
+        for value, tensor in _types(model, proto)
+        if tensor.HasField("shape")
+    }
+
+
+def _types(
+    model: ir.Model, proto: onnx.ModelProto
+) -> Iterator[tuple[ir.Value, onnx.TypeProto.Tensor]]:
+    """Each value that is not stored, with what `onnx.shape_inference` finds of its type."""
     try:
-        proto = onnx.shape_inference.infer_shapes(bare_proto(model, known, extent), data_prop=True)
+        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
-        return {}, {}  # only less is known: rules that need a shape refuse
+        return  # only less is known: rules that need a shape refuse
     infos = list(_named_types(proto.graph))
-    counts = Counter(value.name for graph in model.graphs() for value in _values(graph))
+    values = dict.fromkeys(value for graph in model.graphs() for value in _values(graph))
+    counts = Counter(value.name for value in values)
     # two branches of an If may use one name for two tensors: then the name tells nothing
     named = {info.name: info.type.tensor_type for info in infos if counts[info.name] == 1}
-    found: dict[ir.Value, Dims] = {}
-    dtypes: dict[ir.Value, ir.DataType] = {}
-    for graph in model.graphs():
-        for value in _values(graph):
-            if value.const_value is not None or value.name not in named:
-                continue
-            tensor = named[value.name]
-            if tensor.HasField("shape"):
-                found[value] = tuple(_dim(d) for d in tensor.shape.dim)
-            if value.dtype is None and tensor.elem_type:
-                dtypes[value] = ir.DataType(tensor.elem_type)
-    return found, dtypes
+    for value in values:
+        if value.const_value is None and value.name in named:
+            yield value, named[value.name]
 
 
 def _named_types(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
@@ -117,52 +191,3 @@ def _dim(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
     if dim.HasField("dim_value"):
         return dim.dim_value if dim.dim_value >= 0 else None
     return dim.dim_param or None
-
-
-def _complete(graph: ir.Graph, found: dict[ir.Value, Dims]) -> None:
-    """Ranks that follow from a Conv's weight where the network's input has none."""
-    nodes = list(graph)
-    for node in reversed(nodes):
-        x = node.inputs[0] if node.inputs else None
-        if x is None or x in found:
-            continue
-        out = found.get(node.outputs[0]) if node.outputs else None
-        weight = _weight_dims(node, found)
-        if weight is not None:
-            found[x] = (None,) * len(weight)
-        elif out is not None and node.op_type in _SAME_SHAPE:
-            found[x] = out
-        elif out is not None and node.op_type in _SAME_RANK:
-            found[x] = (None,) * len(out)
-    for node in nodes:
-        if not node.outputs or node.outputs[0] in found or not node.inputs:
-            continue
-        dims = _output_dims(node, found)
-        if dims is not None:
-            found[node.outputs[0]] = dims
-
-
-def _weight_dims(node: ir.Node, found: dict[ir.Value, Dims]) -> Dims | None:
-    if node.op_type not in ("Conv", "ConvTranspose") or len(node.inputs) < 2:
-        return None
-    weight = node.inputs[1]
-    return None if weight is None else found.get(weight)
-
-
-def _output_dims(node: ir.Node, found: dict[ir.Value, Dims]) -> Dims | None:
-    weight = _weight_dims(node, found)
-    if weight is not None and node.op_type == "Conv":
-        return (None, weight[0], *(None for _ in weight[2:]))
-    if weight is not None:
-        group = node.attributes["group"].as_int() if "group" in node.attributes else 1
-        channels = weight[1] * group if isinstance(weight[1], int) else None
-        return (None, channels, *(None for _ in weight[2:]))
-    x = node.inputs[0]
-    dims = None if x is None else found.get(x)
-    if dims is not None and node.op_type in _SAME_SHAPE:
-        return dims
-    if dims is not None and node.op_type in _SAME_RANK:
-        return (
-            (*dims[:2], *(None for _ in dims[2:])) if node.op_type != "Pad" else (None,) * len(dims)
-        )
-    return None

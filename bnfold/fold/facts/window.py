@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, is_op
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import is_op
 from bnfold.fold.merge.branch import Way
 from bnfold.fold.merge.into_one_branch import grafted
 from bnfold.fold.merge.merge import Merge

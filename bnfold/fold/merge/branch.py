@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of, is_op
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.algebra import composed, with_macs
 from bnfold.fold.merge.dense import dense_of
 from bnfold.fold.merge.kernel import Kernel, diagonal, kernel_of

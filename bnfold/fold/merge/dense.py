@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of, input_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, input_of
 from bnfold.fold.merge.kernel import Kernel, macs_of
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact, mapped, of_array, scaled

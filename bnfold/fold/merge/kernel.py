@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of
 from bnfold.fold.facts.window import window_of
 from bnfold.fold.moves.absorb.conv import bias_of
 from bnfold.fold.numbers.affine import Affine, Array

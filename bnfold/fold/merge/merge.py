@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import describe
+from bnfold.fold.facts.node import describe
 from bnfold.fold.plan import Plan
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of, is_op
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.algebra import composed
 from bnfold.fold.merge.dense import dense_nodes, dense_of
 from bnfold.fold.merge.kernel import Kernel, kernel_of

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, is_op
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import is_op
 from bnfold.fold.merge.merge import is_private
 from bnfold.fold.plan import NewNode, PassBy, Remove, Replace, Step
 from bnfold.fold.sources.skipped import Skipped

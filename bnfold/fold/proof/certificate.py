@@ -12,7 +12,8 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.errors import BnfoldError
-from bnfold.fold.facts.graph import Constant, Facts
+from bnfold.fold.facts.constants import Constant
+from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
 from bnfold.fold.proof.region import Region, region_of
 from bnfold.fold.proof.trial import CertificateError, Sizes, run_region

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bnfold.float64 import run_op
-from bnfold.fold.facts.graph import Constant
+from bnfold.fold.facts.constants import Constant
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, reads_no_number
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import reads_no_number
 from bnfold.fold.plan import Plan
 
 

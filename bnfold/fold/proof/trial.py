@@ -10,7 +10,9 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.float64 import run_op
-from bnfold.fold.facts.graph import FLOATS, Constant, Facts, attribute_of, is_op
+from bnfold.fold.facts.constants import Constant
+from bnfold.fold.facts.graph import FLOATS, Facts
+from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import NewNode, Operand, PassBy, Plan, Remove, Replace
 from bnfold.fold.proof.chunked import run_in_chunks

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, describe, is_op
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import describe, op_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import Move, Plan, Refusal, Replace, Rule, Step
 from bnfold.fold.sources.skipped import Skipped
+from bnfold.fold.sources.source import custom_operator
 
 _BUDGET = 400  # nodes asked about per question: what keeps the whole fold linear
 
@@ -105,11 +107,10 @@ class Asking:
         """All alternatives of all rules for the operator; refusals stand where they were given."""
         if self.skipped.has_node(node):
             return [replace(SKIPPED, at=describe(node))]
-        if not is_op(node, node.op_type):
-            sentence = f"nothing is known of operators of the domain '{node.domain}'"
-            return [Refusal("custom-operator", sentence, at=describe(node))]
+        if not op_of(node):
+            return [custom_operator(node)]
         answers: list[Offer | Refusal] = []
-        for rule in self._rules.get(node.op_type, ()):
+        for rule in self._rules.get(op_of(node), ()):
             question = rule.backward if backward else rule.forward
             if question is None:
                 continue
@@ -131,7 +132,7 @@ class Asking:
 
     def unread(self, node: ir.Node, index: int) -> Affine | None:
         """What a reader that is asked nothing leaves open of a value; None for all of it."""
-        for rule in self._rules.get(node.op_type, ()) if is_op(node, node.op_type) else ():
+        for rule in self._rules.get(op_of(node), ()):
             if rule.unread is not None and rule.name not in self.skipped.rules:
                 return rule.unread(node, index, self.facts)
         return None

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import describe, is_op, reads_no_number
+from bnfold.fold.facts.node import describe, is_op, reads_no_number
 from bnfold.fold.numbers.affine import Affine, agree, identity
 from bnfold.fold.numbers.exact import Exact, of_array
 from bnfold.fold.plan import PassBy, Plan, Refusal

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import describe, reads_no_number
+from bnfold.fold.facts.node import describe, reads_no_number
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Move, PassBy, Plan, Refusal
 from bnfold.fold.question.asking import NESTED, NO_RULE, OUTPUT, UNKNOWN_SHAPE, Asking, State

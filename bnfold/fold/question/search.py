@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bnfold.fold.facts.graph import describe, is_op
+from bnfold.fold.facts.node import describe, is_op
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import NewNode, Plan, Refusal, Replace

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
-from bnfold.fold.facts.graph import describe, is_op
+from bnfold.fold.facts.node import describe, is_op
 from bnfold.fold.plan import Refusal
 
 _ABSORBS = ("Conv", "ConvTranspose", "Gemm", "MatMul")

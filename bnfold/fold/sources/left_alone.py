@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bnfold.fold.facts.graph import Facts, is_op
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import is_op
 from bnfold.fold.plan import Refusal
 from bnfold.fold.sources.source import Source, source_of
 

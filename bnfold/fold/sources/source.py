@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of, input_of, is_op
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, describe, input_of, is_op, op_of
 from bnfold.fold.numbers.affine import Affine, Array, along
 from bnfold.fold.plan import Refusal
 
@@ -51,12 +52,21 @@ def source_of(node: ir.Node, facts: Facts) -> Source | Refusal | None:
     return None
 
 
+def custom_operator(node: ir.Node) -> Refusal:
+    """Why nothing moves through an operator that is not of the standard domain."""
+    sentence = f"nothing is known of operators of the domain '{node.domain}'"
+    return Refusal("custom-operator", sentence, at=describe(node))
+
+
 def _batch_norm(node: ir.Node, facts: Facts) -> Source | Refusal:
     refusal = _not_inference(node, facts)
     if refusal is not None:
         return refusal
     x = node.inputs[0]
     rank = facts.rank(x) or facts.rank(node.outputs[0])
+    producer = None if x is None else x.producer()
+    if rank is None and producer is not None and not op_of(producer):
+        return custom_operator(producer)
     if rank is None or rank < 2:
         return Refusal(
             "rank-unknown",

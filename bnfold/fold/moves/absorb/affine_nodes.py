@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array
 from bnfold.fold.plan import Answer, Move, NewNode, PassBy, Refusal, Replace, Rule

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of, input_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, input_of
 from bnfold.fold.moves.absorb.conv import NOT_PER_CHANNEL, bias_of, weight_of
 from bnfold.fold.moves.priced.constant_map import transpose_map
 from bnfold.fold.numbers.affine import Affine, Array

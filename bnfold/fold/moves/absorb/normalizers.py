@@ -14,7 +14,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of, input_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, input_of
 from bnfold.fold.moves.absorb.conv import NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array

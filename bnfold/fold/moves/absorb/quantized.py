@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Constant, Facts, attribute_of, input_of, is_op
+from bnfold.fold.facts.constants import Constant
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.facts.window import sees_padding
 from bnfold.fold.moves.absorb.matmul import MATMUL_SHIFT
 from bnfold.fold.numbers.affine import Affine, Array

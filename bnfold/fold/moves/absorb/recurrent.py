@@ -15,7 +15,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, input_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import input_of
 from bnfold.fold.moves.absorb.conv import DYNAMIC_BIAS, DYNAMIC_WEIGHT, NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array, scaled

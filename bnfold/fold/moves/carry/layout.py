@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of
 from bnfold.fold.numbers.affine import Affine, Array, Dims
 from bnfold.fold.plan import Answer, Leave, PassBy, Refusal, Rule
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts, attribute_of, input_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, input_of
 from bnfold.fold.numbers.affine import Affine, Array, identity
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 

@@ -11,7 +11,8 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.float64 import run_op
-from bnfold.fold.facts.graph import Facts, attribute_of, input_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, input_of
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact, of_array
 from bnfold.fold.plan import Answer, NewNode, Price, Refusal, Replace

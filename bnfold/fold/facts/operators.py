@@ -1,0 +1,76 @@
+"""What is known of the standard operators, whatever their attributes: one row a fact.
+
+An operator that a row does not name may be otherwise: unsure means no.
+"""
+
+from __future__ import annotations
+
+KEEPS_SHAPE = frozenset(
+    "Abs BatchNormalization Cast CastLike Ceil Celu Clip Cos DequantizeLinear Dropout Elu Erf Exp "
+    "Floor Gelu GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization "
+    "LRN LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization "
+    "Mish Neg PRelu QuantizeLinear RMSNormalization Reciprocal Relu Round Selu Sigmoid Sign Sin "
+    "Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu".split()
+)
+"""The first output has the shape of the first input."""
+
+KEEPS_RANK = KEEPS_SHAPE | frozenset(
+    "AveragePool Conv ConvTranspose CumSum DepthToSpace GlobalAveragePool GlobalLpPool "
+    "GlobalMaxPool LpPool "
+    "MaxPool Pad Resize Slice SpaceToDepth Split Tile Transpose Upsample".split()
+)
+"""Its outputs have as many axes as the first input."""
+
+KEEPS_CHANNELS = KEEPS_SHAPE | frozenset(
+    "AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool MaxPool".split()
+)
+"""The first output has as many entries along axis 1 as the first input."""
+
+JOINS = frozenset("Add Div Max Mean Min Mul Sub Sum Where".split())
+"""It broadcasts its inputs against one another; a constant among them may have any such shape."""
+
+PURE = frozenset(
+    "Abs Add And ArgMax ArgMin Cast CastLike Ceil Clip Concat Constant ConstantOfShape CumSum Div "
+    "Einsum Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gemm Greater "
+    "GreaterOrEqual Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log LpNormalization MatMul Max "
+    "Mean Min Mod Mul Neg Not OneHot Or Pad Pow QuantizeLinear Range Reciprocal ReduceL1 ReduceL2 "
+    "ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
+    "ReduceSumSquare Relu Reshape Round ScatterElements ScatterND Sigmoid Sign Size Slice Softmax "
+    "Softplus Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Trilu Unsqueeze Where Xor".split()
+)
+"""Of constants it makes a constant, which may be computed beforehand."""
+
+CONTROL_FLOW = frozenset(("If", "Loop", "Scan"))
+
+INFERRED = (
+    KEEPS_SHAPE
+    | KEEPS_RANK
+    | JOINS
+    | CONTROL_FLOW
+    | frozenset(
+        "And ArgMax ArgMin BitwiseAnd BitwiseOr Concat Constant ConstantOfShape ConvInteger "
+        "DynamicQuantizeLinear Einsum Equal Expand Flatten GRU Gather GatherElements GatherND Gemm "
+        "Greater GreaterOrEqual IsInf IsNaN LSTM Less LessOrEqual MatMul MatMulInteger Mod Not "
+        "OneHot Or Pow QLinearConv QLinearMatMul RNN Range ReduceL1 ReduceL2 ReduceLogSum "
+        "ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare "
+        "Reshape ScatterElements ScatterND Shape Size Squeeze TopK Unsqueeze Xor".split()
+    )
+)
+"""Where onnx's shape inference knows a size, it is that of the run; but see `sizes`."""
+
+SIZED_BY = {
+    **dict.fromkeys(("Expand", "Reshape", "Squeeze", "Split", "Tile", "TopK", "Unsqueeze"), (1,)),
+    **dict.fromkeys(
+        "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
+        "ReduceSum ReduceSumSquare".split(),
+        (1,),
+    ),
+    "ConstantOfShape": (0,),
+    "Gather": (1,),
+    "OneHot": (1,),
+    "Pad": (1, 3),
+    "Range": (0, 1, 2),
+    "Resize": (3,),
+    "Slice": (1, 2, 3, 4),
+}
+"""Inputs whose numbers decide the size of the outputs."""

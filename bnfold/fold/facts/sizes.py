@@ -1,0 +1,149 @@
+"""Sizes of a run where shape inference is not sure to find them.
+
+onnx's inference and onnxruntime differ, and versions of onnxruntime among themselves, in:
+
+- pools with ceil_mode: whether a last window that begins behind x counts;
+- SAME padding with dilations, or of a ConvTranspose with output_padding; output_shape;
+- Resize and Upsample by a scale: extent * scale in float32 or in float64.
+
+Here an extent is a number only where all of them come to the same; it is None otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from bnfold.fold.facts.node import attribute_of, input_of, op_of
+from bnfold.fold.facts.operators import INFERRED
+from bnfold.fold.numbers.affine import Dims
+
+Extent = int | str | None
+Constants = Callable[[ir.Value | None], npt.NDArray[Any] | None]
+
+_POOLS = ("AveragePool", "LpPool", "MaxPool")
+_CONVOLUTIONS = ("Conv", "ConvInteger", "QLinearConv")
+
+
+def is_inferred(node: ir.Node) -> bool:
+    """Whether what onnx's inference says of the node's outputs is what a run makes."""
+    return op_of(node) in INFERRED and not _differs(node)
+
+
+def _differs(node: ir.Node) -> bool:
+    """Whether inference may be wrong, for these attributes; those of a function are not known."""
+    op = op_of(node)
+    if op not in (*_POOLS, *_CONVOLUTIONS, "ConvTranspose", "Resize", "Upsample"):
+        return False
+    if any(attribute.is_ref() for attribute in node.attributes.values()):
+        return True
+    same = attribute_of(node, "auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER")
+    dilated = any(d != 1 for d in attribute_of(node, "dilations", ()))
+    if op in _POOLS:
+        return attribute_of(node, "ceil_mode", 0) == 1 or (same and dilated)
+    if op in _CONVOLUTIONS:
+        return same and dilated
+    if op == "ConvTranspose":
+        padded = any(attribute_of(node, "output_padding", ()))
+        return "output_shape" in node.attributes or (same and (padded or dilated))
+    return op in ("Resize", "Upsample")
+
+
+def run_dims(
+    node: ir.Node, dims: Mapping[ir.Value, Dims], constant: Constants, opset: int
+) -> Dims | None:
+    """The dimensions of the first output of such a node; None for an unknown rank."""
+    x = input_of(node, 0)
+    here = None if x is None else dims.get(x)
+    op = op_of(node)
+    if here is None:
+        return None
+    if op in ("Resize", "Upsample"):
+        return _resized(node, here, constant, opset)
+    if len(here) < 3 or op not in (*_POOLS, "Conv", "ConvTranspose"):
+        return None
+    if op in _POOLS:
+        return (*here[:2], *_pooled(node, here[2:]))
+    second = input_of(node, 1)
+    weight = None if second is None else dims.get(second)
+    if weight is None:
+        return None
+    channels: Extent = weight[0]
+    if op == "ConvTranspose":
+        group = attribute_of(node, "group", 1)
+        channels = weight[1] * group if isinstance(weight[1], int) else None
+    return (here[0], channels, *(None for _ in here[2:]))
+
+
+def _pooled(node: ir.Node, size: Dims) -> Sequence[Extent]:
+    rank = len(size)
+    kernel = attribute_of(node, "kernel_shape", None) or [None] * rank
+    strides = attribute_of(node, "strides", None) or [1] * rank
+    dilations = attribute_of(node, "dilations", None) or [1] * rank
+    auto_pad = attribute_of(node, "auto_pad", "NOTSET")
+    pads = attribute_of(node, "pads", None) if auto_pad == "NOTSET" else None
+    pads = pads or [0] * (2 * rank)
+    extents: list[Extent] = []
+    for i, (extent, k, stride, dilation) in enumerate(
+        zip(size, kernel, strides, dilations, strict=True)
+    ):
+        if not isinstance(extent, int) or k is None:
+            extents.append(None)
+        elif auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+            extents.append(-(-extent // stride) if dilation == 1 else None)
+        else:
+            reach = (k - 1) * dilation + 1
+            extents.append(_windows(extent, reach, stride, pads[i], pads[i + rank]))
+    return extents
+
+
+def _windows(extent: int, reach: int, stride: int, begin: int, end: int) -> int | None:
+    """How many windows a pool with ceil_mode has; None where a last one may or may not count."""
+    room = extent + begin + end - reach
+    count = -(-room // stride) + 1
+    begins_behind = (count - 1) * stride >= extent + begin
+    return None if begins_behind or room < 0 else count
+
+
+def _resized(node: ir.Node, here: Dims, constant: Constants, opset: int) -> Dims:
+    rank = len(here)
+    axes = [a % rank for a in attribute_of(node, "axes", range(rank))]
+    unknown: list[Extent] = [None] * rank
+    for axis in set(range(rank)) - set(axes):
+        unknown[axis] = here[axis]
+    if attribute_of(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
+        return tuple(unknown)
+    if op_of(node) == "Resize" and input_of(node, 3) is not None:
+        stretches = attribute_of(node, "keep_aspect_ratio_policy", "stretch") == "stretch"
+        sizes = constant(input_of(node, 3)) if stretches else None
+        if sizes is not None and sizes.size == len(axes):
+            for axis, extent in zip(axes, sizes.reshape(-1), strict=True):
+                unknown[axis] = int(extent)
+        return tuple(unknown)
+    scales = _scales(node, constant, opset)
+    if scales is not None and scales.size == len(axes):
+        for axis, scale in zip(axes, scales.reshape(-1), strict=True):
+            unknown[axis] = _scaled(here[axis], float(scale))
+    return tuple(unknown)
+
+
+def _scales(node: ir.Node, constant: Constants, opset: int) -> npt.NDArray[Any] | None:
+    stored = attribute_of(node, "scales", None)
+    if stored is not None:
+        return np.asarray(stored)
+    at = 2 if op_of(node) == "Resize" and opset >= 11 else 1
+    return constant(input_of(node, at))
+
+
+def _scaled(extent: Extent, scale: float) -> Extent:
+    """`floor(extent * scale)`, where float32 and float64 agree."""
+    if scale == 1:
+        return extent
+    if not isinstance(extent, int):
+        return None
+    single = int(np.floor(np.float32(extent) * np.float32(scale)))
+    return single if single == int(np.floor(extent * scale)) else None
