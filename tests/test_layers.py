@@ -12,7 +12,7 @@ import bnfold
 
 ROOT = Path(bnfold.__file__).parent
 LAYERS = (
-    {"errors", "callable_module", "__init__"},
+    {"errors", "__init__"},
     {"runtime"},
     {"float64", "model_io"},
     {"typed"},

@@ -8,6 +8,3 @@ from bnfold.bench.records import BenchResult as BenchResult
 from bnfold.bench.records import Comparison as Comparison
 from bnfold.bench.records import Isolated as Isolated
 from bnfold.bench.records import Verdict as Verdict
-from bnfold.callable_module import make_callable
-
-make_callable(__name__)

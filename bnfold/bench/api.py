@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def bench(
-    models: Sequence[ModelSource],
+    models: ModelSource | Sequence[ModelSource],
     *,
-    providers: Sequence[str] = ("cpu",),
+    providers: str | Sequence[str] = ("cpu",),
     threads: int = 1,
     batch: int = 1,
-    levels: Sequence[str] = ("all", "none"),
+    levels: str | Sequence[str] = ("all", "none"),
     pairs: int = 40,
     seed: int = 0,
-    inputs: Arrays | None = None,
+    data: Arrays | None = None,
     dims: Mapping[str, int] | None = None,
     profile: bool = False,
     progress: Progress | None = None,
@@ -37,15 +37,16 @@ def bench(
     """Every model is compared with the first one, and measured alone in a process of its own.
 
     Args:
-        models: paths or models in memory; the first is the baseline, one alone is only measured.
-        providers: "cpu", "cuda"; the first is the headline.
+        models: paths or models in memory; the first is the baseline, one alone, in a list or not,
+            is only measured.
+        providers: "cpu", "cuda"; the first is the headline, one alone may be a plain string.
         threads: threads inside one operator.
         batch: the size of a dynamic first dimension.
         levels: onnxruntime's optimisations, "all", "extended", "basic", "none"; the first is the
             headline, "none" stands for runtimes that optimise little.
         pairs: the number of paired measurements per comparison, fixed beforehand.
         seed: of the random inputs and of the bootstrap.
-        inputs: arrays by input name, in place of random ones.
+        data: arrays by input name, in place of random ones.
         dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
         profile: also sum up the time per operator.
         progress: called with (steps done, steps in all, what is being done).
@@ -53,18 +54,19 @@ def bench(
     Raises:
         UsageError: a setting, or a dynamic dimension without a size.
         ModelError: a model that cannot be read, does not run, or wants other inputs than the first.
-        DataError: `inputs` that do not fit.
+        DataError: `data` that does not fit.
         ProviderUnavailableError: a provider that does not really run here.
     """
     # Imported here: the process that measures one model alone imports this package, but not onnx.
     from bnfold.bench.inputs import Sizes, make_feeds
     from bnfold.bench.subjects import described, subjects
 
+    providers, levels = _names(providers), _names(levels)
     settings = _checked(providers, levels, threads=threads, batch=batch, pairs=pairs, seed=seed)
     facts = environment(with_gpu="cuda" in providers)
-    given = inputs or {}
+    given = data or {}
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        found = subjects(models, Path(folder))
+        found = subjects(_several(models), Path(folder))
         feeds = make_feeds(found[0], given=given, sizes=Sizes(batch, dims or {}), seed=seed)
         campaign = Campaign(found, feeds.arrays, settings, with_profile=profile, progress=progress)
         isolated, comparisons = campaign.isolated(), campaign.comparisons()
@@ -81,6 +83,15 @@ def bench(
             settings=settings,
             environment=facts,
         )
+
+
+def _several(models: ModelSource | Sequence[ModelSource]) -> Sequence[ModelSource]:
+    is_list = isinstance(models, Sequence) and not isinstance(models, str)
+    return models if is_list else [models]  # type: ignore[list-item, return-value]
+
+
+def _names(names: str | Sequence[str]) -> Sequence[str]:
+    return (names,) if isinstance(names, str) else names
 
 
 def _source(is_given: bool) -> Literal["random", "given"]:

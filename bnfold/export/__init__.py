@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from bnfold.callable_module import make_callable
 from bnfold.export.api import export
 from bnfold.export.records import ExportCheck, ExportResult
 from bnfold.export.source import LoadedModule, load_module
 
 __all__ = ["ExportCheck", "ExportResult", "LoadedModule", "export", "load_module"]
-
-make_callable(__name__)

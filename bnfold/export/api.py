@@ -41,7 +41,7 @@ def export(
     fp16: bool = False,
     check: bool = True,
     seed: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ExportResult:
     """The network is an ONNX graph with all of its batch norms, and computes what the module does.
 
@@ -71,6 +71,7 @@ def export(
         ModelsDifferError: the exported graph computes something else than the module.
         MissingDependencyError: torch or onnxscript is not installed.
     """
+    progress = progress or _silent
     version = check_opset(opset)
     target = None if path is None else _writable(Path(path))
     require("onnxscript")
@@ -112,6 +113,10 @@ def export(
         notes=prepared.notes,
         warnings=tuple(warnings),
     )
+
+
+def _silent(_done: int, _total: int) -> None:
+    """No progress is shown."""
 
 
 def _captured(

@@ -44,8 +44,8 @@ class FoldResult:
 def fold(
     model: str | os.PathLike[str] | onnx.ModelProto | ir.Model,
     *,
-    allow: Collection[str] = (),
-    skip: Collection[str] = (),
+    allow: str | Collection[str] = (),
+    skip: str | Collection[str] = (),
     strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> FoldResult:
@@ -70,3 +70,25 @@ def fold(
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
     return FoldResult(copy, ledger)
+
+
+def inspect(
+    model: str | os.PathLike[str] | onnx.ModelProto | ir.Model,
+    *,
+    allow: str | Collection[str] = (),
+    skip: str | Collection[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Ledger:
+    """Where each batch norm would go, or why it stays; the model stays as it is.
+
+    Args:
+        model: a path, a ModelProto or an onnx_ir.Model.
+        allow: priced rewrites that `fold` would be allowed.
+        skip: names of nodes or rules that `fold` would leave alone.
+        progress: called with (done, total).
+
+    Raises:
+        ModelError: the model is missing, malformed or not supported.
+        UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
+    """
+    return fold(model, allow=allow, skip=skip, progress=progress).ledger

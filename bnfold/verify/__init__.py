@@ -3,8 +3,5 @@
 `bnfold.verify(a, b)` is the entry point; the records it returns are in `bnfold.verify.records`.
 """
 
-from bnfold.callable_module import make_callable
 from bnfold.verify.api import verify as verify
 from bnfold.verify.records import Verification as Verification
-
-make_callable(__name__)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bnfold.bench import protocol
 from bnfold.bench.protocol import measure_pairs, runs_per_block
 from bnfold.bench.statistics import judge, ratio_interval
 
@@ -175,12 +176,12 @@ def test_a_session_is_warmed_up_before_it_is_timed():
 
 def test_the_share_of_interrupted_blocks_is_counted(monkeypatch):
     calls = count()
-    every_fourth = "bnfold.bench.protocol.interruptions"  # the calls: before a block, after it
-    monkeypatch.setattr(every_fourth, lambda: (next(calls) + 1) // 4)
+    # The calls: before a block, after it.
+    monkeypatch.setattr(protocol, "interruptions", lambda: (next(calls) + 1) // 4)
     assert measured(Machine(), pairs=5).interrupted == 0.5
-    monkeypatch.setattr("bnfold.bench.protocol.interruptions", lambda: 7)
+    monkeypatch.setattr(protocol, "interruptions", lambda: 7)
     assert measured(Machine(), pairs=5).interrupted == 0.0
-    monkeypatch.setattr("bnfold.bench.protocol.interruptions", lambda: None)
+    monkeypatch.setattr(protocol, "interruptions", lambda: None)
     assert measured(Machine(), pairs=5).interrupted is None
 
 

@@ -9,6 +9,7 @@ import torch
 
 import bnfold
 from bnfold.errors import ModelsDifferError
+from bnfold.export import compare
 from bnfold.export.check import check_export
 from bnfold.export.compare import Explained, errors_of
 from bnfold.export.inputs import example_inputs
@@ -81,7 +82,7 @@ def test_finds_a_batch_size_that_is_built_in(network, exported):
 
 
 def test_writes_no_file_when_the_graph_differs(network, tmp_path, monkeypatch):
-    monkeypatch.setattr("bnfold.export.compare.FACTOR", 1e-9)
+    monkeypatch.setattr(compare, "FACTOR", 1e-9)
     module, inputs = network("conv1d")
     with pytest.raises(ModelsDifferError):
         bnfold.export(module, inputs, tmp_path / "m.onnx")

@@ -9,6 +9,7 @@ from torch import nn
 
 import bnfold
 from bnfold.errors import DataError, ModelError, UsageError
+from bnfold.export import api
 from bnfold.export.inputs import example_inputs, parse_input
 
 
@@ -105,7 +106,7 @@ def test_an_input_file_that_cannot_be_read_is_one_sentence(tmp_path):
 
 
 def test_a_target_that_cannot_be_written_is_refused_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("bnfold.export.api.load_module", None)  # must not be reached
+    monkeypatch.setattr(api, "load_module", None)  # must not be reached
     for target, sentence in (
         (tmp_path / "absent" / "m.onnx", "does not exist"),
         (tmp_path, "is a folder"),

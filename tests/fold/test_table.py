@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import bnfold.fold
+import bnfold
 from bnfold.fold.moves.table import PRICES, RULES
 
-README = Path(bnfold.fold.__file__).with_name("README.md").read_text(encoding="utf-8")
+README = (Path(bnfold.__file__).parent / "fold" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_lists_every_rule_as_it_is() -> None:
