@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
 from bnfold.float64.call import FLOAT_DTYPES, Array, Call, Operator, tensor_value, to_float64
+
+NARROW = frozenset(t.numpy() for t in ir.DataType if t.is_floating_point() and t.bitwidth <= 8)
 
 
 def identity(call: Call) -> Sequence[Array]:
@@ -16,13 +19,25 @@ def identity(call: Call) -> Sequence[Array]:
     return [to_float64(call.inputs[0])]  # type: ignore[arg-type]
 
 
+def optional(call: Call) -> Sequence[Array]:
+    """Optional: its input, a tensor or a sequence, as it is; None stands for none."""
+    return identity(call) if len(call) else [None]  # type: ignore[list-item]
+
+
 def cast(call: Call) -> Array:
-    """Cast. To a float dtype it keeps float64, unless casts are to round."""
+    """Cast: x as numbers of the type `to`, of the same shape.
+
+    A wide float type (float16 and wider, bfloat16) keeps float64, unless casts are to round.
+    float8 and float4 hold so few numbers that a cast to them is part of what the graph means: it
+    always rounds, and saturates unless told not to.
+
+    Source: ONNX operators, Cast-25.
+    """
     return _cast(call, ir.DataType(call.integer("to", 1)).numpy())
 
 
 def cast_like(call: Call) -> Array:
-    """CastLike: to the dtype that the second input is stored in, or that the node declares."""
+    """CastLike: a Cast to the dtype that the second input is stored in, or the node declares."""
     target = call.stored_dtypes[1]
     if call.output_dtype is not None:
         target = call.output_dtype
@@ -33,10 +48,33 @@ def _cast(call: Call, target: np.dtype[Any]) -> Array:
     x = call[0]
     if target == np.object_:
         raise call.unsupported("a cast to strings is not supported")
+    if target in NARROW:
+        return round_narrow(x.astype(np.float64), target, call)
     if target in FLOAT_DTYPES:
         x = x.astype(np.float64)
         return x.astype(target).astype(np.float64) if call.round_casts else x
     return np.asarray(x != 0) if target == np.bool_ else x.astype(target)
+
+
+def round_narrow(x: Array, target: np.dtype[Any], call: Call) -> Array:
+    """float64 rounded to a float8 or float4 type, and saturated if `saturate` (the default).
+
+    E8M0 holds powers of two alone, one byte of exponents; `round_mode` says which one is taken.
+    """
+    if target == ml_dtypes.float8_e8m0fnu:
+        return _power_of_two(x, call.text("round_mode", "up"))
+    if call.integer("saturate", 1):
+        largest = float(ml_dtypes.finfo(target).max)  # type: ignore[no-untyped-call]
+        x = np.clip(x, -largest, largest)
+    return x.astype(target).astype(np.float64)
+
+
+def _power_of_two(x: Array, mode: str) -> Array:
+    mantissa, exponent = np.frexp(np.abs(x))  # x = mantissa * 2**exponent, in [0.5, 1)
+    above = {"up": mantissa > 0.5, "nearest": mantissa >= 0.75, "down": mantissa > 1}[mode]
+    exponent = np.where(x == 0, -127, exponent - 1 + above)
+    y = np.ldexp(1.0, np.clip(exponent, -127, 127))
+    return np.where(np.isfinite(x), y, np.nan)
 
 
 def constant(call: Call) -> Array:
@@ -88,7 +126,16 @@ def eye_like(call: Call) -> Array:
     return to_float64(np.eye(rows, columns, call.integer("k", 0), dtype=dtype))
 
 
+def bit_cast(call: Call) -> Array:
+    """BitCast of integers: the same bits as another type. A float's bits are no longer there."""
+    stored = call.stored_dtypes[0]
+    if stored is None or stored.kind not in "iub":
+        raise call.unsupported("the bits of a float are not known")
+    return to_float64(call[0].view(ir.DataType(call.integer("to", 1)).numpy()))
+
+
 OPERATORS: Mapping[str, Operator] = {
+    "BitCast": bit_cast,
     "Cast": cast,
     "CastLike": cast_like,
     "Constant": constant,
@@ -96,5 +143,6 @@ OPERATORS: Mapping[str, Operator] = {
     "Dropout": dropout,
     "EyeLike": eye_like,
     "Identity": identity,
+    "Optional": optional,
     "Range": value_range,
 }

@@ -1,4 +1,4 @@
-"""If, Loop and Scan: operators that run graphs."""
+"""If, Loop, Scan and SequenceMap: operators that run graphs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _given(inputs: Inputs, index: int) -> Array:
 
 
 def run_if(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list[Array]:
-    """If."""
+    """If: the outputs of the branch that the condition, a tensor of one truth value, takes."""
     taken = bool(_given(inputs, 0).reshape(-1)[0])
     return run(attributes["then_branch" if taken else "else_branch"], [])
 
@@ -65,10 +65,10 @@ def run_loop(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> li
 
 
 def run_scan(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list[Array]:
-    """Scan of opset 9 and later: M inputs are cut along an axis, N - M states are carried."""
+    """Scan: M inputs are cut along an axis, N - M states are carried."""
     body: ir.Graph = attributes["body"]
-    if inputs and inputs[0] is None:
-        raise UnsupportedOperatorError("Scan: the form of opset 8 is not supported")
+    if len(inputs) > len(body.inputs):
+        return _run_batched_scan(inputs, attributes, run)
     count = int(attributes["num_scan_inputs"])
     values = [_given(inputs, i) for i in range(len(inputs))]
     states, scanned = values[: len(values) - count], values[len(values) - count :]
@@ -93,4 +93,42 @@ def run_scan(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> li
     return [*states, *stacked]
 
 
-OPERATORS: Mapping[str, ControlOperator] = {"If": run_if, "Loop": run_loop, "Scan": run_scan}
+def _run_batched_scan(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list[Array]:
+    """Scan of opset 8: a batch axis in front of everything, perhaps a length for each sample."""
+    lengths, values = inputs[0], [_given(inputs, i) for i in range(1, len(inputs))]
+    count = int(attributes["num_scan_inputs"])
+    n_states = len(values) - count
+    steps = values[-1].shape[1]
+    newer = {
+        "body": attributes["body"],
+        "num_scan_inputs": count,
+        "scan_input_directions": attributes.get("directions"),
+    }
+    samples = []
+    for b in range(values[0].shape[0]):
+        length = steps if lengths is None else int(lengths[b])
+        scanned = [x[b, :length] for x in values[n_states:]]
+        results = run_scan([*(x[b] for x in values[:n_states]), *scanned], newer, run)
+        rest = [(0, steps - length)]
+        padded = [np.pad(y, rest + [(0, 0)] * (y.ndim - 1)) for y in results[n_states:]]
+        samples.append([*results[:n_states], *padded])
+    return [np.stack(column) for column in zip(*samples, strict=True)]
+
+
+def run_sequence_map(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list[Any]:
+    """SequenceMap: the body for each element of a sequence, and of others that are as long."""
+    body: ir.Graph = attributes["body"]
+    values: list[Any] = [_given(inputs, i) for i in range(len(inputs))]
+    rows = [
+        run(body, [v[i] if isinstance(v, list) else v for v in values])
+        for i in range(len(values[0]))
+    ]
+    return [[row[k] for row in rows] for k in range(len(body.outputs))]
+
+
+OPERATORS: Mapping[str, ControlOperator] = {
+    "If": run_if,
+    "Loop": run_loop,
+    "Scan": run_scan,
+    "SequenceMap": run_sequence_map,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -92,16 +93,26 @@ def average_pool(call: Call) -> Array:
     """AveragePool.
 
     The divisor counts the taps inside the value, with `count_include_pad` also those on the pads
-    that the node names, never those that only `ceil_mode` adds: as onnxruntime does.
+    that the node names, never those that only `ceil_mode` adds: as onnxruntime does. A lone window
+    that is too long for the value counts all of its taps, before opset 19.
     """
     x = call[0]
     window, counts = _pool_window(call, x.shape[2:])
+    x, window = _without_cropped_end(x, window)
     total = _sum_of_taps(_padded(x, window, counts, 0.0), window, counts)
     include_pad = bool(call.integer("count_include_pad", 0))
     for axis, n in enumerate(x.shape[2:]):
-        taps = _taps_inside(window, axis, counts[axis], n, include_pad)
+        taps = _taps_inside(window, axis, counts[axis], n, include_pad, call.opset < 19)
         total /= np.maximum(taps, 1).reshape(-1, *[1] * (x.ndim - 3 - axis))
     return total
+
+
+def _without_cropped_end(x: Array, window: Window) -> tuple[Array, Window]:
+    """Without what a negative pad cuts off at the end: taps between holes could still read it."""
+    cuts = [slice(None, n + min(e, 0)) for n, e in zip(x.shape[2:], window.pads_end, strict=True)]
+    ends = tuple(max(e, 0) for e in window.pads_end)
+    at: Any = (..., *cuts)
+    return x[at], dataclasses.replace(window, pads_end=ends)
 
 
 def _sum_of_taps(padded: Array, window: Window, counts: Sequence[int]) -> Array:
@@ -111,12 +122,15 @@ def _sum_of_taps(padded: Array, window: Window, counts: Sequence[int]) -> Array:
     return total
 
 
-def _taps_inside(window: Window, axis: int, count: int, size: int, include_pad: bool) -> Array:
+def _taps_inside(
+    window: Window, axis: int, count: int, size: int, include_pad: bool, old: bool
+) -> Array:
     """How many taps of each window lie on the value (and its pads), along one axis."""
     begin, end = window.pads_begin[axis], window.pads_end[axis]
     at = np.arange(count)[:, None] * window.strides[axis] - begin
     at = at + np.arange(window.kernel[axis]) * window.dilations[axis]
-    low, high = (-begin, size + end) if include_pad else (0, size)
+    reach = max(size + end, window.extents()[axis] - begin) if old and count == 1 else size + end
+    low, high = (-begin, reach) if include_pad else (0, size)
     return np.asarray(np.sum((at >= low) & (at < high), axis=1))
 
 

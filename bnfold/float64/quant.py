@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.float64.call import FLOAT_DTYPES, Array, Call, Operator
+from bnfold.float64.call import Array, Call, Operator
+from bnfold.float64.cast import NARROW, round_narrow
 from bnfold.float64.conv import convolve
 from bnfold.float64.spatial import read_window
 
@@ -41,9 +41,8 @@ def quantize_linear(call: Call) -> Array:
         dtype = ir.DataType(call.integer("output_dtype", 0)).numpy()
     axis, block = call.integer("axis", 1), call.integer("block_size", 0)
     y = x / _spread(scale, x, axis, block)
-    if dtype in FLOAT_DTYPES:  # float8 and float4 round to nearest and saturate
-        largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
-        return np.clip(y, -largest, largest).astype(dtype).astype(np.float64)
+    if dtype in NARROW:
+        return round_narrow(y, dtype, call)
     y = np.rint(y)
     if zero is not None:
         y = y + _spread(zero.astype(np.float64), x, axis, block)

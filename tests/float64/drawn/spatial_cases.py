@@ -96,7 +96,8 @@ def resize(dice: Dice) -> Case:
     """By scales of any kind or by sizes, of all axes or some, as each opset allows."""
     mode, opset = dice.pick("nearest", "linear", "cubic"), dice.pick(11, 13, 18, 19)
     x = dice.real(1, 2, dice.whole(2, 12), dice.whole(2, 12))
-    modes = MODES if opset >= 19 else MODES[:-1]
+    # the symmetric mode meets a tie wherever it copies, and float32's last bit breaks it
+    modes = MODES if opset >= 19 and mode != "nearest" else MODES[:-1]
     attributes: dict[str, object] = {"mode": mode}
     attributes["coordinate_transformation_mode"] = dice.pick(*modes)
     if mode == "nearest":
