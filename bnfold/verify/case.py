@@ -109,6 +109,7 @@ class OutputCase:
             non_finite=0,
             is_within=not apart or share_other <= allowed,
             remark=f"{apart} of {elements} differ" if apart else "",
+            is_exact=True,
         )
 
     def _tally(self, runs: Runs) -> Tally:

@@ -42,8 +42,8 @@ class OutputRow:
     Errors are root mean squares relative to the output's own, over all feeds. `ratio` is the other
     model's error over the rounding error of the original, or over the floor where that is larger;
     `channel_ratio` is the same for the worst channel, index `worst_channel` of `channel_axis`.
-    `mismatches` counts elements that differ in an output of integers or booleans. A row that is not
-    judged is within, and its remark says why.
+    `is_exact`: its values are equal or not (integers, booleans, strings), and `mismatches` counts
+    those that are not. A row that is not judged is within, and its remark says why.
     """
 
     level: str
@@ -64,6 +64,7 @@ class OutputRow:
     is_within: bool
     remark: str = ""
     is_judged: bool = True
+    is_exact: bool = False
 
 
 @dataclass(frozen=True)

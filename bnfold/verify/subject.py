@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 
@@ -82,7 +83,7 @@ class OnnxSubject:
     def reference(self, feeds: Feeds) -> list[Array]:
         """The outputs by the float64 interpreter."""
         results = run_graph(self.model, feeds)
-        return [results[spec.name] for spec in self.outputs]
+        return [as_text(results[spec.name]) for spec in self.outputs]
 
     def expose(self, tensors: Mapping[str, ir.DataType | None]) -> None:
         """From now on these tensors, with their dtypes if known, are returned after the outputs."""
@@ -112,6 +113,14 @@ class OnnxSubject:
                 path = Path(folder) / "model.onnx"
                 model_io.save(self.model, path, external_data=True)
                 yield str(path)
+
+
+def as_text(array: Array) -> Array:
+    """The array; strings that are bytes, as initializers hold them, as onnxruntime gives them."""
+    if array.dtype.kind not in "SUO":
+        return array
+    texts = [x.decode() if isinstance(x, bytes) else str(x) for x in array.reshape(-1).tolist()]
+    return np.array(texts, dtype=object).reshape(array.shape)
 
 
 def _size(model: ir.Model) -> int:

@@ -29,10 +29,10 @@ def verdict_of(rows: Sequence[OutputRow], feeds: int) -> tuple[Verdict, str]:
 
 
 def _equivalent(rows: Sequence[OutputRow], feeds: int) -> str:
-    floats = [row for row in rows if row.is_judged and not _is_exact(row)]
+    floats = [row for row in rows if row.is_judged and not row.is_exact]
     on = f"on {feeds} set{'s' if feeds != 1 else ''} of inputs"
     open_ties = sum(row.mismatches for row in rows)
-    tail = f"; {open_ties} integers differ, no more than ties explain" if open_ties else ""
+    tail = f"; {open_ties} decisions differ, no more than ties explain" if open_ties else ""
     if not floats:
         return f"every output is the same {on}" + tail
     worst = max(_ratio(row) for row in floats)
@@ -47,7 +47,7 @@ def _difference(row: OutputRow) -> str:
         return (
             f"output {row.name!r} has NaN or Inf in {row.non_finite} places where only one has it"
         )
-    if _is_exact(row):
+    if row.is_exact:
         return f"output {row.name!r} differs in {row.mismatches} of {row.elements} elements"
     times = f"times the original's own rounding error ({K:g} are allowed)"
     if row.ratio > K or row.channel_ratio is None:
@@ -60,7 +60,3 @@ def _difference(row: OutputRow) -> str:
 
 def _ratio(row: OutputRow) -> float:
     return max(row.ratio, row.channel_ratio or 0.0)
-
-
-def _is_exact(row: OutputRow) -> bool:
-    return row.dtype.startswith(("int", "uint", "bool"))

@@ -99,6 +99,25 @@ def test_integers_that_differ_are_counted():
     assert "differs in" in found.reason
 
 
+@pytest.mark.parametrize(("label", "verdict"), [("cat", "equivalent"), ("cow", "different")])
+def test_strings_are_compared_as_strings(label, verdict):
+    """A label that differs is counted; no rounding error comes into it."""
+
+    def labelled(*labels: str) -> onnx.ModelProto:
+        model = onnx.parser.parse_model(
+            '<ir_version: 8, opset_import: ["" : 17]>'
+            "g (int64[N] x) => (string[N] y) { y = Gather (labels, x) }"
+        )
+        words = np.array(labels, dtype=object)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(words, "labels"))
+        return model
+
+    found = bnfold.verify(labelled("dog", "cat"), labelled("dog", label))
+    assert found.verdict == verdict
+    wanted = "every output is the same" if verdict == "equivalent" else "'y' differs in"
+    assert wanted in found.reason
+
+
 def test_the_second_model_failing_to_run_is_a_difference():
     stuck = parsed(
         "g (float[N,4] x) => (float[N,4] y) { z = Reshape (x, s)  y = Reshape (z, r) }",
