@@ -1,4 +1,4 @@
-"""Imports point one way: cli, report, plugin, verify and bench, fold and export, the rest."""
+"""Imports point one way: cli, report, plugin, bench and export, verify, fold, the rest."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ ROOT = Path(bnfold.__file__).parent
 LAYERS = (
     {"errors", "__init__"},
     {"runtime"},
-    {"float64", "model_io"},
+    {"float64", "model_io", "torch_code"},
     {"typed"},
-    {"fold", "export"},
-    {"verify", "bench"},
+    {"fold"},
+    {"verify"},
+    {"bench", "export"},
     {"pytest_plugin"},
     {"report"},
     {"cli"},

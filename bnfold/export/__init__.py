@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnfold.export.api import export
-from bnfold.export.records import ExportCheck, ExportResult
-from bnfold.export.source import LoadedModule, load_module
+from bnfold.export.records import ExportResult
+from bnfold.torch_code.source import LoadedModule, load_module
 
-__all__ = ["ExportCheck", "ExportResult", "LoadedModule", "export", "load_module"]
+__all__ = ["ExportResult", "LoadedModule", "export", "load_module"]

@@ -15,14 +15,15 @@ from bnfold.errors import UsageError
 from bnfold.export.capture import capture, check_opset
 from bnfold.export.check import check_export
 from bnfold.export.dynamic import Axes, Dynamic, dynamic_axes, with_sizes_of_two
-from bnfold.export.foreign import require
 from bnfold.export.inputs import ExampleInputs, example_inputs
 from bnfold.export.outputs import output_names
-from bnfold.export.prepare import Prepared, eval_mode, prepare
+from bnfold.export.prepare import Prepared, prepare
 from bnfold.export.records import ExportResult
 from bnfold.export.shapes import FixedDimension
-from bnfold.export.source import LoadedModule, load_module
 from bnfold.export.tidy import tidy
+from bnfold.torch_code.foreign import require
+from bnfold.torch_code.modes import eval_mode
+from bnfold.torch_code.source import LoadedModule, load_module
 
 if TYPE_CHECKING:
     import torch
@@ -96,7 +97,6 @@ def export(
             examples,
             dynamic_batch=all(0 in own for own in axes),
             seed=seed,
-            name=loaded.name,
         )
         warnings += limits
     progress(3, STEPS)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import ModelError, UsageError
 from bnfold.export.dynamic import Axes
-from bnfold.export.foreign import foreign_code, quiet
 from bnfold.export.inputs import ExampleInputs
+from bnfold.torch_code.foreign import foreign_code, quiet
 
 if TYPE_CHECKING:
     import onnx_ir as ir

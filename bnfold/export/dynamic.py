@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bnfold.errors import DataError, UsageError
-from bnfold.export.foreign import foreign_code, quiet
 from bnfold.export.inputs import ExampleInputs
+from bnfold.torch_code.foreign import foreign_code, quiet
 
 if TYPE_CHECKING:
     import torch

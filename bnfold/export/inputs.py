@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnfold.errors import DataError, UsageError
-from bnfold.export.foreign import foreign_code, quiet
+from bnfold.torch_code.foreign import foreign_code, quiet
 
 if TYPE_CHECKING:
     import torch

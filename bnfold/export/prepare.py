@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bnfold.errors import ModelError
-from bnfold.export.foreign import foreign_code
-from bnfold.export.source import LoadedModule
+from bnfold.torch_code.foreign import foreign_code
+from bnfold.torch_code.source import LoadedModule
 
 if TYPE_CHECKING:
     import torch
@@ -25,19 +23,6 @@ class Prepared:
     module: torch.nn.Module
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
-
-
-@contextmanager
-def eval_mode(module: torch.nn.Module) -> Iterator[None]:
-    """The module is in eval mode inside; each submodule's own mode is restored, come what may."""
-    modes = [(part, part.training) for part in module.modules()]
-    try:
-        with suppress(NotImplementedError):  # an exported program has no modes
-            module.eval()
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training  # not train(), which a user may have overridden
 
 
 def prepare(loaded: LoadedModule, *, fp16: bool) -> Prepared:

@@ -10,37 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-
-@dataclass(frozen=True)
-class ExportCheck:
-    """How far the ONNX graph and the module are from the same network in exact arithmetic.
-
-    Attributes:
-        reference: "float64" when the module could be run so, else "its own precision".
-        runtime: what ran the ONNX graph: "onnxruntime", or "float64 interpreter" where that cannot.
-        max_error: the ONNX graph's largest deviation from the reference, over all outputs.
-        torch_error: the module's own largest deviation in its own precision: its rounding.
-        output_scale: the largest magnitude among the reference's outputs.
-        batch_sizes: how many examples each run had.
-    """
-
-    reference: str
-    runtime: str
-    max_error: float
-    torch_error: float
-    output_scale: float
-    batch_sizes: tuple[int, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The facts as JSON values."""
-        return {
-            "reference": self.reference,
-            "runtime": self.runtime,
-            "max_error": self.max_error,
-            "torch_error": self.torch_error,
-            "output_scale": self.output_scale,
-            "batch_sizes": list(self.batch_sizes),
-        }
+    from bnfold.verify.records import Verification
 
 
 @dataclass(frozen=True)
@@ -53,7 +23,7 @@ class ExportResult:
         source: what was exported: the SPEC, or the module's class.
         opset: the version of the ONNX operators.
         batch_norms: how many BatchNormalization nodes the graph has.
-        check: the comparison with the module, or None when there was none.
+        check: the verification against the module, or None when there was none.
         notes: sentences about what was done on the way, all of it expected.
         warnings: sentences that a user should read.
     """
@@ -63,14 +33,9 @@ class ExportResult:
     source: str
     opset: int
     batch_norms: int
-    check: ExportCheck | None
+    check: Verification | None
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
-
-    @property
-    def max_error(self) -> float | None:
-        """The ONNX graph's largest deviation from the float64 reference, or None if unchecked."""
-        return None if self.check is None else self.check.max_error
 
     def to_dict(self) -> dict[str, Any]:
         """The facts as JSON values; the model itself is in the file."""

@@ -76,12 +76,16 @@ def verify(
     if random is not None:
         return job.unmeasured(
             "inconclusive",
-            f"{random} draws new numbers in every run, so not even the original agrees with "
+            f"{random} draws random numbers in every run, so not even the original agrees with "
             "itself; export the model for inference",
         )
     first = job.on_generated(samples, dims or {}) if data is None else job.on_data(data, samples)
     if save_data is not None:
         save_feeds(save_data, first.feeds, models.returned, first.runs)
+    if models.original.is_random(first.feeds[0].arrays):
+        return job.unmeasured(
+            "inconclusive", f"{models.original.name} answers differently each time (it is random)"
+        )
     if not has_numbers(first.runs):
         reason = "the original itself gives only NaN or Inf on these inputs; give it other data"
         feeds = tuple(feed.row() for feed in first.feeds)

@@ -8,13 +8,19 @@ from dataclasses import dataclass, field, replace
 from bnfold.errors import UsageError
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.engine import Setting
-from bnfold.runtime.sessions import RunError
+from bnfold.runtime.sessions import RefusedError, RunError
 from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
+from bnfold.verify.in_float64 import compare_in_float64
 from bnfold.verify.operators import is_for_one_cpu
-from bnfold.verify.records import OutputRow
+from bnfold.verify.records import OutputRow, Verdict
 from bnfold.verify.subject import OnnxSubject, Subject
+
+_ONE_CPU = (
+    "onnxruntime saved it for one kind of CPU, which this one may not be: save it at level "
+    "'extended', or on this machine"
+)
 
 Run = list[Array]
 Step = Callable[[], None]
@@ -45,12 +51,11 @@ class Campaign:
     is_range: bool = False
     rows: list[OutputRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    failure: str | None = None
-    is_for_another_cpu: bool = False
+    settled: tuple[Verdict, str] | None = None
     others: list[Run] = field(default_factory=list)
 
     def run(self) -> None:
-        """All of it; `failure` has a sentence if the other model could not be run.
+        """All of it; `settled` has the verdict where the rows do not decide.
 
         `others` has the other model's runs at the first level.
         """
@@ -66,11 +71,16 @@ class Campaign:
             try:
                 pairs[level] = original, self._runs(self.b, setting)
             except RunError as error:
-                self.failure = f"{error} (the original does)"
-                self.is_for_another_cpu = is_for_one_cpu(self.b.model)
+                self.settled = self._failed(error)
                 return
-            self.failure = self._shape_mismatch(*pairs[level])
-            if self.failure is not None:
+            except RefusedError as error:
+                if isinstance(self.a, OnnxSubject):
+                    raise
+                self._compare_in_float64(error)
+                return
+            mismatch = self._shape_mismatch(*pairs[level])
+            if mismatch is not None:
+                self.settled = "different", mismatch
                 return
         self.others = list(pairs[self.levels[0]][1])
         self.rows = self._rows(cases, pairs)
@@ -84,6 +94,26 @@ class Campaign:
                 "left out, as there the original's own rounding error is out of all proportion: "
                 f"inputs {', '.join(map(repr, left_out))}"
             )
+
+    def _failed(self, error: RunError) -> tuple[Verdict, str]:
+        sentence = f"{error} (the original does)"
+        if not is_for_one_cpu(self.b.model):
+            return "different", sentence
+        return "inconclusive", f"{sentence}; {_ONE_CPU}"
+
+    def _compare_in_float64(self, error: RefusedError) -> None:
+        """Neither model rounds here, so they agree to `EXACT` or not at all."""
+        if self.is_range:
+            self.settled = "inconclusive", f"{error}, and there is no float64 reference"
+            return
+        self.notes.append(
+            f"onnxruntime cannot run this graph: both models ran in float64 ({error})"
+        )
+        self.settled = compare_in_float64(
+            [spec.name for spec in self.a.outputs],
+            [self.a.reference(feed.arrays) for feed in self.feeds],
+            [self.b.reference(feed.arrays) for feed in self.feeds],
+        )
 
     def _rows(
         self,

@@ -24,11 +24,6 @@ from bnfold.verify.verdict import verdict_of
 SAMPLES = 8
 """Sets of inputs to make up where the user gives none: each kind, in several shapes."""
 
-_ONE_CPU = (
-    "onnxruntime saved it for one kind of CPU, which this one may not be: save it at level "
-    "'extended', or on this machine"
-)
-
 Progress = Callable[[int, int], None]
 
 
@@ -90,19 +85,16 @@ class Job:
             self._step(len(first.feeds)),
         )
         campaign.run()
+        verdict, reason = campaign.settled or verdict_of(campaign.rows, len(first.feeds))
         found = replace(
-            self.unmeasured("different", campaign.failure or ""),
+            self.unmeasured(verdict, reason),
             method=campaign.method,
             feeds=tuple(feed.row() for feed in first.feeds),
             notes=(*first.notes, *campaign.notes),
             outputs=tuple(campaign.rows),
         )
-        if campaign.is_for_another_cpu:
-            return replace(found, verdict="inconclusive", reason=f"{campaign.failure}; {_ONE_CPU}")
-        if campaign.failure is not None:
+        if campaign.settled is not None:
             return found
-        verdict, reason = verdict_of(campaign.rows, len(first.feeds))
-        found = replace(found, verdict=verdict, reason=reason)
         if is_user_data:
             rows = decision_rows(self.pair.original.outputs, first.runs, campaign.others)
             found = replace(found, decisions=tuple(rows))

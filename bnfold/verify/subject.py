@@ -54,6 +54,9 @@ class Subject(Protocol):
     def reference(self, feeds: Feeds) -> list[Array]:
         """The outputs in float64, in order."""
 
+    def is_random(self, feeds: Feeds) -> bool:
+        """Whether it answers otherwise when it is asked again."""
+
 
 class OnnxSubject:
     """An ONNX model; what was given as a path is run from that path."""
@@ -84,6 +87,11 @@ class OnnxSubject:
         """The outputs by the float64 interpreter."""
         results = run_graph(self.model, feeds)
         return [as_text(results[spec.name]) for spec in self.outputs]
+
+    def is_random(self, feeds: Feeds) -> bool:
+        """A graph tells by its operators, see `operators.random_node`, before it is run."""
+        del feeds
+        return False
 
     def expose(self, tensors: Mapping[str, ir.DataType | None]) -> None:
         """From now on these tensors, with their dtypes if known, are returned after the outputs."""

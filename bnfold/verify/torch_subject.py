@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bnfold.errors import ModelError
-from bnfold.export.foreign import foreign_code
 from bnfold.float64 import UnsupportedOperatorError
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RunError
-from bnfold.runtime.signature import Array, TensorSpec
+from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype, numpy_dtype
+from bnfold.torch_code.foreign import foreign_code, quiet
+from bnfold.torch_code.modes import copy_of, flat_outputs, in_float64
 from bnfold.verify.noise import rounded_again
 
 if TYPE_CHECKING:
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class TorchSubject:
-    """A module in eval mode, its arguments and results matched with an ONNX model's by order."""
+    """A module in eval mode, its results matched with an ONNX model's by order.
+
+    So are its arguments, unless the names of the ONNX inputs are those of `forward`'s parameters.
+    """
 
     method = "torch float64 reference of the original"
     has_steps = False
@@ -33,34 +39,55 @@ class TorchSubject:
         outputs: Sequence[TensorSpec],
         name: str,
     ) -> None:
+        """Copies the module: the caller's own keeps its mode.
+
+        Raises:
+            ModelError: it cannot be copied.
+        """
         self.name = name
         self.outputs = tuple(outputs)
         self._inputs = [spec.name for spec in inputs]
-        self._module = copy.deepcopy(module).eval()  # the caller's mode stays
+        with foreign_code(f"{name}: the module cannot be copied", ModelError):
+            self._module = copy_of(module)
+        with suppress(NotImplementedError):  # an exported program has no modes
+            self._module.eval()
         self._double: torch.nn.Module | None = None
 
     def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> _TorchRunner:
         """The module itself, whatever the setting, or a neighbour of it."""
         del setting
-        module = self._module if noise is None else _neighbour(self._module, noise)
-        return _TorchRunner(module, self._inputs, self.outputs, self.name)
+        return self._runner(self._module if noise is None else _neighbour(self._module, noise))
 
     def reference(self, feeds: Mapping[str, Array]) -> list[Array]:
         """The outputs of the module in double precision.
 
         Raises:
-            UnsupportedOperatorError: the module rounds to a narrower dtype by itself.
+            UnsupportedOperatorError: the module does not run so, or rounds to a narrower dtype.
         """
         if self._double is None:
             self._double = copy.deepcopy(self._module).double()
+        runner = self._runner(self._double)
         wide = {name: _widened(array) for name, array in feeds.items()}
-        results = _TorchRunner(self._double, self._inputs, self.outputs, self.name).run(wide)
+        what = f"{self.name} does not run in float64"
+        try:
+            leaves = in_float64(lambda: runner.leaves(wide), what, RunError)
+        except RunError as error:
+            raise UnsupportedOperatorError(str(error)) from error
+        results = [to_array(leaf) for leaf in leaves]
         for spec, result in zip(self.outputs, results, strict=True):
-            if result.dtype.kind == "f" and result.dtype != np.float64:
+            if not is_exact_dtype(result.dtype) and result.dtype != np.float64:
                 raise UnsupportedOperatorError(
                     f"{self.name} computes {spec.name!r} in {result.dtype} also in double precision"
                 )
         return results
+
+    def is_random(self, feeds: Mapping[str, Array]) -> bool:
+        """Whether it answers otherwise when it is asked again."""
+        first, again = (self._runner(self._module).run(feeds) for _ in range(2))
+        return not all(map(_is_same, first, again))
+
+    def _runner(self, module: torch.nn.Module) -> _TorchRunner:
+        return _TorchRunner(module, self._inputs, self.outputs, self.name)
 
 
 class _TorchRunner:
@@ -70,19 +97,54 @@ class _TorchRunner:
         self._module, self._inputs, self._outputs, self._name = module, inputs, outputs, name
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
-        import torch
-        from torch.utils import _pytree
+        return [to_array(leaf) for leaf in self.leaves(feeds)]
 
-        arguments = [torch.from_numpy(np.array(feeds[name])) for name in self._inputs]
-        with torch.no_grad(), foreign_code(f"{self._name}: it does not run", RunError):
-            result = self._module(*arguments)
-        tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-        if len(tensors) != len(self._outputs):
+    def leaves(self, feeds: Mapping[str, Array]) -> list[torch.Tensor]:
+        import torch
+
+        tensors = {name: to_tensor(feeds[name]) for name in self._inputs}
+        with torch.no_grad(), quiet(), foreign_code(f"{self._name}: it does not run", RunError):
+            if _takes_names(self._module, self._inputs):
+                result = self._module(**tensors)
+            else:
+                result = self._module(*tensors.values())
+        leaves = flat_outputs(result)
+        if len(leaves) != len(self._outputs):
             raise ModelError(
-                f"the models have different outputs: {self._name} returns {len(tensors)} tensors, "
+                f"the models have different outputs: {self._name} returns {len(leaves)} tensors, "
                 f"the ONNX model {len(self._outputs)}"
             )
-        return [tensor.detach().cpu().numpy() for tensor in tensors]
+        return leaves
+
+
+def to_tensor(array: Array) -> torch.Tensor:
+    """The values as a tensor of the same dtype."""
+    import torch
+
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(np.array(array).view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(np.array(array))
+
+
+def to_array(tensor: torch.Tensor) -> Array:
+    """The values as an array of the same dtype."""
+    import torch
+
+    tensor = tensor.detach().cpu().resolve_conj()
+    if tensor.dtype is torch.bfloat16:
+        bits: Array = tensor.contiguous().view(torch.int16).numpy()
+        return bits.view(numpy_dtype("bfloat16"))
+    array: Array = tensor.numpy()
+    return array
+
+
+def _takes_names(module: torch.nn.Module, names: Sequence[str]) -> bool:
+    """Whether `forward` has a parameter of each of these names, and needs no other."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = {p.name for p in parameters if p.kind in plain}
+    needed = {p.name for p in parameters if p.kind in plain and p.default is p.empty}
+    return bool(names) and needed <= set(names) <= known
 
 
 def _neighbour(module: torch.nn.Module, noise: tuple[int, ...]) -> torch.nn.Module:
@@ -92,11 +154,15 @@ def _neighbour(module: torch.nn.Module, noise: tuple[int, ...]) -> torch.nn.Modu
     moved = copy.deepcopy(module)
     with torch.no_grad():
         for tensor in (*moved.parameters(), *moved.buffers()):
-            if tensor.is_floating_point() and tensor.dtype != torch.bfloat16:
-                rounded = rounded_again(np.atleast_1d(tensor.cpu().numpy()), rng)
-                tensor.copy_(torch.from_numpy(rounded).reshape(tensor.shape))
+            if tensor.is_floating_point():
+                rounded = rounded_again(np.atleast_1d(to_array(tensor)), rng)
+                tensor.copy_(to_tensor(rounded).reshape(tensor.shape))
     return moved
 
 
 def _widened(array: Array) -> Array:
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
+    return array if is_exact_dtype(array.dtype) else array.astype(np.float64)
+
+
+def _is_same(a: Array, b: Array) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")

@@ -9,10 +9,9 @@ import torch
 
 import bnfold
 from bnfold.errors import ModelsDifferError
-from bnfold.export import compare
 from bnfold.export.check import check_export
-from bnfold.export.compare import Explained, errors_of
 from bnfold.export.inputs import example_inputs
+from bnfold.verify.measure import Judgement
 
 
 def copy_of(result: bnfold.export.ExportResult) -> ir.Model:
@@ -26,17 +25,18 @@ def rechecked(module, inputs, model: ir.Model):
         example_inputs(module, inputs, "net"),
         dynamic_batch=True,
         seed=0,
-        name="net",
     )
 
 
 def test_records_the_errors_of_graph_and_module_against_float64(exported):
     check = exported("conv2d").check
-    assert check.reference == "float64"
-    assert check.runtime == "onnxruntime"
-    assert check.batch_sizes == (1, 1, 3)
-    assert 0 < check.torch_error < 1e-5 * check.output_scale
-    assert 0 < check.max_error < 1e-5 * check.output_scale
+    assert check.is_equivalent
+    assert check.method == "torch float64 reference of the original"
+    assert check.levels == ("none",)
+    assert [feed.shapes["input"][0] for feed in check.feeds] == [1, 1, 3]
+    (row,) = check.outputs
+    assert 0 < row.error_original < 1e-5
+    assert 0 < row.error_other < 1e-5
 
 
 FAULTS = {
@@ -59,7 +59,7 @@ def test_finds_a_fault_in_a_single_tensor(network, exported, name, fault):
     model = copy_of(exported("conv2d"))
     value = model.graph.initializers[name]
     value.const_value = ir.tensor(fault(value.const_value.numpy()), name=name)
-    with pytest.raises(ModelsDifferError, match="output output of the exported graph is off by"):
+    with pytest.raises(ModelsDifferError, match="output 'output' is off by"):
         rechecked(module, inputs, model)
 
 
@@ -82,7 +82,7 @@ def test_finds_a_batch_size_that_is_built_in(network, exported):
 
 
 def test_writes_no_file_when_the_graph_differs(network, tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "FACTOR", 1e-9)
+    monkeypatch.setattr(Judgement, "LIMIT", 1e-9)
     module, inputs = network("conv1d")
     with pytest.raises(ModelsDifferError):
         bnfold.export(module, inputs, tmp_path / "m.onnx")
@@ -96,51 +96,3 @@ def test_saves_what_it_checked(network, tmp_path, run):
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
     x = torch.ones(inputs).numpy()
     assert np.array_equal(run(ir.load(result.path), x)[0], run(result.model, x)[0])
-
-
-def errors(reference, rounded, answer, explained=Explained.TORCH_ERROR):
-    arrays = (np.array(reference, np.float64), np.array(rounded, np.float32))
-    return errors_of("y", *arrays, np.array(answer, np.float32), explained=explained)
-
-
-def test_takes_ten_times_the_modules_own_rounding():
-    found = errors([100.0], [100.01], [100.09])
-    assert found.error == pytest.approx(0.09, abs=1e-4)
-    assert found.torch_error == pytest.approx(0.01, abs=1e-4)
-    with pytest.raises(ModelsDifferError):
-        errors([100.0], [100.01], [100.2])
-
-
-def test_takes_some_ulps_where_the_module_did_not_round():
-    errors([1.0], [1.0], [1.0 + 1e-5])
-    with pytest.raises(ModelsDifferError):
-        errors([1.0], [1.0], [1.0 + 1e-4])
-
-
-def test_takes_no_rounding_where_there_is_none():
-    errors([1.0], [1.1], [1.0], Explained.NOTHING)
-    with pytest.raises(ModelsDifferError):
-        errors([1.0], [1.1], [1.0 + 1e-5], Explained.NOTHING)
-
-
-def test_wants_nan_where_the_module_has_it():
-    found = errors([np.nan, 1.0], [np.nan, 1.0], [np.nan, 1.0])
-    assert found.finite is False
-    with pytest.raises(ModelsDifferError, match="NaN or infinity in other places"):
-        errors([np.nan, 1.0], [np.nan, 1.0], [1.0, 1.0])
-
-
-def test_wants_the_same_shape():
-    with pytest.raises(ModelsDifferError, match=r"has shape \[1\] in the exported graph and \[2\]"):
-        errors([1.0, 1.0], [1.0, 1.0], [1.0])
-
-
-def test_takes_an_integer_that_rounding_decides_either_way():
-    def compared(answer: list[int]) -> None:
-        arrays = (np.array(values) for values in ([3, 5], [3, 4], answer))
-        errors_of("top", *arrays, explained=Explained.TORCH_ERROR)
-
-    compared([3, 4])
-    compared([3, 5])
-    with pytest.raises(ModelsDifferError, match="1 of 2 values differ"):
-        compared([3, 6])

@@ -71,16 +71,78 @@ def test_a_module_with_another_number_of_outputs_is_refused(net):
         bnfold.verify(Two(), as_onnx(net))
 
 
-def test_a_module_that_rounds_by_itself_is_compared_as_a_range(net):
-    class Narrow(Net):
-        def forward(self, x):
-            return super().forward(x).float()
+def copied(net, kind):
+    other = kind()
+    other.load_state_dict(net.state_dict())
+    return other
 
-    narrow = Narrow()
-    narrow.load_state_dict(net.state_dict())
-    found = bnfold.verify(narrow, as_onnx(net))
+
+class Floating(Net):
+    def forward(self, x):
+        return super().forward(x.float()).float() + torch.zeros(6, dtype=torch.float32)
+
+
+class KeywordOnly(Net):
+    def forward(self, *, x):
+        return super().forward(x)
+
+
+class Keeping(Net):
+    def forward(self, x):
+        self.kept = super().forward(x)
+        return self.kept
+
+
+@pytest.mark.parametrize("kind", [Floating, KeywordOnly, Keeping])
+def test_a_module_is_run_in_float64_whatever_its_code_says(net, kind):
+    module = copied(net, kind)
+    if kind is Keeping:
+        module.eval()(x=torch.ones(2, 4))  # holds on to an activation with its gradient
+    found = bnfold.verify(module, as_onnx(net))
+    assert found.is_equivalent
+    assert found.method == "torch float64 reference of the original"
+    assert bnfold.verify(module, as_onnx(net, epsilon=1e-4)).verdict == "different"
+
+
+def test_a_module_that_does_not_run_in_float64_is_compared_as_a_range(net):
+    class Picky(Net):
+        def forward(self, x):
+            if x.dtype is not torch.float32:
+                raise TypeError("float32 only")
+            return super().forward(x)
+
+    found = bnfold.verify(copied(net, Picky), as_onnx(net))
     assert found.is_equivalent
     assert found.method.startswith("range")
+    assert any("float32 only" in note for note in found.notes)
+
+
+class Difference(torch.nn.Module):
+    def forward(self, x, z):
+        return x - z
+
+
+@pytest.mark.parametrize("order", [("x", "z"), ("z", "x")])
+def test_arguments_go_by_their_names_where_the_graph_has_the_same(order):
+    text = "g (float[N,4] {}, float[N,4] {}) => (float[N,4] y) {{ y = Sub (x, z) }}"
+    assert bnfold.verify(Difference(), parsed(text.format(*order))).is_equivalent
+
+
+def test_arguments_go_by_their_order_where_the_graph_has_other_names():
+    text = "g (float[N,4] b, float[N,4] a) => (float[N,4] y) { y = Sub (b, a) }"
+    assert bnfold.verify(Difference(), parsed(text)).is_equivalent
+
+
+def test_a_random_module_cannot_be_verified():
+    text = "g (float[N,40] x) => (float[N,40] y) { y = Identity (x) }"
+
+    class Random(torch.nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.dropout(x, training=True)
+
+    found = bnfold.verify(Random(), parsed(text))
+    assert found.verdict == "inconclusive"
+    assert "random" in found.reason
 
 
 @pytest.fixture

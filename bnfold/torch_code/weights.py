@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import ModelError
-from bnfold.export.foreign import quiet, reason, require
+from bnfold.torch_code.foreign import quiet, reason, require
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import ModelError
-from bnfold.export.foreign import foreign_code
+from bnfold.torch_code.foreign import foreign_code
 
 if TYPE_CHECKING:
     import torch

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import ModelError, UsageError
-from bnfold.export.factory import built
-from bnfold.export.foreign import foreign_code, quiet, require
-from bnfold.export.weights import load_weights
+from bnfold.torch_code.factory import built
+from bnfold.torch_code.foreign import foreign_code, quiet, require
+from bnfold.torch_code.weights import load_weights
 
 if TYPE_CHECKING:
     import torch
