@@ -15,7 +15,10 @@ NARROW = frozenset(t.numpy() for t in ir.DataType if t.is_floating_point() and t
 
 
 def identity(call: Call) -> Sequence[Array]:
-    """Identity, of sequences and optionals too."""
+    """Identity: the input as it is, a tensor, a sequence or an optional.
+
+    Source: ONNX operators, Identity-16.
+    """
     return [to_float64(call.inputs[0])]  # type: ignore[arg-type]
 
 
@@ -78,7 +81,10 @@ def _power_of_two(x: Array, mode: str) -> Array:
 
 
 def constant(call: Call) -> Array:
-    """Constant, in any of its forms but the sparse one."""
+    """Constant: the tensor that an attribute holds; scalars are [], lists [n]. Not the sparse form.
+
+    Source: ONNX operators, Constant-13.
+    """
     if not call.attributes:
         raise call.unsupported("a constant without a value is not supported")
     name, value = next(iter(call.attributes.items()))
@@ -112,14 +118,20 @@ def dropout(call: Call) -> Array | Sequence[Array]:
 
 
 def value_range(call: Call) -> Array:
-    """Range."""
+    """Range: start, start + delta, ... up to limit and without it, of three scalars -> [n].
+
+    Source: ONNX operators, Range-11.
+    """
     start, limit, delta = (call[i].reshape(())[()] for i in range(3))
     count = max(int(np.ceil((limit - start) / delta)), 0)
     return np.asarray(start + np.arange(count) * delta, call[0].dtype)
 
 
 def eye_like(call: Call) -> Array:
-    """EyeLike."""
+    """EyeLike: ones on the kth diagonal of zeros, [M, N] like the input.
+
+    Source: ONNX operators, EyeLike-9.
+    """
     code = call.integer("dtype", 0)
     dtype = ir.DataType(code).numpy() if code else call[0].dtype
     rows, columns = call[0].shape

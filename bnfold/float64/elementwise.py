@@ -48,7 +48,10 @@ def divide(a: Array, b: Array) -> Array:
 
 
 def power(a: Array, b: Array) -> Array:
-    """Pow, in the dtype of the base."""
+    """Pow: a ** b, of shapes that broadcast, in the dtype of the base a.
+
+    Source: ONNX operators, Pow-15.
+    """
     if a.dtype.kind == "f" or b.dtype.kind == "f":
         return np.asarray(np.power(a.astype(np.float64), b), a.dtype)
     return np.asarray(np.power(a, b.astype(a.dtype)))
@@ -76,20 +79,29 @@ def softplus(x: Array) -> Array:
 
 
 def elu(call: Call) -> Array:
-    """Elu."""
+    """Elu: x where x > 0, else alpha (exp(x) - 1).
+
+    Source: ONNX operators, Elu-6.
+    """
     x = call[0]
     return np.where(x > 0, x, call.real("alpha", 1.0) * np.expm1(np.minimum(x, 0)))
 
 
 def selu(call: Call) -> Array:
-    """Selu."""
+    """Selu: gamma x where x > 0, else gamma alpha (exp(x) - 1).
+
+    Source: ONNX operators, Selu-6.
+    """
     x, gamma = call[0], call.real("gamma", 1.0507009873554804)
     alpha = call.real("alpha", 1.6732632423543772)
     return np.asarray(gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))))
 
 
 def celu(call: Call) -> Array:
-    """Celu."""
+    """Celu: max(x, 0) + min(alpha (exp(x / alpha) - 1), 0).
+
+    Source: ONNX operators, Celu-12.
+    """
     x, alpha = call[0], call.real("alpha", 1.0)
     return np.asarray(np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(np.minimum(x, 0) / alpha)))
 
@@ -104,7 +116,10 @@ def gelu(call: Call) -> Array:
 
 
 def leaky_relu(call: Call) -> Array:
-    """LeakyRelu."""
+    """LeakyRelu: alpha x where x < 0, else x.
+
+    Source: ONNX operators, LeakyRelu-16.
+    """
     x = call[0]
     return np.where(x < 0, call.real("alpha", 0.01) * x, x)
 
@@ -118,17 +133,26 @@ def prelu(call: Call) -> Array:
 
 
 def hard_sigmoid(call: Call) -> Array:
-    """HardSigmoid."""
+    """HardSigmoid: alpha x + beta, kept within [0, 1].
+
+    Source: ONNX operators, HardSigmoid-6.
+    """
     return np.clip(call.real("alpha", 0.2) * call[0] + call.real("beta", 0.5), 0.0, 1.0)
 
 
 def thresholded_relu(call: Call) -> Array:
-    """ThresholdedRelu."""
+    """ThresholdedRelu: x where x > alpha, else 0.
+
+    Source: ONNX operators, ThresholdedRelu-10.
+    """
     return np.where(call[0] > call.real("alpha", 1.0), call[0], 0.0)
 
 
 def shrink(call: Call) -> Array:
-    """Shrink."""
+    """Shrink: x + bias below -lambd, x - bias above lambd, else 0.
+
+    Source: ONNX operators, Shrink-9.
+    """
     x, lambd, bias = call[0], call.real("lambd", 0.5), call.real("bias", 0.0)
     return np.where(x < -lambd, x + bias, np.where(x > lambd, x - bias, 0)).astype(x.dtype)
 

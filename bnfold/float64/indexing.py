@@ -36,12 +36,18 @@ def _cut(extent: int, start: int, end: int, step: int) -> slice:
 
 
 def gather(call: Call) -> Array:
-    """Gather."""
+    """Gather: x [*a, n, *b] at indices [*i] along `axis` -> [*a, *i, *b]; -1 is the last.
+
+    Source: ONNX operators, Gather-13.
+    """
     return np.asarray(np.take(call[0], call[1], axis=call.integer("axis", 0)))
 
 
 def gather_elements(call: Call) -> Array:
-    """GatherElements."""
+    """GatherElements: y = x at its own place but for `axis`, where indices say; shaped like them.
+
+    Source: ONNX operators, GatherElements-13.
+    """
     return _at(call[0], call[1], call.integer("axis", 0))
 
 
@@ -61,7 +67,10 @@ def _at(x: Array, indices: Array, axis: int) -> Array:
 
 
 def gather_nd(call: Call) -> Array:
-    """GatherND, behind any number of batch axes."""
+    """GatherND: x [*batch, *n, *rest] at indices [*batch, *i, len(n)] -> [*batch, *i, *rest].
+
+    Source: ONNX operators, GatherND-13.
+    """
     x, indices, batch = call[0], call[1], call.integer("batch_dims", 0)
     grids: tuple[Array, ...] = np.indices(indices.shape[:batch], sparse=True)
     trailing = [1] * (indices.ndim - 1 - batch)
@@ -87,19 +96,28 @@ def scatter_elements(call: Call) -> Array:
 
 
 def scatter_nd(call: Call) -> Array:
-    """ScatterND."""
+    """ScatterND: x with updates [*i, *rest] put, or combined, at indices [*i, depth].
+
+    Source: ONNX operators, ScatterND-18.
+    """
     y = call[0].copy()
     _COMBINE[call.text("reduction", "none")](y, tuple(np.moveaxis(call[1], -1, 0)), call[2])
     return y
 
 
 def non_zero(call: Call) -> Array:
-    """NonZero."""
+    """NonZero: the coordinates of what is not 0, [rank, count], in row-major order.
+
+    Source: ONNX operators, NonZero-13.
+    """
     return np.asarray(np.nonzero(np.atleast_1d(call[0])), np.int64)
 
 
 def compress(call: Call) -> Array:
-    """Compress."""
+    """Compress: the slices along `axis`, or elements of the flat value, where a mask is true.
+
+    Source: ONNX operators, Compress-11.
+    """
     return np.compress(call[1], call[0], axis=call.attributes.get("axis"))  # type: ignore[call-overload,no-any-return]
 
 
@@ -112,7 +130,10 @@ def one_hot(call: Call) -> Array:
 
 
 def trilu(call: Call) -> Array:
-    """Trilu."""
+    """Trilu: [*, M, N] with what lies below (`upper`) or above the kth diagonal set to 0.
+
+    Source: ONNX operators, Trilu-14.
+    """
     k = call.optional(1)
     keep = np.triu if call.integer("upper", 1) else np.tril
     return np.asarray(keep(call[0], 0 if k is None else int(k.reshape(()))))

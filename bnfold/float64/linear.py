@@ -28,13 +28,19 @@ def gemm(call: Call) -> Array:
 
 
 def matmul(call: Call) -> Array:
-    """MatMul, as numpy multiplies."""
+    """MatMul: [*, M, K] @ [*, K, N] -> [*, M, N]; leading axes broadcast, vectors as in numpy.
+
+    Source: ONNX operators, MatMul-13.
+    """
     y: Array = np.asarray(call[0] @ call[1])
     return y
 
 
 def einsum(call: Call) -> Array:
-    """Einsum."""
+    """Einsum: products of all operands, summed over the labels that the output does not name.
+
+    Source: ONNX operators, Einsum-12.
+    """
     operands: list[Any] = [call[i] for i in range(len(call))]
     return np.asarray(np.einsum(call.text("equation", ""), *operands, optimize=True))
 

@@ -11,12 +11,18 @@ from bnfold.float64.elementwise import binary, unary
 
 
 def where(call: Call) -> Array:
-    """Where."""
+    """Where: the second input where the condition holds, else the third; all three broadcast.
+
+    Source: ONNX operators, Where-16.
+    """
     return np.where(call[0], call[1], call[2])
 
 
 def is_inf(call: Call) -> Array:
-    """IsInf, of one sign or both."""
+    """IsInf: whether each element is infinite, with a sign that is asked for.
+
+    Source: ONNX operators, IsInf-20.
+    """
     x = call[0]
     negative = np.isneginf(x) & bool(call.integer("detect_negative", 1))
     return np.asarray(negative | (np.isposinf(x) & bool(call.integer("detect_positive", 1))))

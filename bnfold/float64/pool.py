@@ -167,17 +167,26 @@ def _spatial_axes(call: Call) -> tuple[int, ...]:
 
 
 def global_average_pool(call: Call) -> Array:
-    """GlobalAveragePool."""
+    """GlobalAveragePool: the mean over space, [N, C, *spatial] -> [N, C, 1, ...].
+
+    Source: ONNX operators, GlobalAveragePool-1.
+    """
     return np.asarray(call[0].mean(axis=_spatial_axes(call), keepdims=True))
 
 
 def global_max_pool(call: Call) -> Array:
-    """GlobalMaxPool."""
+    """GlobalMaxPool: the maximum over space, [N, C, *spatial] -> [N, C, 1, ...].
+
+    Source: ONNX operators, GlobalMaxPool-1.
+    """
     return np.asarray(call[0].max(axis=_spatial_axes(call), keepdims=True))
 
 
 def global_lp_pool(call: Call) -> Array:
-    """GlobalLpPool."""
+    """GlobalLpPool: (sum |x|^p)^(1/p) over space, [N, C, *spatial] -> [N, C, 1, ...].
+
+    Source: ONNX operators, GlobalLpPool-2.
+    """
     p = call.integer("p", 2)
     powers = np.abs(call[0]) ** p
     return np.asarray(powers.sum(axis=_spatial_axes(call), keepdims=True) ** (1 / p))

@@ -88,7 +88,10 @@ def qlinear_conv(call: Call) -> Array:
 
 
 def qlinear_matmul(call: Call) -> Array:
-    """QLinearMatMul."""
+    """QLinearMatMul: (A - a0) @ (B - b0) a b / y, rounded half to even, + y0, saturated.
+
+    Source: ONNX operators, QLinearMatMul-21.
+    """
     A, B = _centred(call[0], call[2], -2), _centred(call[3], call[5], -1)
     scale = _spread(call[1], A, -2, 0) * _spread(call[4], B, -1, 0) / call[6]
     return saturate(np.rint((A @ B) * scale) + call[7], call[7].dtype)

@@ -26,18 +26,27 @@ def flatten(call: Call) -> Array:
 
 
 def transpose(call: Call) -> Array:
-    """Transpose."""
+    """Transpose: axis i of the output is axis perm[i] of the input; reversed without `perm`.
+
+    Source: ONNX operators, Transpose-13.
+    """
     return call[0].transpose(call.integers("perm"))
 
 
 def squeeze(call: Call) -> Array:
-    """Squeeze."""
+    """Squeeze: without the given axes of extent 1, or without all of them.
+
+    Source: ONNX operators, Squeeze-13.
+    """
     axes = call.axes()
     return call[0].squeeze(None if axes is None else tuple(axes))
 
 
 def unsqueeze(call: Call) -> Array:
-    """Unsqueeze."""
+    """Unsqueeze: with axes of extent 1 at the given places of the output.
+
+    Source: ONNX operators, Unsqueeze-13.
+    """
     return np.expand_dims(call[0], tuple(call.axes() or ()))
 
 
@@ -65,18 +74,27 @@ def expand(call: Call) -> Array:
 
 
 def tile(call: Call) -> Array:
-    """Tile."""
+    """Tile: axis i of extent n repeated r[i] times -> n r[i].
+
+    Source: ONNX operators, Tile-13.
+    """
     return np.tile(call[0], call[1].tolist())
 
 
 def shape(call: Call) -> Array:
-    """Shape, or a slice of it."""
+    """Shape: the extents as int64 [rank], or those from `start` to `end`.
+
+    Source: ONNX operators, Shape-15.
+    """
     dims = call[0].shape
     return np.asarray(dims[call.integer("start", 0) : call.integer("end", len(dims))], np.int64)
 
 
 def size(call: Call) -> Array:
-    """Size."""
+    """Size: how many elements there are, an int64 scalar.
+
+    Source: ONNX operators, Size-13.
+    """
     return np.asarray(call[0].size, np.int64)
 
 

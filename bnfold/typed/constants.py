@@ -44,7 +44,7 @@ class TypedConstants:
             model: where opsets come from, and, but for `known`, stored tensors.
             known: what is to be believed of a value before its producer is looked at, in the
                 value's own dtype, or None: an initializer that was replaced, a static shape.
-            budget: what one node may cost.
+            budget: what one node, and all of them together, may cost.
         """
         self._opsets = {"": 1} | {
             "" if domain in _DEFAULT_DOMAINS else domain: version
@@ -53,6 +53,7 @@ class TypedConstants:
         self._listed_initializers = (model.ir_version or 0) < 4
         self._known = known or self._stored
         self._budget = budget or Budget()
+        self._spent = 0
         self._found: dict[ir.Value, Array | ConstantError] = {}
 
     def get(self, value: ir.Value) -> Array | None:
@@ -127,8 +128,12 @@ class TypedConstants:
                 cause = found.cause
                 raise ConstantError(cause, str(found))
             inputs.append(found)
+        if self._spent > self._budget.total:
+            raise ConstantError("budget", f"constants take over {self._budget.total:,} numbers")
         opset = self._opsets.get("" if node.domain in _DEFAULT_DOMAINS else node.domain, 1)
-        return run_typed_node(node, inputs, opset=opset, budget=self._budget)
+        results = run_typed_node(node, inputs, opset=opset, budget=self._budget)
+        self._spent += sum(y.size for y in results)
+        return results
 
     def _is_chained(self, node: ir.Node) -> bool:
         """Whether the runtime may hold one of its float16 inputs in float32."""

@@ -39,10 +39,17 @@ _REFUSED = (ValueError, TypeError, LookupError, ArithmeticError, ModelError)
 
 @dataclass(frozen=True)
 class Budget:
-    """What one node may cost: elements of its outputs, and products that are summed up in them."""
+    """What constants may cost.
+
+    Attributes:
+        elements: of the outputs of one node.
+        products: that one node sums up in them.
+        total: elements of all nodes that one `TypedConstants` computes, again where it must.
+    """
 
     elements: int = 1 << 24
     products: int = 1 << 30
+    total: int = 1 << 30
 
 
 def run_typed_node(

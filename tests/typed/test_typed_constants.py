@@ -207,6 +207,15 @@ def test_the_budget_is_the_callers():
         assert (constants.get(values["y"]) is not None) == known
 
 
+def test_many_constants_share_a_budget():
+    body = "v0 = Neg(w)" + "".join(f" v{i} = Neg(v{i - 1})" for i in range(1, 9))
+    model = model_of(f"{body} y = Identity(v8)", w=np.ones(100, np.float32))
+    for total, known in ((1000, True), (500, False)):
+        constants, values = constants_of(model, budget=Budget(total=total))
+        assert (constants.get(values["y"]) is not None) == known
+    assert constants.reason(values["y"]).cause == "budget"
+
+
 def test_simple_constants_do_not_load_onnxruntime():
     """It takes a third of a second, and most models compute nothing but shapes."""
     code = (
