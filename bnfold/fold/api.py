@@ -12,7 +12,7 @@ import onnx_ir as ir
 from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.fold.account.ledger import Ledger
-from bnfold.fold.folder import Folder
+from bnfold.fold.folder import fold_in_place
 from bnfold.fold.rules import allowed, named
 
 
@@ -65,8 +65,7 @@ def fold(
         InternalError: with `strict`, a rewrite was wrong: a bug in bnfold.
     """
     copy = model_io.load(model)
-    folder = Folder(copy, allowed(allow), named(skip), progress=progress)
-    ledger = folder.run()
+    ledger = fold_in_place(copy, allowed(allow), named(skip), progress=progress)
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
     return FoldResult(copy, ledger)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import onnx_ir as ir
 
 from bnfold.fold.account.ledger import Ledger
-from bnfold.fold.folder import Folder
+from bnfold.fold.folder import fold_in_place
 from bnfold.fold.rules import allowed, named
 
 
@@ -35,6 +35,6 @@ class FoldBatchNorm(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """The model, folded, and whether anything changed."""
-        self.ledger = Folder(model, self._allow, self._skip).run()
+        self.ledger = fold_in_place(model, self._allow, self._skip)
         changed = bool(self.ledger.folded or self.ledger.merges)
         return ir.passes.PassResult(model, modified=changed)

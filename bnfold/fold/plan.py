@@ -8,11 +8,37 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
+from bnfold.errors import BnfoldError
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
 
 if TYPE_CHECKING:
     from bnfold.fold.facts.graph import Facts
+
+
+_LONGEST = 200  # characters of an error that a message repeats
+
+MISTAKES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BnfoldError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a bug in a rule raises: it ends that plan, and is told; a full disk or memory is none."""
+
+
+def told(error: BaseException) -> str:
+    """The error in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:_LONGEST]}"
+
+
+Report = Callable[[str], None]
+"""Is told of each bug of ours."""
 
 
 @dataclass(frozen=True)

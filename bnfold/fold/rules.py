@@ -20,12 +20,12 @@ def named(names: str | Collection[str]) -> frozenset[str]:
 
 
 def allowed(allow: str | Collection[str]) -> frozenset[str]:
-    """The priced rewrites that may be used; "all" stands for all of them.
+    """The priced rewrites that may be used; several may stand in one name, separated by commas.
 
     Raises:
         UsageError: a name is none of them.
     """
-    names = named(allow)
+    names = frozenset(name for several in named(allow) for name in several.split(","))
     unknown = sorted(names - {*PRICES, "all"})
     if unknown:
         raise UsageError(

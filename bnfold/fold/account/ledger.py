@@ -47,8 +47,8 @@ class Decision:
         rules: through which rules, spelt as `skip` takes them, in the order of the way.
         into: the operators that took it, by name.
         refusals: why it was kept, one for each direction.
-        would_fold_with: names for `allow` that would have folded it, each by itself; "all" where
-            only several together would.
+        would_fold_with: names for `allow` that would have folded it, each by itself; several that
+            are needed together stand in one, separated by commas.
         numbers: of the fold; None where it was kept.
     """
 

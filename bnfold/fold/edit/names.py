@@ -22,6 +22,10 @@ class Names:
         self._taken.add(name)
         return name
 
+    def release(self, name: str) -> None:
+        """The name is free again."""
+        self._taken.discard(name)
+
 
 def _all_names(model: ir.Model) -> Iterator[str]:
     for graph in model.graphs():

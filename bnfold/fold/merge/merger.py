@@ -8,8 +8,10 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import describe
 from bnfold.fold.merge import parallel, sequential, sum_tree
 from bnfold.fold.merge.merge import Merge
+from bnfold.fold.plan import MISTAKES, Report, told
 from bnfold.fold.sources.skipped import Skipped
 
 RULES = {
@@ -23,11 +25,13 @@ class Merger:
 
     Args:
         facts: of the model.
-        skipped: names of nodes, or of rules, that are left alone.
+        skipped: nodes and rules that are left alone.
+        report: told where a rule fails.
     """
 
-    def __init__(self, facts: Facts, skipped: Skipped) -> None:
+    def __init__(self, facts: Facts, skipped: Skipped, report: Report) -> None:
         self._facts = facts
+        self._report = report
         self._skipped = skipped
         self._refused: set[ir.Node] = set()
         self._rules = {
@@ -69,4 +73,9 @@ class Merger:
         rule = self._rule(node)
         if rule is None or node.graph is None or node in self._refused:
             return None
-        return rule(node, self._facts, self._skipped)
+        try:
+            return rule(node, self._facts, self._skipped)
+        except MISTAKES as error:
+            self._refused.add(node)
+            self._report(f"{describe(node)}: a merge failed: {told(error)}")
+            return None

@@ -90,7 +90,7 @@ class Exact:
 class _FoldedTensor(ir.LazyTensor):
     """A tensor that is computed anew each time, and written a few rows at a time."""
 
-    __slots__ = ("_exact",)
+    __slots__ = ("exact",)
 
     def __init__(self, exact: Exact, name: str) -> None:
         super().__init__(
@@ -99,17 +99,19 @@ class _FoldedTensor(ir.LazyTensor):
             shape=ir.Shape(exact.shape),
             name=name,
         )
-        self._exact = exact
+        self.exact = exact
 
     def tofile(self, file: BinaryIO) -> None:
         """Writes the little-endian bytes without holding all of them."""
-        for start, stop in self._exact.chunks():
-            rows = _round(self._exact.rows(start, stop), self._exact.dtype)
-            file.write(ir.Tensor(rows, dtype=self._exact.dtype).tobytes())
+        for start, stop in self.exact.chunks():
+            rows = _round(self.exact.rows(start, stop), self.exact.dtype)
+            file.write(ir.Tensor(rows, dtype=self.exact.dtype).tobytes())
 
 
 def of_tensor(tensor: ir.TensorProtocol) -> Exact:
-    """The stored tensor, which is read (or mapped) a few rows at a time."""
+    """The stored tensor, read (or mapped) a few rows at a time; a folded one, before rounding."""
+    if isinstance(tensor, _FoldedTensor):
+        return tensor.exact
 
     def rows(start: int, stop: int) -> Array:
         stored = tensor.numpy()

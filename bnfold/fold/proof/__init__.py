@@ -1,1 +1,1 @@
-"""A rewrite proves itself: the region before and after."""
+"""A rewrite proves itself: the region before, and the region as it then is."""

@@ -1,12 +1,13 @@
-"""A rewrite proves itself when it is made: the region before and after, in float64.
+"""A rewrite proves itself when it is made: the region before, and the region that is there now.
 
-Both are run with unrounded constants on small random inputs whose values have both signs and whose
-sizes reach the borders. Equal to 1e-10 of the output's scale, or the rewrite is not made.
+Both are read back from what would be written, and run with unrounded constants on random inputs
+whose values have both signs and whose sizes reach the borders. Equal to 1e-10 of the output's
+scale, and each fresh tensor rounded once, or the rewrite is undone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import onnx_ir as ir
@@ -15,8 +16,11 @@ from bnfold.errors import BnfoldError
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
-from bnfold.fold.proof.region import Region, region_of
-from bnfold.fold.proof.trial import CertificateError, Sizes, run_region
+from bnfold.fold.proof.region import region_of, rewritten
+from bnfold.fold.proof.rounding import misrounded
+from bnfold.fold.proof.sizes import Sizes
+from bnfold.fold.proof.trial import Feeds, Trial
+from bnfold.fold.proof.written import CertificateError, Written, written
 
 _TOLERANCE = 1e-10
 _ROUNDING = 1e-15
@@ -26,52 +30,104 @@ _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
 _DOES_NOT_RUN = (BnfoldError, ValueError, IndexError, ZeroDivisionError, CertificateError)
 
 
-def certify(plan: Plan, facts: Facts) -> str | None:
-    """Why the plan is wrong; None where before and after agree.
+class Certificate:
+    """What a plan must not change, recorded before the graph is edited.
+
+    Args:
+        plan: that is about to be carried out.
+        facts: of the model, which is as it was.
 
     Raises:
-        CertificateError: the region could not be run.
+        CertificateError: the region cannot be read: nothing could be proven.
     """
-    region = region_of(plan, facts)
-    tried: list[str] = []
-    for sizes in _sizes(region, facts):
-        feeds: dict[ir.Value, Constant] = {}
+
+    def __init__(self, plan: Plan, facts: Facts) -> None:
+        self._facts = facts
+        self._region = region_of(plan, facts)
+        seen = (place.value for _, place in self._region.leaves)
+        self._before = written(self._region.nodes, self._region.enters, seen, facts)
+        self._factor = _shrinking(self._region.enters, facts)
+        self._outputs = [_signature(output) for output in facts.model.graph.outputs]
+
+    def fault(
+        self, made_nodes: Collection[ir.Node], made_constants: Collection[ir.Value]
+    ) -> str | None:
+        """What is wrong with the graph as it is now; None where before and after agree.
+
+        Raises:
+            CertificateError: the region cannot be run: nothing is proven.
+        """
+        if self._outputs != [_signature(output) for output in self._facts.model.graph.outputs]:
+            return "an output of the graph changes its name or its type"
         try:
-            before = run_region(region, facts, feeds, sizes)
-        except _DOES_NOT_RUN as error:
-            tried.append(str(error))
-            continue
-        try:
-            after = run_region(region, facts, feeds, sizes, plan)
-        except _DOES_NOT_RUN as error:
-            if sizes.is_shrunken:
-                continue  # a constant map has the size that the graph states
-            return f"the rewritten region does not run: {error}"
-        return _difference(region, before, after)
-    raise CertificateError("; ".join(dict.fromkeys(tried)))
+            nodes = rewritten(self._region, self._facts, made_nodes)
+            seen = (place.value for _, place in self._region.leaves)
+            after = written(nodes, self._region.enters, seen, self._facts, made_constants)
+        except CertificateError as error:
+            return f"the rewritten region does not hold together: {error}"
+        for value in after.fresh.values():
+            wrong = misrounded(value)
+            if wrong is not None:
+                return wrong
+        return self._compared(after)
+
+    def _compared(self, after: Written) -> str | None:
+        tried: list[str] = []
+        for sizes in self._sizes():
+            feeds: Feeds = {}
+            try:
+                old = Trial(self._before, self._facts, feeds, sizes).run()
+            except _DOES_NOT_RUN as error:
+                tried.append(str(error))
+                continue
+            try:
+                new = Trial(after, self._facts, feeds, sizes).run()
+            except _DOES_NOT_RUN as error:
+                if sizes.is_shrunken:
+                    continue  # a constant map has the size that the graph states
+                return f"the rewritten region does not run: {error}"
+            return self._difference(old, new)
+        raise CertificateError("; ".join(dict.fromkeys(tried)))
+
+    def _difference(
+        self, before: Mapping[str, Constant], after: Mapping[str, Constant]
+    ) -> str | None:
+        """What is read outside, and whatever keeps its name, is the same."""
+        largest = max((_largest(array) for array in before.values()), default=0.0)
+        pairs = {(name, place.value.name or "") for name, place in self._region.leaves}
+        pairs |= {(name, name) for name in before if name in after}
+        for name, now in sorted(pairs):
+            difference = _unlike(name, before[name], after[now], largest)
+            if difference is not None:
+                return difference
+        return None
+
+    def _sizes(self) -> Iterator[Sizes]:
+        """Sizes to try, the cheapest first: small ones may not fit each other, or a constant."""
+        yield Sizes(self._facts, self._factor)
+        yield Sizes(self._facts, 1)
+        for extent in _EXTENTS:
+            yield Sizes(self._facts, 1, self._facts.concrete_dims(extent))
 
 
-def _difference(
-    region: Region, before: Mapping[ir.Value, Constant], after: Mapping[ir.Value, Constant]
-) -> str | None:
-    largest = max((_largest(array) for array in before.values()), default=0.0)
-    for value in region.leaves:
-        old, new = before[value], after[value]
-        if old.shape != new.shape:
-            return f"'{value.name}' changes its shape from {old.shape} to {new.shape}"
-        if old.dtype.kind != "f":
-            if not np.array_equal(old, new):
-                return f"'{value.name}' changes"
-            continue
-        finite = np.isfinite(old)
-        if not np.array_equal(old[~finite], new[~finite], equal_nan=True):
-            raise CertificateError(f"'{value.name}' is not finite before, and differs after")
-        scale = _largest(old)
-        error = float(np.max(np.abs(new[finite] - old[finite]), initial=0.0))
-        # where all of it cancels, what is left is the rounding of what went in
-        if not error <= max(_TOLERANCE * scale, _ROUNDING * largest):
-            return f"'{value.name}' is off by {error:.3g} where the largest value is {scale:.3g}"
-    return None
+def _signature(output: ir.Value) -> tuple[str | None, ir.TypeProtocol | None]:
+    return output.name, output.type
+
+
+def _unlike(name: str, old: Constant, new: Constant, largest: float) -> str | None:
+    if old.shape != new.shape:
+        return f"'{name}' changes its shape from {old.shape} to {new.shape}"
+    if old.dtype.kind != "f":
+        return None if np.array_equal(old, new) else f"'{name}' changes"
+    finite = np.isfinite(old)
+    if not np.array_equal(old[~finite], new[~finite], equal_nan=True):
+        raise CertificateError(f"'{name}' is not finite before, and differs after")
+    scale = _largest(old)
+    error = float(np.max(np.abs(new[finite] - old[finite]), initial=0.0))
+    # where all of it cancels, what is left is the rounding of what went in
+    if error <= max(_TOLERANCE * scale, _ROUNDING * largest):
+        return None
+    return f"'{name}' is off by {error:.3g} where the largest value is {scale:.3g}"
 
 
 def _largest(array: Constant) -> float:
@@ -79,21 +135,10 @@ def _largest(array: Constant) -> float:
     return float(np.max(np.abs(numbers), initial=0.0))
 
 
-def _sizes(region: Region, facts: Facts) -> Iterator[Sizes]:
-    """Sizes to try, the cheapest first: small ones may not fit each other, or a stated constant."""
-    yield Sizes(facts, _shrinking(region, facts))
-    yield Sizes(facts, 1)
-    for extent in _EXTENTS:
-        yield Sizes(facts, 1, facts.concrete_dims(extent))
-
-
-def _shrinking(region: Region, facts: Facts) -> int:
+def _shrinking(enters: Collection[ir.Value], facts: Facts) -> int:
     """What all static extents in space can be divided by, and stay larger than a kernel."""
     spatial = [
-        d
-        for value in region.enters
-        for d in (facts.dims(value) or ())[2:]
-        if isinstance(d, int) and d > 1
+        d for value in enters for d in (facts.dims(value) or ())[2:] if isinstance(d, int) and d > 1
     ]
     if not spatial or max(spatial) <= _LARGE:
         return 1

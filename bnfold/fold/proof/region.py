@@ -1,4 +1,4 @@
-"""The part of a graph that a plan touches: what enters it, and what leaves it."""
+"""The part of a graph that a plan touches: what enters it, and who sees what leaves it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,32 @@ from bnfold.fold.plan import Plan
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a value is read that must not change: an input of a node, or an output of a graph."""
+
+    reader: ir.Node | ir.Graph
+    index: int
+
+    @property
+    def value(self) -> ir.Value:
+        """What is read there now."""
+        read = self.reader.inputs if isinstance(self.reader, ir.Node) else self.reader.outputs
+        value = read[self.index]
+        assert value is not None, "a place is where a value was read"
+        return value
+
+
+@dataclass(frozen=True)
 class Region:
-    """The nodes of a plan, in topological order, and the values that enter and leave."""
+    """The nodes of a plan, in topological order, and the values that enter and leave.
+
+    Attributes:
+        leaves: the places outside where a value of the region is read, by its name.
+    """
 
     nodes: tuple[ir.Node, ...]
-    enters: tuple[ir.Value, ...]
-    leaves: tuple[ir.Value, ...]
+    enters: frozenset[ir.Value]
+    leaves: tuple[tuple[str, Place], ...]
 
 
 def region_of(plan: Plan, facts: Facts) -> Region:
@@ -27,9 +47,14 @@ def region_of(plan: Plan, facts: Facts) -> Region:
     touched |= _shape_makers(touched, facts)
     nodes = tuple(sorted(touched, key=facts.order))
     inside = {value for node in nodes for value in node.outputs}
-    enters = dict.fromkeys(v for node in nodes for v in _entering(node, inside, facts))
-    leaves = [value for node in nodes for value in node.outputs if _is_read_outside(value, touched)]
-    return Region(nodes, tuple(enters), tuple(leaves))
+    enters = frozenset(v for node in nodes for v in _entering(node, inside, facts))
+    leaves = [
+        (value.name or "", place)
+        for node in nodes
+        for value in node.outputs
+        for place in _places(value, touched)
+    ]
+    return Region(nodes, enters, tuple(leaves))
 
 
 def _entering(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> Iterator[ir.Value]:
@@ -57,7 +82,33 @@ def _shape_makers(touched: Collection[ir.Node], facts: Facts) -> set[ir.Node]:
     return found
 
 
-def _is_read_outside(value: ir.Value, inside: Container[ir.Node]) -> bool:
-    """Whether somebody sees the value who must not notice the plan; a moved one nobody may see."""
-    outside = (use for use in value.uses() if use.node not in inside)
-    return value.is_graph_output() or any(not reads_no_number(*use) for use in outside)
+def _places(value: ir.Value, inside: Container[ir.Node]) -> Iterator[Place]:
+    """Where somebody sees the value who must not notice the plan."""
+    for use in value.uses():
+        if use.node not in inside and not reads_no_number(use.node, use.idx):
+            yield Place(use.node, use.idx)
+    producer = value.producer()
+    if value.is_graph_output() and producer is not None and producer.graph is not None:
+        graph = producer.graph
+        assert isinstance(graph, ir.Graph), "functions are not folded"
+        yield from (Place(graph, i) for i, output in enumerate(graph.outputs) if output is value)
+
+
+def rewritten(region: Region, facts: Facts, made: Collection[ir.Node]) -> tuple[ir.Node, ...]:
+    """The nodes that now make what is read at the region's places.
+
+    Args:
+        region: as it was.
+        facts: of the model.
+        made: nodes that the rewrite put there.
+    """
+    ours = {*region.nodes, *made}
+    found: set[ir.Node] = set()
+    pending = [place.value for _, place in region.leaves]
+    while pending:
+        node = pending.pop().producer()
+        if node is None or node in found or node not in ours or node.graph is None:
+            continue
+        found.add(node)
+        pending.extend(v for v in node.inputs if v is not None and v not in region.enters)
+    return tuple(sorted(found, key=facts.order))

@@ -11,7 +11,19 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import describe, op_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
-from bnfold.fold.plan import Move, Plan, Refusal, Replace, Rule, Step
+from bnfold.fold.plan import (
+    MISTAKES,
+    Answer,
+    Move,
+    Plan,
+    Question,
+    Refusal,
+    Replace,
+    Report,
+    Rule,
+    Step,
+    told,
+)
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import custom_operator
 
@@ -31,6 +43,7 @@ UNKNOWN_SHAPE = Refusal(
     "the static shape does not tell that the affine fits its output",
     advice="run shape inference, or export with static dimensions",
 )
+FAILED = Refusal("rule-failed", "", advice="this is a bug in bnfold; please report it")
 SKIPPED = Refusal("skipped", "it was asked to stay as it is")
 _TOO_FAR = Refusal("search-limit", "the affine would have to move through too many operators")
 
@@ -78,14 +91,21 @@ class Asking:
         rules: the table of moves.
         prices: the priced rewrites that may be used.
         skipped: rules and nodes that may not be used.
+        report: told where a rule fails.
     """
 
     def __init__(
-        self, facts: Facts, rules: Sequence[Rule], prices: Collection[str], skipped: Skipped
+        self,
+        facts: Facts,
+        rules: Sequence[Rule],
+        prices: Collection[str],
+        skipped: Skipped,
+        report: Report,
     ) -> None:
         self.facts = facts
+        self._report = report
         self.skipped = skipped
-        self._prices = prices
+        self.prices = prices
         self._visits = 0
         self._rules: dict[str, list[Rule]] = {}
         for rule in rules:
@@ -114,7 +134,7 @@ class Asking:
             question = rule.backward if backward else rule.forward
             if question is None:
                 continue
-            answer = question(node, affines, self.facts)
+            answer = self._answer(rule, question, node, affines)
             if isinstance(answer, Refusal):
                 answers.append(replace(answer, at=answer.at or describe(node)))
             elif answer and rule.name in self.skipped.rules:
@@ -123,10 +143,20 @@ class Asking:
                 answers.extend(self._offer(rule, move, node) for move in answer)
         return answers
 
+    def _answer(
+        self, rule: Rule, question: Question, node: ir.Node, affines: Mapping[int, Affine]
+    ) -> Answer:
+        """What the rule answers; a refusal where it fails, which is told."""
+        try:
+            return question(node, affines, self.facts)
+        except MISTAKES as error:
+            self._report(f"{describe(node)}: the rule '{rule.name}' failed: {told(error)}")
+            return replace(FAILED, sentence=f"the rule '{rule.name}' failed, a bug in bnfold")
+
     def _offer(self, rule: Rule, move: Move, node: ir.Node) -> Offer | Refusal:
         """The move, or what to say where nobody has allowed its price."""
         price = move.price if isinstance(move, Replace) else None
-        if price is None or price.name in self._prices:
+        if price is None or price.name in self.prices:
             return Offer(move, rule.name)
         return replace(price.otherwise, at=describe(node))
 

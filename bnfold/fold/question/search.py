@@ -17,6 +17,7 @@ from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import NewNode, Plan, Refusal, Replace
 from bnfold.fold.question.asking import OUTPUT, Asking
 from bnfold.fold.question.backward import Backward
+from bnfold.fold.question.copying import Copying
 from bnfold.fold.question.forward import Forward
 from bnfold.fold.sources.source import Source, source_of
 
@@ -34,11 +35,13 @@ class Search:
         self._facts = asking.facts
         self._backward = Backward(asking)
         self._forward = Forward(asking)
+        self._copying = Copying(asking)
 
     def candidates(self, source: Source) -> Iterator[Plan | Refusal]:
         """All of it back, all of it forward, or the shift one way and the scale the other.
 
-        Plans with a price come last, those that leave the fewest nodes first.
+        Plans with a price come last, those that leave the fewest nodes first; a copy of work, after
+        all others.
         """
         priced: list[Plan] = []
         for found in self._candidates(source):
@@ -47,6 +50,9 @@ class Search:
             else:
                 yield found
         yield from sorted(priced, key=lambda plan: plan.added_nodes)
+        copy = self._copying.plan(source)
+        if copy is not None:
+            yield copy
 
     def _candidates(self, source: Source) -> Iterator[Plan | Refusal]:
         affine = source.affine

@@ -1,0 +1,96 @@
+"""The account while a fold goes on: what is open, what was decided, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from bnfold.fold.account.entry import Entry, entries_of, kept_inside, made_entries
+from bnfold.fold.account.fold_numbers import lost_bits, range_growth
+from bnfold.fold.account.ledger import Decision, Ledger, numbers_of
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import describe
+from bnfold.fold.plan import Plan
+from bnfold.fold.sources.inlining import KeptInside
+from bnfold.fold.sources.source import Source, source_of
+
+
+@dataclass
+class Account:
+    """What becomes of each source of one model.
+
+    Args:
+        model: that is folded.
+        kept_inside: batch norms of functions that stay closed.
+    """
+
+    model: ir.Model
+    kept_inside: tuple[KeptInside, ...] = ()
+    merges: list[str] = field(default_factory=list)
+    bugs: list[str] = field(default_factory=list)
+    entries: list[Entry] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.entries = entries_of(self.model)
+
+    def report(self, bug: str) -> None:
+        """Something went wrong on our side; it is told once."""
+        if bug not in self.bugs:
+            self.bugs.append(bug)
+
+    def add_made(self) -> None:
+        """What rewrites have put into the model is looked at too."""
+        open_nodes = {entry.node for entry in self.entries if entry.decision is None}
+        made = made_entries(self.model)
+        self.entries.extend(entry for entry in made if entry.node not in open_nodes)
+
+    def told_by(
+        self, plan: Plan, gone: Iterable[ir.Node], into: tuple[str, ...], facts: Facts
+    ) -> list[tuple[Entry, Decision]]:
+        """The decisions that a plan amounts to; asked before it is carried out, as nodes go.
+
+        Args:
+            plan: what will be done.
+            gone: the nodes that go with it.
+            into: the operators that take them, as messages name them.
+            facts: of the model.
+        """
+        by_node = {entry.node: entry for entry in self.entries}
+        growth = range_growth(plan, facts)
+        decisions = []
+        for node in sorted((node for node in gone if node in by_node), key=facts.order):
+            source = source_of(node, facts)
+            if isinstance(source, Source):
+                numbers = numbers_of(source.affine, lost_bits(source, facts), growth)
+                entry = by_node[node]
+                decisions.append((entry, entry.folded(source.affine, plan, into, numbers)))
+        return decisions
+
+    def ledger(self) -> Ledger:
+        """The account as it stands."""
+        decisions = [d for entry in self.entries if (d := _decision(entry)) is not None]
+        decisions.extend(kept_inside(kept) for kept in self.kept_inside)
+        return Ledger(tuple(decisions), tuple(self.merges), tuple(self.bugs))
+
+
+def decide(decisions: Iterable[tuple[Entry, Decision]]) -> None:
+    """What was told beforehand has happened."""
+    for entry, decision in decisions:
+        entry.decision = decision
+
+
+def names_of(nodes: Iterable[ir.Node]) -> tuple[str, ...]:
+    """The nodes as messages name them."""
+    return tuple(describe(node) for node in nodes)
+
+
+def _decision(entry: Entry) -> Decision | None:
+    if entry.is_made:
+        return None
+    if entry.decision is not None:
+        return entry.decision
+    if entry.op == "BatchNormalization" or (entry.scales_channels and entry.refusals):
+        return entry.kept()
+    return None

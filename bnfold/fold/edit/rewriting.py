@@ -1,0 +1,73 @@
+"""A plan is carried out, proven as the graph then stands, and kept or undone."""
+
+from __future__ import annotations
+
+from bnfold.fold.edit.engine import Edit, Engine
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.plan import MISTAKES, Plan, Refusal, Report, told
+from bnfold.fold.proof.certificate import Certificate
+from bnfold.fold.proof.written import CertificateError
+
+_BUG = "this is a bug in bnfold; please report it"
+
+
+class Rewriting:
+    """Carries plans out, one after another.
+
+    Args:
+        facts: of the model.
+        report: told of each plan that is wrong.
+    """
+
+    def __init__(self, facts: Facts, report: Report) -> None:
+        self._facts = facts
+        self._engine = Engine(facts)
+        self._report = report
+
+    def carry_out(self, plan: Plan, label: str) -> Refusal | None:
+        """Why the graph is as it was; None where the plan is carried out and proven.
+
+        Args:
+            plan: what to do.
+            label: who asks for it, for messages.
+        """
+        try:
+            return unfit(plan, label) or self._proven(plan, label)
+        except CertificateError as error:
+            return Refusal("not-certified", f"the rewrite could not be proven: {error}", label)
+        except MISTAKES as error:
+            self._report(f"{label}: a rewrite failed: {told(error)}")
+            return Refusal("rewrite-failed", f"the rewrite failed: {told(error)}", label, _BUG)
+
+    def _proven(self, plan: Plan, label: str) -> Refusal | None:
+        certificate = Certificate(plan, self._facts)
+        edit = self._engine.apply(plan)
+        wrong: str | None = "it was not looked at"
+        try:
+            wrong = certificate.fault(edit.nodes, edit.constants)
+        finally:
+            self._close(edit, keeps=wrong is None)
+        if wrong is None:
+            return None
+        self._report(f"{label}: {wrong}")
+        return Refusal("certificate-failed", f"the rewrite is wrong: {wrong}", label, _BUG)
+
+    def _close(self, edit: Edit, *, keeps: bool) -> None:
+        if keeps:
+            self._engine.keep(edit)
+        else:
+            self._engine.undo(edit)
+
+
+def unfit(plan: Plan, label: str) -> Refusal | None:
+    """Why a plan that the algebra allows must not be carried out: its tensors would not fit."""
+    for exact in plan.fresh_constants:
+        fault = exact.fault() if exact.dtype.is_floating_point() else None
+        if fault is not None:
+            return Refusal(
+                fault,
+                f"a folded weight would {fault} {exact.dtype.name.lower()}",
+                at=label,
+                advice="fold the model in float32, then convert it",
+            )
+    return None

@@ -1,0 +1,100 @@
+"""A part of a graph as a file would have it: nodes, attributes and names, read back from protobuf.
+
+What is proven is this, and not the objects that a rewrite was made of: an attribute that is lost, a
+name that stands for two values, an input in the wrong place are seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+
+from bnfold.fold.facts.constants import Constant
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.numbers.exact import Exact, of_tensor
+
+
+class CertificateError(Exception):
+    """The region could not be run: nothing is proven."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Nodes in topological order, and what they read.
+
+    Attributes:
+        nodes: as they are saved.
+        constants: by name; floating ones before rounding, large ones unread.
+        enters: by name, the run-time values that come from outside.
+        fresh: by name, the initializers that a rewrite made.
+        seen: names of what is read of it outside.
+    """
+
+    nodes: tuple[onnx.NodeProto, ...]
+    constants: Mapping[str, Exact | Constant]
+    enters: Mapping[str, ir.Value]
+    fresh: Mapping[str, ir.Value]
+    seen: frozenset[str]
+
+
+def written(
+    nodes: Iterable[ir.Node],
+    enters: Collection[ir.Value],
+    seen: Iterable[ir.Value],
+    facts: Facts,
+    made: Collection[ir.Value] = (),
+) -> Written:
+    """The nodes as they are now.
+
+    Args:
+        nodes: in topological order.
+        enters: the run-time values that are fed.
+        seen: what is read outside.
+        facts: of the model.
+        made: initializers that a rewrite made.
+
+    Raises:
+        CertificateError: a name stands for two values, or a value is neither fed nor constant.
+    """
+    ordered, read = tuple(nodes), tuple(seen)
+    named: dict[str, ir.Value] = {}
+    for value in (*(v for node in ordered for v in (*node.inputs, *node.outputs)), *read):
+        if value is not None and value.name and named.setdefault(value.name, value) is not value:
+            raise CertificateError(f"'{value.name}' is the name of two values")
+    inside = {value for node in ordered for value in node.outputs}
+    outside = {name: value for name, value in named.items() if value not in inside}
+    return Written(
+        tuple(ir.serde.serialize_node(node) for node in ordered),
+        {n: constant_of(v, facts) for n, v in outside.items() if v not in enters},
+        {name: value for name, value in outside.items() if value in enters},
+        {name: value for name, value in outside.items() if value in made},
+        frozenset(value.name or "" for value in read),
+    )
+
+
+def constant_of(value: ir.Value, facts: Facts) -> Exact | Constant:
+    """The constant that the value is; a large one unread.
+
+    Raises:
+        CertificateError: it is none, or it is no longer part of the graph.
+    """
+    maker = value.producer()
+    if maker is not None and maker.graph is None:
+        raise CertificateError(f"'{value.name}' is read, and what made it is gone")
+    tensor = value.const_value
+    if maker is None and tensor is not None and tensor.dtype.is_floating_point():
+        graph = value.graph
+        if graph is None or graph.initializers.get(value.name or "") is not value:
+            raise CertificateError(f"'{value.name}' is read, and is gone")
+        return of_tensor(tensor)
+    exact = facts.exact(value)
+    if exact is not None:
+        return exact
+    constant = facts.constant(value)
+    constant = facts.dequantized(value) if constant is None else constant
+    if constant is None:
+        raise CertificateError(f"'{value.name}' is no constant, and was not read before")
+    return constant
