@@ -8,8 +8,10 @@ The plugin is loaded whenever pytest starts, so it imports nothing heavy until i
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from bnfold.errors import BnfoldError
 
 if TYPE_CHECKING:
     import onnx
@@ -32,10 +34,13 @@ def assert_equivalent(
     seed: int = 0,
     provider: str = "cpu",
     levels: Sequence[str] = ("none", "all"),
+    dims: Mapping[str, int] | None = None,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
+    save_data: str | os.PathLike[str] | None = None,
 ) -> Verification:
     """`b` computes what `a` computes, up to rounding; the evidence is returned.
 
-    Takes what `bnfold.verify` takes.
+    Takes what `bnfold.verify` takes, `progress` apart.
 
     Raises:
         AssertionError: it does not, or it cannot be said; the message is the table.
@@ -43,19 +48,40 @@ def assert_equivalent(
     __tracebackhide__ = True
     from bnfold.verify.api import verify
 
-    found = verify(a, b, data=data, samples=samples, seed=seed, provider=provider, levels=levels)
+    try:
+        found = verify(
+            a,
+            b,
+            data=data,
+            samples=samples,
+            seed=seed,
+            provider=provider,
+            levels=levels,
+            dims=dims,
+            custom_ops=custom_ops,
+            save_data=save_data,
+        )
+    except BnfoldError as error:
+        raise error.with_traceback(None) from None  # the sentence says it; our frames say nothing
     if not found.is_equivalent:
         raise AssertionError(_verification_text(found))
     return found
 
 
-def assert_folds(model: Model, *, leaves: int = 0, allow: Collection[str] = ()) -> Ledger:
+def assert_folds(
+    model: Model,
+    *,
+    leaves: int = 0,
+    allow: str | Collection[str] = (),
+    skip: str | Collection[str] = (),
+) -> Ledger:
     """All batch norms but `leaves` can be folded; the ledger is returned.
 
     Args:
         model: a path, a ModelProto or an onnx_ir.Model.
         leaves: how many batch norms may be left.
         allow: rewrites with a price, as `bnfold.fold` takes them.
+        skip: nodes or rules to leave alone, as `bnfold.fold` takes them.
 
     Raises:
         AssertionError: more are left; the message says which and why.
@@ -63,7 +89,10 @@ def assert_folds(model: Model, *, leaves: int = 0, allow: Collection[str] = ()) 
     __tracebackhide__ = True
     from bnfold.fold.api import fold
 
-    ledger = fold(model, allow=allow).ledger
+    try:
+        ledger = fold(model, allow=allow, skip=skip).ledger
+    except BnfoldError as error:
+        raise error.with_traceback(None) from None
     if ledger.batch_norms_after > leaves:
         raise AssertionError(_ledger_text(ledger, leaves))
     return ledger

@@ -12,7 +12,7 @@ import bnfold
 
 ROOT = Path(bnfold.__file__).parent
 LAYERS = (
-    {"errors", "__init__"},
+    {"errors", "record", "__init__"},
     {"runtime"},
     {"float64", "model_io", "torch_code"},
     {"typed"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-SCHEMA_VERSION = 1
+from bnfold.record import SCHEMA_VERSION, json_form
 
 Verdict = Literal["faster", "slower", "no difference", "inconclusive"]
 
@@ -56,6 +56,10 @@ class Comparison:
     quads: tuple[Quad, ...]
     null_quads: tuple[Quad, ...]
     interrupted: float | None = None
+
+    def __repr__(self) -> str:
+        """One line; the samples are in `quads`."""
+        return f"<Comparison {self.provider}, {self.level}: {self.sentence}>"
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,12 @@ class BenchResult:
         """True where no headline comparison was too noisy to judge."""
         return all(c.verdict != "inconclusive" for c in self.headline)
 
+    def __repr__(self) -> str:
+        """The headlines, a line each; the samples are in the fields, and in `to_dict()`."""
+        said = [f"{c.candidate} against {c.baseline}: {c.sentence}" for c in self.headline]
+        measured = ", ".join(model.name for model in self.models)
+        return f"<BenchResult {'; '.join(said) or f'of {measured}'}>"
+
     def to_dict(self) -> dict[str, Any]:
         """The whole record as JSON types.
 
@@ -178,14 +188,5 @@ class BenchResult:
             "record": "bench",
             "tool": {"name": "bnfold", "version": __version__},
             "is_conclusive": self.is_conclusive,
-            **_json_types(rows),
+            **json_form(rows),
         }
-
-
-def _json_types(value: Any) -> Any:
-    """Tuples become lists, so that the record equals what json.loads gives back."""
-    if isinstance(value, dict):
-        return {key: _json_types(entry) for key, entry in value.items()}
-    if isinstance(value, tuple | list):
-        return [_json_types(entry) for entry in value]
-    return value

@@ -9,7 +9,7 @@ import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
 from bnfold.cli.claims import GuardedCommand, force_option
-from bnfold.cli.output import json_option, put_record, put_text, show, show_record
+from bnfold.cli.output import conclude, json_option, put_record, put_text, show, show_record
 from bnfold.cli.sources import SourceModel
 from bnfold.cli.targets import TargetPage
 from bnfold.cli.verbosity import is_verbose, verbosity_options
@@ -64,7 +64,8 @@ def bench(
     show_record(record, json_target)
     every_row = bench_as.profile or is_verbose(ctx)
     show(ctx, bench_blocks(result, every_row=every_row), json_target)
-    return 0 if result.is_conclusive else INCONCLUSIVE
+    said = "; ".join(comparison.sentence for comparison in result.headline)
+    return conclude(ctx, 0 if result.is_conclusive else INCONCLUSIVE, said)
 
 
 def _record(result: BenchResult) -> dict[str, Any]:

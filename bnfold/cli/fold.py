@@ -10,7 +10,7 @@ import click
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
-from bnfold.cli.output import json_option, put_record, show, show_record
+from bnfold.cli.output import conclude, json_option, put_record, show, show_record
 from bnfold.cli.sources import SourceModel
 from bnfold.cli.targets import TargetModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
@@ -20,7 +20,22 @@ from bnfold.errors import UsageError
 DIFFERENT = 1
 
 
-@click.command(cls=GuardedCommand)
+class _FoldCommand(GuardedCommand):
+    """Tells those who are used to `IN OUT` how it is written here."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = [word for word in args if word.endswith(".onnx")]
+        is_named = "-o" in args or "--output" in args  # asked now: click empties the list
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if "unexpected extra argument" in error.message and len(words) == 2 and not is_named:
+                said = f"the output is an option: bnfold fold {words[0]} -o {words[1]}"
+                raise click.UsageError(said, ctx) from error
+            raise
+
+
+@click.command(cls=_FoldCommand)
 @click.argument("source", metavar="IN.onnx", type=SourceModel())
 @click.option(
     "-o",
@@ -70,12 +85,12 @@ def fold(
     found = result.ledger.to_dict()
     # Hashed before OUT may take the place of IN.
     inputs = [] if json_target is None else [records.model_record(source)]
-    code = 0
+    code, said = 0, ""
     if is_verified:
         verification = verified(ctx, source, result.model, VerifyOptions())
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
-        code = verification.exit_code
+        code, said = verification.exit_code, f"{verification.verdict}: {verification.reason}"
     if target is not None and code == DIFFERENT:
         blocks += [blank(), Line(f"{target} was not written", "bad")]
         target = None
@@ -95,4 +110,4 @@ def fold(
             put_record(record, json_target, files)
     show_record(record, json_target)
     show(ctx, blocks, json_target)
-    return code
+    return conclude(ctx, code, said)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -37,6 +39,22 @@ class LazyGroup(click.Group):
             importlib.import_module(f"bnfold.cli.{cmd_name}"), cmd_name
         )
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; where there is none, those with names like it are told."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if args[0].endswith(".onnx") or Path(args[0]).is_file():
+                said = f"{args[0]} is no command; did you mean 'bnfold fold {args[0]}'?"
+            elif close:
+                said = f"no such command '{args[0]}'; did you mean '{close[0]}'?"
+            else:
+                raise
+            raise click.UsageError(said, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the table of commands without importing any of them."""

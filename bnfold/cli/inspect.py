@@ -14,9 +14,25 @@ from bnfold.cli.sources import SourceModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 
 
+def _list_rules(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        from bnfold.report.rules_text import rules_blocks
+
+        show(ctx, rules_blocks())
+        ctx.exit()
+
+
 @click.command(cls=GuardedCommand)
 @click.argument("source", metavar="IN.onnx", type=SourceModel())
 @click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
+@click.option(
+    "--rules",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_rules,
+    help="List the rules, as --skip and the ledger spell them, and leave.",
+)
 @fold_options
 @json_option
 @force_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,14 +31,22 @@ def show(ctx: click.Context, blocks: Sequence[Block], json_target: str | None = 
     """Prints the blocks, unless --quiet was given or JSON has stdout for itself."""
     if is_quiet(ctx) or json_target == STDOUT:
         return
-    if sys.stdout.isatty():
+    is_forced = bool(os.environ.get("FORCE_COLOR"))
+    if sys.stdout.isatty() or is_forced:
         from rich.console import Console
 
         from bnfold.report.terminal import print_blocks
 
-        print_blocks(blocks, Console())
+        print_blocks(blocks, Console(force_terminal=True if is_forced else None))
     else:
         click.echo(plain_text(blocks), nl=False)
+
+
+def conclude(ctx: click.Context, code: int, sentence: str) -> int:
+    """The exit code; where it is not 0 and nothing else is printed, one line says why."""
+    if code and is_quiet(ctx):
+        click.echo(f"bnfold: {' '.join(sentence.split())}", err=True)
+    return code
 
 
 def put_text(text: str, target: Path, files: Together) -> None:

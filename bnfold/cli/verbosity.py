@@ -40,5 +40,8 @@ def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], None
     def callback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value:
             ctx.meta[key] = True  # shared by the group's context and the command's
+        if is_quiet(ctx) and is_verbose(ctx):
+            ctx.meta[VERBOSE] = False  # the sentence is enough
+            raise click.UsageError("--quiet and --verbose exclude each other", ctx)
 
     return callback

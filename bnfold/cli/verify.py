@@ -11,7 +11,7 @@ import click
 
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option
-from bnfold.cli.output import json_option, put_record, put_text, show, show_record
+from bnfold.cli.output import conclude, json_option, put_record, put_text, show, show_record
 from bnfold.cli.sources import SourceModel, SourceNetwork
 from bnfold.cli.targets import TargetJUnit
 from bnfold.cli.verbosity import is_verbose, verbosity_options
@@ -66,7 +66,7 @@ def verify(
     show_record(record, json_target)
     show(ctx, verification_blocks(found, every_row=every_row or is_verbose(ctx)), json_target)
     _annotate(found)
-    return found.exit_code
+    return conclude(ctx, found.exit_code, f"{found.verdict}: {found.reason}")
 
 
 def _aside(verify_as: VerifyOptions, files: Together) -> VerifyOptions:

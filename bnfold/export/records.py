@@ -37,6 +37,11 @@ class ExportResult:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """One line."""
+        place = "in memory" if self.path is None else f"at {self.path}"
+        return f"<ExportResult {self.source} {place}, opset {self.opset}>"
+
     def to_dict(self) -> dict[str, Any]:
         """The facts as JSON values; the model itself is in the file."""
         return {

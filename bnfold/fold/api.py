@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import onnx
 import onnx_ir as ir
@@ -28,17 +30,26 @@ class FoldResult:
     model: ir.Model
     ledger: Ledger
 
-    def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> None:
-        """The folded model is at `path`, whole or not at all.
+    def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> Path:
+        """The folded model is at `path`, whole or not at all; the path is returned.
 
         Raises:
             ModelError: the file cannot be written.
         """
         model_io.save(self.model, path, external_data=external_data)
+        return Path(path)
 
     def to_proto(self) -> onnx.ModelProto:
         """The folded model as a ModelProto, with its weights."""
         return model_io.to_proto(self.model)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The ledger as JSON values."""
+        return self.ledger.to_dict()
+
+    def __repr__(self) -> str:
+        """One line."""
+        return f"<FoldResult {self.ledger.summary}>"
 
 
 def fold(

@@ -36,7 +36,7 @@ def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
 
 
 def _totals(ledger: Ledger) -> Line:
-    text = f"batch norms: {ledger.batch_norms_before} -> {ledger.batch_norms_after}"
+    text = ledger.summary
     others = [d for d in ledger.decisions if d.op != "BatchNormalization"]
     if others:
         gone = sum(decision.is_folded for decision in others)

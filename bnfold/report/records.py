@@ -14,8 +14,7 @@ from typing import Any
 
 from bnfold import __version__
 from bnfold.errors import UsageError
-
-SCHEMA_VERSION = 1
+from bnfold.record import SCHEMA_VERSION, json_form
 
 LIBRARIES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "onnxscript", "torch")
 
@@ -76,8 +75,8 @@ def library_versions() -> dict[str, str]:
 
 
 def to_json(record: Mapping[str, Any]) -> str:
-    """The record as indented JSON; what JSON cannot say (NaN, infinity) is written as null."""
-    return json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """The record as indented JSON."""
+    return json.dumps(json_form(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_text(text: str, path: Path) -> None:
@@ -107,13 +106,3 @@ def _mode_of_new_files() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    if isinstance(value, float) and (value != value or abs(value) == float("inf")):  # noqa: PLR0124
-        return None
-    return value

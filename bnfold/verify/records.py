@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from bnfold.errors import InconclusiveError, ModelsDifferError
-
-SCHEMA_VERSION = 1
+from bnfold.record import SCHEMA_VERSION, json_form
 
 Verdict = Literal["equivalent", "different", "inconclusive"]
 
@@ -131,6 +130,10 @@ class Verification:
         """Whether both models are the same bytes, so that the verdict tells nothing of a change."""
         return len(self.sha256) == 2 and len({digest for _, digest in self.sha256}) == 1
 
+    def __repr__(self) -> str:
+        """One line; the evidence is in the fields, and in `to_dict()`."""
+        return f"<Verification {self.verdict}: {self.reason}>"
+
     def __bool__(self) -> bool:
         """Whether the models are equivalent: `assert bnfold.verify(a, b)` is a test."""
         return self.is_equivalent
@@ -170,7 +173,7 @@ class Verification:
             "schema_version": SCHEMA_VERSION,
             "kind": "verification",
             "bnfold_version": __version__,
-            **_plain(asdict(self)),
+            **json_form(asdict(self)),
             "sha256": dict(self.sha256),
             "is_same_file": self.is_same_file,
         }
@@ -195,14 +198,3 @@ def _cells(row: OutputRow) -> tuple[str, ...]:
         f"{row.max_difference:.1e}",
         f"{verdict} {row.remark}".strip(),
     )
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no tuples, and no numbers that are not finite."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and value - value != 0:
-        return str(value)
-    return value

@@ -9,8 +9,7 @@ import numpy as np
 
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Refusal
-
-SCHEMA_VERSION = 1
+from bnfold.record import SCHEMA_VERSION, json_form
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,15 @@ class Ledger:
         return sum(not d.is_folded for d in self.batch_norms)
 
     @property
+    def summary(self) -> str:
+        """`batch norms: 3 -> 1`."""
+        return f"batch norms: {self.batch_norms_before} -> {self.batch_norms_after}"
+
+    def __repr__(self) -> str:
+        """One line; the decisions are in `decisions`."""
+        return f"<Ledger {self.summary}, {len(self.decisions)} decisions>"
+
+    @property
     def kept(self) -> tuple[Decision, ...]:
         """The decisions that left something where it was."""
         return tuple(d for d in self.decisions if not d.is_folded)
@@ -116,7 +124,7 @@ class Ledger:
             "schema_version": SCHEMA_VERSION,
             "batch_norms_before": self.batch_norms_before,
             "batch_norms_after": self.batch_norms_after,
-            "decisions": [asdict(decision) for decision in self.decisions],
+            "decisions": json_form([asdict(decision) for decision in self.decisions]),
             "merges": list(self.merges),
             "bugs": list(self.bugs),
         }

@@ -1,0 +1,73 @@
+"""What the four calls return shows itself in a line, and is worth what it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+
+import bnfold
+from bnfold.errors import DataError
+from bnfold.pytest_plugin import assert_equivalent, assert_folds
+from bnfold.record import json_form
+from tests.cli.conftest import GOOD, parsed
+
+
+@pytest.fixture
+def pair(tmp_path):
+    onnx.save(parsed(GOOD), tmp_path / "good.onnx")
+    bnfold.fold(tmp_path / "good.onnx").save(tmp_path / "folded.onnx")
+    onnx.save(parsed(GOOD.replace("mean = {0.3,", "mean = {0.4,")), tmp_path / "wrong.onnx")
+    return tmp_path
+
+
+def test_a_verification_is_true_where_the_models_are_equivalent_and_only_there(pair):
+    assert bnfold.verify(pair / "good.onnx", pair / "folded.onnx", samples=2)
+    assert not bnfold.verify(pair / "good.onnx", pair / "wrong.onnx", samples=2)
+
+
+def test_every_result_shows_itself_in_one_line(pair):
+    folded = bnfold.fold(pair / "good.onnx")
+    results = [
+        folded,
+        folded.ledger,
+        bnfold.verify(pair / "good.onnx", pair / "folded.onnx", samples=2),
+        bnfold.bench([pair / "good.onnx", pair / "folded.onnx"], pairs=5, levels="all"),
+    ]
+    for result in results:
+        assert "\n" not in repr(result)
+        assert len(repr(result)) < 400
+        assert json.loads(json.dumps(result.to_dict(), allow_nan=False)) == result.to_dict()
+    assert repr(folded) == "<FoldResult batch norms: 1 -> 0>"
+
+
+def test_save_returns_the_path(pair):
+    assert bnfold.fold(pair / "good.onnx").save(str(pair / "x.onnx")) == Path(pair / "x.onnx")
+
+
+def test_inspect_gives_the_ledger_of_a_fold(pair):
+    model = pair / "good.onnx"
+    assert bnfold.inspect(model, skip="conv") == bnfold.fold(model, skip="conv").ledger
+
+
+def test_a_number_that_is_not_finite_has_one_form_everywhere():
+    assert json_form({"a": (float("inf"), float("-inf"), float("nan"), 1.5)}) == {
+        "a": ["inf", "-inf", "nan", 1.5]
+    }
+
+
+def test_the_plugin_takes_what_verify_takes(pair):
+    assert_equivalent(
+        pair / "good.onnx", pair / "folded.onnx", dims={"N": 3}, save_data=pair / "sets", samples=2
+    )
+    assert (pair / "sets" / "test_data_set_0" / "input_0.pb").is_file()
+    assert_folds(pair / "good.onnx", skip="conv", leaves=1)
+
+
+def test_an_error_in_an_assertion_has_no_frames_of_ours_below_it(pair):
+    with pytest.raises(DataError) as raised:
+        assert_equivalent(pair / "good.onnx", pair / "folded.onnx", data=pair / "no.npz")
+    files = [Path(str(entry.path)).name for entry in raised.traceback]
+    assert files == ["test_results.py", "pytest_plugin.py"]
