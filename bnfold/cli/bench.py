@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INCONCLUSIVE = 3
 
 
-@click.command(cls=GuardedCommand)
+@click.command(cls=GuardedCommand, epilog="Example: bnfold bench net.onnx folded.onnx --batch 8")
 @click.argument("models", metavar="MODEL [MODEL ...]", nargs=-1, required=True, type=SourceModel())
 @bench_options
 @click.option(

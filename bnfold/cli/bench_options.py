@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
+from bnfold.cli.completion import words
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.progress import progress
 from bnfold.cli.verbosity import is_verbose
@@ -42,13 +43,22 @@ bench_options = bundled(
             multiple=True,
             default=("cpu",),
             show_default=True,
+            shell_complete=words("cpu", "cuda"),
             help="cpu or cuda. Repeatable; the first one is the headline.",
         ),
         click.option(
-            "--threads", default=1, show_default=True, help="Threads inside one operator."
+            "--threads",
+            default=1,
+            type=click.IntRange(1),
+            show_default=True,
+            help="Threads inside one operator.",
         ),
         click.option(
-            "--batch", default=1, show_default=True, help="The size of a dynamic batch, timed."
+            "--batch",
+            default=1,
+            type=click.IntRange(1),
+            show_default=True,
+            help="The size of a dynamic batch, timed.",
         ),
         click.option(
             "--level",
@@ -56,10 +66,15 @@ bench_options = bundled(
             multiple=True,
             default=("all", "none"),
             show_default=True,
+            shell_complete=words("all", "extended", "basic", "none"),
             help="onnxruntime's optimisations: all, extended, basic, none. Repeatable.",
         ),
         click.option(
-            "--pairs", default=40, show_default=True, help="Paired measurements, fixed before."
+            "--pairs",
+            default=40,
+            type=click.IntRange(5),
+            show_default=True,
+            help="Paired measurements, fixed before.",
         ),
         click.option("--seed", default=0, show_default=True, help="Of the random inputs."),
         dim_option,

@@ -16,7 +16,10 @@ from bnfold.cli.targets import TargetModel
 from bnfold.cli.verbosity import verbosity_options
 
 
-@click.command(cls=GuardedCommand)
+@click.command(
+    cls=GuardedCommand,
+    epilog="Example: bnfold export net.py:build -o net.onnx --weights net.pt --input x:1,3,224,224",
+)
 @click.argument("spec", metavar="SPEC", type=SourceNetwork())
 @click.option(
     "-o",

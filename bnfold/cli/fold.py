@@ -14,7 +14,7 @@ from bnfold.cli.output import conclude, json_option, put_record, show, show_reco
 from bnfold.cli.sources import SourceModel
 from bnfold.cli.targets import TargetModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
-from bnfold.cli.verify_options import VerifyOptions, verified
+from bnfold.cli.verify_options import VerifyOptions, data_option, verified
 from bnfold.errors import UsageError
 
 DIFFERENT = 1
@@ -35,7 +35,7 @@ class _FoldCommand(GuardedCommand):
             raise
 
 
-@click.command(cls=_FoldCommand)
+@click.command(cls=_FoldCommand, epilog="Example: bnfold fold net.onnx -o folded.onnx --verify")
 @click.argument("source", metavar="IN.onnx", type=SourceModel())
 @click.option(
     "-o",
@@ -51,6 +51,7 @@ class _FoldCommand(GuardedCommand):
     is_flag=True,
     help="Compare the folded model with IN.onnx first; a different one is not written.",
 )
+@data_option
 @click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
 @fold_options
 @json_option
@@ -64,6 +65,7 @@ def fold(
     output: Path | None,
     dry_run: bool,
     is_verified: bool,
+    data: Path | None,
     every_row: bool,
     fold_as: FoldOptions,
     json_target: str | None,
@@ -71,6 +73,8 @@ def fold(
     """Fold every batch norm of IN.onnx that can be folded exactly, and account for the rest."""
     if output is None and not dry_run:
         raise UsageError("say where the folded model goes with -o OUT.onnx, or add --dry-run")
+    if data is not None and not is_verified:
+        raise UsageError("--data are inputs to compare on: add --verify")
     target = None if dry_run else output
     result = folded(ctx, source, fold_as)
 
@@ -87,7 +91,7 @@ def fold(
     inputs = [] if json_target is None else [records.model_record(source)]
     code, said = 0, ""
     if is_verified:
-        verification = verified(ctx, source, result.model, VerifyOptions())
+        verification = verified(ctx, source, result.model, VerifyOptions(data))
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
         code, said = verification.exit_code, f"{verification.verdict}: {verification.reason}"
@@ -103,7 +107,12 @@ def fold(
             outputs = [] if json_target is None else [records.model_record(target, at=aside)]
             blocks += [blank(), written_line(str(target), result.ledger)]
         if json_target is not None:
-            settings = {**settings_of(fold_as), "dry_run": dry_run, "verify": is_verified}
+            settings = {
+                **settings_of(fold_as),
+                "dry_run": dry_run,
+                "verify": is_verified,
+                "data": data and str(data),
+            }
             record = records.envelope(
                 "fold", settings=settings, inputs=inputs, outputs=outputs, result=found
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
+from bnfold.cli.completion import allowances, rules
 from bnfold.cli.output import note
 from bnfold.cli.progress import progress
 from bnfold.cli.verbosity import is_quiet
@@ -37,12 +38,16 @@ fold_options = bundled(
             "--allow",
             metavar="NAME",
             multiple=True,
-            help="Apply a rewrite that has a price; 'all' for every one. Repeatable.",
+            shell_complete=allowances,
+            help="Apply a rewrite that has a price: clone (a copy of an operator), constant-map (an "
+            "Add and its map), rectifier (a Max for a Relu, which runtimes do not fuse), or all. "
+            "Repeatable.",
         ),
         click.option(
             "--skip",
             metavar="NODE-OR-RULE",
             multiple=True,
+            shell_complete=rules,
             help="Leave this node, or everything that this rule would do. Repeatable.",
         ),
         click.option(

@@ -22,7 +22,7 @@ def _list_rules(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.command(cls=GuardedCommand)
+@click.command(cls=GuardedCommand, epilog="Example: bnfold inspect net.onnx --all")
 @click.argument("source", metavar="IN.onnx", type=SourceModel())
 @click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
 @click.option(

@@ -23,7 +23,7 @@ from bnfold.cli.sources import SourceNetwork
 from bnfold.cli.targets import TargetRunFolder
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.cli.verify_options import VerifyOptions, data_option, samples_option, verified
-from bnfold.errors import UsageError
+from bnfold.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from bnfold.model_io import Together
@@ -33,7 +33,10 @@ DIFFERENT = 1
 INCONCLUSIVE = 3
 
 
-@click.command(cls=GuardedCommand)
+@click.command(
+    cls=GuardedCommand,
+    epilog="Example: bnfold run net.py:build -o results --input x:1,3,224,224",
+)
 @click.argument("source", metavar="SPEC-OR-MODEL", type=SourceNetwork())
 @click.option(
     "-o",
@@ -110,6 +113,14 @@ class _Tour:
 
     def check(self) -> None:
         """Returns where the options make sense, before minutes are spent on the first of them."""
+        from bnfold.fold.rules import allowed
+        from bnfold.runtime.sessions import require_setting
+
+        allowed(self.fold_as.allow)
+        require_setting(self.bench_as.providers, self.bench_as.levels)
+        data = self.verify_as.data
+        if data is not None and not data.exists():
+            raise DataError(f"{data}: no such file or folder")
         parse_dims(self.bench_as.dims)
         parse_dynamic(self.export_as.dynamic)
         if not _is_spec(self.source) and self.export_as != ExportOptions():

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from bnfold.verify.records import Verification
 
 
-@click.command(cls=GuardedCommand)
+@click.command(
+    cls=GuardedCommand,
+    epilog="Example: bnfold verify net.onnx folded.onnx --data inputs.npz",
+)
 @click.argument("original", metavar="A", type=SourceNetwork())
 @click.argument("other", metavar="B", type=SourceModel())
 @verify_options

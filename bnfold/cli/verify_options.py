@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
+from bnfold.cli.completion import words
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.progress import progress
 from bnfold.cli.sources import SourceData, SourceFile
@@ -49,7 +50,13 @@ verify_options = bundled(
         data_option,
         samples_option,
         click.option("--seed", default=0, show_default=True, help="Of inputs that are made up."),
-        click.option("--provider", default="cpu", show_default=True, help="cpu or cuda."),
+        click.option(
+            "--provider",
+            default="cpu",
+            show_default=True,
+            shell_complete=words("cpu", "cuda"),
+            help="cpu or cuda.",
+        ),
         dim_option,
         click.option(
             "--custom-ops",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 
+import numpy as np
 import pytest
+
+from bnfold.cli.group import COMMANDS
 
 TIMED = {0, 3}  # 3: too noisy to say, which a busy machine may well be
 QUICK = ["--pairs", "5", "--level", "all"]
@@ -27,8 +30,8 @@ def test_bench_measures_and_leaves_a_record(place, model):
     [
         (["--provider", "tpu"], 2, "unknown provider 'tpu'"),
         (["--level", "most"], 2, "unknown optimisation level 'most'"),
-        (["--threads", "0"], 2, "threads must be at least 1"),
-        (["--pairs", "1"], 2, "pairs must be at least 5"),
+        (["--threads", "0"], 2, "0 is not in the range x>=1"),
+        (["--pairs", "1"], 2, "1 is not in the range x>=5"),
         (["--html", "no/such/folder.html"], 2, "no such folder"),
     ],
 )
@@ -172,3 +175,34 @@ def test_a_run_names_its_files_by_where_they_are(place, model):
     told = result.stdout + (place / "results" / "report.json").read_text()
     assert ".new" not in told
     assert "results/folded.onnx" in told
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--allow", "anything"], "constant-map"),
+        (["--level", "most"], "unknown optimisation level 'most'"),
+        (["--provider", "tpu"], "unknown provider 'tpu'"),
+        (["--data", "missing.npz"], "missing.npz: no such file"),
+        (["--dynamic", "x"], "write NAME:AXIS=DIM"),
+    ],
+)
+def test_run_checks_every_option_before_the_first_step(place, model, args, said):
+    before = place.content()
+    result = place.call("run", "network.py:build", "-o", "results", *args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr  # and not that network.py is missing
+    assert place.content() == before
+
+
+def test_the_comparison_of_a_fold_takes_the_users_inputs(place, model):
+    np.savez(place / "d.npz", x=np.ones((2, 2, 5, 5), np.float32))
+    args = ["fold", model, "--dry-run", "--data", "d.npz", "--json", "-"]
+    record = json.loads(place.call(*args, "--verify").stdout)
+    assert {feed["kind"] for feed in record["result"]["verification"]["feeds"]} == {"data"}
+    assert "add --verify" in place.call(*args).stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_ends_with_an_example(place, name):
+    assert f"Example: bnfold {name} " in place.call(name, "--help").stdout
