@@ -18,14 +18,12 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
 from bnfold.fold.proof.region import region_of, rewritten
 from bnfold.fold.proof.rounding import misrounded
-from bnfold.fold.proof.sizes import Sizes
+from bnfold.fold.proof.sizes import OTHER, Sizes, has_open_extents, smaller_extents
 from bnfold.fold.proof.trial import Feeds, Trial
 from bnfold.fold.proof.written import CertificateError, Written, written
 
 _TOLERANCE = 1e-10
 _ROUNDING = 1e-15
-_SMALL = 7  # no extent in space becomes smaller
-_LARGE = 12  # a static extent in space above this is made smaller first
 _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
 _DOES_NOT_RUN = (BnfoldError, ValueError, IndexError, ZeroDivisionError, CertificateError)
 
@@ -46,7 +44,7 @@ class Certificate:
         self._region = region_of(plan, facts)
         seen = (place.value for _, place in self._region.leaves)
         self._before = written(self._region.nodes, self._region.enters, seen, facts)
-        self._factor = _shrinking(self._region.enters, facts)
+        self._smaller = smaller_extents(self._region.nodes, self._region.enters, facts)
         self._outputs = [_signature(output) for output in facts.model.graph.outputs]
 
     def fault(
@@ -72,6 +70,7 @@ class Certificate:
         return self._compared(after)
 
     def _compared(self, after: Written) -> str | None:
+        """At the first sizes at which both run; small ones accuse nobody: full ones decide."""
         tried: list[str] = []
         for sizes in self._sizes():
             feeds: Feeds = {}
@@ -86,8 +85,28 @@ class Certificate:
                 if sizes.is_shrunken:
                     continue  # a constant map has the size that the graph states
                 return f"the rewritten region does not run: {error}"
-            return self._difference(old, new)
+            difference = self._difference(old, new)
+            if difference is None:
+                return self._elsewhere(after)
+            if not sizes.is_shrunken:
+                return difference
         raise CertificateError("; ".join(dict.fromkeys(tried)))
+
+    def _elsewhere(self, after: Written) -> str | None:
+        """What is wrong at other sizes, where the graph leaves some open and they can be had."""
+        if not has_open_extents(self._region.enters, self._facts):
+            return None
+        sizes, feeds = Sizes(self._facts, smaller=self._smaller, plain=OTHER), Feeds()
+        try:
+            old = Trial(self._before, self._facts, feeds, sizes).run()
+        except _DOES_NOT_RUN:
+            return None  # the region takes no such sizes: there is nothing to compare
+        try:
+            new = Trial(after, self._facts, feeds, sizes).run()
+        except _DOES_NOT_RUN as error:
+            return None if sizes.is_shrunken else f"it does not run at other sizes: {error}"
+        difference = self._difference(old, new)
+        return None if difference is None else f"at other sizes, {difference}"
 
     def _difference(
         self, before: Mapping[str, Constant], after: Mapping[str, Constant]
@@ -104,10 +123,11 @@ class Certificate:
 
     def _sizes(self) -> Iterator[Sizes]:
         """Sizes to try, the cheapest first: small ones may not fit each other, or a constant."""
-        yield Sizes(self._facts, self._factor)
-        yield Sizes(self._facts, 1)
+        if self._smaller:
+            yield Sizes(self._facts, smaller=self._smaller)
+        yield Sizes(self._facts)
         for extent in _EXTENTS:
-            yield Sizes(self._facts, 1, self._facts.concrete_dims(extent))
+            yield Sizes(self._facts, concrete=self._facts.concrete_dims(extent))
 
 
 def _signature(output: ir.Value) -> tuple[str | None, ir.TypeProtocol | None]:
@@ -133,14 +153,3 @@ def _unlike(name: str, old: Constant, new: Constant, largest: float) -> str | No
 def _largest(array: Constant) -> float:
     numbers = array[np.isfinite(array)] if array.dtype.kind == "f" else np.zeros(0)
     return float(np.max(np.abs(numbers), initial=0.0))
-
-
-def _shrinking(enters: Collection[ir.Value], facts: Facts) -> int:
-    """What all static extents in space can be divided by, and stay larger than a kernel."""
-    spatial = [
-        d for value in enters for d in (facts.dims(value) or ())[2:] if isinstance(d, int) and d > 1
-    ]
-    if not spatial or max(spatial) <= _LARGE:
-        return 1
-    fits = [f for f in range(1, min(spatial)) if min(spatial) // f >= _SMALL]
-    return max((f for f in fits if all(d % f == 0 for d in spatial)), default=1)

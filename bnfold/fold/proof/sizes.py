@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import FLOATS, Facts
+from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.proof.written import CertificateError
 
-_BATCH = 2
-_SPATIAL = 7  # an unknown extent in space: odd, and larger than most kernels
+PLAIN = (2, 7)
+"""Open extents: of the first axis, and of others, odd and larger than most kernels."""
+
+OTHER = (3, 10)
+"""Other ones: what is right at one size only is wrong."""
+
+_SMALL = 7  # no extent in space becomes smaller
+_LARGE = 12  # a static extent in space above this is made smaller first
 _MOST = 1 << 24  # elements of an input of the region
 
 
@@ -22,25 +30,29 @@ class Sizes:
 
     Args:
         facts: of the model.
-        factor: by which static extents in space are divided.
+        smaller: static extents in space, and what is taken in their place.
         concrete: shapes that follow from sizes of the model's inputs, where they are known.
+        plain: for open extents, that of the first axis and that of all others.
     """
 
     def __init__(
         self,
         facts: Facts,
-        factor: int,
+        *,
+        smaller: Mapping[int, int] | None = None,
         concrete: Mapping[ir.Value, tuple[int, ...]] | None = None,
+        plain: tuple[int, int] = PLAIN,
     ) -> None:
         self._facts = facts
-        self._factor = factor
+        self._smaller = smaller or {}
         self._concrete = concrete or {}
+        self._plain = plain
         self._symbols: dict[str, int] = {}
 
     @property
     def is_shrunken(self) -> bool:
         """Whether static extents were made smaller."""
-        return self._factor > 1
+        return bool(self._smaller)
 
     def shape_of(self, value: ir.Value, partner: tuple[int, ...] | None) -> tuple[int, ...]:
         """The shape to feed the value with; open extents follow a partner it is joined with.
@@ -65,9 +77,62 @@ class Sizes:
 
     def _extent(self, dim: int | str | None, axis: int) -> int:
         if isinstance(dim, int):
-            return dim // self._factor if axis >= 2 and dim > 1 else dim
-        plain = _BATCH if axis == 0 else _SPATIAL
+            return self._smaller.get(dim, dim) if axis >= 2 else dim
+        plain = self._plain[min(axis, 1)]
         return plain if dim is None else self._symbols.setdefault(dim, plain)
+
+
+def smaller_extents(
+    nodes: Iterable[ir.Node], enters: Collection[ir.Value], facts: Facts
+) -> dict[int, int]:
+    """Static extents in space with smaller ones of the same residues modulo what nodes step by.
+
+    Residues decide where windows end, and so what SAME pads and ceil_mode adds. Several extents
+    keep their ratio; where that cannot be had, nothing is made smaller.
+    """
+    dims = (dim for value in enters for dim in (facts.dims(value) or ())[2:])
+    spatial = {dim for dim in dims if isinstance(dim, int) and dim > 1}
+    step = _step(nodes, facts)
+    if not spatial or max(spatial) <= _LARGE or step is None:
+        return {}
+    if len(spatial) == 1:
+        (dim,) = spatial
+        small = _SMALL + (dim - _SMALL) % step
+        return {dim: small} if small < dim else {}
+    fits = [f for f in range(2, min(spatial) // _SMALL + 1) if _keeps_residues(spatial, f, step)]
+    return {dim: dim // max(fits) for dim in spatial} if fits else {}
+
+
+def _keeps_residues(extents: Collection[int], factor: int, step: int) -> bool:
+    return all(dim % factor == 0 and (dim // factor - dim) % step == 0 for dim in extents)
+
+
+def _step(nodes: Iterable[ir.Node], facts: Facts) -> int | None:
+    """What strides and blocks come to, one behind the other; None where a scale is no integer."""
+    step = 1
+    for node in nodes:
+        factors = [*attribute_of(node, "strides", ()), attribute_of(node, "blocksize", 1)]
+        if is_op(node, "Resize", "Upsample"):
+            scales = next(
+                (c for v in node.inputs[1:] if (c := _floats(v, facts)) is not None), None
+            )
+            if scales is None or np.any(scales != np.rint(scales)):
+                return None
+        step *= math.lcm(*(int(factor) for factor in factors))
+    return step
+
+
+def _floats(value: ir.Value | None, facts: Facts) -> Constant | None:
+    constant = facts.constant(value)
+    return (
+        constant if constant is not None and constant.dtype.kind == "f" and constant.size else None
+    )
+
+
+def has_open_extents(enters: Collection[ir.Value], facts: Facts) -> bool:
+    """Whether an axis behind the first has an extent that the graph does not state."""
+    dims = (dim for value in enters for dim in (facts.dims(value) or ())[1:])
+    return any(not isinstance(dim, int) for dim in dims)
 
 
 def drawn(value: ir.Value, shape: tuple[int, ...], facts: Facts) -> Constant:
