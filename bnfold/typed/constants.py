@@ -197,8 +197,14 @@ class TypedConstants:
     def _forget(self, values: Sequence[ir.Value]) -> None:
         for value in values:
             found = self._found.get(value)
-            if isinstance(found, np.ndarray) and found.size > _KEPT_ELEMENTS:
+            is_large = isinstance(found, np.ndarray) and found.size > _KEPT_ELEMENTS
+            if is_large and not self._feeds_a_chain(value):
                 del self._found[value]
+
+    def _feeds_a_chain(self, value: ir.Value) -> bool:
+        """Whether a chain of float16 that ends further on starts from it, or passes it."""
+        makes = (output for use in value.uses() for output in use.node.outputs)
+        return self._is_carried(value) or any(self._is_carried(output) for output in makes)
 
     def _stored(self, value: ir.Value) -> Array | None:
         """The tensor of an initializer that nobody can override."""

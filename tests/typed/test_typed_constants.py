@@ -96,6 +96,19 @@ def test_a_chain_in_float16_is_rounded_where_the_runtime_rounds_it(name, level):
     np.testing.assert_array_equal(constants.get(values["y"]), in_the_runtime(model, level))
 
 
+def test_a_chain_asked_for_link_by_link_is_the_same_chain():
+    """What is large and was not asked for is let go, but not what a later link starts from."""
+    w = RNG.standard_normal((300, 300)).astype(np.float16)
+    s = np.float16(0.013)
+    body = "q = Cast <to = 1> (w) h = Cast <to = 10> (q) a = Div(h, s) b = Round(a) y = Mul(b, s)"
+    model = model_of(body, w=w, s=s)
+    constants, values = constants_of(model)
+    assert all(constants.get(values[name]) is not None for name in "bay")
+    np.testing.assert_array_equal(
+        constants.get(values["y"]), in_the_runtime(model, "ORT_DISABLE_ALL")
+    )
+
+
 def test_float64_alone_stands_on_another_step():
     """Why this package is there: the same weight in float64 is a whole step away."""
     w = (np.arange(-40, 40) * 0.05).astype(np.float32)
