@@ -39,9 +39,9 @@ fold_options = bundled(
             metavar="NAME",
             multiple=True,
             shell_complete=allowances,
-            help="Apply a rewrite that has a price: clone (a copy of an operator), constant-map (an "
-            "Add and its map), rectifier (a Max for a Relu, which runtimes do not fuse), or all. "
-            "Repeatable.",
+            help="Apply a rewrite that has a price: clone (a copy of an operator), constant-map "
+            "(an Add and its map), rectifier (a Max for a Relu, which runtimes do not fuse), or "
+            "all. Repeatable.",
         ),
         click.option(
             "--skip",
