@@ -12,6 +12,7 @@ import click
 
 from bnfold import __version__
 from bnfold.cli.border import Border, one_sentence
+from bnfold.cli.signals import end_as_interrupted
 from bnfold.cli.verbosity import verbosity_options
 
 COMMANDS = {
@@ -69,6 +70,7 @@ class LazyGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Parses and runs, as click does, then ends the process with the command's exit code."""
         extra["standalone_mode"] = False
+        end_as_interrupted()
         try:
             code = super().main(*args, **extra)
         except click.ClickException as error:

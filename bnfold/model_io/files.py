@@ -8,8 +8,9 @@ from pathlib import Path
 import onnx
 
 from bnfold.model_io import walk
-from bnfold.model_io.loading import IN_THIS_FILE, external_path, read_skeleton
+from bnfold.model_io.loading import IN_THIS_FILE, read_skeleton
 from bnfold.model_io.mapped import Maps
+from bnfold.model_io.opening import parts_of
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -18,9 +19,12 @@ def files_of(path: Path) -> tuple[Path, ...]:
     Raises:
         ModelError: The file is missing or damaged, or points out of its folder.
     """
-    proto = read_skeleton(path, Maps())
-    locations = sorted(set(_locations(proto)))
-    return (path, *(external_path(path, location) for location in locations))
+    return (path, *(path.parent.joinpath(*parts_of(place)) for place in locations_of(path)))
+
+
+def locations_of(path: Path) -> list[str]:
+    """Where a model says that its external data lies, in order; raises as `files_of` does."""
+    return sorted(set(_locations(read_skeleton(path, Maps()))))
 
 
 def _locations(proto: onnx.ModelProto) -> Iterator[str]:

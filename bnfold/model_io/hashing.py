@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from bnfold.errors import ModelError
-from bnfold.model_io.files import files_of
+from bnfold.model_io.files import locations_of
+from bnfold.model_io.opening import open_data, open_model
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -21,11 +22,17 @@ def sha256(path: str | os.PathLike[str]) -> str:
     """
     model = Path(path)
     digest = hashlib.sha256()
-    for file in files_of(model):
+    _add(digest, open_model(model))
+    for location in locations_of(model):
         try:
-            with file.open("rb") as opened:
-                while block := opened.read(1 << 20):
-                    digest.update(block)
-        except OSError as error:
-            raise ModelError(f"{model}: {file} cannot be read: {error.strerror}") from error
+            _add(digest, open_data(model.parent, location))
+        except (ModelError, OSError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise ModelError(f"{model}: the data {location!r} cannot be read: {why}") from error
     return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, handle: int) -> None:
+    with os.fdopen(handle, "rb") as opened:
+        while block := opened.read(1 << 20):
+            digest.update(block)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path, PureWindowsPath
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,9 +15,11 @@ from bnfold.errors import ModelError
 from bnfold.model_io import walk, wire
 from bnfold.model_io.checks import refuse_what_is_wrong
 from bnfold.model_io.mapped import Maps, external_attributes, external_values, view
+from bnfold.model_io.opening import parts_of
 
 LARGE_BYTES = 1 << 16  # a tensor of this size or more is left in its file
 _LFS_POINTER = b"version https://git-lfs"
+_TURNS = 8  # how often a model is read again because it was replaced meanwhile
 IN_THIS_FILE = ":in-this-file:"  # stands for the location of a tensor that was never external
 # Kept in the metadata of the main graph, which clones keep and files do not.
 HAD_EXTERNAL_DATA = "bnfold.external_data"
@@ -43,17 +46,43 @@ def load(source: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> ir.Mode
         copy.CopyFrom(source)
         return _build(copy, "the model", None)
     path = Path(source)
+    for _ in range(_TURNS):
+        found = _identity(path)
+        try:
+            return _load(path)
+        except ModelError:
+            if _identity(path) == found:
+                raise
+    return _load(path)
+
+
+def _load(path: Path) -> ir.Model:
     maps = Maps()
     return _build(read_skeleton(path, maps), str(path), (path, maps))
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Changes when another process puts a new model, with data of its own, in this one's place."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _clone(source: ir.Model) -> ir.Model:
     """A clone whose external tensors are mapped now, from wherever they say that they are."""
     model, maps = source.clone(), Maps()
-    for value in external_values(model):
-        assert isinstance(value.const_value, ir.ExternalTensor)
+
+    def mapped(tensor: ir.ExternalTensor) -> ir.TensorProtocol:
         model.graph.meta[HAD_EXTERNAL_DATA] = True
-        value.const_value = _mapped_at(value.const_value, Path(value.const_value.path), maps)
+        folder, location = Path(tensor.base_dir), os.fspath(tensor.location)
+        if not tensor.base_dir:  # made by the caller's own code, for any file
+            there = Path(tensor.path)
+            folder, location = there.parent, there.name
+        return _mapped_at(tensor, folder, location, maps)
+
+    _replace_external(model, mapped)
     return model
 
 
@@ -65,16 +94,17 @@ def read_skeleton(path: Path, maps: Maps) -> onnx.ModelProto:
     """
     try:
         if path.is_dir():
-            raise ModelError(f"{path}: is a folder; name the .onnx file in it")
-        if path.stat().st_size == 0:
-            raise ModelError(f"{path}: is empty")
-        data = maps.open(path)
+            raise ModelError("is a folder; name the .onnx file in it")
+        data = maps.model(path)
         if data[: len(_LFS_POINTER)] == _LFS_POINTER:
-            raise ModelError(f"{path}: is a Git LFS pointer; get the file by `git lfs pull`")
+            raise ModelError("is a Git LFS pointer; get the file by `git lfs pull`")
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise ModelError(f"{path}: there is no such file") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path}: cannot be read: {why}") from error
     proto = onnx.ModelProto()
     try:
         chunks = wire.rewrite_tensors(data, _is_large, _refer_to_file)
@@ -112,7 +142,7 @@ def _build(proto: onnx.ModelProto, name: str, file: tuple[Path, Maps] | None) ->
     try:
         refuse_what_is_wrong(proto)
         model = _to_ir(proto)
-        _map_tensors(model, file)
+        _replace_external(model, lambda tensor: _mapped(tensor, model, file))
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from error
     return model
@@ -138,16 +168,17 @@ def root_cause(error: BaseException) -> str:
     return str(error).partition("\n")[0]
 
 
-def _map_tensors(model: ir.Model, file: tuple[Path, Maps] | None) -> None:
+def _replace_external(
+    model: ir.Model, mapped: Callable[[ir.ExternalTensor], ir.TensorProtocol]
+) -> None:
     """Gives every tensor that lies in a file its bytes."""
     for value in external_values(model):
         assert isinstance(value.const_value, ir.ExternalTensor)
-        value.const_value = _mapped(value.const_value, model, file)
+        value.const_value = mapped(value.const_value)
     for node, attribute in list(external_attributes(model)):
         assert isinstance(attribute.value, ir.ExternalTensor)
-        tensor = _mapped(attribute.value, model, file)
         node.attributes[attribute.name] = ir.AttrTensor(
-            attribute.name, tensor, doc_string=attribute.doc_string
+            attribute.name, mapped(attribute.value), doc_string=attribute.doc_string
         )
 
 
@@ -162,33 +193,25 @@ def _mapped(
         )
     path, maps = file
     if location == IN_THIS_FILE:
-        return view(tensor, maps.open(path), tensor.offset or 0)
+        return view(tensor, maps.model(path), tensor.offset or 0)
     model.graph.meta[HAD_EXTERNAL_DATA] = True
-    return _mapped_at(tensor, external_path(path, location), maps)
+    return _mapped_at(tensor, path.parent, location, maps)
 
 
-def _mapped_at(tensor: ir.ExternalTensor, beside: Path, maps: Maps) -> ir.TensorProtocol:
+def _mapped_at(
+    tensor: ir.ExternalTensor, folder: Path, location: str, maps: Maps
+) -> ir.TensorProtocol:
     """The tensor as a view of the file that has its data."""
+    parts_of(location)
     if tensor.size == 0:
         empty = np.zeros(tensor.shape.numpy(), tensor.dtype.numpy())
         return ir.Tensor(empty, tensor.dtype, name=tensor.name, doc_string=tensor.doc_string)
+    where = f"the data of initializer {tensor.name!r}, {location!r},"
     try:
-        data = maps.open(beside)
+        data = maps.data(folder, location)
+    except ModelError as error:
+        raise ModelError(f"{where} {error}") from error
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"initializer {tensor.name!r} is in the external file {beside}, "
-            f"which cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from error
+        why = getattr(error, "strerror", None) or error
+        raise ModelError(f"{where} cannot be read: {why}") from error
     return view(tensor, data, tensor.offset or 0)
-
-
-def external_path(model_path: Path, location: str) -> Path:
-    """Where external data lies: in the model's folder or below; symbolic links are followed.
-
-    Raises:
-        ModelError: It points elsewhere.
-    """
-    there = PureWindowsPath(location)  # knows both kinds of slashes, and drives
-    if not there.parts or ".." in there.parts or there.anchor:
-        raise ModelError(f"the external data path {location!r} leaves the model's folder")
-    return model_path.parent.joinpath(*there.parts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ import onnx_ir as ir
 
 from bnfold.errors import ModelError
 from bnfold.model_io import walk
+from bnfold.model_io.opening import open_data, open_model
+
+Map = mmap.mmap
 
 
 class Maps:
@@ -21,14 +25,31 @@ class Maps:
     """
 
     def __init__(self) -> None:
-        self._maps: dict[Path, mmap.mmap] = {}
+        self._maps: dict[tuple[Path, str], Map] = {}
 
-    def open(self, path: Path) -> mmap.mmap:
-        """The bytes of a file that is not empty."""
-        if path not in self._maps:
-            with path.open("rb") as file:
-                self._maps[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return self._maps[path]
+    def model(self, path: Path) -> Map:
+        """The bytes of a model file that is not empty.
+
+        Raises:
+            OSError: It cannot be read.
+            ModelError: It is no file that a model can be in.
+        """
+        return self._map((path, ""), lambda: open_model(path))
+
+    def data(self, folder: Path, location: str) -> Map:
+        """The bytes of a file of external data, which is not empty; raises as `model` does."""
+        return self._map((folder, location), lambda: open_data(folder, location))
+
+    def _map(self, key: tuple[Path, str], opened: Callable[[], int]) -> Map:
+        if key not in self._maps:
+            handle = opened()
+            try:
+                if os.fstat(handle).st_size == 0:
+                    raise ModelError("is empty")
+                self._maps[key] = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
+            finally:
+                os.close(handle)
+        return self._maps[key]
 
 
 def external_values(model: ir.Model) -> Iterator[ir.Value]:

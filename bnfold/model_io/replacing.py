@@ -1,107 +1,106 @@
-"""Files that change all at once or not at all."""
+"""A model that changes all at once or not at all, at whatever moment its writer is stopped.
+
+External data goes to a file that is called by its content. It is in its place before the graph that
+reads it, and the graph is moved last, by one rename: until then the old graph reads the old data,
+from then on the new one reads the new data. Data that nobody reads any more goes afterwards, here
+or, if the writer dies before, in the next run that writes there.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-import secrets
-import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-try:
-    import fcntl
-except ImportError:  # Windows: os.replace is still atomic for each file
-    fcntl = None  # type: ignore[assignment]
+from bnfold.model_io import leftovers
+from bnfold.model_io.exchanging import Move, exchange
+from bnfold.model_io.locking import hold, locked
+
+
+class NewFile:
+    """A file to write, under a name of its own until it takes its place; hashed as it is written.
+
+    It has no descriptor to write past it: what is written goes through `write`.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Appends the bytes."""
+        self._digest.update(data)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        """How many bytes were written."""
+        return self._file.tell()
+
+    def content_name(self, model_name: str) -> str:
+        """What data of this content is called beside a model of that name."""
+        return leftovers.data_name(model_name, self._digest.hexdigest())
+
+    def finish(self, mode_of: Path) -> None:
+        """The bytes are on the disk; the file has the mode of the one that it replaces, if any."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if mode_of.exists():
+            self.path.chmod(stat.S_IMODE(mode_of.stat().st_mode))
+
+
+class Replacement:
+    """The new files of one model."""
+
+    def __init__(self, target: Path, cleanup: contextlib.ExitStack) -> None:
+        self._target = target
+        self._cleanup = cleanup
+        self.model = self._new_file()
+        self.data: NewFile | None = None
+
+    def open_data(self) -> NewFile:
+        """The file for external data."""
+        self.data = self._new_file()
+        return self.data
+
+    def _new_file(self) -> NewFile:
+        path = self._target.with_name(leftovers.new_name(self._target.name))
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+        with locked(path.parent):  # who tidies up sees the file locked, or not at all
+            self._cleanup.callback(leftovers.unlink, path)
+            file = open(os.open(path, flags, 0o666), "wb")  # noqa: PTH123, SIM115
+            self._cleanup.callback(file.close)
+            hold(file.fileno())
+        return NewFile(path, file)
+
+    def take_place(self) -> None:
+        """Moves the new files to their targets, and removes what nobody reads any more."""
+        folder, name = self._target.parent, self._target.name
+        self.model.finish(self._target)
+        data = None if self.data is None else folder / self.data.content_name(name)
+        if self.data is not None:
+            self.data.finish(self._target)
+        moves: list[Move] = [(self.model.path, self._target)]
+        if self.data is not None and data is not None:
+            moves.insert(0, (self.data.path, data))
+        with locked(folder) as is_alone:
+            old = leftovers.data_of(self._target)
+            exchange(moves)
+            if is_alone:
+                leftovers.remove(folder, name, old, keep=[path for _, path in moves])
 
 
 @contextlib.contextmanager
-def replace_together(model: Path, data: Path | None) -> Iterator[tuple[BinaryIO, BinaryIO | None]]:
-    """New files to write, which take the places of `model` and `data` when the block ends well.
+def replacement(target: Path) -> Iterator[Replacement]:
+    """New files to write, which take the place of the model and its data when the block ends well.
 
-    They are written beside their targets under names of their own and flushed to the disk first.
-    While both are exchanged the folder is locked, so that of two processes that write the same
-    model each leaves a whole pair. When anything fails, the new files are removed and the old ones
-    are as they were. A file keeps its mode.
+    When anything fails, the new files are removed and the old ones are as they were.
     """
-    targets = [model] if data is None else [data, model]
-    news = [name_beside(target, "new") for target in targets]
     with contextlib.ExitStack() as cleanup:
-        for new in news:
-            cleanup.callback(new.unlink, missing_ok=True)
-        files = [cleanup.enter_context(_create(new)) for new in news]
-        yield files[-1], None if data is None else files[0]
-        for file, new, target in zip(files, news, targets, strict=True):
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            if target.exists():
-                new.chmod(stat.S_IMODE(target.stat().st_mode))
-        with locked(model.parent):
-            exchange(list(zip(news, targets, strict=True)))
-
-
-def name_beside(target: Path, what: str) -> Path:
-    """A name that nothing has, in the target's folder."""
-    return target.with_name(f".{target.name}.{secrets.token_hex(6)}.{what}")
-
-
-def _create(path: Path) -> BinaryIO:
-    """A new file for writing, with the mode that the user's umask gives."""
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-    return open(os.open(path, flags, 0o666), "wb")  # noqa: PTH123
-
-
-def exchange(pairs: Sequence[tuple[Path | None, Path]]) -> None:
-    """Moves every new file to its target, in this order; None takes the target away.
-
-    If one cannot be moved, everything that was there before comes back.
-    """
-    with contextlib.ExitStack() as cleanup, contextlib.ExitStack() as undo:
-        for new, target in pairs:
-            if os.path.lexists(target):
-                old = name_beside(target, "old")
-                cleanup.callback(old.unlink, missing_ok=True)
-                undo.callback(old.replace, target)
-                _keep_as(old, target)
-            else:
-                undo.callback(_take_away, target)
-            if new is None:
-                target.unlink(missing_ok=True)
-            else:
-                new.replace(target)
-        undo.pop_all()  # everything is in its place
-
-
-def _take_away(target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
-    else:
-        target.unlink(missing_ok=True)
-
-
-def _keep_as(old: Path, target: Path) -> None:
-    """A second name for the file, so that the first is never without one."""
-    try:
-        old.hardlink_to(target)
-    except OSError:  # a file system without hard links
-        target.replace(old)
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The folder's lock, which the system drops if the process dies; no file is left behind."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-        with contextlib.suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+        new = Replacement(target, cleanup)
+        yield new
+        new.take_place()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import onnx
@@ -14,7 +14,7 @@ import onnx_ir as ir
 from bnfold.errors import ModelError
 from bnfold.model_io import walk, wire
 from bnfold.model_io.loading import HAD_EXTERNAL_DATA
-from bnfold.model_io.replacing import replace_together
+from bnfold.model_io.replacing import NewFile, replacement
 from bnfold.model_io.skeleton import MARK, Skeleton, position_of, remove_reference, take_out
 
 _LIMIT_BYTES = (1 << 31) - 1  # of one protobuf message
@@ -27,11 +27,12 @@ def save(
     """The model is in the file, whole, or everything is as it was.
 
     Tensors are computed and written one at a time. With external data the tensors of the main graph
-    are in `<name>.data` beside the model, and both files are exchanged together. Data files of
-    other names, which an older model there may have used, are left alone.
+    are beside the model in `<name>.<hash of the data>.data`, so that at any moment the graph there
+    reads the data that it was written with. Older data of that model goes afterwards; data files
+    of other names, which an older model there may have used, are left alone.
 
     Args:
-        model: the same afterwards; nobody else may use it meanwhile.
+        model: is only read.
         path: may be the file that the model came from; a symbolic link is followed.
         external_data: None means: if the model had it when loaded, or passes 2 GiB.
 
@@ -44,12 +45,11 @@ def save(
     skeleton = take_out(model, bool(external_data or had_external_data))
     if external_data is None:
         external_data = had_external_data or skeleton.size_bytes() > _LIMIT_BYTES
-    data_target = target.with_name(target.name + ".data") if external_data else None
     try:
-        with replace_together(target, data_target) as (file, data_file):
-            if data_file is not None:
-                _write_external(skeleton, data_file, target.name + ".data")
-            _write(skeleton, file)
+        with replacement(target) as new:
+            if external_data:
+                _write_external(skeleton, new.open_data(), target.name)
+            _write(skeleton, new.model)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written: {error.strerror or error}") from error
 
@@ -80,27 +80,27 @@ def _check_target(target: Path, path: str | os.PathLike[str]) -> None:
         raise ModelError(f"{path}: is not a regular file")
 
 
-def _write_external(skeleton: Skeleton, file: BinaryIO, location: str) -> None:
+def _write_external(skeleton: Skeleton, file: NewFile, model_name: str) -> None:
     """Writes the initializers of the main graph, and tells them where they are."""
-    at = 0
+    written: list[tuple[onnx.TensorProto, int, int]] = []
     for proto in skeleton.proto.graph.initializer:
         position = position_of(proto)
         if position is None:
             continue
         tensor = skeleton.tensors[position]
-        padding = -at % _ALIGNMENT
-        file.write(bytes(padding))
-        at += padding
-        entries = {"location": location, "offset": str(at), "length": str(tensor.nbytes)}
+        file.write(bytes(-file.tell() % _ALIGNMENT))
+        written.append((proto, file.tell(), tensor.nbytes))
+        _write_tensor(tensor, file)
+    location = file.content_name(model_name)
+    for proto, offset, length in written:
+        entries = {"location": location, "offset": str(offset), "length": str(length)}
         remove_reference(proto)
         proto.data_location = onnx.TensorProto.EXTERNAL
         for key, value in entries.items():
             proto.external_data.add(key=key, value=value)
-        _write_tensor(tensor, file)
-        at += tensor.nbytes
 
 
-def _write(skeleton: Skeleton, file: BinaryIO) -> None:
+def _write(skeleton: Skeleton, file: NewFile) -> None:
     """Writes the model, with a tensor in place of each reference that is still there."""
     data = skeleton.proto.SerializeToString(deterministic=True)
     mark = MARK.encode()
@@ -125,10 +125,10 @@ def _write(skeleton: Skeleton, file: BinaryIO) -> None:
             file.write(chunk)
 
 
-def _write_tensor(tensor: ir.TensorProtocol, file: BinaryIO) -> None:
+def _write_tensor(tensor: ir.TensorProtocol, file: NewFile) -> None:
     begin = file.tell()
     if isinstance(tensor, ir.LazyTensor) and type(tensor) is not ir.LazyTensor:
-        tensor.tofile(file)  # such a tensor can write itself by parts
+        tensor.tofile(cast(BinaryIO, file))  # such a tensor can write itself by parts
     else:
         file.write(_content(tensor))
     written = file.tell() - begin

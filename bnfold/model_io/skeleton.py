@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
 from dataclasses import dataclass
 
 import onnx
@@ -31,38 +31,41 @@ class Skeleton:
 def take_out(model: ir.Model, external: bool) -> Skeleton:
     """The model with all tensors that are large, lazy or in files taken out.
 
-    They are out of the model itself for as long as that takes: cloning it would take longer than
-    all the rest.
+    They are taken out of a clone, so that the model may be read by others meanwhile.
     """
     for function in model.functions.values():
         if function.graph.initializers:
             names = sorted(function.graph.initializers)
             raise ModelError(f"function {function.name!r} has initializers {names}: no file can")
+    clone = model.clone()
     tensors: list[ir.TensorProtocol] = []
-    with contextlib.ExitStack() as restore:
-        for graph in walk.bodies(model):
-            for value in graph.initializers.values():
-                tensor = value.const_value
-                if tensor is not None and _is_taken_out(tensor, external):
-                    restore.callback(setattr, value, "const_value", tensor)
-                    value.const_value = _stand_in(tensor, len(tensors))
+    seen: set[int] = set()
+    for graph in walk.bodies(clone):
+        for value in graph.initializers.values():
+            tensor = value.const_value
+            if tensor is None:
+                continue
+            if _is_taken_out(tensor, external):
+                value.const_value = _stand_in(tensor, len(tensors))
+                tensors.append(tensor)
+            elif id(tensor) in seen:  # serializing names a tensor, and this one has two names
+                value.const_value = copy.copy(tensor)
+            seen.add(id(tensor))
+        for node in graph:
+            for name, attribute in list(node.attributes.items()):
+                if attribute.type != ir.AttributeType.TENSOR or attribute.value is None:
+                    continue
+                tensor = attribute.as_tensor()
+                if _is_taken_out(tensor, external):
+                    node.attributes[name] = ir.AttrTensor(
+                        name, _stand_in(tensor, len(tensors)), doc_string=attribute.doc_string
+                    )
                     tensors.append(tensor)
-            for node in graph:
-                for name, attribute in node.attributes.items():
-                    if attribute.type != ir.AttributeType.TENSOR or attribute.value is None:
-                        continue
-                    tensor = attribute.as_tensor()
-                    if _is_taken_out(tensor, external):
-                        restore.callback(node.attributes.__setitem__, name, attribute)
-                        node.attributes[name] = ir.AttrTensor(
-                            name, _stand_in(tensor, len(tensors)), doc_string=attribute.doc_string
-                        )
-                        tensors.append(tensor)
-        try:
-            proto = ir.to_proto(model)
-        except (ir.serde.SerdeError, ValueError, TypeError) as error:
-            raise ModelError(f"the model cannot be written: {root_cause(error)}") from error
-    _drop_what_serializing_adds(model, proto)
+    try:
+        proto = ir.to_proto(clone)
+    except (ir.serde.SerdeError, ValueError, TypeError) as error:
+        raise ModelError(f"the model cannot be written: {root_cause(error)}") from error
+    _drop_what_serializing_adds(clone, proto)
     return Skeleton(proto, tensors)
 
 

@@ -9,7 +9,9 @@ import stat
 from pathlib import Path
 from types import TracebackType
 
-from bnfold.model_io.replacing import exchange, locked, name_beside
+from bnfold.model_io import leftovers
+from bnfold.model_io.exchanging import Move, exchange
+from bnfold.model_io.locking import hold, locked
 
 
 class Together:
@@ -21,6 +23,7 @@ class Together:
     def __init__(self) -> None:
         self._targets: dict[Path, Path] = {}  # where it will be -> where it is written
         self._gone: list[Path] = []
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> Together:
         return self
@@ -36,7 +39,8 @@ class Together:
                 self._commit()
         finally:
             for aside in self._targets.values():
-                shutil.rmtree(aside.parent, ignore_errors=True)
+                shutil.rmtree(aside.parent.parent, ignore_errors=True)
+            self._held.close()
 
     def aside(self, target: Path) -> Path:
         """Where to write what will be at `target`: a file, files beside it, or a folder.
@@ -46,10 +50,19 @@ class Together:
         """
         real = Path(os.path.realpath(target))
         if real not in self._targets:
-            folder = name_beside(real, "new")
-            folder.mkdir(mode=0o700)
-            self._targets[real] = folder / real.name
+            folder = real.with_name(leftovers.new_name(real.name))
+            with locked(real.parent):  # who tidies up sees the folder in use, or not at all
+                folder.mkdir(mode=0o700)
+                self._targets[real] = folder / "new" / real.name
+                self._hold(folder)
+            self._targets[real].parent.mkdir()  # writers lock it, so it is not the one that is held
         return self._targets[real]
+
+    def _hold(self, folder: Path) -> None:
+        with contextlib.suppress(OSError):  # Windows opens no folders
+            handle = os.open(folder, os.O_RDONLY)
+            self._held.callback(os.close, handle)
+            hold(handle)
 
     def drop(self, target: Path) -> None:
         """What was written aside for the target is forgotten, and what is beside it."""
@@ -61,7 +74,7 @@ class Together:
         self._gone.append(Path(os.path.realpath(target)))
 
     def _commit(self) -> None:
-        news: list[tuple[Path | None, Path]] = []
+        news: list[Move] = []
         for target, aside in self._targets.items():
             # The file that was named comes last: what it refers to is there before it.
             for new in sorted(aside.parent.iterdir(), key=lambda path: (path == aside, path)):
@@ -71,13 +84,17 @@ class Together:
                 moved.chmod(stat.S_IMODE(to.stat().st_mode))
         written = {to for _, to in news}
         gone = [path for path in self._gone if path not in written and os.path.lexists(path)]
+        folders = sorted({path.parent for path in [*written, *gone]})
         with contextlib.ExitStack() as locks:
-            for folder in sorted({path.parent for path in [*written, *gone]}):
-                locks.enter_context(locked(folder))
+            alone = [locks.enter_context(locked(folder)) for folder in folders]
+            old = {target: leftovers.data_of(target) for target in self._targets}
             exchange([*news, *((None, path) for path in gone)])
+            for target in self._targets if all(alone) else ():
+                data = [path for path in written if path.parent == target.parent]
+                leftovers.remove(target.parent, target.name, old[target], keep=data)
 
 
-def _moves(new: Path, target: Path) -> list[tuple[Path | None, Path]]:
+def _moves(new: Path, target: Path) -> list[Move]:
     """One move; of a folder whose target is there already, one for each thing in it."""
     if new.is_dir() and target.is_dir():
         return [

@@ -1,5 +1,7 @@
 """What goes in comes out."""
 
+import hashlib
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -69,7 +71,8 @@ def test_external_data_is_read_and_written(tmp_path, saved_external, large, same
     model = model_io.load(saved_external)
     assert same(model_io.to_proto(model), large)
     model_io.save(model, tmp_path / "b.onnx")
-    assert (tmp_path / "b.onnx.data").stat().st_size >= 2 * 160_000
+    (data,) = tmp_path.glob("b.onnx.*.data")
+    assert data.stat().st_size >= 2 * 160_000
     assert same(onnx.load(tmp_path / "b.onnx"), large)
     onnx.checker.check_model(tmp_path / "b.onnx", full_check=True)
     assert same(model_io.to_proto(model_io.load(tmp_path / "b.onnx")), large)
@@ -77,10 +80,10 @@ def test_external_data_is_read_and_written(tmp_path, saved_external, large, same
 
 def test_external_data_can_be_asked_for_or_declined(tmp_path, saved, saved_external, large, same):
     model_io.save(model_io.load(saved), tmp_path / "a.onnx", external_data=True)
-    assert (tmp_path / "a.onnx.data").exists()
+    assert len(list(tmp_path.glob("a.onnx.*.data"))) == 1
     assert same(onnx.load(tmp_path / "a.onnx"), large)
     model_io.save(model_io.load(saved_external), tmp_path / "b.onnx", external_data=False)
-    assert not (tmp_path / "b.onnx.data").exists()
+    assert not list(tmp_path.glob("b.onnx.*"))
     assert same(onnx.load(tmp_path / "b.onnx"), large)
 
 
@@ -89,7 +92,15 @@ def test_external_tensors_begin_where_they_can_be_mapped(tmp_path, saved):
     proto = onnx.load(tmp_path / "a.onnx", load_external_data=False)
     entries = [{e.key: e.value for e in t.external_data} for t in proto.graph.initializer]
     assert [int(e["offset"]) % 4096 for e in entries] == [0, 0]
-    assert {e["location"] for e in entries} == {"a.onnx.data"}
+    (data,) = tmp_path.glob("a.onnx.*.data")
+    assert {e["location"] for e in entries} == {data.name}
+
+
+def test_external_data_is_called_by_its_content(tmp_path, saved):
+    model_io.save(model_io.load(saved), tmp_path / "a.onnx", external_data=True)
+    (data,) = tmp_path.glob("a.onnx.*.data")
+    digest = hashlib.sha256(data.read_bytes()).hexdigest()
+    assert data.name == f"a.onnx.{digest[:16]}.data"
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path, saved, small):
@@ -147,7 +158,8 @@ def test_a_model_that_onnx_ir_loaded_may_take_its_own_place(saved_external, larg
     model = model_io.load(ir.load(saved_external))
     weights = saved_external.with_name("weights.bin")
     model_io.save(model, weights.with_name("weights.onnx"))
-    weights.with_name("weights.onnx.data").replace(weights)
+    (data,) = weights.parent.glob("weights.onnx.*.data")
+    data.replace(weights)
     assert same(model_io.to_proto(model), large)
 
 
@@ -157,8 +169,9 @@ def test_empty_tensors_may_be_external(tmp_path, large):
     model_io.save(model_io.load(tmp_path / "a.onnx"), tmp_path / "b.onnx", external_data=True)
     proto = onnx.load(tmp_path / "b.onnx", load_external_data=False)
     empty = proto.graph.initializer[2]
+    (data,) = tmp_path.glob("b.onnx.*.data")
     empty.data_location = onnx.TensorProto.EXTERNAL
-    empty.external_data.add(key="location", value="b.onnx.data")
+    empty.external_data.add(key="location", value=data.name)
     empty.ClearField("raw_data")
     (tmp_path / "b.onnx").write_bytes(proto.SerializeToString())
     loaded = model_io.load(tmp_path / "b.onnx")
