@@ -107,7 +107,12 @@ def _checked(
     pairs: int,
     seed: int,
 ) -> Settings:
-    for name, value, least in (("threads", threads, 1), ("batch", batch, 1), ("pairs", pairs, 5)):
+    for name, value, least in (
+        ("threads", threads, 1),
+        ("batch", batch, 1),
+        ("pairs", pairs, 5),
+        ("seed", seed, 0),
+    ):
         if value < least:
             raise UsageError(f"{name} must be at least {least}, not {value}")
     require_setting(providers, levels)

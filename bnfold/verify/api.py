@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bnfold.errors import UsageError
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import require_setting
 from bnfold.verify.job import Job, Progress
@@ -59,6 +60,10 @@ def verify(
         UsageError: a setting, or a dynamic dimension, that there is not.
         ProviderUnavailableError: the provider does not run here.
     """
+    if samples is not None and samples < 1:
+        raise UsageError(f"samples must be at least 1, not {samples}")
+    if seed < 0:
+        raise UsageError(f"seed must be 0 or more, not {seed}")
     libraries = tuple(os.fspath(path) for path in custom_ops)
     require_setting([provider], levels, libraries)
     models = pair(a, b, has_custom_ops=bool(libraries))

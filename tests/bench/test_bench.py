@@ -105,6 +105,7 @@ def test_cuda_is_refused_before_anything_is_measured(pair):
         ({"pairs": 2}, "pairs must be at least 5, not 2"),
         ({"threads": 0}, "threads must be at least 1"),
         ({"batch": 0}, "batch must be at least 1"),
+        ({"seed": -3}, "seed must be at least 0, not -3"),
         ({"levels": ("most",)}, "unknown optimisation level 'most'"),
         ({"levels": ()}, "lists of at least one name"),
         ({"providers": ()}, "lists of at least one name"),

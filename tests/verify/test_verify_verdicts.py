@@ -163,6 +163,9 @@ def test_a_dead_channel_is_judged_by_the_scale_of_its_output(bias, verdict):
         ({"levels": ("most",)}, UsageError, "unknown optimisation level 'most'"),
         ({"levels": ()}, UsageError, "no optimisation level"),
         ({"custom_ops": ["/nowhere/lib.so"]}, UsageError, "no such file"),
+        ({"samples": 0}, UsageError, "samples must be at least 1, not 0"),
+        ({"seed": -3}, UsageError, "seed must be 0 or more, not -3"),
+        ({"dims": {"N": "3"}}, UsageError, "dimension 'N' cannot have size '3'"),
     ],
 )
 def test_settings_that_do_not_exist_are_refused_by_name(arguments, error, words):
