@@ -12,6 +12,8 @@ from rich.text import Text
 
 from bnfold.report.blocks import Block, Line, Style, Table, words
 
+_READABLE = 20  # columns that a wrapped sentence needs
+
 COLOURS: dict[Style, str] = {
     "": "",
     "title": "bold",
@@ -28,6 +30,10 @@ def print_blocks(blocks: Sequence[Block], console: Console) -> None:
         if block == Line(""):
             console.print()
             continue
+        if isinstance(block, Table) and _least_width(block) > console.width:
+            for line in _stacked(block):
+                console.print(Padding(line, (0, 0, 0, block.indent), expand=False))
+            continue
         shown = _table(block) if isinstance(block, Table) else _text(block)
         console.print(Padding(shown, (0, 0, 0, block.indent), expand=False))
 
@@ -36,6 +42,26 @@ def _text(line: Line | str) -> Text:
     if isinstance(line, str):
         return Text(words(line))
     return Text(words(line), style=COLOURS[line.style])
+
+
+def _least_width(table: Table) -> int:
+    """Below this, cells would be cut, or words would be broken into crumbs."""
+    width = table.indent + len(table.columns) - 1
+    for index, column in enumerate(table.columns):
+        longest = max(len(words(row[index])) for row in (*table.rows, [column.title] * (index + 1)))
+        width += longest if column.right else min(longest, _READABLE)
+    return width
+
+
+def _stacked(table: Table) -> list[Text]:
+    """Each row as a few lines, for a screen that is too narrow for the columns."""
+    lines: list[Text] = []
+    for row in table.rows:
+        for index, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
+            if words(cell):
+                start = f"{'  ' if index else ''}{column.title}{': ' if column.title else ''}"
+                lines.append(Text.assemble(start, _text(cell)))
+    return lines
 
 
 def _table(table: Table) -> RichTable:

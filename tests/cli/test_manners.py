@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import onnx
 import pytest
 
@@ -57,3 +60,18 @@ def test_the_rules_are_listed_as_skip_takes_them(place, model):
     for name in RULE_NAMES:
         assert first_words.count(name) == 1
         assert place.call("inspect", "good.onnx", "--skip", name).exit_code == 0
+
+
+@pytest.mark.parametrize("width", ["40", "80"])
+def test_a_narrow_screen_loses_no_figure_and_no_verdict(place, model, monkeypatch, width):
+    """What does not fit in columns stands in lines."""
+    assert place.call("fold", "good.onnx", "-o", "folded.onnx").exit_code == 0
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", width)
+    shown = place.spawn("verify", "good.onnx", "folded.onnx", "--json", "v.json").stdout
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    row = json.loads((place / "v.json").read_text())["result"]["outputs"][0]
+    assert f"{row['error_original']:.1e}" in plain
+    assert f"{row['max_difference']:.1e}" in plain
+    assert re.search(r"\bok\b", plain)
+    assert max(map(len, plain.splitlines())) <= int(width)

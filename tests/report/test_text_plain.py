@@ -92,6 +92,5 @@ def test_no_word_of_a_table_is_cut_off_on_a_narrow_terminal():
     shown = console.file.getvalue()
     assert "\u2026" not in shown
     assert "12" in shown
-    assert "".join(line.split(" ")[0] for line in shown.splitlines()[2:]) == (
-        "a_very_long_name_indeed"
-    )
+    assert "a_very_long_name_indeed" in "".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= 24
