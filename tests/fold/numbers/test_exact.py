@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -52,3 +53,39 @@ def test_what_a_type_cannot_hold_is_found(
     value: float, dtype: ir.DataType, fault: str | None
 ) -> None:
     assert of_array(np.full((2, 3), value), dtype).fault() == fault
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("dtype", [ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.FLOAT])
+def test_an_entry_that_is_small_with_all_that_belongs_to_it_is_found(
+    axis: int, dtype: ir.DataType
+) -> None:
+    """One output, one input or one tap of a weight is below what the type resolves."""
+    tiny = float(ml_dtypes.finfo(dtype.numpy()).smallest_normal)
+    values = np.random.default_rng(0).uniform(0.5, 1, (4, 5, 3))
+    small = values.copy()
+    small[(slice(None),) * axis + (1,)] *= tiny * 2.0**-5
+    assert of_array(values, dtype).fault() is None
+    assert of_array(small, dtype).fault() == "underflow"
+
+
+def test_single_small_numbers_among_larger_ones_do_not_matter() -> None:
+    """Every trained float16 weight has some."""
+    values = np.random.default_rng(0).normal(0, 0.02, (64, 64, 3, 3))
+    assert np.any(np.abs(values) < 2.0**-14)
+    assert of_array(values, ir.DataType.FLOAT16).fault() is None
+
+
+@pytest.mark.parametrize("shape", [(3,), (), (3, 1, 1)])
+def test_a_scale_is_found_by_itself_and_an_addend_is_not(shape: tuple[int, ...]) -> None:
+    """What an addend of 4e-8 loses, the sum that it goes into loses when it is rounded."""
+    values = np.ones(shape)
+    values[(slice(0, 1),) * len(shape)] = 4e-8
+    assert of_array(values, ir.DataType.FLOAT16).fault() == "underflow"
+    assert of_array(values, ir.DataType.FLOAT16).fault(is_addend=True) is None
+    assert of_array(values, ir.DataType.FLOAT).fault() is None
+
+
+def test_zeros_and_what_the_type_holds_exactly_are_no_loss() -> None:
+    values = np.array([[0.0, 0.0], [2.0**-24, 2.0**-20], [1.0, 0.0]])
+    assert of_array(values, ir.DataType.FLOAT16).fault() is None
