@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import describe, op_of
+from bnfold.fold.moves.range import out_of_range
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import (
@@ -140,7 +141,7 @@ class Asking:
             elif answer and rule.name in self.skipped.rules:
                 answers.append(_left_out(rule, node))
             else:
-                answers.extend(self._offer(rule, move, node) for move in answer)
+                answers.extend(self._offer(rule, move, node, backward) for move in answer)
         return answers
 
     def _answer(
@@ -153,8 +154,11 @@ class Asking:
             self._report(f"{describe(node)}: the rule '{rule.name}' failed: {told(error)}")
             return replace(FAILED, sentence=f"the rule '{rule.name}' failed, a bug in bnfold")
 
-    def _offer(self, rule: Rule, move: Move, node: ir.Node) -> Offer | Refusal:
-        """The move, or what to say where nobody has allowed its price."""
+    def _offer(self, rule: Rule, move: Move, node: ir.Node, backward: bool) -> Offer | Refusal:
+        """The move, or what to say where its type forbids it or nobody has allowed its price."""
+        refusal = out_of_range(node, move, self.facts, backward=backward)
+        if refusal is not None:
+            return replace(refusal, at=describe(node))
         price = move.price if isinstance(move, Replace) else None
         if price is None or price.name in self.prices:
             return Offer(move, rule.name)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from bnfold.fold.facts.node import describe, is_op
+from bnfold.fold.moves.range import halves_out_of_range
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import NewNode, Plan, Refusal, Replace
@@ -95,6 +96,9 @@ class Search:
         x = source.node.inputs[source.index]
         if not source.is_batch_norm or x is None or self._facts.opset() < 7:
             return  # before opset 7 an Add broadcasts only along axes that it names
+        scale, shift = source.affine.only_scale(), source.affine.only_shift()
+        if halves_out_of_range(x, scale, shift, self._facts):
+            return
         found = self._backward.plan(source, source.affine.only_scale())
         if isinstance(found, Refusal) or not all(is_op(n, "MatMul") for n in found.absorbers):
             return
@@ -106,6 +110,9 @@ class Search:
             yield replace(found, steps=steps, direction="both", rules=(*found.rules, "compose"))
 
     def _halves(self, source: Source, first: Affine, then: Affine) -> Plan | None:
+        between = source.node.outputs[0]
+        if halves_out_of_range(between, first, then, self._facts):
+            return None
         back = self._backward.plan(source, first)  # says no sooner than the other
         if isinstance(back, Refusal):
             return None
