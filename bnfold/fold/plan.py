@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import onnx_ir as ir
 
 from bnfold.errors import BnfoldError
+from bnfold.fold.facts.node import op_of
+from bnfold.fold.facts.operators import ADDENDS
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
 
@@ -222,12 +224,20 @@ class Plan:
         return new - len(self.passed_by) - len(self.removed)
 
     @property
-    def fresh_constants(self) -> tuple[Exact, ...]:
-        """The tensors that it makes."""
-        nodes = (new for step in self.replaced.values() for new in step.nodes)
-        operands = (operand for new in nodes for operand in new.inputs)
-        made = (operand for operand in operands if isinstance(operand, Exact))
-        return (*self.constants.values(), *made)
+    def fresh_constants(self) -> tuple[tuple[Exact, bool], ...]:
+        """The tensors that it makes, each with whether it is added (it multiplies otherwise)."""
+        changed = [
+            (exact, index in ADDENDS.get(op_of(node), ()))
+            for (node, index), exact in self.constants.items()
+        ]
+        made = [
+            (operand, index in ADDENDS.get(new.op_type, ()))
+            for step in self.replaced.values()
+            for new in step.nodes
+            for index, operand in enumerate(new.inputs)
+            if isinstance(operand, Exact)
+        ]
+        return (*changed, *made)
 
     @property
     def absorbers(self) -> tuple[ir.Node, ...]:

@@ -61,8 +61,8 @@ class Rewriting:
 
 def unfit(plan: Plan, label: str) -> Refusal | None:
     """Why a plan that the algebra allows must not be carried out: its tensors would not fit."""
-    for exact in plan.fresh_constants:
-        fault = exact.fault() if exact.dtype.is_floating_point() else None
+    for exact, is_addend in plan.fresh_constants:
+        fault = exact.fault(is_addend=is_addend) if exact.dtype.is_floating_point() else None
         if fault is not None:
             return Refusal(
                 fault,

@@ -58,6 +58,15 @@ INFERRED = (
 )
 """Where onnx's shape inference knows a size, it is that of the run; but see `sizes`."""
 
+ADDENDS = {
+    **dict.fromkeys("Add Concat Max Mean Min Sub Sum Where".split(), range(1 << 16)),
+    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "Pad"), (2,)),
+    **dict.fromkeys("GroupNormalization InstanceNormalization LayerNormalization".split(), (2,)),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), (3,)),
+    "BatchNormalization": (2, 3),
+}
+"""Inputs that are added to the output or are part of it: rounded as it is. Others multiply."""
+
 SIZED_BY = {
     **dict.fromkeys(("Expand", "Reshape", "Squeeze", "Split", "Tile", "TopK", "Unsqueeze"), (1,)),
     **dict.fromkeys(

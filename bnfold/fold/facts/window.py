@@ -17,6 +17,7 @@ class Window:
     Attributes:
         kernel, strides, dilations: as in the attributes, defaults filled in.
         begins, ends: pads before and after; None where they follow from a shape that is unknown.
+            Below 0 where it crops: where a crop begins, runtimes do not agree.
     """
 
     kernel: tuple[int, ...]
@@ -30,7 +31,7 @@ class Window:
         """Whether padding may be seen; unsure means yes."""
         if self.begins is None or self.ends is None:
             return True
-        return any(self.begins) or any(self.ends)
+        return any(pad > 0 for pad in (*self.begins, *self.ends))
 
 
 def window_of(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> Window:
@@ -58,13 +59,13 @@ def sees_padding(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> bool:
     window = window_of(node, kernel, facts)
     if not window.is_padded:
         return False
-    if window.begins is None or window.ends is None or any(window.begins):
+    if window.begins is None or window.ends is None or any(pad > 0 for pad in window.begins):
         return True
     axes = zip(kernel, window.strides, window.dilations, window.ends, strict=True)
     for i, (k, stride, dilation, end) in enumerate(axes):
         size = facts.dim(node.inputs[0], i + 2)
         reach = (k - 1) * dilation + 1
-        if end and (size is None or (size + end - reach) // stride * stride + reach > size):
+        if end > 0 and (size is None or (size + end - reach) // stride * stride + reach > size):
             return True
     return False
 
@@ -78,6 +79,9 @@ def _same_pads(
 ) -> tuple[tuple[int, ...], tuple[int, ...]] | tuple[None, None]:
     """`auto_pad = SAME_*`: the output has ceil(size / stride) positions.
 
+    Where the kernel is smaller than the stride the total may be negative. onnxruntime then crops,
+    the reference does not: the ends tell that something is cropped, and no more.
+
     Source: ONNX operators, Conv: total = (out - 1) * stride + (kernel - 1) * dilation + 1 - size.
     """
     begins, ends = [], []
@@ -85,15 +89,17 @@ def _same_pads(
     for i, (k, stride, dilation) in enumerate(zip(kernel, strides, dilations, strict=True)):
         reach = (k - 1) * dilation + 1
         size = facts.dim(node.inputs[0], i + 2)
-        if reach == 1:
-            total = 0  # a 1-wide window that strides never leaves the input
-        elif size is not None:
-            total = max(0, (-(-size // stride) - 1) * stride + reach - size)
+        if size is not None:
+            total = (-(-size // stride) - 1) * stride + reach - size
         elif stride == 1:
             total = reach - 1
+        elif reach == 1:
+            total = 0 if stride <= 2 else 1 - stride  # never leaves the input, and may crop it
         else:
             return None, None
-        half, rest = total // 2, total - total // 2
+        if total == -1:
+            total = 0  # the last entry is not read, with or without a crop
+        half, rest = (total // 2, total - total // 2) if total >= 0 else (total, total)
         begins.append(rest if lower else half)
         ends.append(half if lower else rest)
     return tuple(begins), tuple(ends)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
@@ -20,7 +21,6 @@ from bnfold.fold.numbers.affine import Array
 
 _CHUNK = 1 << 20  # elements held in float64 at a time: 8 MiB
 _KEEP = 1 << 12  # up to 32 KiB a tensor is kept once computed
-_LOST = 2.0**-7  # a row that underflow changes by more than this is not the row any more
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +66,15 @@ class Exact:
             out[start:stop] = _round(self.rows(start, stop), self.dtype)
         return out
 
-    def fault(self) -> str | None:
-        """Why rounding would lose it: "overflow" or "underflow"; None where all is well."""
+    def fault(self, *, is_addend: bool = False) -> str | None:
+        """Why rounding would lose it: "overflow" or "underflow"; None where all is well.
+
+        Args:
+            is_addend: it is added to numbers that are rounded to its dtype: what it loses by
+                underflow, they lose too.
+        """
+        smallest = float(_limits(self.dtype).smallest_normal)
+        has_small = False
         for start, stop in self.chunks():
             rows = self.rows(start, stop)
             if self.is_bound:
@@ -75,12 +82,30 @@ class Exact:
             rounded = _round(rows, self.dtype).astype(np.float64)
             if not np.all(np.isfinite(rounded)) or not np.all(np.isfinite(rows)):
                 return "overflow"
-            if self.dtype == ir.DataType.FLOAT16 and rows.ndim > 1:
-                flat = rows.reshape(rows.shape[0], -1)
-                lost = np.linalg.norm(rounded.reshape(flat.shape) - flat, axis=1)
-                if np.any(lost > _LOST * np.linalg.norm(flat, axis=1)):
-                    return "underflow"
-        return None
+            has_small = has_small or bool(np.any((np.abs(rows) < smallest) & (rows != 0)))
+        matters = has_small and not is_addend and not self.is_bound
+        return "underflow" if matters and self._loses_a_slice() else None
+
+    def _loses_a_slice(self) -> bool:
+        """Whether along some axis an entry, with all that belongs to it, is not itself any more.
+
+        Entries of axis 0 of a weight make one output each, entries of axis 1 read one input each:
+        inputs of 1e4 have weights of 1e-4 beside those of others. A slice may lose as much as one
+        rounding to the dtype loses of a number, and no more.
+        """
+        tolerance = float(_limits(self.dtype).eps)
+        lost, whole = ([np.zeros(extent) for extent in self.shape or (1,)] for _ in range(2))
+        for start, stop in self.chunks():
+            rows = np.atleast_1d(self.rows(start, stop))
+            error = (_round(rows, self.dtype).astype(np.float64) - rows) ** 2
+            square = rows**2
+            for axis in range(rows.ndim):
+                others = tuple(i for i in range(rows.ndim) if i != axis)
+                part = slice(start, stop) if axis == 0 else slice(None)
+                lost[axis][part] += error.sum(axis=others)
+                whole[axis][part] += square.sum(axis=others)
+        pairs = zip(lost, whole, strict=True)
+        return any(bool(np.any(a > tolerance**2 * b)) for a, b in pairs)
 
     def lazy_tensor(self, name: str) -> ir.LazyTensor:
         """An initializer's tensor that is computed when it is read, and by parts when saved."""
@@ -172,6 +197,10 @@ def computed(
         return held[0][start:stop] if shape else held[0]
 
     return Exact(shape, dtype, cached)
+
+
+def _limits(dtype: ir.DataType) -> ml_dtypes.finfo:
+    return ml_dtypes.finfo(dtype.numpy())  # type: ignore[no-untyped-call]
 
 
 def _round(values: Array, dtype: ir.DataType) -> npt.NDArray[np.generic]:

@@ -24,6 +24,10 @@ MATMUL_SHIFT = Refusal(
     advice="give the layer a bias: the Add that follows then takes the shift",
 )
 
+VECTOR = Refusal(
+    "vector-operand", "it multiplies a vector, or what may be one: the product has an axis less"
+)
+
 
 def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """An affine that follows a MatMul becomes part of it.
@@ -37,6 +41,8 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     side, matrix = _constant_side(node, facts)
     if matrix is None:
         return DYNAMIC_WEIGHT
+    if (facts.rank(node.inputs[1 - side]) or 1) < 2:
+        return VECTOR
     demand = demands[0]
     axis = demand.rank - (1 if side == 1 else 2)
     channels = demand.channels(axis, matrix.shape[-1 if side == 1 else -2])
@@ -70,8 +76,8 @@ def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
         return DYNAMIC_WEIGHT
     gauge = gauges[1 - side]
     axis = gauge.rank - (1 if side == 1 else 2)
-    if len(matrix.shape) < 2 or gauge.rank < 2:
-        return NOT_PER_CHANNEL
+    if gauge.rank < 2:
+        return VECTOR
     out_rank = facts.rank(node.outputs[0])
     if out_rank is None:
         return NOT_PER_CHANNEL

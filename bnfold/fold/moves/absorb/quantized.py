@@ -9,7 +9,7 @@ Source: ONNX operators, DequantizeLinear-10 to DequantizeLinear-21.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -42,6 +42,7 @@ class Quantized:
         scale, zero_point: float64 and integers, `[]` or `[n]` along `axis`.
         axis: None for one scale.
         dtypes: of the integers and of the scale.
+        output: the dtype of what it stands for: the scale's, unless `output_dtype` says otherwise.
     """
 
     integers: Constant
@@ -49,6 +50,7 @@ class Quantized:
     zero_point: Constant
     axis: int | None
     dtypes: tuple[ir.DataType, ir.DataType]
+    output: ir.DataType
 
     def real(self) -> Array:
         """The numbers it stands for, in float64."""
@@ -81,7 +83,9 @@ def quantized_of(value: ir.Value | None, facts: Facts) -> Quantized | None:
     if axis is not None and (scale.ndim != 1 or integers.shape[axis] != scale.size):
         return None
     zero = np.zeros(scale.shape, dtype=integers.dtype) if zero is None else zero
-    return Quantized(integers, scale, zero, axis, (dtypes[0], dtypes[1]))
+    stated = attribute_of(node, "output_dtype", 0)
+    output = ir.DataType(stated) if stated else dtypes[1]
+    return Quantized(integers, scale, zero, axis, (dtypes[0], dtypes[1]), output)
 
 
 def weight_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -172,10 +176,9 @@ def _scaled(found: Quantized, s: Array, axis: int, facts: Facts) -> Quantized | 
         return _NO_NEGATIVE
     grown = scale * np.where(s == 0, 1.0, np.abs(s))
     if found.axis is None and np.all(grown == grown[0]):
-        return Quantized(
-            integers, grown[0].reshape(()), found.zero_point.reshape(()), None, found.dtypes
-        )
-    return Quantized(integers, grown, zero, axis, found.dtypes)
+        zero, grown = found.zero_point.reshape(()), grown[0].reshape(())
+        return replace(found, integers=integers, scale=grown, zero_point=zero)
+    return replace(found, integers=integers, scale=grown, zero_point=zero, axis=axis)
 
 
 def _step(
@@ -202,7 +205,7 @@ def _step(
             nodes.append(_dequantize(bias, "bias"))
             inputs = (*inputs, "bias")
         elif bias is not None:
-            inputs = (*inputs, of_array(bias, old.dtypes[1]))
+            inputs = (*inputs, of_array(bias, old.output))
     nodes.append(NewNode(op_type, inputs, attributes))
     return [Replace(tuple(nodes))]
 
@@ -244,8 +247,9 @@ def _bias(
         return Refusal("quantised-bias", "its bias is quantised and not one number per channel")
     dtypes = (ir.DataType.INT32, weight.dtypes[1])
     if np.all(unit == unit[0]) and (quantized is None or quantized.axis is None):
-        return Quantized(steps, unit[0].reshape(()), np.zeros((), np.int32), None, dtypes)
-    return Quantized(steps, unit, np.zeros(s.size, np.int32), 0, dtypes)
+        zero = np.zeros((), np.int32)
+        return Quantized(steps, unit[0].reshape(()), zero, None, dtypes, weight.output)
+    return Quantized(steps, unit, np.zeros(s.size, np.int32), 0, dtypes, weight.output)
 
 
 def quantized_scale(value: ir.Value | None, facts: Facts) -> Array | None:
@@ -263,7 +267,9 @@ def _dequantize(found: Quantized, output: str) -> NewNode:
     inputs: list[Operand] = [integers, scale]
     if np.any(found.zero_point) or found.dtypes[0] != ir.DataType.INT32:
         inputs.append(_zero_point(found))
-    attributes = {} if found.axis is None else {"axis": found.axis}
+    attributes: dict[str, int] = {} if found.axis is None else {"axis": found.axis}
+    if found.output != found.dtypes[1]:
+        attributes["output_dtype"] = int(found.output)
     return NewNode("DequantizeLinear", tuple(inputs), attributes, output=output)
 
 

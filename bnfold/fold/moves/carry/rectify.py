@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of
+from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.moves.priced.rectifier import bounded_after, bounded_before
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
@@ -19,6 +19,9 @@ SHIFT = Refusal(
 )
 _SIGN = Refusal("negative-scale", "a negative scale cannot pass it: it would swap the two sides")
 _DYNAMIC = Refusal("dynamic-bounds", "its bounds are known only at run time")
+_INVERTED = Refusal(
+    "inverted-bounds", "its min is not below its max: whatever it is given, it makes its max"
+)
 _BOUNDED = Refusal("bounded", "it cuts off at a bound that is not 0, which a scale would move")
 
 
@@ -30,6 +33,8 @@ def rectify_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     refusal = _refusal(node, demands, facts)
     if refusal is None:
         return [Leave({0: demands[0]})]
+    if refusal is _INVERTED:
+        return refusal
     return bounded_after(node, demands[0], _bounds(node, facts), refusal, facts)
 
 
@@ -41,7 +46,7 @@ def rectify_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) ->
     refusal = _refusal(node, gauges, facts)
     if refusal is None:
         return [Leave({0: gauges[0]})]
-    bounds = _bounds(node, facts) if set(gauges) == {0} else None
+    bounds = _bounds(node, facts) if set(gauges) == {0} and refusal is not _INVERTED else None
     return bounded_before(node, gauges[0], bounds, refusal, facts) if bounds else refusal
 
 
@@ -49,7 +54,9 @@ def _refusal(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Refu
     if set(affines) != {0}:
         return Refusal("dynamic-operand", "the affine arrives at its slope or bounds")
     bounds = _bounds(node, facts)
-    if node.op_type == "Clip" and (
+    if bounds is not None and not bounds[0] < bounds[1]:
+        return _INVERTED
+    if is_op(node, "Clip") and (
         bounds is None or bounds[0] not in (0.0, -np.inf) or bounds[1] != np.inf
     ):
         return _BOUNDED if bounds else _DYNAMIC
@@ -60,9 +67,9 @@ def _refusal(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Refu
 
 def _bounds(node: ir.Node, facts: Facts) -> tuple[float, float] | None:
     """The least and the largest number that a Relu or Clip lets through; None for the others."""
-    if node.op_type == "Relu":
+    if is_op(node, "Relu"):
         return 0.0, np.inf
-    if node.op_type != "Clip":
+    if not is_op(node, "Clip"):
         return None
     found = []
     for index, name, absent in ((1, "min", -np.inf), (2, "max", np.inf)):
