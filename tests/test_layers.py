@@ -88,3 +88,25 @@ def test_a_room_of_the_fold_imports_only_the_rooms_before_it(path):
     room = path.relative_to(ROOT / "fold").with_suffix("").parts[0]
     for imported in imported_rooms(path):
         assert ROOMS.index(imported) <= ROOMS.index(room), f"{room} imports {imported}"
+
+
+def readers_of_op_type(path: Path) -> Iterator[str]:
+    """What a file asks for its operator's name; a node that is to be made (`new`) may be asked."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr == "op_type":
+            asked = ast.unparse(node.value)
+            if asked not in ("new", "self"):
+                yield asked
+
+
+ASKS_NO_NODE = [
+    path
+    for path in FOLD_FILES
+    if path.relative_to(ROOT / "fold").parts[0] not in ("edit", "proof") and path.name != "node.py"
+]
+
+
+@pytest.mark.parametrize("path", ASKS_NO_NODE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_which_operator_a_node_is_facts_node_says(path):
+    """It minds the domain: a local function may be called Relu."""
+    assert not list(readers_of_op_type(path))

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from bnfold.fold.account.ledger import Decision, Numbers
-from bnfold.fold.facts.node import describe, is_op
+from bnfold.fold.facts.node import describe, is_op, op_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Plan, Refusal
 from bnfold.fold.sources.inlining import KeptInside
-
-_SOURCE_OPS = ("BatchNormalization", "Mul", "Div", "Add", "Sub")
+from bnfold.fold.sources.source import AFFINES
 
 
 @dataclass
@@ -82,7 +81,7 @@ def entries_of(model: ir.Model) -> list[Entry]:
     entries = []
     for graph, scope in _scopes(model.graph, ""):
         for node in graph:
-            if is_op(node, *_SOURCE_OPS):
+            if is_op(node, *AFFINES):
                 output = node.outputs[0].name or ""
                 label, op = describe(node), _op(node)
                 entries.append(Entry(node, node.name or output, output, scope, label, op))
@@ -110,7 +109,7 @@ def _scopes(graph: ir.Graph, scope: str) -> list[tuple[ir.Graph, str]]:
 
 
 def _op(node: ir.Node) -> str:
-    return "BatchNormalization" if node.op_type == "BatchNormalization" else "affine"
+    return "BatchNormalization" if is_op(node, "BatchNormalization") else "affine"
 
 
 def kept_inside(kept: KeptInside) -> Decision:
@@ -118,5 +117,5 @@ def kept_inside(kept: KeptInside) -> Decision:
     output = kept.node.outputs[0].name or ""
     name = kept.node.name or output
     return Decision(
-        name, kept.node.op_type, output, kept.scope, None, "kept", refusals=(kept.refusal,)
+        name, op_of(kept.node), output, kept.scope, None, "kept", refusals=(kept.refusal,)
     )

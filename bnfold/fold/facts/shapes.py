@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.dictated_shapes import pin
 from bnfold.fold.facts.inference_model import Inferable, bare_proto, dims_of_shape
-from bnfold.fold.facts.node import is_op
+from bnfold.fold.facts.node import is_op, op_of
 from bnfold.fold.facts.operators import SIZED_BY
 from bnfold.fold.facts.sizes import Constants, is_inferred, run_dims
 from bnfold.fold.numbers.affine import Dims
@@ -128,7 +128,7 @@ def _size_constants(model: ir.Model, constant: Constants) -> dict[ir.Value, onnx
     for node in _nodes(model):
         if not is_op(node, *SIZED_BY):
             continue
-        for index in SIZED_BY[node.op_type]:
+        for index in SIZED_BY[op_of(node)]:
             value = node.inputs[index] if index < len(node.inputs) else None
             producer = None if value is None else value.producer()
             if value is None or producer is None or is_op(producer, "Constant"):

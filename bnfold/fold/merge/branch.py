@@ -77,7 +77,7 @@ def _through(way: Way, node: ir.Node, facts: Facts) -> Way | None:
     kernel = None if own is None else _after(way, own)
     if kernel is None:
         return None
-    host = way.host or (None if node.op_type == "AveragePool" else node)
+    host = way.host or (None if is_op(node, "AveragePool") else node)
     return replace(_extended(way, node, 0), affine=None, kernel=kernel, host=host)
 
 

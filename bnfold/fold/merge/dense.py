@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of
+from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.merge.kernel import Kernel, macs_of
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact, mapped, of_array, scaled
@@ -25,7 +25,7 @@ def dense_of(node: ir.Node, facts: Facts) -> Kernel | None:
     matrix = facts.exact(node.inputs[1])
     if matrix is None or len(matrix.shape) != 2:
         return None
-    if node.op_type == "MatMul":
+    if is_op(node, "MatMul"):
         weight = _transposed(matrix)
         return Kernel(weight, np.zeros(weight.shape[0]), 1, (), macs_of(weight))
     weight = matrix if attribute_of(node, "transB", 0) else _transposed(matrix)
@@ -44,7 +44,7 @@ def dense_nodes(
     """
     has_bias = bool(np.any(kernel.bias))
     bias = of_array(kernel.bias, kernel.weight.dtype)
-    if node.op_type == "Gemm" or transposed or (has_bias and facts.rank(x) == 2):
+    if is_op(node, "Gemm") or transposed or (has_bias and facts.rank(x) == 2):
         inputs: tuple[Operand, ...] = (x, kernel.weight)
         attributes = {"transA": 1, "transB": 1} if transposed else {"transB": 1}
         needs_bias = has_bias or facts.opset() < _OPTIONAL_BIAS

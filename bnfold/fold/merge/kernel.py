@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of
+from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.facts.window import window_of
 from bnfold.fold.moves.absorb.conv import bias_of
 from bnfold.fold.numbers.affine import Affine, Array
@@ -115,9 +115,9 @@ class Kernel:
 
 def kernel_of(node: ir.Node, facts: Facts) -> Kernel | None:
     """The convolution that a Conv or an AveragePool is; None where it is not known to be one."""
-    if node.op_type == "Conv":
+    if is_op(node, "Conv"):
         return _of_conv(node, facts)
-    return _of_average_pool(node, facts) if node.op_type == "AveragePool" else None
+    return _of_average_pool(node, facts) if is_op(node, "AveragePool") else None
 
 
 def diagonal(affine: Affine, channels: int, like: Kernel) -> Kernel | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import describe
+from bnfold.fold.facts.node import describe, op_of
 from bnfold.fold.merge import parallel, sequential, sum_tree
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.plan import MISTAKES, Report, told
@@ -67,7 +67,7 @@ class Merger:
         return changed
 
     def _rule(self, node: ir.Node) -> Callable[..., Merge | None] | None:
-        return self._rules.get(node.op_type)
+        return self._rules.get(op_of(node))
 
     def _find(self, node: ir.Node) -> Merge | None:
         rule = self._rule(node)

@@ -17,6 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import is_op
 from bnfold.fold.merge.affines import affine_merge
 from bnfold.fold.merge.algebra import Sizes, added
 from bnfold.fold.merge.branch import Way, ways_down
@@ -87,7 +88,7 @@ def _group(parts: list[_Part], base: ir.Value, tree: SumTree, facts: Facts) -> _
             continue
         found = _with(anchor, parts, _sizes(base, anchor.kernel, facts))
         biases = _biases(anchor.way.host, tree, anchor.kernel, facts)
-        is_sum = any(leaf.join.op_type == "Sum" for leaf in biases)
+        is_sum = any(is_op(leaf.join, "Sum") for leaf in biases)
         if found is not None and (len(found.parts) > 1 or is_sum):
             total = found.kernel.bias
             for leaf, vector in biases.items():
@@ -133,7 +134,7 @@ def _biases(host: ir.Node, tree: SumTree, kernel: Kernel, facts: Facts) -> dict[
     A MatMul has no bias of its own: what is added to it stays where it is.
     """
     found: dict[Leaf, Array] = {}
-    if host.op_type == "MatMul":
+    if is_op(host, "MatMul"):
         return found
     rank, channels = len(kernel.axes) + 2, kernel.channels_out
     for leaf in tree.leaves:

@@ -17,7 +17,7 @@ from bnfold.fold.merge.merge import Merge, is_private
 from bnfold.fold.numbers.exact import scaled
 from bnfold.fold.plan import NewNode, Plan, Remove, Replace
 from bnfold.fold.sources.skipped import Skipped
-from bnfold.fold.sources.source import Source, source_of
+from bnfold.fold.sources.source import ARITHMETIC, Source, source_of
 
 RULE = "merge-sequential"
 
@@ -39,7 +39,7 @@ def sequential_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | N
 
 def _dense(first: ir.Node, node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
     """Products with constant matrices, and the affine that may stand between (a MatMul's bias)."""
-    between = source_of(first, facts) if is_op(first, "Add", "Sub", "Mul", "Div") else None
+    between = source_of(first, facts) if is_op(first, *ARITHMETIC) else None
     parts = [first, node]
     if isinstance(between, Source):
         inner = _maker(first.inputs[between.index], skipped)

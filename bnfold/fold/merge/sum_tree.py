@@ -88,7 +88,7 @@ def tree_of(root: ir.Node, skipped: Skipped) -> SumTree:
         join, sign = pending.pop(0)
         joins.append(join)
         for index, value in enumerate(join.inputs):
-            own = -sign if join.op_type == "Sub" and index == 1 else sign
+            own = -sign if is_op(join, "Sub") and index == 1 else sign
             producer = None if value is None else value.producer()
             inner = (
                 value is not None
@@ -130,7 +130,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
             continue
         if len(kept) < len(join.inputs):
             is_host = [leaf for leaf in beneath[join] if leaf not in chosen] == [] and host in under
-            negates = join.op_type == "Sub" and kept == [1]
+            negates = is_op(join, "Sub") and kept == [1]
             sign = -sign if negates and is_host else sign
             steps[join] = _shortened(join, kept, negates=negates and not is_host)
         elif any(value in moved for value in join.inputs) or host.join is join:
@@ -141,7 +141,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
             if not any(_has_shape_of(value, join.outputs[0], facts) for value in rest):
                 return None
     negations = sum(
-        join.op_type == "Sub" and isinstance(step, Replace) for join, step in steps.items()
+        is_op(join, "Sub") and isinstance(step, Replace) for join, step in steps.items()
     )
     return Pruned(steps, frozenset(moved), frozenset(witnesses), negations, sign)
 

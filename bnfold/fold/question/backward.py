@@ -12,13 +12,12 @@ from dataclasses import replace
 import onnx_ir as ir
 
 from bnfold.fold.facts.node import describe, is_op, reads_no_number
+from bnfold.fold.facts.operators import JOINS
 from bnfold.fold.numbers.affine import Affine, agree, identity
 from bnfold.fold.numbers.exact import Exact, of_array
 from bnfold.fold.plan import PassBy, Plan, Refusal
 from bnfold.fold.question.asking import NESTED, NO_RULE, OUTPUT, UNKNOWN_SHAPE, Asking, State
 from bnfold.fold.sources.source import Source
-
-_BROADCASTING = ("Max", "Min", "Where", "Add", "Sub", "Sum", "Mul", "Div")
 
 
 class Backward:
@@ -111,7 +110,7 @@ class Backward:
             value = node.inputs[index]
             assert value is not None
             if self._asking.facts.is_constant(value):
-                changed = self._changed_constant(value, affine, grows=is_op(node, *_BROADCASTING))
+                changed = self._changed_constant(value, affine, grows=is_op(node, *JOINS))
                 if isinstance(changed, Refusal):
                     return replace(changed, at=describe(node))
                 constants[node, index] = changed

@@ -20,7 +20,9 @@ from bnfold.fold.facts.node import attribute_of, describe, input_of, is_op, op_o
 from bnfold.fold.numbers.affine import Affine, Array, along
 from bnfold.fold.plan import Refusal
 
-_ARITHMETIC = ("Mul", "Div", "Add", "Sub")
+ARITHMETIC = ("Mul", "Div", "Add", "Sub")
+AFFINES = ("BatchNormalization", *ARITHMETIC)
+"""The operators that may be an affine."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,14 @@ class Source:
     @property
     def is_batch_norm(self) -> bool:
         """Whether it is a BatchNormalization, not constant arithmetic."""
-        return self.node.op_type == "BatchNormalization"
+        return is_op(self.node, "BatchNormalization")
 
 
 def source_of(node: ir.Node, facts: Facts) -> Source | Refusal | None:
     """The affine that the node is; why a batch norm is none; None for any other node."""
     if is_op(node, "BatchNormalization"):
         return _batch_norm(node, facts)
-    if is_op(node, *_ARITHMETIC):
+    if is_op(node, *ARITHMETIC):
         return _arithmetic(node, facts)
     return None
 
@@ -154,7 +156,7 @@ def _arithmetic(node: ir.Node, facts: Facts) -> Source | None:
         behind = len(dims) - attribute_of(node, "axis", 0) % len(dims) - constant.ndim
         constant = constant.reshape(constant.shape + (1,) * max(0, behind))
     c = constant.reshape((1,) * (len(dims) - constant.ndim) + constant.shape)
-    affine = _constant_affine(node.op_type, c, x_is_first=index == 0)
+    affine = _constant_affine(op_of(node), c, x_is_first=index == 0)
     if affine is None or not affine.fits(dims) or sum(e > 1 for e in affine.extents) > 1:
         return None
     return Source(node, index, affine)

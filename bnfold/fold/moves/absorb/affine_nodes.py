@@ -11,11 +11,11 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of
+from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array
 from bnfold.fold.plan import Answer, Move, NewNode, PassBy, Refusal, Replace, Rule
-from bnfold.fold.sources.source import Source, source_of
+from bnfold.fold.sources.source import AFFINES, Source, source_of
 
 _NOT_CONSTANT = Refusal("dynamic-operand", "its operands are all computed at run time")
 
@@ -38,10 +38,10 @@ def composed_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -
     steps: list[Move] = [PassBy(source.index, {source.index: whole})]
     if facts.opset() < _BROADCASTS and not source.is_batch_norm:
         return steps
-    if node.op_type in ("Add", "Sub"):
+    if is_op(node, "Add", "Sub"):
         addition = _addition(node, source, whole.shift, facts)
         steps.append(Replace((addition,), {source.index: demand.only_scale()}))
-    elif node.op_type in ("Mul", "Div") and not demand.has_shift:
+    elif is_op(node, "Mul", "Div") and not demand.has_shift:
         multiplication = _multiplication(node, source, whole.scale, facts)
         steps.append(Replace((multiplication,)))
     elif source.is_batch_norm:
@@ -65,10 +65,10 @@ def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -
     steps: list[Move] = [PassBy(source.index, {0: whole})]
     if facts.opset() < _BROADCASTS and not source.is_batch_norm:
         return steps
-    if node.op_type in ("Add", "Sub") and np.all(gauge.scale != 0):
+    if is_op(node, "Add", "Sub") and np.all(gauge.scale != 0):
         addition = _addition(node, source, whole.shift / gauge.scale, facts)
         steps.append(Replace((addition,), {0: gauge.only_scale()}))
-    elif node.op_type in ("Mul", "Div"):
+    elif is_op(node, "Mul", "Div"):
         passed = Affine(np.ones_like(whole.scale), whole.shift)
         multiplication = _multiplication(node, source, whole.scale, facts)
         steps.append(Replace((multiplication,), {0: passed}))
@@ -80,7 +80,7 @@ def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -
 def _addition(node: ir.Node, source: Source, shift: Array, facts: Facts) -> NewNode:
     """`x + d'`; `d' - x` where the node was `d - x`."""
     x = node.inputs[source.index]
-    if node.op_type == "Sub" and source.index == 1:
+    if is_op(node, "Sub") and source.index == 1:
         return NewNode("Sub", (_constant(node, 1, shift, facts), x))
     return NewNode("Add", (x, _constant(node, source.index, shift, facts)))
 
@@ -127,7 +127,7 @@ def batch_norm(node: ir.Node, whole: Affine, facts: Facts) -> list[Replace]:
 RULES = (
     Rule(
         "compose",
-        ("BatchNormalization", "Mul", "Div", "Add", "Sub"),
+        AFFINES,
         backward=composed_after,
         forward=composed_before,
     ),

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of
+from bnfold.fold.facts.node import attribute_of, input_of, is_op, op_of
 from bnfold.fold.moves.absorb.conv import NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array
@@ -26,7 +26,7 @@ _DYNAMIC = Refusal("dynamic-parameters", "its scale or bias is computed at run t
 
 def channels_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """InstanceNormalization, and GroupNormalization since opset 21: g and b are [C]."""
-    if node.op_type == "GroupNormalization" and facts.opset() < 21:
+    if is_op(node, "GroupNormalization") and facts.opset() < 21:
         return Refusal("per-group", "its scale and bias are per group of channels")
     scale, bias = facts.exact(node.inputs[1]), facts.exact(node.inputs[2])
     if scale is None or bias is None:
@@ -37,7 +37,7 @@ def channels_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -
     s, t = channels
     grown = of_array(s * scale.value(), scale.dtype)
     moved = of_array(s * bias.value() + t, bias.dtype)
-    return [Replace((NewNode(node.op_type, (node.inputs[0], grown, moved)),))]
+    return [Replace((NewNode(op_of(node), (node.inputs[0], grown, moved)),))]
 
 
 def layer_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:

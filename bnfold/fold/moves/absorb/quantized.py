@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of, is_op
+from bnfold.fold.facts.node import attribute_of, input_of, is_op, op_of
 from bnfold.fold.facts.window import sees_padding
 from bnfold.fold.moves.absorb.matmul import MATMUL_SHIFT
 from bnfold.fold.numbers.affine import Affine, Array
@@ -100,12 +100,10 @@ def weight_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         return ()
     axis, channel_axis = _output_axis(node, found, demands[0].rank)
     channels = demands[0].channels(channel_axis, found.integers.shape[axis])
-    if channels is None or (
-        node.op_type == "ConvTranspose" and attribute_of(node, "group", 1) != 1
-    ):
+    if channels is None or (is_op(node, "ConvTranspose") and attribute_of(node, "group", 1) != 1):
         return _OTHER_AXIS
     if (
-        node.op_type == "MatMul"
+        is_op(node, "MatMul")
         and demands[0].has_shift
         and (demands[0].rank != 2 or facts.rank(node.inputs[0]) != 2)
     ):
@@ -149,9 +147,9 @@ def weight_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
 
 def _output_axis(node: ir.Node, found: Quantized, rank: int) -> tuple[int, int]:
     """The weight's axis of output channels, and the output's."""
-    if node.op_type in ("Conv", "ConvTranspose"):
-        return (0 if node.op_type == "Conv" else 1), 1
-    transposed = node.op_type == "Gemm" and attribute_of(node, "transB", 0) == 1
+    if is_op(node, "Conv", "ConvTranspose"):
+        return (0 if is_op(node, "Conv") else 1), 1
+    transposed = is_op(node, "Gemm") and attribute_of(node, "transB", 0) == 1
     return (0 if transposed else found.integers.ndim - 1), rank - 1
 
 
@@ -195,7 +193,7 @@ def _step(
     nodes = [_dequantize(new, "weight")]
     inputs: tuple[Operand, ...] = (node.inputs[0], "weight")
     attributes = {name: attribute_of(node, name, None) for name in node.attributes}
-    op_type = "Gemm" if node.op_type == "MatMul" and np.any(t) else node.op_type
+    op_type = "Gemm" if is_op(node, "MatMul") and np.any(t) else op_of(node)
     if op_type != "MatMul":
         bias = _bias(node, old, s, t, facts, follows=s if bias_follows is None else bias_follows)
         if isinstance(bias, Refusal):
@@ -218,7 +216,7 @@ def _bias(
     `follows` is what the weight's scale was multiplied by: an int32 bias shares its scale.
     """
     stored = input_of(node, 2)
-    beta = float(attribute_of(node, "beta", 1.0)) if node.op_type == "Gemm" else 1.0
+    beta = float(attribute_of(node, "beta", 1.0)) if is_op(node, "Gemm") else 1.0
     quantized = quantized_of(stored, facts)
     constant = facts.constant(stored)
     if stored is not None and quantized is None and constant is None:

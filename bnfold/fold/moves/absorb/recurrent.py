@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import input_of
+from bnfold.fold.facts.node import input_of, op_of
 from bnfold.fold.moves.absorb.conv import DYNAMIC_BIAS, DYNAMIC_WEIGHT, NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array, scaled
@@ -42,7 +42,7 @@ def recurrent_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) 
     moved = of_array(old + added, weight.dtype)
     folded = scaled(weight, s.reshape(1, 1, -1))
     inputs = (node.inputs[0], folded, node.inputs[2], moved, *node.inputs[4:])
-    return [Replace((NewNode(node.op_type, inputs),))]
+    return [Replace((NewNode(op_of(node), inputs),))]
 
 
 RULES = (Rule("recurrent", ("RNN", "GRU", "LSTM"), forward=recurrent_before),)

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import is_op, op_of
 from bnfold.fold.numbers.affine import Affine, identity
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Answer, Leave, NewNode, Operand, Refusal, Replace, Rule
@@ -41,11 +42,11 @@ def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     if not demand.has_shift:
         return [Leave(scales)]
     steps = []
-    signs = [-1 if node.op_type == "Sub" and i == 1 else 1 for i in range(count)]
+    signs = [-1 if is_op(node, "Sub") and i == 1 else 1 for i in range(count)]
     for value, branch in dict(zip(node.inputs, branches, strict=True)).items():
         assert branch is not None
         same = [i for i, other in enumerate(node.inputs) if other is value]
-        weight = sum(signs[i] for i in same) / (count if node.op_type == "Mean" else 1)
+        weight = sum(signs[i] for i in same) / (count if is_op(node, "Mean") else 1)
         if weight != 0:
             taken = Affine(branch.scale, branch.shift / weight)
             steps.append(Leave({**scales, **dict.fromkeys(same, taken)}))
@@ -68,8 +69,8 @@ def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Ans
         return Refusal("unequal-branches", "its branches carry different scales")
     shift = np.zeros((1,) * rank)
     for i, gauge in arrived.items():
-        sign = -1.0 if node.op_type == "Sub" and i == 1 else 1.0
-        shift = shift + sign * gauge.shift / (count if node.op_type == "Mean" else 1)
+        sign = -1.0 if is_op(node, "Sub") and i == 1 else 1.0
+        shift = shift + sign * gauge.shift / (count if is_op(node, "Mean") else 1)
     missing = [i for i in range(count) if i not in gauges]
     if missing and scale.has_scale:
         wants = {i: gauges[next(iter(gauges))] for i in missing}
@@ -86,7 +87,7 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     if demands[0].has_shift:
         return _SHIFT
     steps = []
-    for i in range(1 if node.op_type == "Div" else 2):
+    for i in range(1 if is_op(node, "Div") else 2):
         branch = _within(demands[0], node.inputs[i], facts)
         if branch is not None:
             steps.append(Leave({i: branch}))
@@ -106,7 +107,7 @@ def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) ->
         return Refusal("rank-unknown", "the rank of its output is not known")
     if any(gauge.has_shift for gauge in gauges.values()):
         return _SHIFT
-    if node.op_type == "Div" and 1 in gauges:
+    if is_op(node, "Div") and 1 in gauges:
         return _TWICE
     passed = identity(rank)
     for gauge in gauges.values():
@@ -116,8 +117,8 @@ def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) ->
 
 def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """s max(x, z) + t = max(s x + t, s z + t) for s >= 0; Where for any s: into all of them."""
-    operands = range(1 if node.op_type == "Where" else 0, len(node.inputs))
-    if node.op_type != "Where" and not demands[0].is_nonnegative:
+    operands = range(1 if is_op(node, "Where") else 0, len(node.inputs))
+    if not is_op(node, "Where") and not demands[0].is_nonnegative:
         return _SIGN
     branches = {i: _within(demands[0], node.inputs[i], facts) for i in operands}
     passes = {i: branch for i, branch in branches.items() if branch is not None}
@@ -133,12 +134,12 @@ def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
 
     What is no constant must carry the same affine.
     """
-    operands = range(1 if node.op_type == "Where" else 0, len(node.inputs))
+    operands = range(1 if is_op(node, "Where") else 0, len(node.inputs))
     rank = facts.rank(node.outputs[0])
     if rank is None or not set(gauges) <= set(operands):
         return Refusal("dynamic-operand", "the affine arrives at its condition")
     first = next(iter(gauges.values()))
-    if node.op_type != "Where" and not first.is_nonnegative:
+    if not is_op(node, "Where") and not first.is_nonnegative:
         return _SIGN
     gauge = first.aligned(rank)
     bounds = {i: facts.exact(node.inputs[i]) for i in operands if i not in gauges}
@@ -152,7 +153,7 @@ def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     for i, exact in constants.items():
         bound = of_array((exact.value() - gauge.shift) / gauge.scale, exact.dtype)
         inputs[i] = replace(bound, is_bound=True)
-    return [Replace((NewNode(node.op_type, tuple(inputs)),), {0: gauge}, wants=wants)]
+    return [Replace((NewNode(op_of(node), tuple(inputs)),), {0: gauge}, wants=wants)]
 
 
 def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:

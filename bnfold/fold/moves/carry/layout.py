@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of
+from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.numbers.affine import Affine, Array, Dims
 from bnfold.fold.plan import Answer, Leave, PassBy, Refusal, Rule
 
@@ -34,7 +34,7 @@ def same_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
 
 
 def _is_same(node: ir.Node, facts: Facts) -> bool:
-    if node.op_type == "Identity":
+    if is_op(node, "Identity"):
         return True
     if any(value.name and (value.uses() or value.is_graph_output()) for value in node.outputs[1:]):
         return False  # the mask
@@ -203,7 +203,7 @@ def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     column_first = attribute_of(node, "mode", "DCR") == "CRD"
     vectors = []
     for v in channels:
-        if node.op_type == "DepthToSpace":
+        if is_op(node, "DepthToSpace"):
             vectors.append(np.repeat(v, blocks) if column_first else np.tile(v, blocks))
             continue
         by_block = v.reshape(blocks, -1)
@@ -225,7 +225,7 @@ def block_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> A
     column_first = attribute_of(node, "mode", "DCR") == "CRD"
     vectors = []
     for v in channels:
-        if node.op_type == "SpaceToDepth":
+        if is_op(node, "SpaceToDepth"):
             vectors.append(np.tile(v, blocks))
             continue
         by_block = v.reshape(-1, blocks).T if column_first else v.reshape(blocks, -1)

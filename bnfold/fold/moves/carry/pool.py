@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of
+from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.facts.window import window_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
@@ -44,12 +44,12 @@ def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
         v.name and (v.uses() or v.is_graph_output()) for v in node.outputs[1:]
     ):
         return Refusal("indices-read", "the positions of its maxima are read too")
-    maximum = node.op_type in ("MaxPool", "GlobalMaxPool")
+    maximum = is_op(node, "MaxPool", "GlobalMaxPool")
     if maximum and not affine.is_nonnegative:
         return _SIGN
-    if node.op_type == "MaxPool" and affine.has_shift and not _windows_are_full(node, facts):
+    if is_op(node, "MaxPool") and affine.has_shift and not _windows_are_full(node, facts):
         return _EMPTY
-    if node.op_type == "AveragePool" and affine.has_shift and _counts_padding(node, facts):
+    if is_op(node, "AveragePool") and affine.has_shift and _counts_padding(node, facts):
         return _COUNTED
     return [Leave({0: affine})]
 
@@ -141,9 +141,9 @@ def reduce_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
 
 def _reduce(node: ir.Node, affine: Affine, passed: Affine, factor: float) -> Answer:
     """A sum over n elements adds n shifts up: `factor` is n, or 1 / n on the way back."""
-    if node.op_type in ("ReduceMax", "ReduceMin") and not affine.is_nonnegative:
+    if is_op(node, "ReduceMax", "ReduceMin") and not affine.is_nonnegative:
         return _SIGN
-    if node.op_type == "ReduceSum" and affine.has_shift:
+    if is_op(node, "ReduceSum") and affine.has_shift:
         if not np.isfinite(factor) or factor == 0:
             return Refusal(
                 "shift-summed", "it adds the shift up over an unknown number of elements"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of
+from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.numbers.affine import Affine, Array, identity
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
@@ -56,7 +56,7 @@ def select_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     taken = _taken(node, facts)
     if isinstance(taken, Refusal):
         return _anywhere(node, gauges[0], facts, taken, backward=False)
-    indices = facts.constant(node.inputs[1]) if node.op_type == "Gather" else None
+    indices = facts.constant(node.inputs[1]) if is_op(node, "Gather") else None
     arrays = []
     for a in (gauges[0].scale, gauges[0].shift):
         array = a
@@ -80,7 +80,7 @@ def _anywhere(
     rank = facts.rank(node.inputs[0])
     if rank is None:
         return refusal
-    if node.op_type == "Slice":
+    if is_op(node, "Slice"):
         axes = facts.constant(input_of(node, 3))
         worked = range(rank) if axes is None else [int(a) % rank for a in axes]
         constant = not any(affine.varies_along(axis) for axis in worked)
@@ -181,7 +181,7 @@ def _taken(node: ir.Node, facts: Facts) -> tuple[dict[int, Indices], int] | Refu
     rank = facts.rank(node.inputs[0])
     if rank is None:
         return _UNKNOWN
-    if node.op_type == "Gather":
+    if is_op(node, "Gather"):
         indices = facts.constant(node.inputs[1])
         axis = attribute_of(node, "axis", 0) % rank
         if indices is None:
@@ -227,7 +227,7 @@ def _sliced_axes(
 
 def _gathered_axis(node: ir.Node, facts: Facts) -> int | None:
     """For a Gather, the rank of its indices where that is not 1: the axis becomes so many."""
-    if node.op_type != "Gather":
+    if not is_op(node, "Gather"):
         return None
     indices = facts.constant(node.inputs[1])
     return None if indices is None or indices.ndim == 1 else indices.ndim

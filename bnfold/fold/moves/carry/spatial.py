@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of
+from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Answer, Leave, NewNode, Refusal, Replace, Rule
@@ -53,9 +53,9 @@ def _leaves(node: ir.Node, axis: int, rank: int, facts: Facts) -> bool:
     if "axes" in node.attributes:
         return axis not in [a % rank for a in attribute_of(node, "axes", ())]
     scales = attribute_of(node, "scales", None)
-    if scales is None and node.op_type == "Resize" and len(node.inputs) <= 2:
+    if scales is None and is_op(node, "Resize") and len(node.inputs) <= 2:
         scales = facts.constant(node.inputs[1])  # opset 10
-    elif scales is None and node.op_type == "Upsample":
+    elif scales is None and is_op(node, "Upsample"):
         scales = facts.constant(input_of(node, 1))
     elif scales is None:
         scales = facts.constant(input_of(node, 2))

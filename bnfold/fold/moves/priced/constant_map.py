@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from bnfold.float64 import run_op
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of
+from bnfold.fold.facts.node import attribute_of, input_of, op_of
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact, of_array
 from bnfold.fold.plan import Answer, NewNode, Price, Refusal, Replace
@@ -67,14 +67,14 @@ def _mapped(
     plane = np.broadcast_to(t.reshape(1, -1, *(1 for _ in size)), (1, t.size, *size))
     attributes = {name: attribute_of(node, name, None) for name in node.attributes}
     inputs = [plane, weight.value(), None if bias is None else bias.value()]
-    (shift,) = run_op(node.op_type, inputs, attributes, opset=facts.opset())
+    (shift,) = run_op(op_of(node), inputs, attributes, opset=facts.opset())
     first = shift[(slice(None), slice(None), *(slice(0, 1) for _ in size))]
     if np.max(np.abs(shift - first), initial=0) <= _ROUNDING * np.max(np.abs(shift), initial=0):
         # the same at every position, as where there is but one
         moved = of_array(np.array(first.reshape(-1)), weight.dtype)
-        return [Replace((NewNode(node.op_type, (node.inputs[0], folded, moved)),))]
+        return [Replace((NewNode(op_of(node), (node.inputs[0], folded, moved)),))]
     nodes = (
-        NewNode(node.op_type, (node.inputs[0], folded), output="unshifted"),
+        NewNode(op_of(node), (node.inputs[0], folded), output="unshifted"),
         NewNode("Add", ("unshifted", of_array(shift, weight.dtype)), {}),
     )
     return [Replace(nodes, price=Price(PRICE, otherwise))]
