@@ -70,6 +70,18 @@ def sees_padding(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> bool:
     return False
 
 
+def is_larger_than_input(node: ir.Node, window: Window, facts: Facts) -> bool:
+    """Whether the window is known not to fit: runtimes let it stand over the end all the same."""
+    for i, k in enumerate(window.kernel):
+        size = facts.dim(node.inputs[0], i + 2)
+        pads = 0
+        if window.begins is not None and window.ends is not None:
+            pads = max(0, window.begins[i]) + max(0, window.ends[i])
+        if size is not None and size + pads < (k - 1) * window.dilations[i] + 1:
+            return True
+    return False
+
+
 def _same_pads(
     node: ir.Node,
     kernel: tuple[int, ...],

@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
-from bnfold.fold.facts.window import window_of
+from bnfold.fold.facts.window import is_larger_than_input, window_of
 from bnfold.fold.moves.absorb.conv import bias_of
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array
@@ -175,6 +175,8 @@ def _axes(node: ir.Node, size: tuple[int, ...], facts: Facts) -> tuple[Axis, ...
     if window.begins is None or window.ends is None:
         return None
     if any(p < 0 for p in (*window.begins, *window.ends)):
+        return None
+    if is_larger_than_input(node, window, facts):
         return None
     columns = (window.kernel, window.strides, window.dilations, window.begins, window.ends)
     return tuple(Axis(*column) for column in zip(*columns, strict=True))

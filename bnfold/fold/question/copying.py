@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.facts.node import attribute_of, is_op, op_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import NewNode, Plan, Price, Refusal, Replace
@@ -84,7 +84,7 @@ def _copied(producer: ir.Node, offer: Offer) -> tuple[NewNode, ...]:
     attributes = {name: attribute_of(producer, name, None) for name in producer.attributes}
     return tuple(
         replace(new, attributes=attributes)
-        if new.attributes is None and new.op_type == producer.op_type
+        if new.attributes is None and new.op_type == op_of(producer)
         else replace(new, attributes=new.attributes or {})
         for new in offer.move.nodes
     )

@@ -267,3 +267,15 @@ def test_pool_with_its_indices_unread_lets_pass() -> None:
         {"w": weight(4, 3, 1, 1), **norm("p", 4)},
     )
     assert verdicts(fold_checked(built, x=(2, 3, 6, 6))) == {"bn": "backward"}
+
+
+@pytest.mark.parametrize(
+    "side", ["b = AveragePool<{a}>(r) y = BN(b, p)", "b = BN(r, p) y = AveragePool<{a}>(b)"]
+)
+def test_a_mean_over_a_window_that_is_larger_than_its_input(side: str) -> None:
+    """Runtimes let it stand over the end, and divide by all that it counts."""
+    attributes = "kernel_shape = [3], strides = [3], count_include_pad = 1"
+    text = f"(float[2, 4, 1] x) => (float[] y) {{ r = Conv(x, w) {side.format(a=attributes)} }}"
+    built = model(text, {"w": weight(4, 4, 1), **norm("p", 4)})
+    result = fold_checked(built, x=(2, 4, 1))
+    assert not result.ledger.bugs

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
-from bnfold.fold.facts.window import window_of
+from bnfold.fold.facts.window import is_larger_than_input, window_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
@@ -61,7 +61,8 @@ def _counts_padding(node: ir.Node, facts: Facts) -> bool:
     opset = node.version or facts.opset()
     if opset >= 7 and attribute_of(node, "count_include_pad", 0) == 0:
         return False
-    return ceil or window_of(node, kernel, facts).is_padded
+    window = window_of(node, kernel, facts)
+    return ceil or window.is_padded or is_larger_than_input(node, window, facts)
 
 
 def _windows_are_full(node: ir.Node, facts: Facts) -> bool:
