@@ -10,7 +10,7 @@ KEEPS_SHAPE = frozenset(
     "Floor Gelu GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization "
     "LRN LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization "
     "Mish Neg PRelu QuantizeLinear RMSNormalization Reciprocal Relu Round Selu Sigmoid Sign Sin "
-    "Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu".split()
+    "Softmax Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu".split()
 )
 """The first output has the shape of the first input."""
 

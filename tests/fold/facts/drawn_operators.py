@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,8 @@ class Drawn:
         made = [onnx.ValueInfoProto(name=name) for name in outputs]
         graph = helper.make_graph(nodes, "drawn", inputs, made, tensors)
         opsets = [helper.make_opsetid("", self.opset)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        ir_version = 8 if self.opset < 21 else 11
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)
         inferred = onnx.shape_inference.infer_shapes(model)
         for value, found in zip(model.graph.output, inferred.graph.output, strict=True):
             value.type.CopyFrom(found.type)
@@ -394,10 +395,133 @@ def _shape(random: np.random.Generator) -> Drawn:
     return Drawn("Shape", [shape], [], attributes if random.random() < 0.7 else {})
 
 
+def _typed(draw: Draw, dtype: Any) -> Draw:
+    """The same over numbers of another type."""
+
+    def drawn(random: np.random.Generator) -> Drawn:
+        return replace(draw(random), dtype=dtype)
+
+    return drawn
+
+
+def _at(opset: int, draw: Draw) -> Draw:
+    return lambda random: replace(draw(random), opset=opset)
+
+
+def _dequantize(random: np.random.Generator) -> Drawn:
+    constants: list[Array | None] = [np.array(0.1, FLOAT), np.array(3, np.uint8)]
+    return Drawn("DequantizeLinear", [_size(random, 3, 1, 5)], constants, dtype=np.uint8)
+
+
+def _quantize_by_itself(random: np.random.Generator) -> Drawn:
+    return Drawn("DynamicQuantizeLinear", [_size(random, 3, 1, 5)], outputs=3)
+
+
+def _integers(op: str) -> Draw:
+    def draw(random: np.random.Generator) -> Drawn:
+        if op == "MatMulInteger":
+            found = _matmul(random)
+            return replace(found, op=op, dtype=np.uint8)
+        found = _conv(random)
+        (weight,) = found.constants
+        assert weight is not None
+        return replace(found, op=op, constants=[weight.astype(np.uint8)], dtype=np.uint8)
+
+    return draw
+
+
+def _quantized_conv(random: np.random.Generator) -> Drawn:
+    found = _conv(random)
+    (weight,) = found.constants
+    assert weight is not None
+    scale, zero = np.array(0.1, FLOAT), np.array(0, np.uint8)
+    constants: list[Array | None] = [scale, zero, weight.astype(np.uint8), *[scale, zero] * 2]
+    return replace(found, op="QLinearConv", constants=constants, dtype=np.uint8)
+
+
+def _quantized_matmul(random: np.random.Generator) -> Drawn:
+    m, k, n = _size(random, 3, 1, 6)
+    scale, zero = np.array(0.1, FLOAT), np.array(0, np.uint8)
+    constants: list[Array | None] = [scale, zero, np.ones((k, n), np.uint8), *[scale, zero] * 2]
+    shape = (*_size(random, int(random.integers(0, 3)), 1, 4), m, k)
+    return Drawn("QLinearMatMul", [shape], constants, dtype=np.uint8)
+
+
+def _cumulated(random: np.random.Generator) -> Drawn:
+    return Drawn("CumSum", [_size(random, 3, 1, 6)], [np.array(1, np.int64)])
+
+
+def _gather_elements(random: np.random.Generator) -> Drawn:
+    shape = _size(random, 2, 2, 6)
+    indices = np.zeros((int(random.integers(1, shape[0] + 1)), shape[1]), np.int64)
+    return Drawn("GatherElements", [shape], [indices])
+
+
+def _gather_nd(random: np.random.Generator) -> Drawn:
+    shape = _size(random, 3, 2, 6)
+    indices = np.zeros((*_size(random, 2, 1, 4), int(random.integers(1, 4))), np.int64)
+    return Drawn("GatherND", [shape], [indices])
+
+
+def _scatter_elements(random: np.random.Generator) -> Drawn:
+    shape = _size(random, 2, 2, 6)
+    indices = np.zeros((1, shape[1]), np.int64)
+    return Drawn("ScatterElements", [shape], [indices, np.ones((1, shape[1]), FLOAT)])
+
+
+def _scatter_nd(random: np.random.Generator) -> Drawn:
+    shape = _size(random, 2, 2, 6)
+    constants: list[Array | None] = [np.zeros((1, 1), np.int64), np.ones((1, shape[1]), FLOAT)]
+    return Drawn("ScatterND", [shape], constants)
+
+
+def _one_hot(random: np.random.Generator) -> Drawn:
+    depth, values = np.array(int(random.integers(2, 6)), np.int64), np.array([0, 1], FLOAT)
+    axis = int(random.integers(-1, 2))
+    shape = _size(random, int(random.integers(1, 3)), 1, 5)
+    return Drawn("OneHot", [shape], [depth, values], {"axis": axis}, dtype=np.int64)
+
+
+def _filled(random: np.random.Generator) -> Drawn:
+    shape = np.array(_size(random, int(random.integers(1, 4)), 0, 5), np.int64)
+    return Drawn("ConstantOfShape", [], [shape])
+
+
+def _range(random: np.random.Generator) -> Drawn:
+    ends = [int(n) for n in random.integers(-9, 9, 2)]
+    step = int(random.choice([-3, -1, 1, 2]))
+    return Drawn("Range", [], [np.array(n, np.int64) for n in (*ends, step)])
+
+
+def _einsum(random: np.random.Generator) -> Drawn:
+    b, i, j, k = _size(random, 4, 1, 5)
+    return Drawn("Einsum", [(b, i, j), (b, j, k)], [], {"equation": "bij,bjk->bik"})
+
+
+def _root_mean_square(random: np.random.Generator) -> Drawn:
+    shape = _size(random, 3, 1, 5)
+    return Drawn("RMSNormalization", [shape], [np.ones(shape[-1], FLOAT)], opset=23)
+
+
+def _of_the_same_type(random: np.random.Generator) -> Drawn:
+    return Drawn("CastLike", [_size(random, 3, 0, 5)], [np.ones(2, np.int64)])
+
+
+def _over_channels(op: str, **attributes: Any) -> Draw:
+    return lambda random: Drawn(op, [(2, 4, *_size(random, 2, 1, 5))], [], attributes)
+
+
+_REDUCTIONS = (
+    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMin ReduceProd".split()
+)
+_COMPARISONS = "Equal Greater GreaterOrEqual Less LessOrEqual".split()
+
+
 _UNARY = (
     "Abs Ceil Elu Erf Exp Floor HardSigmoid HardSwish Identity LeakyRelu Log LogSoftmax Mish Neg "
     "Reciprocal Relu Round Selu Sigmoid Sign Sin Softmax Softplus Softsign Sqrt Tanh Clip Dropout "
-    "GlobalAveragePool GlobalLpPool GlobalMaxPool Cos Celu Hardmax ThresholdedRelu Trilu"
+    "GlobalAveragePool GlobalLpPool GlobalMaxPool Cos Celu Hardmax ThresholdedRelu Trilu Tan IsNaN "
+    "IsInf Size LpNormalization"
 ).split()
 
 DRAWS: Mapping[str, Draw] = {
@@ -422,7 +546,7 @@ DRAWS: Mapping[str, Draw] = {
     **{op: _binary(op) for op in ("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean", "Pow")},
     "ReduceSum": _reduce("ReduceSum", axes_are_inputs=True),
     "ReduceMean": _reduce("ReduceMean", axes_are_inputs=True),
-    **{op: _reduce(op) for op in ("ReduceMax", "ReduceMin", "ReduceL2")},
+    **{op: _reduce(op) for op in (*_REDUCTIONS, "ReduceSumSquare")},
     **{op: _arg(op) for op in ("ArgMax", "ArgMin")},
     "TopK": _top_k,
     **{op: _blocks(op) for op in ("DepthToSpace", "SpaceToDepth")},
@@ -445,4 +569,28 @@ DRAWS: Mapping[str, Draw] = {
     "QuantizeLinear": _quantize,
     "Cast": _cast,
     "Shape": _shape,
+    **{op: _binary(op) for op in _COMPARISONS},
+    **{op: _typed(_binary(op), np.bool_) for op in ("And", "Or", "Xor")},
+    **{op: _typed(_binary(op), np.int64) for op in ("BitwiseAnd", "BitwiseOr", "Mod")},
+    "Not": _typed(_unary("Not"), np.bool_),
+    "Gelu": _at(20, _unary("Gelu")),
+    "LRN": _over_channels("LRN", size=3),
+    "MeanVarianceNormalization": _over_channels("MeanVarianceNormalization"),
+    "RMSNormalization": _root_mean_square,
+    "DequantizeLinear": _dequantize,
+    "DynamicQuantizeLinear": _quantize_by_itself,
+    "MatMulInteger": _integers("MatMulInteger"),
+    "ConvInteger": _integers("ConvInteger"),
+    "QLinearConv": _quantized_conv,
+    "QLinearMatMul": _quantized_matmul,
+    "CumSum": _cumulated,
+    "GatherElements": _gather_elements,
+    "GatherND": _gather_nd,
+    "ScatterElements": _scatter_elements,
+    "ScatterND": _scatter_nd,
+    "OneHot": _one_hot,
+    "ConstantOfShape": _filled,
+    "Range": _range,
+    "Einsum": _einsum,
+    "CastLike": _of_the_same_type,
 }

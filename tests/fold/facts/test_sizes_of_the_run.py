@@ -9,8 +9,10 @@ import onnxruntime as ort
 import pytest
 
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.operators import CONTROL_FLOW, INFERRED
 from bnfold.fold.numbers.affine import Dims
 from tests.fold.facts.drawn_operators import DRAWS, Drawn
+from tests.fold.property.oracle import run_runtime
 
 _REFUSES = (
     ort.capi.onnxruntime_pybind11_state.Fail,
@@ -57,7 +59,7 @@ def wrong_sizes(drawn: Drawn, random: np.random.Generator) -> tuple[list[str], i
             b is not None and b != n for b, n in zip(believed, shape, strict=True)
         ):
             wrong.append(f"{drawn} gives {shape}, not {dims}")
-        right += sum(b is not None for b in believed)
+        right += sum(b is not None for b in believed) if shape else 1
     return wrong, right
 
 
@@ -82,8 +84,67 @@ def test_a_known_size_is_that_of_the_run(op: str) -> None:
     check(op, 12, seed=0)
 
 
+def test_every_operator_that_inference_is_believed_about_is_drawn() -> None:
+    """Control flow has tests of its own, a Constant is what it is."""
+    assert set(DRAWS) >= INFERRED - CONTROL_FLOW - {"Constant"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("op", DRAWS)
 def test_a_known_size_is_that_of_the_run_in_many_draws(op: str) -> None:
     window = op in ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "Resize")
     check(op, 2_000 if window else 150, seed=1)
+
+
+def drawn_chain(random: np.random.Generator, count: int) -> onnx.ModelProto:
+    """Pools, convolutions and resizes of images behind one another, all of them returned."""
+    nodes, tensors, outputs = [], [], []
+    shape, value = (1, 4, *(int(n) for n in random.integers(9, 40, 2))), "x"
+    while len(nodes) < count:
+        op = str(random.choice(["MaxPool", "AveragePool", "Conv", "Resize"]))
+        drawn = DRAWS[op](random)
+        if len(drawn.shapes[0]) != 4 or drawn.attributes.get("axes"):
+            continue
+        name, names = f"v{len(nodes)}", [value]
+        for i, constant in enumerate(drawn.constants):
+            if op == "Resize" and constant is not None and constant.dtype == np.int64:
+                constant[:2] = shape[:2]
+            names.append("" if constant is None else f"{name}c{i}")
+            if constant is not None:
+                tensors.append(onnx.numpy_helper.from_array(constant, names[-1]))
+        attributes = {k: v for k, v in drawn.attributes.items() if k != "dilations" or op == "Conv"}
+        nodes.append(onnx.helper.make_node(op, names, [name], **attributes))
+        outputs.append(onnx.helper.make_tensor_value_info(name, 1, None))
+        value = name
+    inputs = [onnx.helper.make_tensor_value_info("x", 1, shape)]
+    graph = onnx.helper.make_graph(nodes, "chain", inputs, outputs, tensors)
+    opsets = [onnx.helper.make_opsetid("", 18)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def check_chains(count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    ran = known = 0
+    for _ in range(count):
+        model = drawn_chain(random, 4)
+        shape = tuple(d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim)
+        made = run_runtime(model, {"x": np.ones(shape, np.float32)})
+        if made is None:
+            continue
+        ran += 1
+        facts = Facts(ir.from_proto(model))
+        for value, y in zip(facts.model.graph.outputs, made, strict=True):
+            dims = facts.dims(value) or ()
+            assert all(d in (n, None) for d, n in zip(dims, y.shape, strict=False)), (model, dims)
+            known += dims == y.shape
+    assert ran > count / 20
+    assert known > ran
+
+
+def test_a_known_size_behind_others_is_that_of_the_run() -> None:
+    check_chains(60, seed=0)
+
+
+@pytest.mark.slow
+def test_a_known_size_behind_others_is_that_of_the_run_in_many_draws() -> None:
+    check_chains(2_000, seed=1)
