@@ -111,10 +111,14 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
     first operand goes is a Neg of the second, unless that is the host, whose sign is free.
 
     Returns:
-        None where a join that stays might change its shape, for want of the leaf that had it.
+        None where a join that stays might change its shape, for want of the leaf that had it; or
+        where the chosen leaves make a sum that was not computed before and float16 might not hold.
     """
     gone = {(leaf.join, leaf.index) for leaf in chosen if leaf is not host}
     beneath = _beneath(tree)
+    is_a_sum = any(set(leaves) == set(chosen) for leaves in beneath.values())
+    if not is_a_sum and facts.dtype(host.value) == ir.DataType.FLOAT16:
+        return None
     steps: dict[ir.Node, Step] = {}
     moved: set[ir.Value] = set()
     witnesses: set[ir.Node] = set()

@@ -130,3 +130,24 @@ def test_scales_of_a_quantised_weight_keep_their_precision() -> None:
     typed |= {"s": np.full(6, 4e-4, np.float16), "k": np.zeros(6, np.int8)}
     (decision,) = bnfold.fold(model(text, typed, opset=19)).ledger.kept
     assert "underflow" in [refusal.code for refusal in decision.refusals]
+
+
+SUMS = {  # which of three branches are convolutions of x, and whether they were summed before
+    "(a + c) + b": ("d = Add(a, c) y = Add(d, b)", True),
+    "b + (a + c)": ("d = Add(c, a) y = Add(b, d)", True),
+    "(a + b) + c": ("d = Add(a, b) y = Add(d, c)", False),
+    "a + b + c": ("y = Sum(a, b, c)", False),
+    "(b - a) - c": ("d = Sub(b, a) y = Sub(d, c)", False),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_branches_merge_only_where_their_sum_was_computed_before(name: str) -> None:
+    """4e4 - 4e4 + 4e4 is in range, and 4e4 + 4e4 is not."""
+    body, was_computed = SUMS[name]
+    text = f"""(T[1, 4, 2, 2] x, T[1, 4, 2, 2] z) => (T[] y) {{ a = Conv(x, w) b = Conv(z, w)
+        c = Conv(x, w) {body} }}"""
+    constants = {"w": np.full((4, 4, 1, 1), 0.25)}
+    half, single = (built(text, constants, dtype) for dtype in ("float16", "float"))
+    assert (ops(bnfold.fold(half).to_proto()) != ops(half)) == was_computed
+    assert ops(bnfold.fold(single).to_proto()) != ops(single), "the control"
