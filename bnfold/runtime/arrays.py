@@ -2,15 +2,31 @@
 
 The kinds: signed normal numbers; a wide range, four decades of magnitudes in one tensor; impulses
 at the corners and borders of an otherwise empty input, where a wrong shift at the padding shows;
-zeros, where only biases speak.
+zeros, where only biases speak; pixels, from 0 to 255; and large ones, normal numbers times 100,
+which reach what smaller ones leave at rest.
+
+Real numbers can be had in a domain, for graphs that begin with a Log, Sqrt, Asin or Acosh.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from bnfold.errors import DataError
 from bnfold.runtime.signature import Array, TensorSpec, numpy_dtype
+
+_EDGE = 2.0**-10  # an open interval is left by so much, which float16 can tell from its ends
+
+DOMAINS: Mapping[str, Callable[[Array], Array]] = {
+    "": lambda x: x,
+    "(-1,1)": lambda x: np.clip(np.tanh(x), _EDGE - 1.0, 1.0 - _EDGE),
+    "[0,inf)": np.abs,
+    "(0,1)": lambda x: np.clip(0.5 + 0.5 * np.tanh(x), _EDGE, 1.0 - _EDGE),
+    "(1,inf)": lambda x: 1.0 + _EDGE + np.abs(x),
+}
+"""What real numbers are mapped by, for each domain; the first leaves them as they are."""
 
 
 def make_array(
@@ -19,8 +35,11 @@ def make_array(
     kind: str,
     rng: np.random.Generator,
     bounds: tuple[int, int] = (0, 1),
+    domain: str = "",
 ) -> Array:
     """An array for the input; integers lie within `bounds`, the ends included.
+
+    `domain` is a key of `DOMAINS`, for real numbers.
 
     Raises:
         DataError: the input takes strings.
@@ -35,7 +54,7 @@ def make_array(
         lowest = np.clip(0, low, high)
         drawn = rng.integers(low, high, shape, dtype=np.int64, endpoint=True)
         return (np.full(shape, lowest) if kind == "zeros" else drawn).astype(dtype)
-    return _real(shape, kind, rng).astype(dtype)
+    return np.asarray(DOMAINS[domain](_real(shape, kind, rng))).astype(dtype)
 
 
 def _real(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Array:
@@ -43,10 +62,12 @@ def _real(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Array:
         return np.zeros(shape)
     if kind == "impulses":
         return _impulses(shape, rng)
+    if kind == "pixels":
+        return np.asarray(rng.uniform(0.0, 255.0, shape))
     normal = rng.standard_normal(shape)
     if kind == "wide range":
         return np.asarray(normal * 10.0 ** rng.uniform(-3.0, 1.0, shape))
-    return normal
+    return np.asarray(100.0 * normal) if kind == "large" else normal
 
 
 def _impulses(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

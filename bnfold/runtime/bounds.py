@@ -11,10 +11,59 @@ from bnfold.runtime.signature import TensorSpec, numpy_dtype
 
 Bounds = Mapping[str, tuple[int, int]]
 
+NARROW = (0, 1)
+
 _HANDS_ON = frozenset(
     {"Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose"}
     | {"Unsqueeze", "Gather", "Split", "Clip"}
 )
+
+_SIZE_OPERANDS: Mapping[str, tuple[int, ...]] = {
+    "BlackmanWindow": (0,),
+    "CenterCropPad": (1,),
+    "Col2Im": (1, 2),
+    "ConstantOfShape": (0,),
+    "DFT": (1,),
+    "Expand": (1,),
+    "HammingWindow": (0,),
+    "HannWindow": (0,),
+    "Loop": (0,),
+    "MaxUnpool": (2,),
+    "MelWeightMatrix": (0, 1, 2),
+    "OneHot": (1,),
+    "Pad": (1,),
+    "Range": (0, 1, 2),
+    "Reshape": (1,),
+    "Resize": (1, 2, 3),
+    "Tile": (1,),
+    "Upsample": (1,),
+}
+"""Operands that say how large a result is, or how long a loop runs: nothing large is fed there."""
+
+FEW = (0, 8)
+COUNTS = (0, 1000)
+SIGNED = (-1000, 1000)
+"""Where integers are drawn from: sizes; steps, levels and pixels; anything."""
+
+
+def wide_bounds(
+    models: Sequence[ir.Model], specs: Sequence[TensorSpec], bounds: Bounds, *, is_signed: bool
+) -> Bounds:
+    """`bounds`, where an integer input that is no index and no pixel may hold far more.
+
+    A mask is 0 or 1, but a step of a diffusion is up to 1000, and 0 and 1 tell little of it. The
+    graph does not say which one an input is, so both are tried; not all graphs take these.
+    """
+    found = dict(bounds)
+    for spec in specs:
+        if bounds.get(spec.name) != NARROW or numpy_dtype(spec.dtype).itemsize == 1:
+            continue
+        values = [_input(model, spec.name) for model in models]
+        if not any(_table_sizes(value, set()) for value in values):
+            is_free = not any(_gives_a_size(value) for value in values)
+            is_low = numpy_dtype(spec.dtype).kind == "u" or not is_signed
+            found[spec.name] = (COUNTS if is_low else SIGNED) if is_free else FEW
+    return found
 
 
 def bounds_of(models: Sequence[ir.Model], specs: Sequence[TensorSpec]) -> Bounds:
@@ -33,15 +82,33 @@ def integer_bounds(model: ir.Model, name: str) -> tuple[int, int]:
     The tightest table that the input indexes (Gather, GatherElements, GatherND, OneHot) decides;
     8-bit inputs that index nothing are pixels and take their whole range; others are 0 or 1.
     """
-    value = next(value for value in model.graph.inputs if value.name == name)
-    sizes = list(_table_sizes(value, set()))
+    value = _input(model, name)
+    sizes = _table_sizes(value, set())
     if sizes:
         return 0, max(min(sizes) - 1, 0)
     dtype = numpy_dtype(value.dtype.name.lower()) if value.dtype is not None else np.dtype("int64")
     if dtype.itemsize == 1 and dtype.kind in "iu":
         info = np.iinfo(dtype)
         return int(info.min), int(info.max)
-    return 0, 1
+    return NARROW
+
+
+def _input(model: ir.Model, name: str) -> ir.Value:
+    return next(value for value in model.graph.inputs if value.name == name)
+
+
+def _gives_a_size(value: ir.Value) -> bool:
+    """Whether a size is computed from it, or an operator reads it that nobody here knows."""
+    pending, seen = [value], {value}
+    while pending:
+        for node, index in pending.pop().uses():
+            if node.domain not in ("", "ai.onnx") or index in _SIZE_OPERANDS.get(node.op_type, ()):
+                return True
+            for output in node.outputs:
+                if output not in seen and not (output.dtype and output.dtype.is_floating_point()):
+                    seen.add(output)
+                    pending.append(output)
+    return False
 
 
 def _table_sizes(value: ir.Value, seen: set[int]) -> list[int]:

@@ -95,4 +95,14 @@ def verify(
         reason = "the original itself gives only NaN or Inf on these inputs; give it other data"
         feeds = tuple(feed.row() for feed in first.feeds)
         return replace(job.unmeasured("inconclusive", reason), feeds=feeds)
+    if first.resting:
+        names = ", ".join(map(repr, first.resting))
+        return replace(
+            job.unmeasured(
+                "inconclusive",
+                f"output {names} is the same on all inputs that were made up, so they tell nothing "
+                "of what makes it; give data on which it changes",
+            ),
+            feeds=tuple(feed.row() for feed in first.feeds),
+        )
     return job.compare(first, is_user_data=data is not None)

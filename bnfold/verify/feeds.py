@@ -15,18 +15,22 @@ from bnfold.verify.records import FeedRow
 
 PLAN = (
     ("normal", 2, 0),
-    ("impulses", 1, 0),
-    ("wide range", 2, 1),
+    ("impulses", 1, 1),
+    ("wide range", 2, 2),
     ("zeros", 1, 0),
     ("normal", 1, 1),
-    ("impulses", 2, 1),
-    ("normal", 3, 2),
-    ("wide range", 1, 0),
+    ("impulses", 2, 0),
+    ("normal", 3, 3),
+    ("wide range", 1, 2),
 )
 """Kind, batch, and the index of the sampled shape, for each sample; the first matter most."""
 
-_SPATIAL = (64, 96, 224, 320, 33, 8)
-_LENGTHS = (16, 24, 7, 64, 128, 1)
+_SPATIAL = ((64, 96), (33, 47), (90, 75), (1, 1), (128, 160), (224, 320), (299, 331), (8, 12))
+_LENGTHS = ((16, 24), (7, 5), (33, 18), (1, 1), (64, 96), (128, 160), (24, 16), (2, 3))
+"""Extents of an input's first and second open axis behind the batch, for each shape: multiples of
+32, odd ones, one of each, extent 1, and then others for graphs that take none of these."""
+
+TURNS = len(_SPATIAL)
 
 
 @dataclass(frozen=True)
@@ -44,38 +48,48 @@ class Feed:
         return FeedRow(self.name, self.kind, self.seed, shapes)
 
 
+@dataclass(frozen=True)
+class Draw:
+    """How the numbers of a set are drawn; `index` tells sets of one kind and seed apart."""
+
+    kind: str
+    index: int
+    seed: int
+    bounds: Bounds
+    domain: str = ""
+
+
 def kind_of(index: int) -> tuple[str, int, int]:
     """Kind, batch and shape index of a sample; beyond the plan, normal numbers in new shapes."""
-    return PLAN[index] if index < len(PLAN) else ("normal", 1 + index % 2, index % len(_SPATIAL))
+    return PLAN[index] if index < len(PLAN) else ("normal", 1 + index % 2, index % TURNS)
 
 
 def sampled_sizes(
     extents: Sequence[Extent], dims: Mapping[str, int], batch: int, turn: int
 ) -> dict[str, int]:
     """A size for every open extent by place, see `chosen_sizes`; other turns give others."""
+    behind: dict[str, list[int]] = {}
+    for extent in extents:
+        if extent.axis:
+            behind.setdefault(extent.input, []).append(extent.axis)
 
     def choose(extent: Extent) -> int:
         if extent.axis == 0:
             return batch
         ladder = _SPATIAL if extent.rank >= 4 else _LENGTHS
-        return ladder[(turn + max(extent.axis - 2, 0)) % len(ladder)]
+        pair = ladder[turn % TURNS]
+        return pair[behind[extent.input].index(extent.axis) % len(pair)]
 
     return chosen_sizes(extents, dims, choose)
 
 
-def make_feed(
-    specs: Sequence[TensorSpec],
-    sizes: Mapping[str, int],
-    *,
-    kind: str,
-    index: int,
-    seed: int,
-    bounds: Bounds,
-) -> Feed:
+def make_feed(specs: Sequence[TensorSpec], sizes: Mapping[str, int], draw: Draw) -> Feed:
     """The arrays of one kind for all inputs; the same arguments give the same numbers."""
     arrays = {}
     for position, spec in enumerate(specs):
         shape = shape_of(spec, sizes)
-        rng = np.random.default_rng([seed, index, position])
-        arrays[spec.name] = make_array(spec, shape, kind, rng, bounds.get(spec.name, (0, 1)))
-    return Feed(f"{index}: {kind}", kind, arrays, (seed, index))
+        rng = np.random.default_rng([draw.seed, draw.index, position])
+        bounds = draw.bounds.get(spec.name, (0, 1))
+        arrays[spec.name] = make_array(spec, shape, draw.kind, rng, bounds, draw.domain)
+    kind = f"{draw.kind} in {draw.domain}" if draw.domain else draw.kind
+    return Feed(f"{draw.index}: {kind}", kind, arrays, (draw.seed, draw.index))

@@ -15,9 +15,10 @@ from bnfold.verify.feeds import Feed
 from bnfold.verify.localise import Search, locate
 from bnfold.verify.measure import FLOOR_ULP, K
 from bnfold.verify.pairing import Pair
+from bnfold.verify.reach import resting
 from bnfold.verify.records import Location, Verdict, Verification
 from bnfold.verify.subject import OnnxSubject
-from bnfold.verify.trial import generated_feeds, is_finite
+from bnfold.verify.trial import Maker, Trial, is_finite
 from bnfold.verify.user_data import Data, user_feeds
 from bnfold.verify.verdict import verdict_of
 
@@ -34,6 +35,8 @@ class FirstRuns:
     feeds: list[Feed]
     runs: list[Run]
     notes: tuple[str, ...] = ()
+    resting: tuple[str, ...] = ()
+    """Outputs that were the same on all of them."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +59,42 @@ class Job:
             raise DataError(f"the original does not run on the data: {error}") from error
 
     def on_generated(self, samples: int | None, dims: Mapping[str, int]) -> FirstRuns:
-        """Made-up inputs; those that drive the original out of its range are left out."""
-        feeds, runs = generated_feeds(
-            self.pair.original.open(self.setting),
-            self.pair.inputs,
-            samples=SAMPLES if samples is None else samples,
-            seed=self.seed,
-            dims=dims,
-            bounds=self.pair.bounds(),
+        """Made-up inputs; those that drive the original out of its range are left out.
+
+        Where an output rests on all of them, sets that reach further are tried too.
+        """
+        pair = self.pair
+        maker = Maker(
+            pair.original.open(self.setting),
+            pair.made_for,
+            self.seed,
+            pair.sizes(dims),
+            (pair.bounds(), pair.wide_bounds(is_signed=False), pair.wide_bounds(is_signed=True)),
         )
-        good = [i for i, run in enumerate(runs) if is_finite(run)]
-        if not good or len(good) == len(runs):
-            return FirstRuns(feeds, runs)
-        dropped = ", ".join(repr(feed.name) for i, feed in enumerate(feeds) if i not in good)
-        note = f"left out, as the original gives NaN or Inf there: inputs {dropped}"
-        return FirstRuns([feeds[i] for i in good], [runs[i] for i in good], (note,))
+        trials = maker.sets(SAMPLES if samples is None else samples)
+        resting = self._resting(maker, trials)
+        if resting:
+            trials += list(maker.reaching())
+            resting = self._resting(maker, trials)
+        notes = []
+        good = [(feed, run) for feed, run in trials if is_finite(run)]
+        if good and len(good) < len(trials):
+            dropped = ", ".join(repr(feed.name) for feed, run in trials if not is_finite(run))
+            notes.append(f"left out, as the original gives NaN or Inf there: inputs {dropped}")
+        kept = good or trials
+        return FirstRuns(
+            [feed for feed, _ in kept], [run for _, run in kept], tuple(notes), tuple(resting)
+        )
+
+    def _resting(self, maker: Maker, trials: Sequence[Trial]) -> list[str]:
+        """The outputs that are the same on all of the sets, though the numbers should tell."""
+        returned = self.pair.returned
+        followers = [i for i, spec in enumerate(returned) if self.pair.follows_numbers(spec.name)]
+        if not trials or not followers or not resting(trials, followers):
+            return []
+        again = maker.again(trials[0][0])  # no two sets may have one shape
+        more = [*trials, again] if again is not None else trials
+        return [returned[i].name for i in resting(more, followers)]
 
     def compare(self, first: FirstRuns, *, is_user_data: bool) -> Verification:
         """All runs, the verdict, and on failure the place."""

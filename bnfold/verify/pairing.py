@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,16 +13,19 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.errors import ModelError
-from bnfold.runtime.bounds import Bounds, bounds_of
+from bnfold.runtime.bounds import Bounds, bounds_of, wide_bounds
 from bnfold.runtime.signature import TensorSpec
 from bnfold.verify.operators import foreign_operators, random_node
+from bnfold.verify.reach import follows_numbers
 from bnfold.verify.records import StructureRow
 from bnfold.verify.scores import scores_behind
 from bnfold.verify.structure import (
+    agreed_inputs,
     compare_inputs,
     compare_outputs,
     compare_structure,
     difference_sentence,
+    fixed_sizes,
 )
 from bnfold.verify.subject import OnnxSubject, Source, Subject
 
@@ -32,13 +35,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pair:
-    """The original and the other model; `inputs` is what feeds are made for.
+    """The original and the other model; the original may expose more than `returned`, see `scores`.
 
-    The original may expose more outputs than `returned`, see `scores`.
+    Attributes:
+        original: what the other model is measured against.
+        other: the other model.
+        made_for: the inputs as the original declares them.
+        inputs: the same, an extent that the other model fixes fixed too: what both can take.
+        returned: the outputs.
+        structure: what can be said before any run.
     """
 
     original: Subject
     other: OnnxSubject
+    made_for: tuple[TensorSpec, ...]
     inputs: tuple[TensorSpec, ...]
     returned: tuple[TensorSpec, ...]
     structure: tuple[StructureRow, ...]
@@ -51,6 +61,25 @@ class Pair:
     def bounds(self) -> Bounds:
         """For integer inputs, what both graphs can take."""
         return bounds_of([s.model for s in self.onnx_models], self.inputs)
+
+    def wide_bounds(self, *, is_signed: bool) -> Bounds:
+        """The same, where it is tried what an integer input takes that need not be 0 or 1."""
+        models = [s.model for s in self.onnx_models]
+        return wide_bounds(models, self.inputs, self.bounds(), is_signed=is_signed)
+
+    def sizes(self, dims: Mapping[str, int]) -> dict[str, int]:
+        """The caller's sizes, and those that only the other model fixes.
+
+        Raises:
+            UsageError: they contradict each other.
+        """
+        return {**dims, **fixed_sizes(self.made_for, self.inputs, dims)}
+
+    def follows_numbers(self, output: str) -> bool:
+        """Whether the output depends on the numbers that are fed, as far as a graph says so."""
+        if not isinstance(self.original, OnnxSubject):
+            return bool(self.inputs)
+        return follows_numbers(self.original.model, output)
 
     def randomness(self) -> str | None:
         """The first node of either model that draws random numbers, or None."""
@@ -76,13 +105,14 @@ def pair(a: Source | torch.nn.Module, b: Source, *, has_custom_ops: bool) -> Pai
     else:
         original = _torch_subject(cast("str | torch.nn.Module", a), other)
     rows: list[StructureRow] = []
-    inputs = other.inputs
+    made_for = inputs = other.inputs
     if isinstance(original, OnnxSubject):
-        inputs = original.inputs
-        rows += compare_inputs(inputs, other.inputs)
+        made_for = original.inputs
+        rows += compare_inputs(made_for, other.inputs)
+        inputs = agreed_inputs(made_for, other.inputs)
         rows += compare_outputs(original.outputs, other.outputs)
         rows += compare_structure(original.model, other.model)
-    found = Pair(original, other, inputs, original.outputs, tuple(rows))
+    found = Pair(original, other, made_for, inputs, original.outputs, tuple(rows))
     if isinstance(original, OnnxSubject) and difference_sentence(rows) is None:
         scores = scores_behind(original.model, other.model)
         original.expose(scores)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import onnx_ir as ir
 
-from bnfold.errors import ModelError
-from bnfold.runtime.signature import TensorSpec
+from bnfold.errors import ModelError, UsageError
+from bnfold.runtime.signature import Dim, TensorSpec
 from bnfold.verify.records import StructureRow
 
 
@@ -43,6 +44,42 @@ def compare_inputs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> list[Str
             )
     rows = [_row(f"input {name}", str(ours[name]), str(theirs[name])) for name in ours]
     return [*rows, _row("input order", _names(a), _names(b))]
+
+
+def agreed_inputs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """The inputs of `a`, with the extents that only `b` fixes fixed too: what both take."""
+    theirs = {spec.name: spec for spec in b}
+    return tuple(_narrowed(spec, theirs[spec.name].dims) for spec in a)
+
+
+def _narrowed(spec: TensorSpec, dims: Sequence[Dim] | None) -> TensorSpec:
+    if dims is None:
+        return spec
+    if spec.dims is None:
+        return replace(spec, dims=tuple(dims))
+    pairs = zip(spec.dims, dims, strict=True)
+    return replace(spec, dims=tuple(y if isinstance(y, int) else x for x, y in pairs))
+
+
+def fixed_sizes(
+    own: Sequence[TensorSpec], agreed: Sequence[TensorSpec], dims: Mapping[str, int]
+) -> dict[str, int]:
+    """The sizes, by place, of extents that are open in `own` and fixed in what both models take.
+
+    Raises:
+        UsageError: `dims`, the caller's sizes by name or place, has another size for one.
+    """
+    found = {}
+    for ours, both in zip(own, agreed, strict=True):
+        for axis, (dim, size) in enumerate(zip(ours.dims or (), both.dims or (), strict=True)):
+            if isinstance(dim, int) or not isinstance(size, int):
+                continue
+            place = f"{ours.name}:{axis}"
+            asked = dims.get(place, dims.get(dim or "", size))
+            if asked != size:
+                raise UsageError(f"{place} cannot be {asked}: the other model takes {size} only")
+            found[place] = size
+    return found
 
 
 def compare_outputs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> list[StructureRow]:

@@ -3,59 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from bnfold.errors import DataError
+from bnfold.runtime.arrays import DOMAINS
 from bnfold.runtime.bounds import Bounds
 from bnfold.runtime.extents import Extent, open_extents
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
-from bnfold.verify.feeds import Feed, kind_of, make_feed, sampled_sizes
+from bnfold.verify.feeds import TURNS, Draw, Feed, kind_of, make_feed, sampled_sizes
 from bnfold.verify.subject import Runner
 
-_TURNS = 6
+Trial = tuple[Feed, list[Array]]
+"""A feed, and the original's outputs on it."""
+
+_REACHING = ("pixels", "large")
+"""Kinds of sets that are tried where the usual ones leave something at rest."""
+
+_EXTRA = 1000  # their index starts here
 
 
-def generated_feeds(
-    runner: Runner,
-    specs: Sequence[TensorSpec],
-    *,
-    samples: int,
-    seed: int,
-    dims: Mapping[str, int],
-    bounds: Bounds,
-) -> tuple[list[Feed], list[list[Array]]]:
-    """At most `samples` feeds with the original's outputs on each.
+@dataclass
+class Maker:
+    """Makes feeds for a graph up, and remembers what it did not take.
 
     A graph may take fewer shapes than its symbolic dimensions promise (a U-Net wants multiples of
-    its stride, a Reshape may have the batch built in), so shapes that fail give way to others.
+    its stride, a Reshape may have the batch built in), so shapes that fail give way to others. It
+    may be defined on a part of the numbers only (Log, Sqrt, Asin), so numbers that give NaN or Inf
+    give way to others too.
 
-    Raises:
-        DataError: the original runs on none of the shapes.
-        UsageError: an input has no rank, or `dims` has what is no dynamic dimension.
+    Attributes:
+        runner: the original.
+        specs: its inputs.
+        seed: of the numbers.
+        dims: sizes of open extents, by name or place.
+        bounds: where integers are drawn from: those of all sets, those of some, those of others.
     """
-    failed: dict[tuple[int, ...], RunError] = {}
-    feeds, runs = [], []
-    extents = open_extents(specs)
-    for index in range(samples):
-        kind, batch, turn = kind_of(index)
-        for sizes in _shapes(extents, dims, batch, turn):
-            key = tuple(sizes.values())
-            if key in failed:
-                continue
-            feed = make_feed(specs, sizes, kind=kind, index=index, seed=seed, bounds=bounds)
-            try:
-                runs.append(runner.run(feed.arrays))
-            except RunError as error:
-                failed[key] = error
-                continue
-            feeds.append(feed)
-            break
-    if not feeds and failed:
-        why = next(iter(failed.values()))
-        raise DataError(f"no inputs could be made up ({why}); give data, or pin dimensions")
-    return feeds, runs
+
+    runner: Runner
+    specs: Sequence[TensorSpec]
+    seed: int
+    dims: Mapping[str, int]
+    bounds: tuple[Bounds, Bounds, Bounds]
+    _extents: Sequence[Extent] = field(init=False)
+    _failed: dict[tuple[int, ...], RunError] = field(default_factory=dict)
+    _domains: tuple[str, ...] = tuple(DOMAINS)
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where an input has no rank."""
+        self._extents = open_extents(self.specs)
+
+    def sets(self, samples: int) -> list[Trial]:
+        """At most so many feeds with the original's outputs on each.
+
+        Raises:
+            DataError: the original runs on none of the shapes.
+            UsageError: `dims` has what is no dynamic dimension.
+        """
+        found = [trial for i in range(samples) if (trial := self._set(i, *kind_of(i))) is not None]
+        if not found and self._failed:
+            why = next(iter(self._failed.values()))
+            raise DataError(f"no inputs could be made up ({why}); give data, or pin dimensions")
+        return found
+
+    def reaching(self) -> Iterator[Trial]:
+        """Sets of numbers that reach further than the usual ones, where the original is finite."""
+        for i, kind in enumerate(_REACHING):
+            trial = self._set(_EXTRA + i, kind, 2, 0)
+            if trial is not None and is_finite(trial[1]):
+                yield trial
+
+    def again(self, feed: Feed) -> Trial | None:
+        """The feed with other numbers in the same shapes; None where the original fails on them."""
+        sizes = {
+            extent.place: feed.arrays[extent.input].shape[extent.axis] for extent in self._extents
+        }
+        return self._drawn(sizes, "normal", _EXTRA + len(_REACHING))
+
+    def _set(self, index: int, kind: str, batch: int, turn: int) -> Trial | None:
+        for rows in dict.fromkeys((batch, 1)):
+            for step in range(TURNS):
+                sizes = sampled_sizes(self._extents, self.dims, rows, turn + step)
+                key = tuple(sizes.values())
+                if key in self._failed:
+                    continue
+                trial = self._drawn(sizes, kind, index)
+                if trial is not None:
+                    return trial
+        return None
+
+    def _drawn(self, sizes: Mapping[str, int], kind: str, index: int) -> Trial | None:
+        """A feed on which the original is finite, if there is one; else one on which it runs."""
+        first: Trial | None = None
+        for domain in self._domains:
+            for bounds in self._bounds_of(index):
+                draw = Draw(kind, index, self.seed, bounds, domain)
+                feed = make_feed(self.specs, sizes, draw)
+                try:
+                    run = self.runner.run(feed.arrays)
+                except RunError as error:
+                    failure = error
+                    continue
+                if is_finite(run):
+                    if kind == "normal":  # the graph's domain, and not that of large numbers
+                        self._domains = tuple(dict.fromkeys((domain, *self._domains)))
+                    return feed, run
+                first = first or (feed, run)
+            if first is None:
+                self._failed[tuple(sizes.values())] = failure
+                return None
+        self._domains = self._domains[:1]  # none helps
+        return first
+
+    def _bounds_of(self, index: int) -> list[Bounds]:
+        usual, *wide = self.bounds
+        chosen = {1: wide[0], 2: wide[1]}.get(index % 3, usual)
+        return [chosen] if chosen == usual else [chosen, usual]
 
 
 def is_finite(run: Sequence[Array]) -> bool:
@@ -68,17 +133,10 @@ def is_finite(run: Sequence[Array]) -> bool:
 
 
 def has_numbers(runs: Sequence[Sequence[Array]]) -> bool:
-    """Whether each float output is finite somewhere: else there is nothing to compare."""
+    """Whether each float output is finite somewhere, or empty: else nothing can be compared."""
     return all(
         any(bool(np.isfinite(array.astype(np.float64)).any()) for array in output if array.size)
+        or not any(array.size for array in output)
         for output in zip(*runs, strict=True)
         if not is_exact_dtype(output[0].dtype)
     )
-
-
-def _shapes(
-    extents: Sequence[Extent], dims: Mapping[str, int], batch: int, turn: int
-) -> Iterator[dict[str, int]]:
-    for rows in dict.fromkeys((batch, 1)):
-        for step in range(_TURNS):
-            yield sampled_sizes(extents, dims, rows, turn + step)

@@ -8,7 +8,8 @@ import onnx_ir as ir
 import pytest
 
 import bnfold
-from bnfold.runtime.bounds import integer_bounds
+from bnfold.runtime.bounds import bounds_of, integer_bounds, wide_bounds
+from bnfold.runtime.signature import inputs_of
 from bnfold.verify import subject
 from bnfold.verify.noise import MOVED, neighbouring_weights, rounded_again
 from tests.verify.graphs import parsed, two_convs
@@ -68,18 +69,37 @@ def test_integers_are_bounded_by_what_they_index(text, bounds):
     assert integer_bounds(ir.from_proto(model), "i") == bounds
 
 
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        ("(int64[N] i) => (float[N] y) { y = Cast <to = 1> (i) }", (-1000, 1000)),
+        ("(uint16[N] i) => (float[N] y) { y = Cast <to = 1> (i) }", (0, 1000)),
+        ("(uint8[N] i) => (float[N] y) { y = Cast <to = 1> (i) }", (0, 255)),
+        ("(int64[N] i) => (float[N,3] y) { y = Gather (table, i) }", (0, 6)),
+        ("(int64[2] i) => (float[N,M] y) { y = ConstantOfShape (i) }", (0, 8)),
+        ("(int64[2] i) => (float[N,M] y) { j = Add (i, i)  y = Expand (one, j) }", (0, 8)),
+    ],
+)
+def test_integers_that_index_nothing_are_drawn_wide_and_sizes_are_not(text, bounds):
+    model = ir.from_proto(parsed(f"g {text}", table=np.ones((7, 3)), one=np.ones(1)))
+    specs = inputs_of(model)
+    usual = bounds_of([model], specs)
+    assert wide_bounds([model], specs, usual, is_signed=True)["i"] == bounds
+
+
 def test_the_tightest_table_decides():
     text = """g (int64[N] i) => (float[N,3] y) {
         a = Gather (table, i)  b = Gather (small, i)  y = Add (a, b)
     }"""
-    model = parsed(text, table=np.ones((7, 3)), small=np.ones((4, 3)))
+    rng = np.random.default_rng(0)
+    model = parsed(text, table=rng.normal(size=(7, 3)), small=rng.normal(size=(4, 3)))
     assert integer_bounds(ir.from_proto(model), "i") == (0, 3)
     assert bnfold.verify(model, model).is_equivalent
 
 
 def test_inputs_that_overflow_the_original_are_left_out_and_named():
     text = "g (float16[N,4] x) => (float16[N,4] y) { z = Mul (x, c)  y = Mul (z, c) }"
-    model = parsed(text, c=np.full(4, 200, np.float16))
+    model = parsed(text, c=np.full(4, 280, np.float16))
     found = bnfold.verify(model, model)
     assert found.is_equivalent
     assert 0 < len(found.feeds) < 8
