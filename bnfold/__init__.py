@@ -114,6 +114,7 @@ def fold(
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
     strict: bool = False,
+    check: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> FoldResult:
     """Every batch norm that can be folded exactly is folded, in a copy of the model.
@@ -124,12 +125,14 @@ def fold(
             "clone", "rectifier", or "all"; one alone may be a plain string.
         skip: names of nodes or rules to leave alone; one alone may be a plain string.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
+        check: compare the whole model before and after in onnxruntime too, where it runs there.
         progress: called with (done, total).
 
     Raises:
         ModelError: the model is missing, malformed or not supported.
         UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
-        InternalError: with `strict`, a rewrite was wrong: a bug in bnfold.
+        InternalError: a bug in bnfold: the folded model differs by more than rounding explains, or,
+            with `strict`, a rewrite was wrong.
     """
     from bnfold.fold.api import fold as fold_
 
@@ -138,6 +141,7 @@ def fold(
         allow=allow,
         skip=skip,
         strict=strict,
+        check=check,
         progress=progress,
     )
 

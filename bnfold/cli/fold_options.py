@@ -28,6 +28,7 @@ class FoldOptions:
     skip: tuple[str, ...]
     strict: bool
     simplify: bool
+    check: bool
 
 
 fold_options = bundled(
@@ -55,6 +56,11 @@ fold_options = bundled(
             is_flag=True,
             help="Fail where a rewrite does not prove itself, in place of dropping it.",
         ),
+        click.option(
+            "--check/--no-check",
+            default=True,
+            help="Compare the whole model before and after in onnxruntime, where it runs there.",
+        ),
         click.option("--simplify", is_flag=True, help="Run onnxsim over the model first."),
     ),
 )
@@ -72,6 +78,7 @@ def folded(ctx: click.Context, source: Path, options: FoldOptions) -> FoldResult
             allow=options.allow,
             skip=options.skip,
             strict=options.strict,
+            check=options.check,
             progress=bar,
         )
     domains = unknown_domains(result.model)

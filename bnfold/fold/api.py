@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import onnx_ir as ir
 from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.fold.account.ledger import Ledger
+from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.folder import fold_in_place
+from bnfold.fold.opinion.second import second_opinion
 from bnfold.fold.rules import allowed, named
 
 
@@ -58,6 +60,7 @@ def fold(
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
     strict: bool = False,
+    check: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> FoldResult:
     """Every batch norm that can be folded exactly is folded, in a copy of the model.
@@ -68,18 +71,40 @@ def fold(
             "clone", "rectifier", or "all"; one alone may be a plain string.
         skip: names of nodes or rules to leave alone; one alone may be a plain string.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
+        check: compare the whole model before and after in onnxruntime too, where it runs there.
         progress: called with (done, total).
 
     Raises:
         ModelError: the model is missing, malformed or not supported.
         UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
-        InternalError: with `strict`, a rewrite was wrong: a bug in bnfold.
+        InternalError: a bug in bnfold: the folded model differs by more than rounding explains, or,
+            with `strict`, a rewrite was wrong.
     """
     copy = model_io.load(model)
     ledger = fold_in_place(copy, allowed(allow), named(skip), progress=progress)
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
+    if check and (ledger.folded or ledger.merges):
+        ledger = replace(ledger, opinion=_asked(model, copy))
     return FoldResult(copy, ledger)
+
+
+def _asked(
+    original: str | os.PathLike[str] | onnx.ModelProto | ir.Model, folded: ir.Model
+) -> Opinion:
+    """What onnxruntime says of the fold.
+
+    Raises:
+        InternalError: that it computes something else.
+    """
+    opinion = second_opinion(model_io.load(original), folded)
+    if not opinion.agrees:
+        raise InternalError(
+            f"the folded model differs from the original in {opinion.runtime} by "
+            f"{opinion.error:.1e} of the largest value, where rounding explains "
+            f"{opinion.explained:.1e}: a bug in bnfold, please report it; nothing is handed out"
+        )
+    return opinion
 
 
 def inspect(
@@ -101,4 +126,4 @@ def inspect(
         ModelError: the model is missing, malformed or not supported.
         UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
     """
-    return fold(model, allow=allow, skip=skip, progress=progress).ledger
+    return fold(model, allow=allow, skip=skip, check=False, progress=progress).ledger

@@ -21,6 +21,8 @@ MOST_MERGES = 3
 def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     """The ledger as a reader wants it: totals, then groups; each row by itself if asked for."""
     blocks: list[Block] = [_totals(ledger)]
+    if ledger.opinion is not None:
+        blocks.append(Line(str(ledger.opinion)))
     blocks += [Line(f"bug in bnfold: {bug}; please report it", "bad") for bug in ledger.bugs]
     if every_row:
         merges = [Line(f"merged: {merge}") for merge in ledger.merges]

@@ -31,9 +31,11 @@ class Account:
     merges: list[str] = field(default_factory=list)
     bugs: list[str] = field(default_factory=list)
     entries: list[Entry] = field(init=False)
+    _by_node: dict[ir.Node, Entry] = field(init=False)
 
     def __post_init__(self) -> None:
         self.entries = entries_of(self.model)
+        self._by_node = {entry.node: entry for entry in self.entries}
 
     def report(self, bug: str) -> None:
         """Something went wrong on our side; it is told once."""
@@ -44,7 +46,9 @@ class Account:
         """What rewrites have put into the model is looked at too."""
         open_nodes = {entry.node for entry in self.entries if entry.decision is None}
         made = made_entries(self.model)
-        self.entries.extend(entry for entry in made if entry.node not in open_nodes)
+        new = [entry for entry in made if entry.node not in open_nodes]
+        self.entries.extend(new)
+        self._by_node |= {entry.node: entry for entry in new}
 
     def told_by(
         self, plan: Plan, gone: Iterable[ir.Node], into: tuple[str, ...], facts: Facts
@@ -57,7 +61,7 @@ class Account:
             into: the operators that take them, as messages name them.
             facts: of the model.
         """
-        by_node = {entry.node: entry for entry in self.entries}
+        by_node = self._by_node
         growth = range_growth(plan, facts)
         decisions = []
         for node in sorted((node for node in gone if node in by_node), key=facts.order):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Refusal
 from bnfold.record import SCHEMA_VERSION, json_form
@@ -78,11 +79,13 @@ class Ledger:
         decisions: one for each batch norm and each folded piece of constant arithmetic.
         merges: linear branches that became one operator, in words.
         bugs: rewrites that did not prove themselves and were not made.
+        opinion: what onnxruntime says of the whole; None where it was not to be asked.
     """
 
     decisions: tuple[Decision, ...] = ()
     merges: tuple[str, ...] = ()
     bugs: tuple[str, ...] = field(default=())
+    opinion: Opinion | None = None
 
     @property
     def batch_norms(self) -> tuple[Decision, ...]:
@@ -127,6 +130,7 @@ class Ledger:
             "decisions": json_form([asdict(decision) for decision in self.decisions]),
             "merges": list(self.merges),
             "bugs": list(self.bugs),
+            "opinion": None if self.opinion is None else json_form(asdict(self.opinion)),
         }
 
 

@@ -59,9 +59,14 @@ class Rewriting:
             self._engine.undo(edit)
 
 
-def unfit(plan: Plan, label: str) -> Refusal | None:
-    """Why a plan that the algebra allows must not be carried out: its tensors would not fit."""
+def unfit(plan: Plan, label: str, *, largest: int | None = None) -> Refusal | None:
+    """Why a plan that the algebra allows must not be carried out: its tensors would not fit.
+
+    Tensors of more than `largest` entries are not looked at.
+    """
     for exact, is_addend in plan.fresh_constants:
+        if largest is not None and exact.size > largest:
+            continue
         fault = exact.fault(is_addend=is_addend) if exact.dtype.is_floating_point() else None
         if fault is not None:
             return Refusal(

@@ -108,6 +108,7 @@ class Asking:
         self.skipped = skipped
         self.prices = prices
         self._visits = 0
+        self._total = 0
         self._rules: dict[str, list[Rule]] = {}
         for rule in rules:
             for op in rule.ops:
@@ -117,10 +118,20 @@ class Asking:
         """A new question begins."""
         self._visits = 0
 
+    @property
+    def total(self) -> int:
+        """How many nodes have been asked about in all questions so far."""
+        return self._total
+
     def visit(self, node: ir.Node) -> Refusal | None:
         """Counts the node; a refusal where the question has gone too far."""
         self._visits += 1
+        self._total += 1
         return replace(_TOO_FAR, at=describe(node)) if self._visits > _BUDGET else None
+
+    def ended(self) -> None:
+        """The node last visited took all there was: it leads nowhere, however many there are."""
+        self._visits -= 1
 
     def ask(
         self, node: ir.Node, affines: Mapping[int, Affine], *, backward: bool

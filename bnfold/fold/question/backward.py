@@ -6,7 +6,7 @@ asked. A constant on the way takes the affine itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import onnx_ir as ir
@@ -16,7 +16,7 @@ from bnfold.fold.facts.operators import JOINS
 from bnfold.fold.numbers.affine import Affine, agree, identity
 from bnfold.fold.numbers.exact import Exact, of_array
 from bnfold.fold.plan import PassBy, Plan, Refusal
-from bnfold.fold.question.asking import NESTED, NO_RULE, OUTPUT, UNKNOWN_SHAPE, Asking, State
+from bnfold.fold.question.asking import NESTED, NO_RULE, OUTPUT, UNKNOWN_SHAPE, Asking, Offer, State
 from bnfold.fold.sources.source import Source
 
 
@@ -35,12 +35,31 @@ class Backward:
         return found if isinstance(found, Refusal) else found.plan("backward")
 
     def _back(self, state: State) -> State | Refusal:
-        if not state.pending:
-            return state
-        node = max(state.pending, key=self._asking.facts.order)
-        too_far = self._asking.visit(node)
-        if too_far is not None:
-            return too_far
+        """The state when all that is pending has answered; alternatives are tried in order."""
+        while state.pending:
+            node = max(state.pending, key=self._asking.facts.order)
+            too_far = self._asking.visit(node)
+            if too_far is not None:
+                return too_far
+            asked = self._offers(state, node)
+            if isinstance(asked, Refusal):
+                return asked
+            state, offers = asked
+            if len(offers) != 1 or isinstance(offers[0], Refusal):
+                return self._first_that_ends(state, node, offers)
+            # a single answer needs no way back: no deeper stack, however many branches there are
+            found = self._demand(state.with_offer(node, offers[0]), node, offers[0].move.passes)
+            if isinstance(found, Refusal):
+                return found
+            if found.pending == state.pending:
+                self._asking.ended()
+            state = found
+        return state
+
+    def _offers(
+        self, state: State, node: ir.Node
+    ) -> tuple[State, Sequence[Offer | Refusal]] | Refusal:
+        """What the node answers to all that its readers ask, it being pending no more."""
         demands: dict[int, Affine] = {}
         witnesses: set[ir.Node] = set()
         for index, value in enumerate(node.outputs):
@@ -52,8 +71,13 @@ class Backward:
         state = replace(
             state, pending=state.pending - {node}, witnesses=state.witnesses | witnesses
         )
+        return state, self._asking.ask(node, demands, backward=True)
+
+    def _first_that_ends(
+        self, state: State, node: ir.Node, offers: Sequence[Offer | Refusal]
+    ) -> State | Refusal:
         refusal: Refusal | None = None
-        for offer in self._asking.ask(node, demands, backward=True):
+        for offer in offers:
             if isinstance(offer, Refusal):
                 refusal = refusal or offer
                 continue
@@ -76,21 +100,20 @@ class Backward:
         first = next(iter(asked.values()))
         if value.is_graph_output():
             return replace(OUTPUT, at=f"output '{value.name}'")
-        wanted = list(asked.values())
+        demand = agree(list(asked.values()))
         for node, index in self._asking.facts.readers(value):
             if (node, index) in asked or reads_no_number(node, index):
                 continue
             parts = self._asking.unread(node, index)
             if parts is not None:
                 witnesses.add(node)
-            wanted.append(identity(first.rank) if parts is None else parts)
-            if agree(wanted) is None:
+            other = identity(first.rank) if parts is None else parts
+            if demand is None or (demand := agree([demand, other])) is None:
                 return Refusal(
                     "other-reader",
                     f"its output is also read by {describe(node)}, which needs it unchanged",
                     at=_producer_text(value),
                 )
-        demand = agree(wanted)
         if demand is None:
             return Refusal(
                 "other-reader", "its readers need different values", at=_producer_text(value)

@@ -33,10 +33,16 @@ class Search:
     """Finds the plans for one source, or says why there is none."""
 
     def __init__(self, asking: Asking) -> None:
+        self._asking = asking
         self._facts = asking.facts
         self._backward = Backward(asking)
         self._forward = Forward(asking)
         self._copying = Copying(asking)
+
+    @property
+    def visits(self) -> int:
+        """How many nodes it has asked about so far."""
+        return self._asking.total
 
     def candidates(self, source: Source) -> Iterator[Plan | Refusal]:
         """All of it back, all of it forward, or the shift one way and the scale the other.

@@ -7,14 +7,17 @@ The map [1, Cout, *out] is a constant where the spatial size is static. The pric
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import onnx_ir as ir
 
 from bnfold.float64 import run_op
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of, op_of
+from bnfold.fold.facts.node import attribute_of, input_of, is_op, op_of
 from bnfold.fold.numbers.affine import Array
-from bnfold.fold.numbers.exact import Exact, of_array
+from bnfold.fold.numbers.exact import Exact, computed, of_array
 from bnfold.fold.plan import Answer, NewNode, Price, Refusal, Replace
 
 PRICE = "constant-map"
@@ -64,17 +67,74 @@ def _mapped(
     bias = None if stored is None else facts.exact(stored)
     if stored is not None and bias is None:
         return Refusal("dynamic-bias", "its bias is computed at run time")
-    plane = np.broadcast_to(t.reshape(1, -1, *(1 for _ in size)), (1, t.size, *size))
-    attributes = {name: attribute_of(node, name, None) for name in node.attributes}
-    inputs = [plane, weight.value(), None if bias is None else bias.value()]
-    (shift,) = run_op(op_of(node), inputs, attributes, opset=facts.opset())
+    constants = [weight.value(), None if bias is None else bias.value()]
+    small = [_representative(extent, node, axis, weight) for axis, extent in enumerate(size)]
+    shift = _shift_of(node, t, small, constants, facts)
     first = shift[(slice(None), slice(None), *(slice(0, 1) for _ in size))]
     if np.max(np.abs(shift - first), initial=0) <= _ROUNDING * np.max(np.abs(shift), initial=0):
         # the same at every position, as where there is but one
         moved = of_array(np.array(first.reshape(-1)), weight.dtype)
         return [Replace((NewNode(op_of(node), (node.inputs[0], folded, moved)),))]
+    whole = _enlarged(shift, size, small, node)
     nodes = (
         NewNode(op_of(node), (node.inputs[0], folded), output="unshifted"),
-        NewNode("Add", ("unshifted", of_array(shift, weight.dtype)), {}),
+        NewNode("Add", ("unshifted", replace(whole, dtype=weight.dtype)), {}),
     )
     return [Replace(nodes, price=Price(PRICE, otherwise))]
+
+
+def _representative(extent: int, node: ir.Node, axis: int, weight: Exact) -> int:
+    """A smaller extent with the same borders: between them, the map repeats itself."""
+    if "output_shape" in node.attributes:
+        return extent
+    stride, reach = _stride(node, axis), _reach(node, axis, weight)
+    enough = 2 * stride * (reach + 2)
+    return extent if extent <= enough + stride else enough + (extent - enough) % stride
+
+
+def _stride(node: ir.Node, axis: int) -> int:
+    strides = attribute_of(node, "strides", ())
+    return int(strides[axis]) if strides else 1
+
+
+def _reach(node: ir.Node, axis: int, weight: Exact) -> int:
+    """How far from a border a position sees it: the kernel, and whatever is padded."""
+    dilations, pads = attribute_of(node, "dilations", ()), attribute_of(node, "pads", ())
+    dilation = int(dilations[axis]) if dilations else 1
+    kernel = dilation * (weight.shape[2 + axis] - 1) + 1
+    return kernel + max((abs(int(pad)) for pad in pads), default=0)
+
+
+def _shift_of(
+    node: ir.Node, t: Array, size: Sequence[int], constants: Sequence[Array | None], facts: Facts
+) -> Array:
+    """What the operator makes of a plane of this size that is `t` everywhere."""
+    plane = np.broadcast_to(t.reshape(1, -1, *(1 for _ in size)), (1, t.size, *size))
+    attributes = {name: attribute_of(node, name, None) for name in node.attributes}
+    (shift,) = run_op(op_of(node), [plane, *constants], attributes, opset=facts.opset())
+    return shift
+
+
+def _enlarged(shift: Array, size: Sequence[int], small: Sequence[int], node: ir.Node) -> Exact:
+    """The map of the full size, made of the smaller one when it is read.
+
+    A step of one stride in x is a step of 1 behind a Conv, and one of the stride behind a
+    ConvTranspose, where the entries between two steps repeat themselves.
+    """
+    places = []
+    for axis, (full, part) in enumerate(zip(size, small, strict=True)):
+        stride, extent = _stride(node, axis), shift.shape[2 + axis]
+        steps = (full - part) // stride
+        period = stride * stride if is_op(node, "ConvTranspose") else 1
+        middle = extent // 2
+        repeated = middle + np.arange(steps * period) % (stride if period > 1 else 1)
+        places.append(np.concatenate([np.arange(middle), repeated, np.arange(middle, extent)]))
+    shape = (*shift.shape[:2], *(len(place) for place in places))
+
+    def rows(start: int, stop: int) -> Array:
+        found = shift[start:stop]
+        for axis, place in enumerate(places):
+            found = np.take(found, place, axis=2 + axis)
+        return found
+
+    return computed(shape, ir.DataType.DOUBLE, rows)

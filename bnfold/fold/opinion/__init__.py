@@ -1,0 +1,1 @@
+"""The second opinion: the whole model in onnxruntime, before and after."""

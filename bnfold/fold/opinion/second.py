@@ -1,0 +1,176 @@
+"""The whole model before and after a fold, in onnxruntime with its optimisations off.
+
+It shares nothing with what it judges: sizes, constants and arithmetic are the runtime's. What may
+differ is rounding, and how much that comes to is asked of the original itself: of neighbours of it,
+whose weights are one unit in the last place away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold import model_io
+from bnfold.errors import BnfoldError
+from bnfold.fold.account.opinion import Opinion
+from bnfold.fold.facts.node import op_of
+from bnfold.fold.opinion.feeds import Feed, feeds_of
+from bnfold.runtime.engine import Setting, version
+from bnfold.runtime.sessions import Session
+from bnfold.runtime.signature import Array
+
+MOST_BYTES = 256 << 20  # of weights: beyond that, sessions would take more memory than the fold
+_PATIENCE_S = 5.0  # a run that takes longer is not made again at another size
+_UNITS = 64  # in the last place, which any two orders of a sum may differ by
+_NEIGHBOURS = 2
+_FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
+_DECIDES = frozenset(
+    "ArgMax ArgMin Bernoulli Multinomial NonMaxSuppression RandomNormal RandomNormalLike "
+    "RandomUniform RandomUniformLike TopK Unique".split()
+)
+_SETTING = Setting("cpu", level="none", for_values=True)
+
+Outputs = Sequence[Array]
+
+
+def second_opinion(original: ir.Model, folded: ir.Model) -> Opinion:
+    """What onnxruntime says of the two; why it was not asked, where it cannot be."""
+    size = _bytes_of_weights(original)
+    if size > MOST_BYTES:
+        return Opinion(left_out=f"{size >> 20} MiB of weights are more than {MOST_BYTES >> 20}")
+    try:
+        before = Session(_written(original), _SETTING, name="the original")
+        feeds, olds = _first_that_runs(before, original)
+    except BnfoldError as error:
+        return Opinion(left_out=f"the original does not run there: {error}")
+    repeated = before.run(feeds[0])
+    if not all(np.array_equal(a, b, equal_nan=_is_float(a)) for a, b in _pairs(olds[0], repeated)):
+        return Opinion(left_out="the original does not give the same twice")
+    try:
+        after = Session(_written(folded), _SETTING, name="the folded model")
+        news = [after.run(feed) for feed in feeds]
+    except BnfoldError:
+        return _opinion(len(feeds), float("inf"), 0.0)
+    apart = max(_difference(old, new) for old, new in zip(olds, news, strict=True))
+    explained = _UNITS * _unit(original)
+    if apart > explained:
+        explained = max(explained, _FACTOR * _sensitivity(original, feeds, olds))
+    if apart > explained and (decider := _decider(original)) is not None:
+        said = f"it takes decisions ({decider}) that rounding may turn; `bnfold verify` weighs them"
+        return Opinion(left_out=said)
+    return _opinion(len(feeds), apart, explained)
+
+
+def _opinion(count: int, error: float, explained: float) -> Opinion:
+    return Opinion(f"onnxruntime {version()}", count, error, explained)
+
+
+def _first_that_runs(session: Session, model: ir.Model) -> tuple[list[Feed], list[Outputs]]:
+    """The first feeds that the model takes, and its outputs; one of them where it is slow.
+
+    Raises:
+        BnfoldError: it takes none.
+    """
+    refusal: BnfoldError | None = None
+    for first, second in feeds_of(model):
+        try:
+            begun = perf_counter()
+            outputs: list[Outputs] = [session.run(first)]
+            if perf_counter() - begun > _PATIENCE_S:
+                return [first], outputs
+            return [first, second], [*outputs, session.run(second)]
+        except BnfoldError as error:
+            refusal = refusal or error
+    assert refusal is not None, "there is at least one pair of feeds"
+    raise refusal
+
+
+def _difference(old: Outputs, new: Outputs) -> float:
+    """The largest difference, over the largest value of its output; infinite for other shapes."""
+    return max((_apart(a, b) for a, b in _pairs(old, new)), default=0.0)
+
+
+def _apart(old: Array, new: Array) -> float:
+    if old.shape != new.shape or old.dtype != new.dtype:
+        return float("inf")
+    if not _is_float(old):
+        return 0.0  # a decision: rounding may turn it, and the scores behind it are what counts
+    wide, other = old.astype(np.float64), new.astype(np.float64)
+    finite = np.isfinite(wide) & np.isfinite(other)
+    if not np.array_equal(np.isnan(wide), np.isnan(other)):
+        return float("inf")
+    scale = float(np.max(np.abs(wide[finite]), initial=0.0))
+    apart = float(np.max(np.abs(wide[finite] - other[finite]), initial=0.0))
+    return apart / scale if scale > 0 else apart
+
+
+def _sensitivity(model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs]) -> float:
+    """How far apart the outputs of the original and of its neighbours are."""
+    found = 0.0
+    for seed in range(_NEIGHBOURS):
+        try:
+            neighbour = Session(
+                _written(model), _SETTING, name="a neighbour", weights=_moved(model, seed).items()
+            )
+            for feed, old in zip(feeds, olds, strict=True):
+                found = max(found, _difference(old, neighbour.run(feed)))
+        except BnfoldError:
+            return float("inf")  # it cannot be told what rounding comes to: nobody is accused
+    return found
+
+
+def _moved(model: ir.Model, seed: int) -> Mapping[str, Array]:
+    """The weights of the main graph, each entry one unit up, one down, or as it is."""
+    rng = np.random.default_rng(seed)
+    moved = {}
+    for name, value in model.graph.initializers.items():
+        if value.const_value is None or value.dtype not in _UNIT:
+            continue
+        if value.dtype == ir.DataType.BFLOAT16 or value.is_graph_input():
+            continue
+        stored = value.const_value.numpy()
+        drawn = rng.integers(-1, 2, stored.shape)
+        up, down = (np.nextafter(stored, stored.dtype.type(end)) for end in (np.inf, -np.inf))
+        moved[name] = np.where(drawn > 0, up, np.where(drawn < 0, down, stored))
+    return moved
+
+
+_UNIT = {
+    ir.DataType.DOUBLE: 2.0**-52,
+    ir.DataType.FLOAT: 2.0**-23,
+    ir.DataType.FLOAT16: 2.0**-10,
+    ir.DataType.BFLOAT16: 2.0**-7,
+}
+
+
+def _unit(model: ir.Model) -> float:
+    """The coarsest unit of what the model stores, takes and gives."""
+    graph = model.graph
+    values = (*graph.initializers.values(), *graph.inputs, *graph.outputs)
+    units = [_UNIT[value.dtype] for value in values if value.dtype in _UNIT]
+    return max(units, default=2.0**-23)
+
+
+def _decider(model: ir.Model) -> str | None:
+    names = (op_of(node) for node in model.graph.all_nodes())
+    return next((name for name in names if name in _DECIDES), None)
+
+
+def _bytes_of_weights(model: ir.Model) -> int:
+    tensors = (v.const_value for g in model.graphs() for v in g.initializers.values())
+    return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+
+
+def _written(model: ir.Model) -> bytes:
+    return bytes(model_io.to_proto(model).SerializeToString())
+
+
+def _pairs(old: Outputs, new: Outputs) -> list[tuple[Array, Array]]:
+    return [(np.asarray(a), np.asarray(b)) for a, b in zip(old, new, strict=True)]
+
+
+def _is_float(array: Array) -> bool:
+    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"

@@ -1,0 +1,68 @@
+"""A constant map is made of a small one, and is the one that the full size has."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import bnfold
+from benchmarks.motifs import Motif, Norm
+from bnfold.fold.moves.priced import constant_map
+
+CASES = {
+    "conv": ("Conv<pads = [1, 2, 0, 3]>", (4, 3, 3, 3)),
+    "strided": ("Conv<pads = [1, 1, 1, 1], strides = [2, 3]>", (4, 3, 3, 5)),
+    "dilated": ("Conv<pads = [4, 2, 4, 2], dilations = [4, 2]>", (4, 3, 3, 3)),
+    "same": ('Conv<auto_pad = "SAME_UPPER", strides = [3, 2]>', (4, 3, 4, 3)),
+    "same lower": ('Conv<auto_pad = "SAME_LOWER", strides = [2, 2]>', (4, 3, 3, 4)),
+    "transposed": ("ConvTranspose<strides = [2, 3], pads = [1, 0, 2, 1]>", (3, 4, 3, 4)),
+    "transposed, dilated": ("ConvTranspose<strides = [3, 2], dilations = [2, 1]>", (3, 4, 3, 3)),
+}
+
+
+@pytest.mark.parametrize("size", [(61, 64), (40, 97)])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_a_map_is_right_at_every_position(
+    case: tuple[str, tuple[int, ...]], size: tuple[int, int]
+) -> None:
+    operator, shape = case
+    text = f"(float[1,3,{size[0]},{size[1]}] x) => (float[1,4,P,Q] y) {{ "
+    text += f"s = Sigmoid(x) b = BN(s, n) y = {operator}(b, w) }}"
+    model = Motif("map", text, {"n": Norm(3), "w": shape}, "").model()
+    result = bnfold.fold(model, allow="constant-map", strict=True)
+    assert result.ledger.batch_norms_after == 0
+    x = np.random.default_rng(0).standard_normal((1, 3, *size)).astype(np.float32)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    (old,), (new,) = (
+        onnxruntime.InferenceSession(
+            m.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        ).run(None, {"x": x})
+        for m in (model, result.to_proto())
+    )
+    np.testing.assert_allclose(new, old, rtol=0, atol=1e-5 * float(np.abs(old).max()))
+
+
+def test_nothing_of_the_full_size_is_computed_where_nobody_pays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "(float[1,64,512,512] x) => (float[1,64,512,512] y) "
+    text += "{ s = Sigmoid(x) b = BN(s, n) y = Conv<pads = [1, 1, 1, 1], group = 64>(b, w) }"
+    model = Motif("large", text, {"n": Norm(64), "w": (64, 1, 3, 3)}, "").model()
+    planes: list[int] = []
+    original = constant_map.run_op
+
+    def noted(op: str, inputs: list[np.ndarray], *args: object, **kwargs: object) -> object:
+        planes.append(inputs[0].size)
+        return original(op, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(constant_map, "run_op", noted)
+    begun = perf_counter()
+    (kept,) = bnfold.fold(model).ledger.kept
+    assert kept.would_fold_with == ("constant-map",)
+    assert planes
+    assert max(planes) < 64 * 32 * 32
+    assert perf_counter() - begun < 20

@@ -1,0 +1,106 @@
+"""A fold is compared with the original, whole, in onnxruntime before it is handed out."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import bnfold
+from benchmarks.motifs import Motif, Norm
+from bnfold.errors import InternalError
+from bnfold.fold.account.opinion import Opinion
+from bnfold.fold.numbers import exact as exacts
+from bnfold.fold.opinion import second
+from bnfold.fold.proof.certificate import Certificate
+
+
+def _conv(size: str = "H", output: str = "y = BN(a, n)") -> onnx.ModelProto:
+    text = f"(float[N,3,{size},{size}] x) => (float[M,4,P,Q] y) {{ a = Conv(x, w) {output} }}"
+    return Motif("conv", text, {"w": (4, 3, 3, 3), "n": Norm(4)}, "").model()
+
+
+def _opinion(model: onnx.ModelProto) -> Opinion:
+    opinion = bnfold.fold(model).ledger.opinion
+    assert opinion is not None
+    return opinion
+
+
+@pytest.mark.parametrize("size", ["H", "20"])
+def test_the_ledger_says_what_was_compared_and_how_far_apart_it_was(size: str) -> None:
+    opinion = _opinion(_conv(size))
+    assert opinion.runtime.startswith("onnxruntime 1.")
+    assert opinion.sizes == 2
+    assert 0 < opinion.error < 1e-5
+    assert str(opinion).startswith(f"checked in {opinion.runtime} at 2 sizes: ")
+
+
+def test_nothing_is_compared_where_it_is_not_wanted() -> None:
+    assert bnfold.fold(_conv(), check=False).ledger.opinion is None
+
+
+def test_nothing_is_compared_where_nothing_was_folded() -> None:
+    model = _conv(output="b = Sigmoid(a) y = BN(b, n)")
+    assert bnfold.fold(model).ledger.opinion is None
+
+
+def test_a_fold_that_computes_something_else_is_not_handed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the proof of each rewrite believes: here it is told to believe everything."""
+    monkeypatch.setattr(Certificate, "fault", lambda *_args: None)
+    original = exacts._round
+    monkeypatch.setattr(exacts, "_round", lambda v, d: original(np.asarray(v) * 1.001, d))
+    with pytest.raises(InternalError, match="differs from the original in onnxruntime"):
+        bnfold.fold(_conv())
+    assert bnfold.fold(_conv(), check=False).ledger.batch_norms_after == 0
+
+
+def test_a_folded_model_that_does_not_load_is_not_handed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Certificate, "fault", lambda *_args: None)
+    monkeypatch.setattr(
+        exacts._FoldedTensor, "dtype", property(lambda _self: onnx.TensorProto.DOUBLE)
+    )
+    with pytest.raises(InternalError):
+        bnfold.fold(_conv())
+
+
+def test_a_model_that_does_not_run_there_is_folded_and_told_so() -> None:
+    model = _conv(output="b = BN(a, n) y = custom.Thing(b)")
+    model.opset_import.append(onnx.helper.make_opsetid("custom", 1))
+    opinion = _opinion(model)
+    assert "does not run there" in opinion.left_out
+    assert str(opinion).startswith("not checked in onnxruntime: ")
+
+
+def test_a_large_model_is_folded_and_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second, "MOST_BYTES", 16)
+    assert "weights" in _opinion(_conv()).left_out
+
+
+def test_a_model_that_draws_random_numbers_accuses_nobody() -> None:
+    opinion = _opinion(_conv(output="b = BN(a, n) r = RandomNormalLike(b) y = Add(b, r)"))
+    assert "does not give the same twice" in opinion.left_out
+
+
+def test_rounding_that_a_deep_network_blows_up_is_no_bug() -> None:
+    """Each layer adds its own rounding; neighbours of the original tell how much that is."""
+    layers = " ".join(
+        f"c{i} = Conv<pads = [1, 1, 1, 1]>({'x' if i == 0 else f'r{i - 1}'}, w{i}) "
+        f"b{i} = BN(c{i}, n{i}) r{i} = Softsign(b{i})"
+        for i in range(60)
+    )
+    text = f"(float[N,4,H,W] x) => (float[N,4,H,W] y) {{ {layers} y = Identity(r59) }}"
+    constants: dict[str, object] = {}
+    for i in range(60):
+        constants |= {f"w{i}": (4, 4, 3, 3), f"n{i}": Norm(4)}
+    model = Motif("deep", text, constants, "").model()  # type: ignore[arg-type]
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith("w"):
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 3, tensor.name))
+    opinion = _opinion(model)
+    assert not opinion.left_out
+    assert opinion.agrees
