@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-    from bnfold.bench.inputs import Arrays
     from bnfold.bench.records import BenchResult
     from bnfold.bench.subjects import ModelSource
     from bnfold.export.dynamic import Dynamic
@@ -238,8 +237,9 @@ def bench(
     levels: str | Sequence[str] = ("all", "none"),
     pairs: int = 40,
     seed: int = 0,
-    data: Arrays | None = None,
+    data: Data | None = None,
     dims: Mapping[str, int] | None = None,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
     profile: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> BenchResult:
@@ -255,8 +255,10 @@ def bench(
             headline, "none" stands for runtimes that optimise little.
         pairs: the number of paired measurements per comparison, fixed beforehand.
         seed: of the random inputs and of the bootstrap.
-        data: arrays by input name, in place of random ones.
+        data: what to time on, in place of random numbers: arrays by input name, or what
+            `bnfold.verify` takes, of which the first set is used.
         dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
+        custom_ops: shared libraries with operators for onnxruntime.
         profile: also sum up the time per operator.
         progress: called with (steps done, steps in all, what is being done).
 
@@ -278,6 +280,7 @@ def bench(
         seed=seed,
         data=data,
         dims=dims,
+        custom_ops=custom_ops,
         profile=profile,
         progress=progress,
     )

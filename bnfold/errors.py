@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -57,3 +59,16 @@ class InternalError(BnfoldError):
     """A bug in bnfold."""
 
     exit_code = 5
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that is spelt most like the word; None where none is near."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """`; did you mean 'fold'?` for the end of a sentence; nothing where no choice is near."""
+    near = nearest(word, choices)
+    return "" if near is None else f"; did you mean '{near}'?"

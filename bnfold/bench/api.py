@@ -16,8 +16,10 @@ from bnfold.errors import UsageError
 from bnfold.runtime.sessions import require_setting
 
 if TYPE_CHECKING:
-    from bnfold.bench.inputs import Arrays
+    import os
+
     from bnfold.bench.subjects import ModelSource
+    from bnfold.verify.user_data import Data
 
 
 def bench(
@@ -29,8 +31,9 @@ def bench(
     levels: str | Sequence[str] = ("all", "none"),
     pairs: int = 40,
     seed: int = 0,
-    data: Arrays | None = None,
+    data: Data | None = None,
     dims: Mapping[str, int] | None = None,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
     profile: bool = False,
     progress: Progress | None = None,
 ) -> BenchResult:
@@ -46,8 +49,10 @@ def bench(
             headline, "none" stands for runtimes that optimise little.
         pairs: the number of paired measurements per comparison, fixed beforehand.
         seed: of the random inputs and of the bootstrap.
-        data: arrays by input name, in place of random ones.
+        data: what to time on, in place of random numbers: arrays by input name, or what
+            `bnfold.verify` takes, of which the first set is used.
         dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
+        custom_ops: shared libraries with operators for onnxruntime.
         profile: also sum up the time per operator.
         progress: called with (steps done, steps in all, what is being done).
 
@@ -58,20 +63,30 @@ def bench(
         ProviderUnavailableError: a provider that does not really run here.
     """
     # Imported here: the process that measures one model alone imports this package, but not onnx.
-    from bnfold.bench.inputs import Sizes, make_feeds
-    from bnfold.bench.subjects import described, subjects
+    from bnfold.bench.inputs import Sizes, given_arrays, make_feeds
+    from bnfold.bench.subjects import described, same_files, subjects
 
     providers, levels = _names(providers), _names(levels)
     settings = _checked(providers, levels, threads=threads, batch=batch, pairs=pairs, seed=seed)
     facts = environment(with_gpu="cuda" in providers)
-    given = data or {}
+    libraries = tuple(map(str, custom_ops))
+    require_setting(providers, levels, libraries)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
         found = subjects(_several(models), Path(folder))
+        given = {} if data is None else given_arrays(found[0], data, batch)
         feeds = make_feeds(found[0], given=given, sizes=Sizes(batch, dims or {}), seed=seed)
-        campaign = Campaign(found, feeds.arrays, settings, with_profile=profile, progress=progress)
+        campaign = Campaign(
+            found,
+            feeds.arrays,
+            settings,
+            libraries=libraries,
+            with_profile=profile,
+            progress=progress,
+        )
         isolated, comparisons = campaign.isolated(), campaign.comparisons()
+        measured = tuple(described(s, is_baseline=s is found[0]) for s in found)
         return BenchResult(
-            models=tuple(described(s, is_baseline=s is found[0]) for s in found),
+            models=measured,
             inputs=tuple(
                 BenchInput(name, array.dtype.name, array.shape, _source(name in given))
                 for name, array in feeds.arrays.items()
@@ -79,7 +94,12 @@ def bench(
             isolated=isolated,
             comparisons=comparisons,
             profiles=campaign.profiles(),
-            notes=(*doubts(facts, threads=threads), *disturbances(comparisons), *feeds.notes),
+            notes=(
+                *same_files(measured),
+                *doubts(facts, threads=threads),
+                *disturbances(comparisons),
+                *feeds.notes,
+            ),
             settings=settings,
             environment=facts,
         )

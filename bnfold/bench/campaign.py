@@ -31,6 +31,7 @@ class Campaign:
         feeds: Arrays,
         settings: Settings,
         *,
+        libraries: tuple[str, ...] = (),
         with_profile: bool,
         progress: Progress | None,
     ) -> None:
@@ -40,7 +41,7 @@ class Campaign:
         self._with_profile = with_profile
         self._progress = progress
         self._grid = tuple(
-            Setting(provider, level, settings.threads)
+            Setting(provider, level, settings.threads, libraries)
             for provider in settings.providers
             for level in settings.levels
         )

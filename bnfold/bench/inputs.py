@@ -12,6 +12,7 @@ from bnfold.errors import DataError, ModelError, UsageError
 from bnfold.runtime.arrays import make_array
 from bnfold.runtime.extents import Extent, chosen_sizes, open_extents, shape_of
 from bnfold.runtime.signature import TensorSpec, numpy_dtype
+from bnfold.verify.user_data import Data, user_feeds
 
 IMAGE_SIDE = 224  # height and width of an image input that leaves them open
 
@@ -66,6 +67,23 @@ def make_feeds(subject: Subject, *, given: Arrays, sizes: Sizes, seed: int) -> F
         bounds = subject.bounds.get(spec.name, (0, 1))
         arrays[spec.name] = make_array(spec, shape_of(spec, known), "normal", rng, bounds)
     return Feeds({spec.name: arrays[spec.name] for spec in subject.inputs}, tuple(notes))
+
+
+def given_arrays(subject: Subject, data: Data, batch: int) -> Mapping[str, np.ndarray]:
+    """The arrays by input name: as they are where they are named, else the first set of the data.
+
+    Of that set, `batch` rows where the batch is dynamic and there are as many.
+
+    Raises:
+        DataError: the data cannot be read or does not fit.
+    """
+    if isinstance(data, Mapping):
+        return {name: np.asarray(array) for name, array in data.items()}
+    arrays = user_feeds(data, subject.inputs, samples=1)[0].arrays
+    is_dynamic = all(spec.dims and not isinstance(spec.dims[0], int) for spec in subject.inputs)
+    if is_dynamic and len({len(array) for array in arrays.values()}) == 1:
+        return {name: array[:batch] for name, array in arrays.items()}
+    return arrays
 
 
 def _require_plain(subject: Subject, spec: TensorSpec) -> None:

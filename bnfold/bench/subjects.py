@@ -61,6 +61,16 @@ def described(subject: Subject, *, is_baseline: bool) -> BenchModel:
     )
 
 
+def same_files(models: Sequence[BenchModel]) -> tuple[str, ...]:
+    """A sentence for each model that is the baseline itself, byte for byte."""
+    return tuple(
+        f"{model.name} and {models[0].name} are the same file, byte for byte: "
+        "whatever differs between them is noise"
+        for model in models[1:]
+        if model.sha256 == models[0].sha256
+    )
+
+
 def _on_disk(model: ModelSource, path: Path) -> Path:
     if isinstance(model, onnx_ir.Model):
         model_io.save(model, path)

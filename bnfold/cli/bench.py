@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
-from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.output import conclude, json_option, put_record, put_text, show, show_record
 from bnfold.cli.sources import SourceModel
 from bnfold.cli.targets import TargetPage
@@ -56,7 +56,7 @@ def bench(
     from bnfold.report.bench_text import bench_blocks
     from bnfold.report.html import html_page
 
-    record = _record(result)
+    record = _record(ctx, result)
     with Together() as files:
         put_record(record, json_target, files)
         if html_target is not None:
@@ -68,15 +68,16 @@ def bench(
     return conclude(ctx, 0 if result.is_conclusive else INCONCLUSIVE, said)
 
 
-def _record(result: BenchResult) -> dict[str, Any]:
+def _record(ctx: click.Context, result: BenchResult) -> dict[str, Any]:
     from bnfold.report.records import envelope
 
     found = result.to_dict()
     hashes = ("path", "size_bytes", "sha256")
+    models = [{key: model[key] for key in hashes} for model in found["models"]]
     return envelope(
         "bench",
         settings=found["settings"],
-        inputs=[{key: model[key] for key in hashes} for model in found["models"]],
+        inputs=[*models, *(record for record in input_records(ctx) if record not in models)],
         outputs=[],
         result=found,
     )

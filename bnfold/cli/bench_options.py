@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
-from bnfold.cli.completion import words
+from bnfold.cli.choices import LEVEL, PROVIDER
+from bnfold.cli.data_options import custom_ops_option, data_option
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.progress import progress
 from bnfold.cli.verbosity import is_verbose
@@ -31,6 +32,8 @@ class BenchOptions:
     seed: int
     dims: tuple[str, ...]
     profile: bool
+    data: Path | None = None
+    custom_ops: tuple[Path, ...] = ()
 
 
 bench_options = bundled(
@@ -43,8 +46,8 @@ bench_options = bundled(
             multiple=True,
             default=("cpu",),
             show_default=True,
-            shell_complete=words("cpu", "cuda"),
-            help="cpu or cuda. Repeatable; the first one is the headline.",
+            type=PROVIDER,
+            help=f"{PROVIDER.legend}. Repeatable; the first one is the headline.",
         ),
         click.option(
             "--threads",
@@ -66,8 +69,8 @@ bench_options = bundled(
             multiple=True,
             default=("all", "none"),
             show_default=True,
-            shell_complete=words("all", "extended", "basic", "none"),
-            help="onnxruntime's optimisations: all, extended, basic, none. Repeatable.",
+            type=LEVEL,
+            help=f"onnxruntime's optimisations. {LEVEL.legend}. Repeatable.",
         ),
         click.option(
             "--pairs",
@@ -78,6 +81,8 @@ bench_options = bundled(
         ),
         click.option("--seed", default=0, show_default=True, help="Of the random inputs."),
         dim_option,
+        data_option,
+        custom_ops_option,
         click.option("--profile", is_flag=True, help="Tell the time per operator too."),
     ),
 )
@@ -96,7 +101,9 @@ def measured(ctx: click.Context, models: Sequence[Path], options: BenchOptions) 
             levels=options.levels,
             pairs=options.pairs,
             seed=options.seed,
+            data=options.data,
             dims=parse_dims(options.dims),
+            custom_ops=options.custom_ops,
             profile=options.profile or is_verbose(ctx),
             progress=bar,
         )

@@ -16,9 +16,10 @@ import click
 
 from bnfold.cli.file_type import FileType
 from bnfold.cli.kinds import what_is_there
+from bnfold.cli.sentence import one_sentence
 from bnfold.cli.sources import Source
 from bnfold.cli.targets import Target
-from bnfold.errors import UsageError
+from bnfold.errors import DataError, ModelError, UsageError
 
 FORCE = "bnfold.force"
 STALE = "bnfold.stale"  # in a context's meta: reports of an earlier run that were taken away
@@ -36,28 +37,61 @@ class Claim:
 
 @dataclass(frozen=True)
 class Report:
-    """A report that was there before, and which file it was then."""
+    """A report that is to be written.
+
+    Attributes:
+        path, kind: where, and of what kind.
+        identity: which file was there before; None where none was.
+        is_earlier: that file is a report of ours.
+    """
 
     path: Path
-    identity: tuple[int, ...]
+    kind: Target
+    identity: tuple[int, ...] | None
+    is_earlier: bool
+
+    def failed(self, error: BaseException) -> Path | None:
+        """The report tells of the failure, or is not there; its path where it was taken away."""
+        try:
+            if _identity(self.path) != self.identity:
+                return None  # it is written already, and what failed came later
+            told = self.kind.told_of(one_sentence(error))
+            if told is not None:
+                self.path.write_text(told, encoding="utf-8")
+            elif self.is_earlier:
+                self.path.unlink()
+                return self.path
+        except OSError:
+            return None
+        return None
 
 
 class GuardedCommand(click.Command):
     """A command that keeps the rule, before any work.
 
     When the work fails, the reports of an earlier run are gone from where this one's would be: an
-    old verdict must not pass for the new one.
+    old verdict must not pass for the new one. Where the kind of report can say so, it says that
+    the work failed.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command, if what it would write is free to be written."""
         reports = require_free(self, ctx)
         try:
-            return super().invoke(ctx)
+            return self._invoke(ctx)
         except click.exceptions.Exit:
             raise
-        except BaseException:
-            ctx.meta[STALE] = [report.path for report in reports if _taken_away(report)]
+        except BaseException as error:
+            gone = [report.failed(error) for report in reports]
+            ctx.meta[STALE] = [path for path in gone if path is not None]
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; what cannot be read is told with what may have been meant."""
+        try:
+            return super().invoke(ctx)
+        except (ModelError, DataError):
+            require_sources(self, ctx)
             raise
 
 
@@ -75,20 +109,20 @@ def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 def require_free(command: click.Command, ctx: click.Context) -> list[Report]:
-    """The reports that are where this run's will be, if everything that it writes is free.
+    """The reports that this run writes, if everything that it writes is free.
 
     Raises:
         UsageError: a target is an input, another target, a file of another kind, or nowhere.
     """
     claims: list[Claim] = []
-    for parameter, value in _given(command, ctx, Target):
+    for parameter, value in given(command, ctx, Target):
         kind = parameter.type
         assert isinstance(kind, Target)
         try:
             kind.require(value)
         except UsageError as error:
             raise UsageError(f"{label(parameter)} {error}") from error
-        claims += [Claim(label(parameter), kind, value, path) for path in kind.files(value)]
+        claims += [Claim(label(parameter), kind, value, path) for path in kind.claimed(value)]
     if not claims:
         return []
     _refuse_inputs(claims, command, ctx)
@@ -96,20 +130,30 @@ def require_free(command: click.Command, ctx: click.Context) -> list[Report]:
     if not ctx.meta.get(FORCE):
         _refuse_other_kinds(claims)
     return [
-        Report(claim.path, _identity(claim.path))
+        Report(claim.path, claim.kind, _identity(claim.path), _is_earlier(claim))
         for claim in claims
-        if claim.kind.is_report and claim.path.is_file() and _is_ours(claim)
+        if claim.kind.is_report
     ]
 
 
-def label(parameter: click.Parameter) -> str:
-    """The parameter as a user types it: its longest option, or the word in the usage line."""
-    if isinstance(parameter, click.Option):
-        return min(parameter.opts, key=len) if "-o" in parameter.opts else parameter.opts[-1]
-    return (parameter.metavar or parameter.name or "").split()[0]
+def require_sources(command: click.Command, ctx: click.Context) -> None:
+    """Returns where what is to be read is there, as far as a look at names tells.
+
+    Raises:
+        UsageError: it is not, or it is something else.
+    """
+    found = list(given(command, ctx, Source))
+    # What stands behind an option is told first: it is asked for first.
+    for parameter, value in sorted(found, key=lambda one: isinstance(one[0], click.Argument)):
+        assert isinstance(parameter.type, Source)
+        try:
+            parameter.type.require(value)
+        except UsageError as error:
+            is_option = isinstance(parameter, click.Option)
+            raise UsageError(f"{label(parameter)} {error}" if is_option else str(error)) from error
 
 
-def _given(
+def given(
     command: click.Command, ctx: click.Context, kind: type[FileType]
 ) -> Iterator[tuple[click.Parameter, Any]]:
     """Every value that was given to a parameter of this kind."""
@@ -120,8 +164,24 @@ def _given(
                 yield parameter, one
 
 
+def input_records(ctx: click.Context) -> list[dict[str, Any]]:
+    """A record of every file that the command reads: models, data, weights, code."""
+    found: list[dict[str, Any]] = []
+    for parameter, value in given(ctx.command, ctx, Source):
+        assert isinstance(parameter.type, Source)
+        found += [record for record in parameter.type.records(value) if record not in found]
+    return found
+
+
+def label(parameter: click.Parameter) -> str:
+    """The parameter as a user types it: its longest option, or the word in the usage line."""
+    if isinstance(parameter, click.Option):
+        return min(parameter.opts, key=len) if "-o" in parameter.opts else parameter.opts[-1]
+    return (parameter.metavar or parameter.name or "").split()[0]
+
+
 def _refuse_inputs(claims: list[Claim], command: click.Command, ctx: click.Context) -> None:
-    for parameter, value in _given(command, ctx, Source):
+    for parameter, value in given(command, ctx, Source):
         assert isinstance(parameter.type, Source)
         files = list(parameter.type.files(value))
         for claim in claims:
@@ -158,6 +218,10 @@ def _refuse_other_kinds(claims: list[Claim]) -> None:
             )
 
 
+def _is_earlier(claim: Claim) -> bool:
+    return claim.path.is_file() and _is_ours(claim)
+
+
 def _is_ours(claim: Claim) -> bool:
     path = claim.path
     if path.exists() and not (path.is_file() or path.is_dir()):
@@ -180,17 +244,9 @@ def is_same(a: Path, b: Path) -> bool:
         return False
 
 
-def _identity(path: Path) -> tuple[int, ...]:
-    found = path.stat()
-    return (found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-def _taken_away(report: Report) -> bool:
-    """Whether the report was still the earlier one, and is gone now."""
+def _identity(path: Path) -> tuple[int, ...] | None:
     try:
-        if _identity(report.path) != report.identity:
-            return False
-        report.path.unlink()
-    except OSError:
-        return False
-    return True
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns)

@@ -18,13 +18,6 @@ def words(*choices: str) -> Complete:
     return complete
 
 
-def allowances(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The rewrites with a price."""
-    from bnfold.fold.rules import PRICES
-
-    return words(*PRICES, "all")(ctx, parameter, incomplete)
-
-
 def rules(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The rules; nodes are too many to list."""
     from bnfold.fold.rules import RULE_NAMES

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.export_options import ExportOptions, export_options, exported
 from bnfold.cli.output import json_option, put_record, show, show_record
 from bnfold.cli.sources import SourceNetwork
@@ -48,17 +48,16 @@ def export(
     """
     from bnfold.model_io import Together
     from bnfold.report.export_text import export_blocks
-    from bnfold.report.records import envelope, file_record, model_record
+    from bnfold.report.records import envelope, model_record
 
     with Together() as files:
         aside = files.aside(output)
         result = replace(exported(ctx, spec, aside, export_as), path=output)
         if json_target is not None:
-            weights = export_as.weights
             record = envelope(
                 "export",
                 settings=settings_of(export_as),
-                inputs=[] if weights is None else [file_record(weights)],
+                inputs=input_records(ctx),
                 outputs=[model_record(output, at=aside)],
                 result=result.to_dict(),
             )

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.data_options import data_option
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
 from bnfold.cli.output import conclude, json_option, put_record, show, show_record
 from bnfold.cli.sources import SourceModel
 from bnfold.cli.targets import TargetModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
-from bnfold.cli.verify_options import VerifyOptions, data_option, verified
+from bnfold.cli.verify_options import VerifyOptions, verified
 from bnfold.errors import UsageError
 
 DIFFERENT = 1
@@ -88,7 +89,7 @@ def fold(
     blocks = [*ledger_blocks(result.ledger, every_row=every_row)]
     found = result.ledger.to_dict()
     # Hashed before OUT may take the place of IN.
-    inputs = [] if json_target is None else [records.model_record(source)]
+    inputs = [] if json_target is None else input_records(ctx)
     code, said = 0, ""
     if is_verified:
         verification = verified(ctx, source, result.model, VerifyOptions(data))

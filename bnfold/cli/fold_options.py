@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
-from bnfold.cli.completion import allowances, rules
+from bnfold.cli.choices import ALLOWANCE
+from bnfold.cli.completion import rules
 from bnfold.cli.output import note
 from bnfold.cli.progress import progress
-from bnfold.cli.verbosity import is_quiet
 
 if TYPE_CHECKING:
     import onnx
@@ -37,12 +37,9 @@ fold_options = bundled(
     (
         click.option(
             "--allow",
-            metavar="NAME",
             multiple=True,
-            shell_complete=allowances,
-            help="Apply a rewrite that has a price: clone (a copy of an operator), constant-map "
-            "(an Add and its map), rectifier (a Max for a Relu, which runtimes do not fuse), or "
-            "all. Repeatable.",
+            type=ALLOWANCE,
+            help=f"Apply a rewrite that has a price. {ALLOWANCE.legend}. Repeatable.",
         ),
         click.option(
             "--skip",
@@ -82,9 +79,9 @@ def folded(ctx: click.Context, source: Path, options: FoldOptions) -> FoldResult
             progress=bar,
         )
     domains = unknown_domains(result.model)
-    if domains and not is_quiet(ctx):
+    if domains:
         listed = ", ".join(map(repr, domains))
-        note(f"{source}: operators of the unknown domain {listed} stay as they are")
+        note(ctx, f"{source}: operators of the unknown domain {listed} stay as they are")
     return result
 
 

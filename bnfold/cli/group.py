@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import click
 
 from bnfold import __version__
-from bnfold.cli.border import Border, one_sentence
+from bnfold.cli.border import Border
+from bnfold.cli.sentence import one_sentence
 from bnfold.cli.signals import end_as_interrupted
 from bnfold.cli.verbosity import verbosity_options
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
 from bnfold.cli.output import json_option, put_record, show, show_record
 from bnfold.cli.sources import SourceModel
@@ -52,12 +52,12 @@ def inspect(
 
     if json_target is not None:
         from bnfold.model_io import Together
-        from bnfold.report.records import envelope, model_record
+        from bnfold.report.records import envelope
 
         record = envelope(
             "inspect",
             settings=settings_of(fold_as),
-            inputs=[model_record(source)],
+            inputs=input_records(ctx),
             outputs=[],
             result=result.ledger.to_dict(),
         )

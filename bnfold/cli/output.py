@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bnfold.cli.sentence import on_one_line
 from bnfold.cli.targets import STDOUT, TargetRecord
 from bnfold.cli.verbosity import is_quiet
 from bnfold.report.blocks import Block
@@ -17,6 +18,8 @@ from bnfold.report.plain import plain_text
 
 if TYPE_CHECKING:
     from bnfold.model_io import Together
+
+NOTED = "bnfold.noted"  # in a context's meta: the notes that were printed
 
 json_option = click.option(
     "--json",
@@ -45,7 +48,7 @@ def show(ctx: click.Context, blocks: Sequence[Block], json_target: str | None = 
 def conclude(ctx: click.Context, code: int, sentence: str) -> int:
     """The exit code; where it is not 0 and nothing else is printed, one line says why."""
     if code and is_quiet(ctx):
-        click.echo(f"bnfold: {' '.join(sentence.split())}", err=True)
+        click.echo(f"bnfold: {on_one_line(sentence)}", err=True)
     return code
 
 
@@ -71,6 +74,10 @@ def show_record(record: Mapping[str, Any], json_target: str | None) -> None:
         sys.stdout.write(to_json(record))
 
 
-def note(sentence: str) -> None:
-    """One sentence on stderr that is worth knowing and no error."""
-    click.echo(f"bnfold: note: {sentence}", err=True)
+def note(ctx: click.Context, sentence: str) -> None:
+    """One sentence on stderr that is worth knowing and no error; once, and not with --quiet."""
+    noted = ctx.meta.setdefault(NOTED, set())
+    line = f"bnfold: note: {on_one_line(sentence)}"
+    if line not in noted and not is_quiet(ctx):
+        click.echo(line, err=True)
+    noted.add(line)

@@ -13,16 +13,17 @@ import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.data_options import samples_option, save_data_option
 from bnfold.cli.dimensions import parse_dims
 from bnfold.cli.export_options import ExportOptions, export_options, exported, parse_dynamic
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
-from bnfold.cli.output import put_text, show
+from bnfold.cli.output import conclude, put_text, show
 from bnfold.cli.placed import Placed
 from bnfold.cli.sources import SourceNetwork
 from bnfold.cli.targets import TargetRunFolder
 from bnfold.cli.verbosity import is_verbose, verbosity_options
-from bnfold.cli.verify_options import VerifyOptions, data_option, samples_option, verified
+from bnfold.cli.verify_options import VerifyOptions, verified
 from bnfold.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ INCONCLUSIVE = 3
 )
 @export_options
 @fold_options
-@data_option
 @samples_option
+@save_data_option
 @bench_options
 @force_option
 @verbosity_options
@@ -62,8 +63,8 @@ def run(
     folder: Path,
     export_as: ExportOptions,
     fold_as: FoldOptions,
-    data: Path | None,
     samples: int | None,
+    save_data: Path | None,
     bench_as: BenchOptions,
 ) -> int:
     """Export, fold, verify and bench, into one folder with one report.
@@ -75,15 +76,21 @@ def run(
     """
     from bnfold.model_io import Together
 
-    verify_as = VerifyOptions(
-        data, samples, bench_as.seed, provider=bench_as.providers[0], dims=bench_as.dims
-    )
     with _made(folder), Together() as files:
+        verify_as = VerifyOptions(
+            bench_as.data,
+            samples,
+            bench_as.seed,
+            provider=bench_as.providers[0],
+            dims=bench_as.dims,
+            custom_ops=bench_as.custom_ops,
+            save_data=save_data,
+        )
         tour = _Tour(ctx, source, folder, files, export_as, fold_as, verify_as, bench_as)
         tour.check()
-        code, blocks = tour.go()
+        code, said, blocks = tour.go()
     tour.say("report", blocks)
-    return code
+    return conclude(ctx, code, said)
 
 
 @contextmanager
@@ -129,8 +136,8 @@ class _Tour:
                 "--opset and --fp16 are for exports"
             )
 
-    def go(self) -> tuple[int, list[Block]]:
-        """The exit code and what there is to say last, when all is done and written aside."""
+    def go(self) -> tuple[int, str, list[Block]]:
+        """The exit code, why, and what there is to say last; all is done and written aside."""
         from bnfold.report import records
         from bnfold.report.bench_text import bench_blocks
         from bnfold.report.ledger_text import ledger_blocks
@@ -139,11 +146,9 @@ class _Tour:
         result: dict[str, Any] = {}
         original = self._original(result)
         every_row = is_verbose(self.ctx)
-        inputs, outputs = [], []
+        inputs, outputs = input_records(self.ctx), []
         if _is_spec(self.source):
             outputs.append(records.model_record(self._at("original.onnx"), at=original))
-        else:
-            inputs.append(records.model_record(original))
 
         fold = folded(self.ctx, original, self.fold_as)
         self.say("fold", ledger_blocks(fold.ledger, every_row=every_row))
@@ -151,11 +156,15 @@ class _Tour:
         target = self.files.aside(self._at("folded.onnx"))
         fold.save(target)
 
-        verification = verified(self.ctx, original, target, self.verify_as)
+        verify_as = self.verify_as
+        if verify_as.save_data is not None:
+            verify_as = replace(verify_as, save_data=self.files.aside(verify_as.save_data))
+        verification = verified(self.ctx, original, target, verify_as)
         self.say("verify", verification_blocks(verification, every_row=every_row))
         result["verify"] = verification.to_dict()
 
         code = verification.exit_code
+        said = f"{verification.verdict}: {verification.reason}"
         if code == DIFFERENT:
             self.files.drop(self._at("folded.onnx"))
         else:
@@ -163,8 +172,10 @@ class _Tour:
             bench = measured(self.ctx, [original, target], self.bench_as)
             self.say("bench", bench_blocks(bench, every_row=every_row))
             result["bench"] = bench.to_dict()
-            code = code or (0 if bench.is_conclusive else INCONCLUSIVE)
-        return code, self._report(result, inputs, outputs)
+            if not code and not bench.is_conclusive:
+                code = INCONCLUSIVE
+                said = "; ".join(comparison.sentence for comparison in bench.headline)
+        return code, said, self._report(result, inputs, outputs)
 
     def say(self, title: str, blocks: list[Block]) -> None:
         """A part of the report, on stdout."""

@@ -10,15 +10,32 @@ from typing import Any
 import click
 
 from bnfold.cli.file_type import FileType
-from bnfold.errors import ModelError
+from bnfold.errors import ModelError, UsageError, nearest
+
+NETWORKS = (".py", ".pt2")
+WEIGHTS = (".pt", ".pth", ".safetensors", ".bin", ".ckpt")
 
 
 class Source(FileType):
     """A value that is read; none of its files may be written to by the same command."""
 
+    def require(self, value: Any) -> None:
+        """Returns where there may be something to read, as far as a look at names tells.
+
+        Raises:
+            UsageError: there is not; the sentence says what may be meant.
+        """
+        require_there(Path(value))
+
     def files(self, value: Any) -> Iterable[Path]:
         """Every file that is read for this value, as far as that can be told beforehand."""
         return [value]
+
+    def records(self, value: Any) -> list[dict[str, Any]]:
+        """What a record keeps of them: path, size and hash."""
+        from bnfold.report.records import file_record
+
+        return [file_record(file) for file in self.files(value) if file.is_file()]
 
 
 class SourceFile(Source):
@@ -28,6 +45,12 @@ class SourceFile(Source):
 class SourceModel(Source):
     """An ONNX model, with its external data."""
 
+    def require(self, value: Any) -> None:
+        """Returns where it may be a model; code and weights are told what they are for."""
+        if not value.exists() or value.suffix in (*NETWORKS, *WEIGHTS):
+            refuse_network(str(value))
+        require_there(value)
+
     def files(self, value: Any) -> Iterable[Path]:
         """The model and its external data; of what is no model, the file alone."""
         from bnfold.model_io import files_of
@@ -36,6 +59,12 @@ class SourceModel(Source):
             return files_of(value)
         except ModelError:
             return [value]
+
+    def records(self, value: Any) -> list[dict[str, Any]]:
+        """The model; its hash covers the external data."""
+        from bnfold.report.records import model_record
+
+        return [model_record(value)]
 
 
 class SourceData(Source):
@@ -50,6 +79,12 @@ class SourceInput(Source):
     """`NAME:SHAPE` or `NAME:F.npy`."""
 
     name = "text"
+
+    def require(self, value: Any) -> None:
+        """Returns where no file is meant, or one that is there."""
+        _, _, file = value.partition(":")
+        if file.endswith(".npy"):
+            require_there(Path(file))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text as it was written."""
@@ -66,6 +101,13 @@ class SourceNetwork(Source):
 
     name = "text"
 
+    def require(self, value: Any) -> None:
+        """Returns where it is code, or a file that is there."""
+        place, colon, _ = value.rpartition(":")
+        file = place if colon and place.endswith(".py") else value
+        if Path(file).suffix in (".onnx", ".pt2", ".py"):
+            require_there(Path(file))
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text as it was written."""
         return value
@@ -78,6 +120,51 @@ class SourceNetwork(Source):
         if not colon or not place:
             return []
         return [Path(place)] if place.endswith(".py") else _files_of_module(place)
+
+    def records(self, value: Any) -> list[dict[str, Any]]:
+        """The model; or each file of the program or the code."""
+        is_model = Path(value).is_file() and not value.endswith(".pt2")
+        return SourceModel().records(Path(value)) if is_model else super().records(value)
+
+
+def require_there(path: Path) -> None:
+    """Returns where there is such a file or folder.
+
+    Raises:
+        UsageError: there is not; a file with a name like it is told.
+    """
+    if path.exists():
+        return
+    alike: dict[str, str] = {}
+    if path.parent.is_dir():
+        alike = {p.stem: p.name for p in path.parent.iterdir() if p.suffix == path.suffix}
+    near = nearest(path.stem, alike)
+    meant = "" if near is None else f"; did you mean '{path.with_name(alike[near])}'?"
+    raise UsageError(f"{path}: no such file{'' if path.suffix else ' or folder'}{meant}")
+
+
+def refuse_network(name: str) -> None:
+    """Returns where the name is not that of torch code, a program or weights.
+
+    Raises:
+        UsageError: it is one of these, with the commands that take it.
+    """
+    place, colon, factory = name.rpartition(":")
+    suffix = Path(name).suffix
+    if suffix in WEIGHTS:
+        raise UsageError(
+            f"{name} holds weights and not an ONNX model; name the code that builds the network: "
+            f"bnfold run CODE.py:FACTORY --weights {name} -o DIR"
+        )
+    is_code = bool(colon and place and factory.isidentifier())
+    if not is_code and suffix not in NETWORKS:
+        return
+    spec = f"{name}:FACTORY" if suffix == ".py" else name
+    raise UsageError(
+        f"{name} is {'a program' if suffix == '.pt2' else 'code'} and not an ONNX model; "
+        f"'bnfold run {spec} -o DIR' exports, folds, verifies and times it, "
+        f"'bnfold export {spec} -o OUT.onnx' writes the model"
+    )
 
 
 def _files_of_module(name: str) -> Iterator[Path]:

@@ -37,17 +37,28 @@ class Target(FileType):
         Raises:
             UsageError: it cannot; the sentence says why.
         """
-        if str(value) == STDOUT:
-            raise UsageError(f"'-': {self.noun} does not go to stdout; name a file")
+        self._refuse_stdout(value)
         require_target(value)
+
+    def _refuse_stdout(self, value: Any) -> None:
+        if str(value) == STDOUT:
+            raise UsageError(f"'-': {self.noun} does not go to stdout; name a file or folder")
 
     def files(self, value: Any) -> Iterable[Path]:
         """Every file that is written, or may be."""
         return [value]
 
+    def claimed(self, value: Any) -> Iterable[Path]:
+        """What nothing else may be written to."""
+        return self.files(value)
+
     def is_ours(self, path: Path, value: Any) -> bool:
         """Whether the file at `path`, one of `files`, is of the kind that comes to be there."""
         raise NotImplementedError
+
+    def told_of(self, failure: str) -> str | None:
+        """What the file says where the work has failed; None where it has no words for it."""
+        return None
 
 
 class TargetRecord(Target):
@@ -92,6 +103,12 @@ class TargetJUnit(Target):
         """A JUnit report of ours."""
         return kinds.is_junit(path)
 
+    def told_of(self, failure: str) -> str | None:
+        """A test case in error."""
+        from bnfold.report.ci import junit_error
+
+        return junit_error(failure)
+
 
 class TargetModel(Target):
     """An ONNX model, which may need a second file for its data."""
@@ -127,6 +144,7 @@ class TargetRunFolder(Target):
 
     def require(self, value: Any) -> None:
         """Returns where the folder is there or can be made."""
+        self._refuse_stdout(value)
         require_new_folder(value)
 
     def files(self, value: Any) -> Iterable[Path]:
@@ -134,8 +152,14 @@ class TargetRunFolder(Target):
         models = [path for name in self.MODELS for path in with_data(value / name)]
         return [*models, *(value / name for name in self.REPORTS)]
 
+    def claimed(self, value: Any) -> Iterable[Path]:
+        """The folder too: it is that of one run and nothing else."""
+        return [value, *self.files(value)]
+
     def is_ours(self, path: Path, value: Any) -> bool:
         """What the record of an earlier run in this folder tells of, unchanged since."""
+        if path == value:
+            return path.is_dir()
         if path.name == "report.html":
             return kinds.is_page(path)
         record = value / "report.json"
@@ -158,6 +182,7 @@ class TargetDataFolder(Target):
 
     def require(self, value: Any) -> None:
         """Returns where the folder is new or has no test data."""
+        self._refuse_stdout(value)
         require_new_folder(value)
         if any(value.glob("test_data_set_*")):
             raise UsageError(f"{value}: has test data already; name a new folder")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.output import conclude, json_option, put_record, put_text, show, show_record
 from bnfold.cli.sources import SourceModel, SourceNetwork
 from bnfold.cli.targets import TargetJUnit
@@ -62,7 +62,7 @@ def verify(
 
     with Together() as files:
         found = verified(ctx, original, other, _aside(verify_as, files))
-        record = _record(original, other, verify_as, found) if json_target is not None else {}
+        record = _record(ctx, verify_as, found) if json_target is not None else {}
         put_record(record, json_target, files)
         if junit_target is not None:
             put_text(ci.junit_xml(found), junit_target, files)
@@ -79,20 +79,13 @@ def _aside(verify_as: VerifyOptions, files: Together) -> VerifyOptions:
     return replace(verify_as, save_data=files.aside(verify_as.save_data))
 
 
-def _record(
-    original: str, other: Path, verify_as: VerifyOptions, found: Verification
-) -> dict[str, Any]:
+def _record(ctx: click.Context, verify_as: VerifyOptions, found: Verification) -> dict[str, Any]:
     from bnfold.report import records
 
-    inputs = [records.model_record(other)]
-    if Path(original).exists():
-        is_program = original.endswith(".pt2")
-        record_of = records.file_record if is_program else records.model_record
-        inputs.insert(0, record_of(Path(original)))
     return records.envelope(
         "verify",
         settings=settings_of(verify_as),
-        inputs=inputs,
+        inputs=input_records(ctx),
         outputs=[],
         result=found.to_dict(),
     )

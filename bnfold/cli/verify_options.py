@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
-from bnfold.cli.completion import words
+from bnfold.cli.choices import PROVIDER
+from bnfold.cli.data_options import (
+    custom_ops_option,
+    data_option,
+    samples_option,
+    save_data_option,
+)
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.progress import progress
-from bnfold.cli.sources import SourceData, SourceFile
-from bnfold.cli.targets import TargetDataFolder
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -34,15 +38,6 @@ class VerifyOptions:
     save_data: Path | None = None
 
 
-data_option = click.option(
-    "--data",
-    metavar="F",
-    type=SourceData(),
-    help="Inputs to compare on: .npz, .npy, or a folder of ONNX test_data_set_*.",
-)
-samples_option = click.option(
-    "--samples", metavar="N", type=click.IntRange(1), help="At most so many sets of inputs."
-)
 verify_options = bundled(
     "verify_as",
     VerifyOptions,
@@ -54,23 +49,12 @@ verify_options = bundled(
             "--provider",
             default="cpu",
             show_default=True,
-            shell_complete=words("cpu", "cuda"),
-            help="cpu or cuda.",
+            type=PROVIDER,
+            help=f"{PROVIDER.legend}.",
         ),
         dim_option,
-        click.option(
-            "--custom-ops",
-            metavar="LIB",
-            multiple=True,
-            type=SourceFile(),
-            help="A shared library with operators for onnxruntime. Repeatable.",
-        ),
-        click.option(
-            "--save-data",
-            metavar="DIR",
-            type=TargetDataFolder(),
-            help="Keep the inputs and A's outputs as ONNX test_data_set_*, to replay elsewhere.",
-        ),
+        custom_ops_option,
+        save_data_option,
     ),
 )
 

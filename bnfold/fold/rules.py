@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from bnfold.errors import UsageError
+from bnfold.errors import UsageError, did_you_mean
 from bnfold.fold.merge import sequential, sum_tree
 from bnfold.fold.moves.table import PRICES, RULES
 
@@ -28,8 +28,9 @@ def allowed(allow: str | Collection[str]) -> frozenset[str]:
     names = frozenset(name for several in named(allow) for name in several.split(","))
     unknown = sorted(names - {*PRICES, "all"})
     if unknown:
+        near = did_you_mean(unknown[0], [*PRICES, "all"])
         raise UsageError(
-            f"allow: unknown {', '.join(unknown)}; choose from {', '.join(PRICES)}, all"
+            f"allow: unknown {', '.join(unknown)}; choose from {', '.join(PRICES)}, all{near}"
         )
     return frozenset(PRICES if "all" in names else names)
 

@@ -31,6 +31,15 @@ def junit_xml(found: Verification) -> str:
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
+def junit_error(sentence: str) -> str:
+    """The report of a verification that could not be made."""
+    suite = ET.Element("testsuite", name="bnfold verify", tests="1", failures="0", errors="1")
+    case = ET.SubElement(suite, "testcase", classname="bnfold.verify", name="verdict")
+    ET.SubElement(case, "error", message=_legal(sentence))
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
 def github_annotation(found: Verification) -> str:
     """The line that GitHub Actions turns into an annotation; empty where all is well.
 

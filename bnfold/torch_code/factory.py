@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from bnfold.errors import ModelError
+from bnfold.errors import ModelError, did_you_mean
 from bnfold.torch_code.foreign import foreign_code
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def _call_factory(code: ModuleType, place: str, attribute: str) -> torch.nn.Modu
     made: Any = code
     for part in attribute.split("."):
         if not hasattr(made, part):
-            raise ModelError(f"{place} has no attribute {attribute!r}")
+            names = [name for name in dir(made) if not name.startswith("_")]
+            raise ModelError(f"{place} has no attribute {attribute!r}{did_you_mean(part, names)}")
         made = getattr(made, part)
     if not isinstance(made, torch.nn.Module):
         if not callable(made):

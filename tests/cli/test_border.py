@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from bnfold import errors
-from bnfold.cli.border import BROKEN_PIPE, INTERRUPTED, Border
+from bnfold.cli.border import BROKEN_PIPE, Border
 from bnfold.cli.group import LazyGroup
+from bnfold.cli.sentence import INTERRUPTED
 from bnfold.cli.verbosity import verbosity_options
 
 

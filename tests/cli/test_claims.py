@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -288,16 +289,37 @@ def test_what_is_no_file_takes_a_record(full):
     assert not Path("/dev/null").is_file()
 
 
-@pytest.mark.parametrize("option", ["--json", "--junit"])
-def test_an_old_verdict_does_not_pass_for_a_new_one(full, option):
+def test_an_old_verdict_does_not_pass_for_a_new_one(full):
     """When the work fails, the report of the earlier run is gone, and the sentence says so."""
-    args = ["verify", "net.onnx", "net.onnx", option, "report"]
+    args = ["verify", "net.onnx", "net.onnx", "--json", "report"]
     assert full.call(*args).exit_code == 0
-    result = full.call("verify", "net.onnx", "missing.onnx", option, "report")
+    result = full.call("verify", "net.onnx", "missing.onnx", "--json", "report")
     assert result.exit_code == 2
     assert "report told of an earlier run and was removed" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (full / "report").exists()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_junit_report_tells_that_the_work_has_failed(full, is_there):
+    """A CI system shows a case in error, and not the verdict of an earlier run, or nothing."""
+    if is_there:
+        assert full.call("verify", "net.onnx", "net.onnx", "--junit", "j.xml").exit_code == 0
+    result = full.call("verify", "net.onnx", "missing.onnx", "--junit", "j.xml")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    suite = ET.parse(full / "j.xml").getroot()
+    assert {"tests": "1", "errors": "1", "failures": "0"}.items() <= suite.attrib.items()
+    assert "missing.onnx: no such file" in suite.find("testcase/error").get("message")
+    assert full.call("verify", "net.onnx", "net.onnx", "--junit", "j.xml").exit_code == 0
+
+
+def test_a_junit_report_that_is_written_stays_whatever_fails_afterwards(full, monkeypatch):
+    def broken(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("bnfold.cli.verify.show", broken)
+    assert full.call("verify", "net.onnx", "net.onnx", "--junit", "j.xml").exit_code == 2
+    assert ET.parse(full / "j.xml").getroot().get("errors") == "0"
 
 
 def test_a_model_is_written_with_its_record_or_not_at_all(full, monkeypatch):
@@ -330,6 +352,8 @@ def test_a_comparison_of_a_file_with_itself_says_so(full):
         (["run", "net.onnx", "-o", "results", "--dim", "N"], "write NAME=SIZE"),
         (["fold", "net.onnx", "-o", "/dev/null"], "not a regular file"),
         (["fold", "net.onnx", "-o", "-"], "name a file"),
+        (["run", "net.onnx", "-o", "-"], "does not go to stdout"),
+        (["verify", "net.onnx", "net.onnx", "--save-data", "-"], "does not go to stdout"),
         (["bench", "net.onnx", "--html", "-"], "name a file"),
     ],
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import onnx
+import onnx.parser
 import pytest
 
 from tests.cli.conftest import GOOD, parsed
@@ -22,6 +24,15 @@ from tests.cli.conftest import GOOD, parsed
         (["-v", "inspect", "good.onnx", "-q"], "--quiet and --verbose exclude each other"),
         (["zzz"], "No such command"),
         (["fold", "good.onnx", "-o", "x.onnx", "more"], "unexpected extra argument"),
+        (["fold", "my.py:build", "-o", "x.onnx"], "bnfold run my.py:build -o DIR"),
+        (["fold", "pack.age:build", "--dry-run"], "bnfold export pack.age:build -o OUT.onnx"),
+        (["bench", "net.pt"], "--weights net.pt"),
+        (["inspect", "god.onnx"], "did you mean 'good.onnx'?"),
+        (["verify", "good.onnx", "god.onnx"], "did you mean 'good.onnx'?"),
+        (["fold", "good.onnx", "--dry-run", "--allow", "clon"], "did you mean 'clone'?"),
+        (["inspect", "good.onnx", "--skip", "cnv"], "near it: conv"),
+        (["bench", "good.onnx", "--provider", "cdua"], "did you mean 'cuda'?"),
+        (["bench", "good.onnx", "--level", "non"], "did you mean 'none'?"),
     ],
 )
 def test_a_near_miss_is_told_what_to_type(place, model, args, said):
@@ -75,3 +86,60 @@ def test_a_narrow_screen_loses_no_figure_and_no_verdict(place, model, monkeypatc
     assert f"{row['max_difference']:.1e}" in plain
     assert re.search(r"\bok\b", plain)
     assert max(map(len, plain.splitlines())) <= int(width)
+
+
+def test_a_factory_that_is_mistyped_is_told_the_one_that_is_there(place):
+    pytest.importorskip("torch")
+    (place / "net.py").write_text("from torch import nn\ndef build():\n    return nn.Identity()\n")
+    result = place.call("export", "net.py:biuld", "-o", "x.onnx", "--input", "x:1")
+    assert result.exit_code == 2
+    assert "did you mean 'build'?" in result.stderr
+
+
+def test_a_note_is_told_once_and_not_at_all_with_quiet(place, model):
+    """`run` opens the original and the folded model, each of which has the unknown operator."""
+    text = """<ir_version: 8, opset_import: ["" : 17, "my.ops" : 1]>
+    g (float[1, 2, 4, 4] x) => (float[1, 2, 4, 4] y) { [mine] y = my.ops.Foo (x) }"""
+    onnx.save(onnx.parser.parse_model(text), place / "custom.onnx")
+    noted = place.call("run", "custom.onnx", "-o", "out").stderr
+    assert noted.count("bnfold: note: ") == 1
+    assert "note" not in place.call("run", "custom.onnx", "-o", "out", "-q").stderr
+
+
+def test_a_quiet_run_prints_nothing_but_why_it_did_not_end_well(place, model):
+    result = place.call("run", model, "-o", "out", "--pairs", "5", "--level", "all", "-q")
+    assert result.stdout == ""
+    assert bool(result.stderr) is (result.exit_code != 0)
+    assert result.stderr.count("\n") <= 1
+
+
+def test_two_models_that_are_one_file_are_called_so_where_they_are_timed(place, model):
+    (place / "copy.onnx").write_bytes(model.read_bytes())
+    result = place.call("bench", model, "copy.onnx", "--pairs", "5", "--level", "all")
+    assert "copy.onnx and good.onnx are the same file, byte for byte" in result.stdout
+
+
+def test_times_are_taken_on_the_users_inputs(place, model):
+    np.savez(place / "d.npz", x=np.ones((4, 2, 5, 5), np.float32))
+    args = ["bench", model, "--level", "all", "--data", "d.npz", "--batch", "3", "--json", "-"]
+    record = json.loads(place.call(*args).stdout)
+    (fed,) = record["result"]["inputs"]
+    assert (fed["shape"], fed["source"]) == ([3, 2, 5, 5], "given")
+    assert "d.npz" in [entry["path"] for entry in record["inputs"]]
+
+
+def test_the_code_and_the_arrays_of_an_export_are_among_its_inputs(place):
+    pytest.importorskip("torch")
+    (place / "net.py").write_text("from torch import nn\ndef build():\n    return nn.ReLU()\n")
+    np.save(place / "x.npy", np.ones((1, 3), np.float32))
+    args = ["export", "net.py:build", "-o", "x.onnx", "--input", "input:x.npy", "--json", "-"]
+    record = json.loads(place.call(*args).stdout)
+    assert [entry["path"] for entry in record["inputs"]] == ["net.py", "x.npy"]
+
+
+def test_what_a_run_was_verified_on_is_kept_where_it_was_asked_for(place, model):
+    args = ["run", model, "-o", "out", "--pairs", "5", "--level", "all", "--save-data", "sets"]
+    assert place.call(*args).exit_code in {0, 3}
+    assert (place / "sets" / "test_data_set_0" / "input_0.pb").is_file()
+    settings = json.loads((place / "out" / "report.json").read_text())["settings"]
+    assert settings["verify"]["save_data"] == "sets"
