@@ -9,13 +9,14 @@ from bnfold.errors import UsageError
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RefusedError, RunError
-from bnfold.runtime.signature import Array, is_exact_dtype
+from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
 from bnfold.verify.in_float64 import compare_in_float64
 from bnfold.verify.operators import is_for_one_cpu
 from bnfold.verify.records import OutputRow, Verdict
-from bnfold.verify.subject import OnnxSubject, Subject
+from bnfold.verify.selections import selected_otherwise
+from bnfold.verify.subject import OnnxSubject, Runner, Subject
 
 _ONE_CPU = (
     "onnxruntime saved it for one kind of CPU, which this one may not be: save it at level "
@@ -53,6 +54,8 @@ class Campaign:
     notes: list[str] = field(default_factory=list)
     settled: tuple[Verdict, str] | None = None
     others: list[Run] = field(default_factory=list)
+    wavering: set[tuple[int, int]] = field(default_factory=set)
+    """Feed and output, where a neighbour of the original has another shape."""
 
     def run(self) -> None:
         """All of it; `settled` has the verdict where the rows do not decide.
@@ -65,9 +68,13 @@ class Campaign:
         copies = COPIES_AS_REFERENCE if self.is_range else COPIES
         self._add_noise(cases, range(copies))
         pairs: dict[str, tuple[Sequence[Run], Sequence[Run]]] = {}
+        astray: str | None = None
         for level in self.levels:
             setting = replace(self.setting, level=level)
             original = self.original if not pairs else self._runs(self.a, setting)
+            astray = self._astray(level, original)
+            if astray is not None:
+                break
             try:
                 pairs[level] = original, self._runs(self.b, setting)
             except RunError as error:
@@ -78,9 +85,8 @@ class Campaign:
                     raise
                 self._compare_in_float64(error)
                 return
-            mismatch = self._shape_mismatch(*pairs[level])
-            if mismatch is not None:
-                self.settled = "different", mismatch
+            self.settled = self._shape_mismatch(*pairs[level])
+            if self.settled is not None:
                 return
         self.others = list(pairs[self.levels[0]][1])
         self.rows = self._rows(cases, pairs)
@@ -88,6 +94,8 @@ class Campaign:
             # A network can be far more sensitive than a few copies show: look again before judging.
             self._add_noise(cases, range(copies, copies + COPIES_IN_DOUBT))
             self.rows = self._rows(cases, pairs)
+        if astray is not None and all(row.is_within for row in self.rows):
+            self.settled = "inconclusive", astray
         left_out = sorted({feed for case in cases for feed in case.chaotic_feeds()})
         if left_out:
             self.notes.append(
@@ -142,9 +150,9 @@ class Campaign:
     def _references(self) -> Sequence[Run]:
         """The float64 outputs of the original; where there are none, its own runs."""
         results = []
-        for feed in self.feeds:
+        for feed, run in zip(self.feeds, self.original, strict=True):
             try:
-                results.append(self.a.reference(feed.arrays))
+                results.append(_of_shapes(run, self.a.reference(feed.arrays)))
             except (EvaluationError, UnsupportedOperatorError) as error:
                 self.method = "range comparison: against the spread of the original's own runs"
                 self.is_range = True
@@ -174,8 +182,11 @@ class Campaign:
         for copy in copies:
             runner = self.a.open(self.setting, noise=(self.seed, copy))
             for index, feed in enumerate(self.feeds):
-                for case, array in zip(cases, runner.run(feed.arrays), strict=True):
-                    case.add_noise(index, array)
+                for i, array in enumerate(runner.run(feed.arrays)):
+                    if array.shape == self.original[index][i].shape:
+                        cases[i].add_noise(index, array)
+                    else:
+                        self.wavering.add((index, i))
                 self.step()
 
     def _runs(self, subject: Subject, setting: Setting) -> list[Run]:
@@ -186,20 +197,72 @@ class Campaign:
             self.step()
         return results
 
-    def _shape_mismatch(self, original: Sequence[Run], other: Sequence[Run]) -> str | None:
-        for feed, ours, theirs in zip(self.feeds, original, other, strict=True):
-            for spec, a, b in zip(self.a.outputs, ours, theirs, strict=True):
-                if a.shape != b.shape:
+    def _astray(self, level: str, original: Sequence[Run]) -> str | None:
+        """That the original itself has another shape at this level than at the first, if so."""
+        for feed, first, run in zip(self.feeds, self.original, original, strict=True):
+            for spec, x, y in zip(self.a.outputs, first, run, strict=True):
+                if x.shape != y.shape:
                     return (
-                        f"output {spec.name!r} has shape {list(b.shape)} on inputs {feed.name!r}, "
-                        f"{list(a.shape)} in the original"
+                        f"the original itself gives output {spec.name!r} the shape "
+                        f"{list(y.shape)} at optimisation level {level!r}, and {list(x.shape)} "
+                        f"at {self.levels[0]!r}, on inputs {feed.name!r}: a "
+                        "stored shape (value_info) that is stale does that; drop it, or infer anew"
                     )
         return None
+
+    def _shape_mismatch(
+        self, original: Sequence[Run], other: Sequence[Run]
+    ) -> tuple[Verdict, str] | None:
+        for index, (ours, theirs) in enumerate(zip(original, other, strict=True)):
+            for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+                if a.shape == b.shape:
+                    continue
+                sentence = (
+                    f"output {self.a.outputs[i].name!r} has shape {list(b.shape)} on inputs "
+                    f"{self.feeds[index].name!r}, {list(a.shape)} in the original"
+                )
+                if (index, i) not in self.wavering:
+                    return "different", sentence
+                return "inconclusive", (
+                    f"{sentence}; a rounding changes that length in the original too, and the "
+                    "models select in different ways, so that nothing can be matched"
+                )
+        return None
+
+    def selected_alike(
+        self, whole: Runner, feeds: Sequence[Feed], returned: Sequence[TensorSpec]
+    ) -> None:
+        """Notes what the other model, run as it is and not cut, selects otherwise."""
+        try:
+            theirs = [whole.run(feed.arrays)[: len(returned)] for feed in feeds]
+        except RunError as error:
+            self.settled = self._failed(error)
+            return
+        names = [spec.name for spec in returned]
+        apart = selected_otherwise(names, [run[: len(names)] for run in self.original], theirs)
+        if apart:
+            self.notes.append(
+                f"selected by one model alone: {', '.join(apart)}; what they are selected by "
+                "agrees up to rounding"
+            )
 
 
 def steps(feeds: int, levels: int) -> int:
     """How often `step` is called, about: references, neighbours, and both models at each level."""
     return feeds * (1 + COPIES + 2 * levels - 1)
+
+
+def _of_shapes(run: Run, reference: Run) -> Run:
+    """The reference, which has the shapes of the run.
+
+    Raises:
+        EvaluationError: it has others: float64 selects otherwise, or one of the two is wrong.
+    """
+    for ours, exact in zip(run, reference, strict=True):
+        if ours.shape != exact.shape:
+            shapes = f"{list(exact.shape)} in float64, {list(ours.shape)} in the runtime"
+            raise EvaluationError(f"an output has the shape {shapes}")
+    return reference
 
 
 def _widened(array: Array) -> Array:

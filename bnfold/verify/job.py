@@ -17,6 +17,7 @@ from bnfold.verify.measure import FLOOR_ULP, K
 from bnfold.verify.pairing import Pair
 from bnfold.verify.reach import resting
 from bnfold.verify.records import Location, Verdict, Verification
+from bnfold.verify.selections import apply
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.trial import Maker, Trial, is_finite
 from bnfold.verify.user_data import Data, user_feeds
@@ -98,10 +99,14 @@ class Job:
 
     def compare(self, first: FirstRuns, *, is_user_data: bool) -> Verification:
         """All runs, the verdict, and on failure the place."""
+        a, b, feeds, whole = self.pair.original, self.pair.other, first.feeds, None
+        if self.pair.cut is not None and isinstance(a, OnnxSubject):
+            whole = b.open(self.setting)
+            a, b, feeds = apply(self.pair.cut, a, b, feeds, first.runs)
         campaign = Campaign(
-            self.pair.original,
-            self.pair.other,
-            first.feeds,
+            a,
+            b,
+            feeds,
             first.runs,
             self.setting,
             self.levels,
@@ -109,6 +114,8 @@ class Job:
             self._step(len(first.feeds)),
         )
         campaign.run()
+        if whole is not None and campaign.settled is None:
+            campaign.selected_alike(whole, first.feeds, self.pair.returned)
         verdict, reason = campaign.settled or verdict_of(campaign.rows, len(first.feeds))
         found = replace(
             self.unmeasured(verdict, reason),

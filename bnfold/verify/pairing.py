@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +19,7 @@ from bnfold.verify.operators import foreign_operators, random_node
 from bnfold.verify.reach import follows_numbers
 from bnfold.verify.records import StructureRow
 from bnfold.verify.scores import scores_behind
+from bnfold.verify.selections import Cut, cut_of, show_entering
 from bnfold.verify.structure import (
     agreed_inputs,
     compare_inputs,
@@ -44,6 +45,7 @@ class Pair:
         inputs: the same, an extent that the other model fixes fixed too: what both can take.
         returned: the outputs.
         structure: what can be said before any run.
+        cut: where both select rows by their numbers, see `selections`.
     """
 
     original: Subject
@@ -52,6 +54,7 @@ class Pair:
     inputs: tuple[TensorSpec, ...]
     returned: tuple[TensorSpec, ...]
     structure: tuple[StructureRow, ...]
+    cut: Cut | None = None
 
     @property
     def onnx_models(self) -> list[OnnxSubject]:
@@ -79,7 +82,8 @@ class Pair:
         """Whether the output depends on the numbers that are fed, as far as a graph says so."""
         if not isinstance(self.original, OnnxSubject):
             return bool(self.inputs)
-        return follows_numbers(self.original.model, output)
+        values = {value.name: value for value in self.original.model.graph.outputs}
+        return follows_numbers(values[output])
 
     def randomness(self) -> str | None:
         """The first node of either model that draws random numbers, or None."""
@@ -117,6 +121,9 @@ def pair(a: Source | torch.nn.Module, b: Source, *, has_custom_ops: bool) -> Pai
         scores = scores_behind(original.model, other.model)
         original.expose(scores)
         other.expose(scores)
+        found = replace(found, cut=cut_of(original, other))
+        if found.cut is not None:
+            show_entering(found.cut, original)
     if not has_custom_ops:
         for subject in found.onnx_models:
             _refuse_foreign(subject)

@@ -42,16 +42,14 @@ def _shapes(arrays: Mapping[str, Array]) -> object:
     return tuple((name, array.shape) for name, array in arrays.items())
 
 
-def follows_numbers(model: ir.Model, output: str) -> bool:
-    """Whether an output depends on the numbers that are fed, and not on their shapes alone."""
-    pending = [value for value in model.graph.outputs if value.name == output]
-    fed = {value for value in model.graph.inputs if not value.is_initializer()}
-    seen = set(pending)
+def follows_numbers(value: ir.Value) -> bool:
+    """Whether a value depends on the numbers that are fed, and not on their shapes alone."""
+    pending, seen = [value], {value}
     while pending:
-        value = pending.pop()
-        if value in fed:
+        current = pending.pop()
+        node = current.producer()
+        if current.is_graph_input() and not current.is_initializer():
             return True
-        node = value.producer()
         if node is None or node.op_type in _OF_SHAPES:
             continue
         for read in values_read(node):

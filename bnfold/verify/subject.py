@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -77,6 +78,12 @@ class OnnxSubject:
         """What it returns, exposed tensors included."""
         return outputs_of(self.model)
 
+    def copy(self) -> OnnxSubject:
+        """The same on a graph of its own, which can be changed; weights are shared."""
+        found = copy.copy(self)
+        found.model = self.model.clone()
+        return found
+
     def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> Session:
         """A session on the model, or on a neighbour of it."""
         weights = () if noise is None else neighbouring_weights(self.model, noise)
@@ -105,6 +112,20 @@ class OnnxSubject:
             self.model.graph.outputs.append(values[name])
             self._is_as_given = False
 
+    def copy_out(self, value: ir.Value, name: str, dtype: ir.DataType) -> None:
+        """From now on a copy of the value is returned, under this name, after the outputs."""
+        node = ir.node("Identity", [value], outputs=[_typed(name, dtype)])
+        self.model.graph.append(node)
+        self.model.graph.outputs.append(node.outputs[0])
+        self._is_as_given = False
+
+    def feed_in(self, node: int, operand: int, name: str, dtype: ir.DataType) -> None:
+        """From now on the node of this index gets this operand as an input of this name."""
+        fed = _typed(name, dtype)
+        self.model.graph.inputs.append(fed)
+        self.model.graph[node].replace_input_with(operand, fed)
+        self._is_as_given = False
+
     def sha256(self) -> str | None:
         """The hash of the file and its external data; None for a model in memory."""
         return None if self.path is None else model_io.sha256(self.path)
@@ -121,6 +142,10 @@ class OnnxSubject:
                 path = Path(folder) / "model.onnx"
                 model_io.save(self.model, path, external_data=True)
                 yield str(path)
+
+
+def _typed(name: str, dtype: ir.DataType) -> ir.Value:
+    return ir.Value(name=name, type=ir.TensorType(dtype))
 
 
 def as_text(array: Array) -> Array:
