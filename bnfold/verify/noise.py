@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
+from bnfold.verify.deciding import decides, numbers_of
 
 MOVED = 1 / 12
 """Gives the variance of one correct rounding, 1/12 of a squared ulp."""
@@ -28,10 +29,14 @@ _TAKE_WEIGHTS = frozenset(
 
 
 def neighbouring_weights(model: ir.Model, seed: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
-    """The floating-point weights of the main graph by name, each rounded once more."""
+    """The floating-point weights of the main graph by name, each rounded once more.
+
+    Sizes, and constants that decide by themselves, stay as they are.
+    """
     rng = np.random.default_rng(seed)
+    numbers = numbers_of(model)
     for name, value in model.graph.initializers.items():
-        if value.const_value is None or not _is_weight(value):
+        if value.const_value is None or not _is_weight(value) or decides(value, numbers):
             continue
         yield name, rounded_again(value.const_value.numpy(), rng)
 

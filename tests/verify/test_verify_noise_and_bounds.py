@@ -46,6 +46,45 @@ def test_sizes_and_shapes_are_no_weights():
     assert [name for name, _ in neighbouring_weights(ir.from_proto(model), (0, 0))] == ["w"]
 
 
+COORDINATES = """g (float[N,16,8] x) => (float[N,16,6] y) {
+    r = Range (start, stop, step)  h = Mul (r, half)  f = Floor (h)  i = Cast <to = 7> (f)
+    g = Gather <axis = 1> (x, i)  m = MatMul (g, w)  y = Mul (m, s)
+}"""
+
+
+def nearest(factor=1.0):
+    """Rows picked by Floor(i * 0.5), times a matrix of which one row may be off."""
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(8, 6))
+    w[2] *= factor
+    limits = {"start": np.float32(0), "stop": np.float32(16), "step": np.float32(1)}
+    return parsed(COORDINATES, half=np.float32(0.5), w=w, s=rng.normal(size=6), **limits)
+
+
+def test_a_constant_that_decides_which_row_is_read_is_no_weight():
+    names = [name for name, _ in neighbouring_weights(ir.from_proto(nearest()), (0, 0))]
+    assert names == ["w", "s"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fault_behind_an_index_is_found_with_every_seed(seed):
+    assert bnfold.verify(nearest(), nearest(1.001), seed=seed).verdict == "different"
+    assert bnfold.verify(nearest(), nearest(), seed=seed).is_equivalent
+
+
+def test_a_threshold_and_the_scale_before_it_are_no_weights_and_the_convolution_is_one():
+    model = parsed(
+        """g (float[N,3,8,8] x) => (bool[N,4,8,8] y) {
+            c = Conv <pads = [1,1,1,1]> (x, w)  d = Mul (c, s)  e = Add (d, t)  y = Greater (e, z)
+        }""",
+        w=np.ones((4, 3, 3, 3)),
+        s=np.ones((4, 1, 1)),
+        t=np.ones((4, 1, 1)),
+        z=np.float32(0.3),
+    )
+    assert [name for name, _ in neighbouring_weights(ir.from_proto(model), (0, 0))] == ["w"]
+
+
 @pytest.mark.parametrize(
     ("text", "bounds"),
     [

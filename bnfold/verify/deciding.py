@@ -1,0 +1,60 @@
+"""Constants that decide: half a step before a Floor, a threshold, the spacing of a grid.
+
+A neighbour of the original has its weights rounded once more, to see what rounding does to it. A
+constant of 0.5 that is moved before a Floor that makes an index reads another row: that is no
+rounding, and with such a yardstick everything is equivalent.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from bnfold.float64.control import values_read
+
+_DECIDING = frozenset(
+    {"ArgMax", "ArgMin", "Ceil", "Equal", "Floor", "Greater", "GreaterOrEqual", "Less"}
+    | {"LessOrEqual", "Mod", "NonMaxSuppression", "NonZero", "OneHot", "Range", "Round", "Sign"}
+    | {"TopK", "Unique"}
+)
+
+_ELEMENT_BY_ELEMENT = frozenset(
+    {"Abs", "Add", "Clip", "Concat", "Div", "Expand", "Flatten", "Gather", "Identity", "Max", "Min"}
+    | {"Mul", "Neg", "Pad", "Pow", "Reciprocal", "Reshape", "Slice", "Sqrt", "Squeeze", "Sub"}
+    | {"Tile", "Transpose", "Unsqueeze"}
+)
+"""What leaves a number alone with one constant: no sum in which the constant is one of many."""
+
+
+def numbers_of(model: ir.Model) -> frozenset[ir.Value]:
+    """The values of the main graph that depend on the numbers that are fed."""
+    found = {value for value in model.graph.inputs if not value.is_initializer()}
+    for node in model.graph:
+        if node.op_type not in ("Shape", "Size") and not found.isdisjoint(values_read(node)):
+            found.update(node.outputs)
+    return frozenset(found)
+
+
+def decides(constant: ir.Value, numbers: frozenset[ir.Value]) -> bool:
+    """Whether a decision hangs on the constant itself; `numbers` are `numbers_of` its graph.
+
+    So it does where the way to a Floor, a comparison or an index is one element by another, and
+    where nothing that is fed comes in on the way.
+    """
+    pending, seen = [constant], {constant}
+    while pending:
+        for node, _ in pending.pop().uses():
+            if node.op_type in _DECIDING or _drops_fractions(node):
+                return True
+            for output in node.outputs:
+                is_alone = node.op_type in _ELEMENT_BY_ELEMENT or output not in numbers
+                if is_alone and output not in seen:
+                    seen.add(output)
+                    pending.append(output)
+    return False
+
+
+def _drops_fractions(node: ir.Node) -> bool:
+    if node.op_type != "Cast":
+        return False
+    to = node.attributes["to"]
+    return not to.is_ref() and not ir.DataType(to.as_int()).is_floating_point()
