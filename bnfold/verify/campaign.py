@@ -158,7 +158,8 @@ class Campaign:
                 self.is_range = True
                 self.notes.append(
                     f"there is no float64 reference ({error}): the other model is compared with "
-                    "the range that the original covers when its weights are rounded once more"
+                    "the range that the original covers when its weights and activations are "
+                    "rounded once more"
                 )
                 return [[_widened(array) for array in run] for run in self.original]
             self.step()
@@ -180,7 +181,8 @@ class Campaign:
 
     def _add_noise(self, cases: Sequence[OutputCase], copies: Iterable[int]) -> None:
         for copy in copies:
-            runner = self.a.open(self.setting, noise=(self.seed, copy))
+            noise = (self.seed, copy)
+            runner = self.a.open(self.setting, noise=noise, is_jittered=self.is_range)
             for index, feed in enumerate(self.feeds):
                 for i, array in enumerate(runner.run(feed.arrays)):
                     if array.shape == self.original[index][i].shape:

@@ -19,10 +19,12 @@ from bnfold.float64 import run_graph
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
+from bnfold.verify.jitter import jitter
 from bnfold.verify.noise import neighbouring_weights
 from bnfold.verify.operators import has_steps
 
 Feeds = Mapping[str, Array]
+Noise = tuple[int, ...]
 Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 _IN_MEMORY_BYTES = 1 << 30  # a protobuf cannot exceed 2 GiB; larger models go by a file
@@ -49,8 +51,13 @@ class Subject(Protocol):
     def has_steps(self) -> bool:
         """Whether activations are quantised on the way."""
 
-    def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> Runner:
-        """The model ready to run; with `noise`, a seed, its weights are rounded once more."""
+    def open(
+        self, setting: Setting, noise: Noise | None = None, *, is_jittered: bool = False
+    ) -> Runner:
+        """The model ready to run; with `noise`, a seed, its weights are rounded once more.
+
+        If it `is_jittered` too, its activations are moved by a rounding, see `jitter`.
+        """
 
     def reference(self, feeds: Feeds) -> list[Array]:
         """The outputs in float64, in order."""
@@ -84,8 +91,15 @@ class OnnxSubject:
         found.model = self.model.clone()
         return found
 
-    def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> Session:
-        """A session on the model, or on a neighbour of it."""
+    def open(
+        self, setting: Setting, noise: Noise | None = None, *, is_jittered: bool = False
+    ) -> Session:
+        """A session on the model, or on a neighbour of it, with activations that move too."""
+        if is_jittered and noise is not None:
+            moved = self.copy()
+            jitter(moved.model, noise[-1])
+            moved._is_as_given = False
+            return moved.open(setting, noise)
         weights = () if noise is None else neighbouring_weights(self.model, noise)
         with self._runnable() as source:
             return Session(source, setting, name=self.name, weights=weights)

@@ -53,10 +53,17 @@ class TorchSubject:
             self._module.eval()
         self._double: torch.nn.Module | None = None
 
-    def open(self, setting: Setting, noise: tuple[int, ...] | None = None) -> _TorchRunner:
+    def open(
+        self, setting: Setting, noise: tuple[int, ...] | None = None, *, is_jittered: bool = False
+    ) -> _TorchRunner:
         """The module itself, whatever the setting, or a neighbour of it."""
         del setting
-        return self._runner(self._module if noise is None else _neighbour(self._module, noise))
+        if noise is None:
+            return self._runner(self._module)
+        moved = _neighbour(self._module, noise)
+        if is_jittered:
+            _jitter(moved, noise[-1])
+        return self._runner(moved)
 
     def reference(self, feeds: Mapping[str, Array]) -> list[Array]:
         """The outputs of the module in double precision.
@@ -158,6 +165,25 @@ def _neighbour(module: torch.nn.Module, noise: tuple[int, ...]) -> torch.nn.Modu
                 rounded = rounded_again(np.atleast_1d(to_array(tensor)), rng)
                 tensor.copy_(to_tensor(rounded).reshape(tensor.shape))
     return moved
+
+
+def _jitter(module: torch.nn.Module, seed: int) -> None:
+    """The floats that its innermost modules give are moved by a rounding, drawn in each run."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+
+    def move(module: torch.nn.Module, arguments: object, result: Any) -> Any:
+        del module, arguments
+        if not isinstance(result, torch.Tensor) or not result.is_floating_point():
+            return result
+        drawn = torch.rand(result.shape, generator=generator) * 2.0 - 1.0
+        step = drawn.to(result.device, result.dtype) * torch.finfo(result.dtype).eps
+        return result + result * step
+
+    for part in module.modules():
+        if not list(part.children()):
+            part.register_forward_hook(move)
 
 
 def _widened(array: Array) -> Array:

@@ -1,0 +1,123 @@
+"""A graph whose activations are moved by a rounding, where its own runs are the only yardstick.
+
+Without a float64 reference the other model is compared with the range that the original covers.
+Weights that are rounded once more cover the rounding of weights, and of nothing else: a sum in
+another order, or x / s for x * (1 / s), rounds activations otherwise. So in a jittered graph every
+operator that rounds gets
+
+    x + x * r * a * ulp        r uniform in (-1, 1), drawn for each element in each run
+
+in place of a float x. a is 1, and sqrt(n) / 3 before a sum of n terms that a runtime adds one by
+one in the same precision: each of the n partial sums is rounded, the k-th is about sqrt(k) terms
+large, which makes n / sqrt(6) roundings of a term, and 2 * a * sqrt(n) of them is what is drawn.
+
+Float16 is left alone: a runtime on a CPU adds in float32, and weights that are rounded to float16
+once more move a result further than all of that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes.common import ShapeInferencePass
+
+_ULP: Mapping[ir.DataType, float] = {
+    ir.DataType.FLOAT: 2.0**-23,
+    ir.DataType.DOUBLE: 2.0**-52,
+}
+
+_EXACT = frozenset(
+    {"Abs", "ArgMax", "ArgMin", "Cast", "Clip", "Compress", "Concat", "ConstantOfShape"}
+    | {"DepthToSpace", "Dropout", "Equal", "Expand", "EyeLike", "Flatten", "Gather"}
+    | {"GatherElements", "GatherND", "GlobalMaxPool", "Greater", "GreaterOrEqual", "Identity"}
+    | {"If", "IsInf", "IsNaN", "Less", "LessOrEqual", "Loop", "Max", "MaxPool", "Min", "Neg"}
+    | {"NonMaxSuppression", "NonZero", "OneHot", "Pad", "Range", "ReduceMax", "ReduceMin", "Relu"}
+    | {"Reshape", "ReverseSequence", "Scan", "ScatterElements", "ScatterND", "Shape", "Sign"}
+    | {"Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "TopK", "Transpose"}
+    | {"Trilu", "Unique", "Unsqueeze", "Where", "Resize", "Upsample"}
+)
+"""Operators that hand numbers on, or choose between them, and do not round."""
+
+_SUMS = (
+    *("Attention", "Conv", "ConvTranspose", "CumSum", "DFT", "Einsum", "GRU", "Gemm", "LSTM"),
+    *("LogSoftmax", "MatMul", "Mean", "Normalization", "Pool", "RNN", "Softmax", "Sum"),
+    "SumSquare",
+)
+"""How the names of operators that add up end."""
+
+_SOME_TERMS = 64  # of a sum of which the graph does not tell
+
+Values = Mapping[str, ir.Value]
+
+
+def jitter(model: ir.Model, seed: int) -> None:
+    """Every float that an operator of the main graph rounds with is moved, see above."""
+    inferred = _inferred(model)
+    graph = model.graph
+    count = 0
+    for node in list(graph):
+        if node.op_type in _EXACT:
+            continue
+        for index, value in enumerate(node.inputs):
+            if value is None or value.const_value is not None or value.is_initializer():
+                continue
+            known = inferred.get(value.name or "", value)
+            if known.dtype is None or known.dtype not in _ULP:
+                continue
+            count += 1
+            size = _ULP[known.dtype] * _spread(node, inferred)
+            moved = _moved(value, known.dtype, size, seed * 100_003 + count)
+            graph.insert_before(node, moved)
+            node.replace_input_with(index, moved[-1].outputs[0])
+
+
+def _moved(value: ir.Value, dtype: ir.DataType, size: float, tag: int) -> list[ir.Node]:
+    """Nodes for value + value * r * size; `tag` makes their names and the seed of r."""
+    array = ir.tensor(np.asarray(size, dtype.numpy()), name=f"size {tag}")
+    constant = ir.node("Constant", [], {"value": array})
+    span = {"low": -1.0, "high": 1.0, "seed": float(tag % (1 << 24)), "dtype": int(dtype)}
+    drawn = ir.node("RandomUniformLike", [value], span)
+    part = ir.node("Mul", [drawn.outputs[0], constant.outputs[0]])
+    shift = ir.node("Mul", [value, part.outputs[0]])
+    nodes = [constant, drawn, part, shift, ir.node("Add", [value, shift.outputs[0]])]
+    for i, node in enumerate(nodes):
+        node.outputs[0].name = f"jitter {tag} {i}"
+    return nodes
+
+
+def _spread(node: ir.Node, inferred: Values) -> float:
+    shapes = [_extents(inferred.get(value.name or "", value)) for value in node.inputs if value]
+    return max(1.0, math.sqrt(_terms(node.op_type, shapes, node.domain)) / 3.0)
+
+
+def _terms(op_type: str, shapes: Sequence[Sequence[int]], domain: str) -> int:
+    """How many numbers are added up for one of the results, about; 1 for no sum.
+
+    `shapes` are those of the operands, empty where unknown; an open extent counts as 1.
+    """
+    first, second = (*shapes, (), ())[:2]
+    if op_type in ("Conv", "ConvTranspose") and second:
+        return math.prod(second[1:])
+    if op_type in ("MatMul", "Gemm") and first:
+        return first[-1]
+    if (op_type.startswith("Reduce") or op_type in ("Einsum", "CumSum")) and first:
+        return math.prod(first[1:])
+    is_sum = domain or op_type.endswith(_SUMS)
+    return _SOME_TERMS if is_sum else 1
+
+
+def _extents(value: ir.Value) -> tuple[int, ...]:
+    if value.shape is None:
+        return ()
+    return tuple(dim if isinstance(dim, int) else 1 for dim in value.shape)
+
+
+def _inferred(model: ir.Model) -> Values:
+    """The values of the main graph with what shape inference says of them, by name."""
+    graph = ShapeInferencePass()(model.clone()).model.graph
+    values = [*graph.inputs, *graph.initializers.values()]
+    values += [value for node in graph for value in node.outputs]
+    return {value.name: value for value in values if value.name}
