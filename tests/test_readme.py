@@ -24,7 +24,12 @@ def options():
     """Every option of every command, as it is typed."""
     ctx = click.Context(main)
     commands = [main, *(main.get_command(ctx, name) for name in COMMANDS)]
-    found = {option for command in commands for p in command.params for option in p.opts}
+    found = {
+        option
+        for command in commands
+        for p in command.params
+        for option in (*p.opts, *p.secondary_opts)
+    }
     return found | {"--help", "--version"}
 
 

@@ -69,20 +69,22 @@ def test_a_refused_name_is_told_the_names_that_would_do() -> None:
         bnfold.fold(RESIDUAL.model(), skip=["convv"])
 
 
-def test_a_tensor_of_a_named_node_is_refused_with_the_name_of_the_node() -> None:
-    model = _text("a = Conv(x, w) y = BN(a, n)", w=(4, 4, 3, 3))
-    model.graph.node[1].name = "norm"
-    with pytest.raises(UsageError, match="'y' is a tensor; the node that makes it is 'norm'"):
-        bnfold.fold(model, skip="y")
-
-
-def test_an_unnamed_node_is_skipped_by_the_tensor_that_it_makes() -> None:
+@pytest.mark.parametrize("name", ["", "norm"])
+def test_a_node_is_skipped_by_the_tensor_that_it_makes(name: str) -> None:
     model = _text("a = Conv(x, w) y = BN(a, n)", w=(4, 4, 3, 3))
     for node in model.graph.node:
-        node.name = ""
-    for name in ("a", "y"):
-        (kept,) = bnfold.fold(model, skip=name).ledger.kept
+        node.name = name and f"{name}-{node.op_type}"
+    for tensor in ("a", "y"):
+        (kept,) = bnfold.fold(model, skip=tensor).ledger.kept
         assert kept.refusals[0].code == "skipped"
+
+
+def test_the_name_of_a_node_comes_before_that_of_a_tensor() -> None:
+    model = _text("a = Conv(x, w) b = BN(a, n) y = Conv(b, w)", w=(4, 4, 3, 3))
+    conv, norm, other = model.graph.node
+    conv.name, norm.name, other.name = "first", "norm", "b"
+    result = bnfold.fold(model, skip="b")
+    assert result.ledger.batch_norms_after == 0, "the last convolution stays, not the batch norm"
 
 
 def test_the_pass_checks_its_settings_as_the_call_does() -> None:

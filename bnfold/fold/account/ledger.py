@@ -70,6 +70,11 @@ class Decision:
         """Whether it is gone."""
         return self.status == "folded"
 
+    @property
+    def rule(self) -> str | None:
+        """The rules in one text, for a line of a log; None where it was kept."""
+        return ", ".join(self.rules) or None
+
 
 @dataclass(frozen=True)
 class Ledger:

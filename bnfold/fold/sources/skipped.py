@@ -1,4 +1,4 @@
-"""What the user asked to leave alone: nodes, by name or by the tensor that they make, and rules."""
+"""What the user asked to leave alone: nodes, by name or by a tensor that they make, and rules."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def skipped_in(model: ir.Model, names: Collection[str], rules: Collection[str]) 
 
     Args:
         model: with the functions inlined that can be.
-        names: of nodes, of tensors that unnamed nodes make, of rules.
+        names: of nodes, of tensors for the nodes that make them, of rules; a node's own name
+            comes before a tensor's.
         rules: all that there are.
 
     Raises:
@@ -43,25 +44,23 @@ def skipped_in(model: ir.Model, names: Collection[str], rules: Collection[str]) 
     """
     if not names:
         return Skipped()
-    nodes: dict[str, set[ir.Node]] = {}
+    named: dict[str, set[ir.Node]] = {}
+    makers: dict[str, set[ir.Node]] = {}
     for node in _nodes(model):
-        if node.name:
-            nodes.setdefault(node.name, set()).add(node)
-        for value in () if node.name else node.outputs:
-            nodes.setdefault(value.name or "", set()).add(node)
+        named.setdefault(node.name or "", set()).add(node)
+        for value in node.outputs:
+            makers.setdefault(value.name or "", set()).add(node)
+    nodes = {**makers, **named}
     nodes.pop("", None)
     for name in sorted(names):
         if name not in nodes and name not in rules:
-            raise UsageError(_unknown(name, nodes, rules, model))
+            raise UsageError(_unknown(name, nodes, rules))
     chosen = (nodes.get(name, set()) for name in names)
     return Skipped(frozenset().union(*chosen), frozenset(names) & frozenset(rules))
 
 
-def _unknown(name: str, nodes: Collection[str], rules: Collection[str], model: ir.Model) -> str:
-    """What the name is instead, and the names that would do."""
-    makers = [n for n in _nodes(model) if any(value.name == name for value in n.outputs)]
-    if makers:
-        return f"skip: '{name}' is a tensor; the node that makes it is '{makers[0].name}'"
+def _unknown(name: str, nodes: Collection[str], rules: Collection[str]) -> str:
+    """That the name stands for nothing, and the names that would do."""
     near = get_close_matches(name, [*nodes, *rules], n=_MOST)
     text = f"skip: '{name}' is neither a node of the model nor a rule"
     text += f"; near it: {', '.join(near)}" if near else ""
