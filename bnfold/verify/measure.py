@@ -18,6 +18,9 @@ ratio exceeds 1 for a correct model too. Hence two corrections, which vanish as 
 with C = 1 and n elements for an output; with C channels and n rows of batches for a channel. A
 channel whose squared error lies in few of the feeds (a class that is likely on one input only) was
 seen so much less: its n is the number of rows times how evenly the squares lie over the feeds.
+A faint channel of a float32 or float64 map, of which `WELL_SEEN` numbers and more are seen, has e_a
+and the floor in proportion to it: where boxes of 1000 and scores of 1e-4 share an output, the error
+of the boxes is no budget for the scores.
 The first is the chi-squared bound for the largest of C means of n squares. K, the floor and the
 risk were chosen from measurements: `docs/verification.md`, made by `benchmarks.factor`.
 """
@@ -42,7 +45,15 @@ FLOOR_ULP = 0.5
 """No error below this many ulp of the output's scale is held against a model."""
 
 FAINT = 2.0**-10
-"""A channel fainter than this part of its output is dead: its floor is that of one so faint."""
+"""A channel fainter than this part of its output may be dead: its floor is that of one so faint."""
+
+RESOLVED = 2.0**-6
+"""A faint float32 or float64 channel whose own error is below this part of it is not dead."""
+
+WELL_SEEN = 64.0
+"""From so many numbers on, a channel's error is judged by its own alone."""
+
+_FINE_ULP = 2.0**-20
 
 CHAOTIC = 100.0
 
@@ -90,7 +101,7 @@ def judge(
     worst = Judgement(own.rms, its.rms, ratio)
     for axis in sorted(its.by_axis):
         seen = its.rows * other.evenness(axis, weights)
-        ratios = _channel_ratios(own, its, level, axis, floor, seen)
+        ratios = _channel_ratios(own, its, level, axis, floor, seen, is_fine=ulp < _FINE_ULP)
         top = int(np.argmax(ratios))
         if worst.channel_ratio is None or ratios[top] > worst.channel_ratio:
             worst = Judgement(own.rms, its.rms, ratio, float(ratios[top]), axis, top)
@@ -123,11 +134,15 @@ def _weights(original: Tally, floor: float) -> dict[str, float]:
 
 
 def _channel_ratios(
-    own: Sums, its: Sums, level: Sums, axis: int, floor: float, seen: Array
+    own: Sums, its: Sums, level: Sums, axis: int, floor: float, seen: Array, *, is_fine: bool
 ) -> Array:
     errors, n = its.rms_along(axis), max(its.rows, 1)
-    shrunk = np.sqrt((n * own.rms_along(axis) ** 2 + PRIOR * own.rms**2) / (n + PRIOR))
-    floors = floor * np.maximum(level.rms_along(axis), FAINT)
+    loudness, spread = level.rms_along(axis), own.rms_along(axis)
+    is_well_seen = is_fine & (its.numbers_along(axis) >= WELL_SEEN)
+    prior = own.rms * np.where(is_well_seen, np.minimum(loudness, 1.0), 1.0)
+    shrunk = np.sqrt((n * spread**2 + PRIOR * prior**2) / (n + PRIOR))
+    is_alive = is_well_seen & (loudness > 0) & (spread <= RESOLVED * loudness)
+    floors = floor * np.where(is_alive, loudness, np.maximum(loudness, FAINT))
     return np.asarray(errors / (_allowance(len(errors), seen) * np.maximum(shrunk, floors)))
 
 
@@ -148,10 +163,13 @@ def channel_axes(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def scale_of(reference: Array) -> float:
-    """The root mean square of the finite values; 1 where all are zero."""
+    """The root mean square of the finite values; 1 where all are zero.
+
+    Squares are taken of parts of the largest one, as those of 1e155 and 1e-200 are no float64.
+    """
     finite = reference[np.isfinite(reference)]
-    rms = float(np.sqrt(np.mean(np.square(finite)))) if finite.size else 0.0
-    return rms or 1.0
+    largest = float(np.max(np.abs(finite), initial=0.0))
+    return largest * float(np.sqrt(np.mean(np.square(finite / largest)))) if largest else 1.0
 
 
 def ulp_of(dtype: np.dtype[Any]) -> float:

@@ -13,21 +13,26 @@ from bnfold.runtime.signature import Array
 
 @dataclass
 class Sums:
-    """Squares and how many there are: of everything, and of each channel of each axis."""
+    """Squares and how many there are: of everything, and of each channel of each axis.
+
+    Of a channel there are fourth powers too, which tell how many numbers its squares lie in.
+    """
 
     squares: float = 0.0
     count: int = 0
     rows: int = 0
-    by_axis: dict[int, tuple[Array, Array]] = field(default_factory=dict)
+    by_axis: dict[int, tuple[Array, Array, Array]] = field(default_factory=dict)
 
     def add(self, other: Sums, weight: float = 1.0) -> None:
         """Takes in other sums; `weight` is for the squares, not for their number."""
         self.squares += weight * other.squares
         self.count += other.count
         self.rows += other.rows
-        for axis, (squares, counts) in other.by_axis.items():
-            old = self.by_axis.get(axis, (np.zeros(()), np.zeros((), dtype=np.int64)))
-            self.by_axis[axis] = old[0] + weight * squares, old[1] + counts
+        for axis, (squares, counts, fourths) in other.by_axis.items():
+            nothing = (np.zeros(()), np.zeros((), dtype=np.int64), np.zeros(()))
+            old = self.by_axis.get(axis, nothing)
+            more = (weight * squares, counts, weight**2 * fourths)
+            self.by_axis[axis] = old[0] + more[0], old[1] + more[1], old[2] + more[2]
 
     @property
     def rms(self) -> float:
@@ -38,8 +43,13 @@ class Sums:
         """The root mean square of each channel; 0 where there is nothing."""
         if axis not in self.by_axis:
             return np.zeros(1)
-        squares, counts = self.by_axis[axis]
+        squares, counts, _ = self.by_axis[axis]
         return np.asarray(np.sqrt(squares / np.maximum(counts, 1)))
+
+    def numbers_along(self, axis: int) -> Array:
+        """In how many numbers each channel's squares lie: n / 3 for n normal ones, 1 for a peak."""
+        squares, _, fourths = self.by_axis[axis]
+        return np.asarray(squares**2 / np.maximum(fourths, np.finfo(np.float64).tiny))
 
 
 class Tally:
@@ -55,7 +65,8 @@ class Tally:
         sums = Sums(float(square.sum()), int(known.sum()), error.shape[0] if error.ndim else 1)
         for axis in axes:
             others = tuple(i for i in range(error.ndim) if i != axis)
-            sums.by_axis[axis] = square.sum(axis=others), known.sum(axis=others)
+            fourths = np.square(square).sum(axis=others)
+            sums.by_axis[axis] = square.sum(axis=others), known.sum(axis=others), fourths
         self.by_feed.setdefault(feed, Sums()).add(sums)
 
     def plus(self, other: Tally) -> Tally:
