@@ -12,7 +12,18 @@ from bnfold.fold.moves.absorb import (
     quantized,
     recurrent,
 )
-from bnfold.fold.moves.carry import barriers, join, layout, pool, rectify, repeat, select, spatial
+from bnfold.fold.moves.carry import (
+    barriers,
+    blocks,
+    join,
+    layout,
+    parts,
+    pool,
+    rectify,
+    repeat,
+    select,
+    spatial,
+)
 from bnfold.fold.plan import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -25,7 +36,9 @@ RULES: tuple[Rule, ...] = (
     *recurrent.RULES,
     *affine_nodes.RULES,
     *layout.RULES,
+    *blocks.RULES,
     *select.RULES,
+    *parts.RULES,
     *rectify.RULES,
     *pool.RULES,
     *spatial.RULES,

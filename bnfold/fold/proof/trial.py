@@ -12,12 +12,12 @@ import onnx_ir as ir
 from bnfold.float64 import run_op
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import DEFAULT_DOMAINS
+from bnfold.fold.facts.operators import JOINS
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.proof.chunked import run_in_chunks
 from bnfold.fold.proof.sizes import Sizes, drawn
 from bnfold.fold.proof.written import Written
-
-_JOINS = ("Add", "Sub", "Sum", "Mean", "Mul", "Div", "Max", "Min", "Where")
 
 Feeds = dict[ir.Value, Constant]
 
@@ -47,7 +47,7 @@ class Trial:
         """
         for node in self.part.nodes:
             known = [name for name in node.input if name in self.values]
-            joins = bool(known) and node.op_type in _JOINS
+            joins = bool(known) and node.domain in DEFAULT_DOMAINS and node.op_type in JOINS
             partner = self.values[known[0]].shape if joins else None
             inputs = [self._get(name, partner) if name else None for name in node.input]
             outputs = _call(node, inputs, self.facts)
@@ -74,7 +74,8 @@ def _call(
 ) -> list[Constant]:
     attributes = attributes_of(node)
     with np.errstate(all="ignore"):
-        whole = run_in_chunks(node.op_type, inputs, attributes)
+        standard = node.domain in DEFAULT_DOMAINS
+        whole = run_in_chunks(node.op_type, inputs, attributes) if standard else None
         if whole is not None:
             return [whole]
         results = run_op(

@@ -18,7 +18,7 @@ from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.float64 import run_graph
 from bnfold.fold.moves.absorb import conv, conv_transpose, gemm, matmul, quantized
-from bnfold.fold.moves.carry import layout, pool, select
+from bnfold.fold.moves.carry import blocks, layout, parts, pool
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.question import backward
 from bnfold.fold.sources import source as sources
@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
     "t @ B halved": (gemm, "product", _halved, "bn-gemm"),
     "t @ W halved": (matmul, "_product", _halved, "bn-matmul-add"),
     "composed in the wrong order": (Affine, "after", _swapped_after, "lone-bn-then-mul-add"),
-    "slices swapped": (select, "_sliced", _reversed_parts, "concat-of-equal-parts"),
+    "slices swapped": (parts, "_sliced", _reversed_parts, "concat-of-equal-parts"),
     "another reader forgotten": (backward, "agree", _first, "conv-output-read-in-an-if"),
     "a mean that counts padding": (pool, "_counts_padding", _always(False), "counted-padding"),
     "an axis not moved": (
@@ -127,8 +127,13 @@ CASES: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
         lambda _original: lambda affine, _axes: affine,
         "transposed-square",
     ),
-    "blocks in the other order": (layout, "attribute_of", _other_mode, "back-depth-to-space"),
-    "integers not mirrored": (quantized, "_scaled", _without_sign, "int8-weight-negative-scales"),
+    "blocks in the other order": (blocks, "attribute_of", _other_mode, "back-depth-to-space"),
+    "integers not mirrored": (
+        quantized,
+        "multiplied",
+        _without_sign,
+        "int8-weight-negative-scales",
+    ),
     "the shift into every branch": (
         Affine,
         "only_scale",

@@ -187,59 +187,6 @@ def _groups(here: Dims, there: Dims) -> list[tuple[range, range]]:
     return groups + tail
 
 
-def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """DepthToSpace, SpaceToDepth: a spatial block and a group of channels change places.
-
-    y = depth_to_space(x) takes each channel of y from `blocksize**2` channels of x; y =
-    space_to_depth(x) spreads each channel of x over as many of y.
-    """
-    if any(demands[0].varies_along(axis) for axis in (0, 2, 3)):
-        return Refusal("not-per-channel", "the affine varies in space")
-    count = facts.dim(node.outputs[0], 1)
-    channels = None if count is None else demands[0].channels(1, count)
-    if channels is None:
-        return _UNKNOWN
-    blocks = attribute_of(node, "blocksize", 1) ** 2
-    column_first = attribute_of(node, "mode", "DCR") == "CRD"
-    vectors = []
-    for v in channels:
-        if is_op(node, "DepthToSpace"):
-            vectors.append(np.repeat(v, blocks) if column_first else np.tile(v, blocks))
-            continue
-        by_block = v.reshape(blocks, -1)
-        if np.any(by_block != by_block[0]):
-            return Refusal("blocks-differ", "the affine differs within a block of positions")
-        vectors.append(by_block[0])
-    return [Leave({0: _channel_affine(vectors)})]
-
-
-def block_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
-    """The mirror of `block_after`."""
-    if any(gauges[0].varies_along(axis) for axis in (0, 2, 3)):
-        return Refusal("not-per-channel", "the affine varies in space")
-    count = facts.dim(node.inputs[0], 1)
-    channels = None if count is None else gauges[0].channels(1, count)
-    if channels is None:
-        return _UNKNOWN
-    blocks = attribute_of(node, "blocksize", 1) ** 2
-    column_first = attribute_of(node, "mode", "DCR") == "CRD"
-    vectors = []
-    for v in channels:
-        if is_op(node, "SpaceToDepth"):
-            vectors.append(np.tile(v, blocks))
-            continue
-        by_block = v.reshape(-1, blocks).T if column_first else v.reshape(blocks, -1)
-        if np.any(by_block != by_block[0]):
-            return Refusal("blocks-differ", "the affine differs within a block of channels")
-        vectors.append(by_block[0])
-    return [Leave({0: _channel_affine(vectors)})]
-
-
-def _channel_affine(vectors: list[Array]) -> Affine:
-    scale, shift = (v.reshape(1, -1, 1, 1) for v in vectors)
-    return Affine(scale, shift)
-
-
 RULES = (
     Rule("same", ("Identity", "Dropout"), backward=same_after, forward=same_before),
     Rule("layout", ("Transpose",), backward=transpose_after, forward=transpose_before),
@@ -249,5 +196,4 @@ RULES = (
         backward=reshape_after,
         forward=reshape_before,
     ),
-    Rule("layout", ("DepthToSpace", "SpaceToDepth"), backward=block_after, forward=block_before),
 )

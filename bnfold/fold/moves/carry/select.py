@@ -1,4 +1,4 @@
-"""Slice, Gather, Split, Concat: each part of the value takes its part of s and t."""
+"""Slice and Gather: the part of the value that is taken takes its part of s and t."""
 
 from __future__ import annotations
 
@@ -98,68 +98,6 @@ def _anywhere(
         for a in (affine.scale, affine.shift)
     ]
     return [Leave({0: Affine(*arrays)})]
-
-
-def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """x = concat(parts): x must carry each part's A on that part; an unread part, the identity."""
-    axis, sizes = _split_sizes(node, facts)
-    rank = next(iter(demands.values())).rank
-    if axis is None:
-        return _UNKNOWN
-    axis %= rank
-    parts = [demands.get(i, identity(rank)) for i in range(len(node.outputs))]
-    if all(part.equals(parts[0]) and not part.varies_along(axis) for part in parts):
-        return [Leave({0: parts[0]})]
-    if sizes is None:
-        return _UNKNOWN
-    return [Leave({0: _joined(parts, sizes, axis)})]
-
-
-def split_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
-    """Each part carries its slice of s and t."""
-    if set(gauges) != {0}:
-        return _DYNAMIC
-    axis, sizes = _split_sizes(node, facts)
-    if axis is None:
-        return _UNKNOWN
-    gauge = gauges[0]
-    axis %= gauge.rank
-    if not gauge.varies_along(axis):
-        return [Leave(dict.fromkeys(range(len(node.outputs)), gauge))]
-    if sizes is None:
-        return _UNKNOWN
-    return [Leave(dict(enumerate(_sliced(gauge, sizes, axis))))]
-
-
-def concat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """y = concat(x...): each part must carry its slice of A; the same A on another axis."""
-    demand = demands[0]
-    axis = attribute_of(node, "axis", 1) % demand.rank
-    count = len(node.inputs)
-    if not demand.varies_along(axis):
-        return [Leave(dict.fromkeys(range(count), demand))]
-    sizes = [facts.dim(value, axis) for value in node.inputs]
-    if any(size is None for size in sizes):
-        return _UNKNOWN
-    return [Leave(dict(enumerate(_sliced(demand, [s or 0 for s in sizes], axis))))]
-
-
-def concat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
-    """y = concat(x...) carries the parts' s and t side by side, a part without any the identity.
-
-    On an axis along which the sizes are unknown, or the affine is constant, all parts must carry
-    the same.
-    """
-    first = next(iter(gauges.values()))
-    axis = attribute_of(node, "axis", 1) % first.rank
-    sizes = [facts.dim(value, axis) for value in node.inputs]
-    steps = []
-    if not any(g.varies_along(axis) for g in gauges.values()):
-        wants = dict.fromkeys(range(len(node.inputs)), first)
-        steps.append(Leave({0: first}, wants=wants))
-    if all(size is not None for size in sizes):
-        steps.append(Leave({0: _embedded(gauges, [s or 0 for s in sizes], axis)}))
-    return steps or _UNKNOWN
 
 
 def unread_parts(node: ir.Node, index: int, facts: Facts) -> Affine | None:
@@ -267,53 +205,6 @@ def _spread(
     return results[0], results[1]
 
 
-def _split_sizes(node: ir.Node, facts: Facts) -> tuple[int | None, list[int] | None]:
-    axis = attribute_of(node, "axis", 0)
-    sizes = [facts.dim(value, axis) for value in node.outputs]
-    return axis, None if any(s is None for s in sizes) else [s or 0 for s in sizes]
-
-
-def _joined(parts: list[Affine], sizes: list[int], axis: int) -> Affine:
-    joined = []
-    for name in ("scale", "shift"):
-        arrays = [np.asarray(getattr(part, name)) for part in parts]
-        shape = list(np.broadcast_shapes(*(_without(a.shape, axis) for a in arrays)))
-        full = []
-        for a, size in zip(arrays, sizes, strict=True):
-            extents = [*shape[:axis], size, *shape[axis + 1 :]]
-            full.append(np.broadcast_to(a, extents))
-        joined.append(np.concatenate(full, axis=axis))
-    return Affine(*joined)
-
-
-def _embedded(gauges: Mapping[int, Affine], sizes: list[int], axis: int) -> Affine:
-    """The parts' affines side by side; a part without any has the identity."""
-    extents = list(np.broadcast_shapes(*(_without(g.extents, axis) for g in gauges.values())))
-    extents[axis] = sum(sizes)
-    scale, shift = np.ones(extents), np.zeros(extents)
-    ends = np.cumsum(sizes)
-    for i, gauge in gauges.items():
-        part = (slice(None),) * axis + (slice(int(ends[i]) - sizes[i], int(ends[i])),)
-        scale[part], shift[part] = gauge.scale, gauge.shift
-    return Affine(scale, shift)
-
-
-def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
-    return (*shape[:axis], 1, *shape[axis + 1 :])
-
-
-def _sliced(affine: Affine, sizes: list[int], axis: int) -> list[Affine]:
-    """The parts' affines; a whole axis of extent 1 belongs to each part."""
-    ends = np.cumsum(sizes)[:-1]
-
-    def cut(array: Array) -> list[Array]:
-        if array.shape[axis] == 1:
-            return [array] * len(sizes)
-        return np.split(array, ends, axis=axis)
-
-    return [Affine(s, t) for s, t in zip(cut(affine.scale), cut(affine.shift), strict=True)]
-
-
 RULES = (
     Rule(
         "select",
@@ -322,6 +213,4 @@ RULES = (
         forward=select_before,
         unread=unread_parts,
     ),
-    Rule("split", ("Split",), backward=split_after, forward=split_before),
-    Rule("concat", ("Concat",), backward=concat_after, forward=concat_before),
 )

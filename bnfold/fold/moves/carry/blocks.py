@@ -1,0 +1,73 @@
+"""DepthToSpace and SpaceToDepth move channels into space and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.numbers.affine import Affine, Array
+from bnfold.fold.plan import Answer, Leave, Refusal, Rule
+
+_UNKNOWN = Refusal("shape-unknown", "the shape of its input or output is not known")
+
+
+def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """DepthToSpace, SpaceToDepth: a spatial block and a group of channels change places.
+
+    y = depth_to_space(x) takes each channel of y from `blocksize**2` channels of x; y =
+    space_to_depth(x) spreads each channel of x over as many of y.
+    """
+    if any(demands[0].varies_along(axis) for axis in (0, 2, 3)):
+        return Refusal("not-per-channel", "the affine varies in space")
+    count = facts.dim(node.outputs[0], 1)
+    channels = None if count is None else demands[0].channels(1, count)
+    if channels is None:
+        return _UNKNOWN
+    blocks = attribute_of(node, "blocksize", 1) ** 2
+    column_first = attribute_of(node, "mode", "DCR") == "CRD"
+    vectors = []
+    for v in channels:
+        if is_op(node, "DepthToSpace"):
+            vectors.append(np.repeat(v, blocks) if column_first else np.tile(v, blocks))
+            continue
+        by_block = v.reshape(blocks, -1)
+        if np.any(by_block != by_block[0]):
+            return Refusal("blocks-differ", "the affine differs within a block of positions")
+        vectors.append(by_block[0])
+    return [Leave({0: _channel_affine(vectors)})]
+
+
+def block_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """The mirror of `block_after`."""
+    if any(gauges[0].varies_along(axis) for axis in (0, 2, 3)):
+        return Refusal("not-per-channel", "the affine varies in space")
+    count = facts.dim(node.inputs[0], 1)
+    channels = None if count is None else gauges[0].channels(1, count)
+    if channels is None:
+        return _UNKNOWN
+    blocks = attribute_of(node, "blocksize", 1) ** 2
+    column_first = attribute_of(node, "mode", "DCR") == "CRD"
+    vectors = []
+    for v in channels:
+        if is_op(node, "SpaceToDepth"):
+            vectors.append(np.tile(v, blocks))
+            continue
+        by_block = v.reshape(-1, blocks).T if column_first else v.reshape(blocks, -1)
+        if np.any(by_block != by_block[0]):
+            return Refusal("blocks-differ", "the affine differs within a block of channels")
+        vectors.append(by_block[0])
+    return [Leave({0: _channel_affine(vectors)})]
+
+
+def _channel_affine(vectors: list[Array]) -> Affine:
+    scale, shift = (v.reshape(1, -1, 1, 1) for v in vectors)
+    return Affine(scale, shift)
+
+
+RULES = (
+    Rule("layout", ("DepthToSpace", "SpaceToDepth"), backward=block_after, forward=block_before),
+)
