@@ -14,6 +14,7 @@ from bnfold.float64.call import Array, UnsupportedOperatorError, to_float64
 from bnfold.float64.operators import count_outputs, run_op
 
 Observer = Callable[[str, Array], None]
+Entered = Callable[[ir.Node, ir.Graph], None]
 Constants = Callable[[ir.Value], Array | None]
 Nodes = Collection[ir.Node] | ir.Graph | ir.Function
 Plan = list[tuple[ir.Node, list[ir.Value]]]  # each node, and the values that die with it
@@ -33,6 +34,7 @@ def run_graph(
     keep: Collection[str] = (),
     only: Collection[str] | None = None,
     observe: Observer | None = None,
+    enter: Entered | None = None,
     constants: Constants | None = None,
 ) -> dict[str, Array]:
     """The model's outputs and the tensors named in `keep`, by name, computed in float64.
@@ -47,6 +49,7 @@ def run_graph(
         only: names of tensors to return instead of everything else; what they do not need is not
             computed.
         observe: called with each computed tensor of the main graph, in graph order.
+        enter: called with a node and a graph of it each time that the graph is run.
         constants: what a value is in every run, or None; it is believed before anything is
             computed. With `bnfold.typed.TypedConstants(model).get` a constant that the graph
             computes, through Round for one, is the one that a runtime gets.
@@ -57,7 +60,7 @@ def run_graph(
         EvaluationError: A node cannot be computed from what it gets.
     """
     graph = model.graph
-    run = Interpreter(model, observe, constants)
+    run = Interpreter(model, observe, constants, enter)
     run.bind_inputs(graph, feeds)
     wanted = _named_values(graph, (*keep, *(only or ())))
     if only is None:
@@ -104,11 +107,16 @@ class Interpreter:
     """Values of all scopes in one table: every scope has its own `ir.Value` objects."""
 
     def __init__(
-        self, model: ir.Model, observe: Observer | None, constants: Constants | None
+        self,
+        model: ir.Model,
+        observe: Observer | None,
+        constants: Constants | None,
+        enter: Entered | None = None,
     ) -> None:
         self._functions = model.functions
         self._observe = observe
         self._constants = constants
+        self._enter = enter
         self._main = model.graph
         self._values: dict[ir.Value, Array | None] = {}
         self._plans: dict[int, Plan] = {}
@@ -181,7 +189,12 @@ class Interpreter:
             return self._call(function, inputs, attributes)
         runner = control.OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         if runner is not None:
-            run = lambda graph, arguments: self.subgraph(graph, arguments, scope)  # noqa: E731
+
+            def run(graph: ir.Graph, arguments: Sequence[Array]) -> list[Array]:
+                if self._enter is not None:
+                    self._enter(node, graph)
+                return self.subgraph(graph, arguments, scope)
+
             return runner(inputs, attributes, run)
         opset = scope.opsets.get(node.domain)
         if opset is None:

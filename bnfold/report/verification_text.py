@@ -36,6 +36,8 @@ def verification_blocks(found: Verification, *, every_row: bool = False) -> list
     blocks += [Line(_decision(row)) for row in found.decisions]
     blocks += [Line(f"note: {note}", "dim") for note in found.notes]
     blocks.append(Line(_method(found), "dim"))
+    if found.evidence:
+        blocks.append(Line(f"evidence: {found.evidence}", "dim"))
     if every_row and found.feeds:
         blocks += [blank(), _feeds(found)]
     return blocks

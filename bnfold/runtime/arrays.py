@@ -2,8 +2,8 @@
 
 The kinds: signed normal numbers; a wide range, four decades of magnitudes in one tensor; impulses
 at the corners and borders of an otherwise empty input, where a wrong shift at the padding shows;
-zeros, where only biases speak; pixels, from 0 to 255; and large ones, normal numbers times 100,
-which reach what smaller ones leave at rest.
+zeros, where only biases speak. And kinds that reach what these leave at rest: pixels, from 0 to
+255, the same with a minus, and normal numbers times 100 and times 10,000.
 
 Real numbers can be had in a domain, for graphs that begin with a Log, Sqrt, Asin or Acosh.
 """
@@ -62,12 +62,12 @@ def _real(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Array:
         return np.zeros(shape)
     if kind == "impulses":
         return _impulses(shape, rng)
-    if kind == "pixels":
-        return np.asarray(rng.uniform(0.0, 255.0, shape))
+    if kind.endswith("pixels"):
+        return np.asarray(rng.uniform(0.0, 255.0, shape) * (-1.0 if kind != "pixels" else 1.0))
     normal = rng.standard_normal(shape)
     if kind == "wide range":
         return np.asarray(normal * 10.0 ** rng.uniform(-3.0, 1.0, shape))
-    return np.asarray(100.0 * normal) if kind == "large" else normal
+    return np.asarray({"large": 1e2, "huge": 1e4}.get(kind, 1.0) * normal)
 
 
 def _impulses(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

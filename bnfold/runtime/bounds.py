@@ -66,6 +66,17 @@ def wide_bounds(
     return found
 
 
+def table_sizes(model: ir.Model, specs: Sequence[TensorSpec]) -> dict[str, int]:
+    """For each integer input that indexes a table, how many rows of it there are to draw."""
+    found = {}
+    for spec in specs:
+        if spec.dtype != "string" and numpy_dtype(spec.dtype).kind in "iu":
+            sizes = _table_sizes(_input(model, spec.name), set())
+            if sizes:
+                found[spec.name] = min(sizes)
+    return found
+
+
 def bounds_of(models: Sequence[ir.Model], specs: Sequence[TensorSpec]) -> Bounds:
     """For each integer input, the lowest and highest value that all the models can take."""
     found = {}

@@ -14,7 +14,7 @@ from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
 from bnfold.verify.in_float64 import compare_in_float64
 from bnfold.verify.operators import is_for_one_cpu
-from bnfold.verify.records import OutputRow, Verdict
+from bnfold.verify.records import RANGE, OutputRow, Verdict
 from bnfold.verify.selections import selected_otherwise
 from bnfold.verify.subject import OnnxSubject, Runner, Subject
 
@@ -154,7 +154,7 @@ class Campaign:
             try:
                 results.append(_of_shapes(run, self.a.reference(feed.arrays)))
             except (EvaluationError, UnsupportedOperatorError) as error:
-                self.method = "range comparison: against the spread of the original's own runs"
+                self.method = f"{RANGE}: against the spread of the original's own runs"
                 self.is_range = True
                 self.notes.append(
                     f"there is no float64 reference ({error}): the other model is compared with "

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bnfold.errors import DataError
+from bnfold.float64 import EvaluationError
 from bnfold.fold.api import FoldResult, fold
+from bnfold.runtime.bounds import table_sizes
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RunError
 from bnfold.verify.campaign import Campaign, Run, steps
+from bnfold.verify.coverage import drawn_ids
 from bnfold.verify.decisions import decision_rows
+from bnfold.verify.evidence import evidence_of
 from bnfold.verify.feeds import Feed
 from bnfold.verify.localise import Search, locate
 from bnfold.verify.measure import FLOOR_ULP, K
+from bnfold.verify.operators import is_narrow
 from bnfold.verify.pairing import Pair
 from bnfold.verify.reach import resting
 from bnfold.verify.records import Location, Verdict, Verification
@@ -21,7 +27,7 @@ from bnfold.verify.selections import apply
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.trial import Maker, Trial, is_finite
 from bnfold.verify.user_data import Data, user_feeds
-from bnfold.verify.verdict import verdict_of
+from bnfold.verify.verdict import verdict_of, worst_of
 
 SAMPLES = 8
 """Sets of inputs to make up where the user gives none: each kind, in several shapes."""
@@ -64,14 +70,7 @@ class Job:
 
         Where an output rests on all of them, sets that reach further are tried too.
         """
-        pair = self.pair
-        maker = Maker(
-            pair.original.open(self.setting),
-            pair.made_for,
-            self.seed,
-            pair.sizes(dims),
-            (pair.bounds(), pair.wide_bounds(is_signed=False), pair.wide_bounds(is_signed=True)),
-        )
+        maker = self._maker(dims)
         trials = maker.sets(SAMPLES if samples is None else samples)
         resting = self._resting(maker, trials)
         if resting:
@@ -87,6 +86,16 @@ class Job:
             [feed for feed, _ in kept], [run for _, run in kept], tuple(notes), tuple(resting)
         )
 
+    def _maker(self, dims: Mapping[str, int]) -> Maker:
+        pair = self.pair
+        return Maker(
+            pair.original.open(self.setting),
+            pair.made_for,
+            self.seed,
+            pair.sizes(dims),
+            (pair.bounds(), pair.wide_bounds(is_signed=False), pair.wide_bounds(is_signed=True)),
+        )
+
     def _resting(self, maker: Maker, trials: Sequence[Trial]) -> list[str]:
         """The outputs that are the same on all of the sets, though the numbers should tell."""
         returned = self.pair.returned
@@ -97,7 +106,7 @@ class Job:
         more = [*trials, again] if again is not None else trials
         return [returned[i].name for i in resting(more, followers)]
 
-    def compare(self, first: FirstRuns, *, is_user_data: bool) -> Verification:
+    def compare(self, first: FirstRuns, *, is_user_data: bool = False) -> Verification:
         """All runs, the verdict, and on failure the place."""
         a, b, feeds, whole = self.pair.original, self.pair.other, first.feeds, None
         if self.pair.cut is not None and isinstance(a, OnnxSubject):
@@ -132,6 +141,46 @@ class Job:
         if verdict == "different":
             return replace(found, location=self._location(found, first.feeds))
         return found
+
+    def compare_further(self, found: Verification, dims: Mapping[str, int]) -> Verification:
+        """What was found, and on sets that reach what the usual ones left at rest, if there are.
+
+        Float16 overflows where numbers are large, and steps want more sets than are made here.
+        """
+        a, b = self.pair.original, self.pair.other
+        if not isinstance(a, OnnxSubject) or a.reached.is_complete or found.is_range:
+            return found
+        if a.has_steps or b.has_steps or is_narrow(a.model):
+            return found
+        more = []
+        for feed, run in self._maker(dims).reaching():
+            before = a.reached.count
+            with suppress(EvaluationError):  # a set that float64 does not take tells nothing
+                a.reference(feed.arrays)
+            if a.reached.count > before:
+                more.append((feed, run))
+        if not more:
+            return found
+        again = self.compare(FirstRuns([f for f, _ in more], [r for _, r in more]))
+        feeds = (*found.feeds, *again.feeds)
+        if again.verdict == "different":
+            return replace(again, feeds=feeds)
+        if again.verdict == "inconclusive":
+            return replace(found, notes=(*found.notes, f"on larger numbers: {again.reason}"))
+        rows = [max(pair, key=worst_of) for pair in zip(found.outputs, again.outputs, strict=True)]
+        verdict, reason = verdict_of(rows, len(feeds))
+        return replace(found, verdict=verdict, reason=reason, feeds=feeds, outputs=tuple(rows))
+
+    def covered(self, found: Verification, feeds: Sequence[Feed]) -> Verification:
+        """What was found, with what the inputs reached of the original."""
+        a, coverage, reason = self.pair.original, None, found.reason
+        if isinstance(a, OnnxSubject) and not found.is_range:
+            ids = drawn_ids(table_sizes(a.model, self.pair.inputs), [f.arrays for f in feeds])
+            coverage = a.reached.coverage(ids)
+            words = coverage.sentence()
+            reason = f"{reason}; {words}" if words and found.is_equivalent else reason
+        evidence = evidence_of(found.feeds, found.outputs, coverage)
+        return replace(found, coverage=coverage, reason=reason, evidence=evidence)
 
     def unmeasured(self, verdict: Verdict, reason: str) -> Verification:
         """The record of a verification without any measurement."""

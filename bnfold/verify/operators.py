@@ -46,6 +46,13 @@ def has_steps(model: ir.Model) -> bool:
     return any(node.op_type in STEPPED for node in _nodes(model))
 
 
+def is_narrow(model: ir.Model) -> bool:
+    """Whether a weight or an input is in half precision."""
+    values = (*model.graph.inputs, *model.graph.initializers.values())
+    dtypes = {value.dtype for value in values}
+    return any(d is not None and d.is_floating_point() and d.bitwidth <= 16 for d in dtypes)
+
+
 def is_for_one_cpu(model: ir.Model) -> bool:
     """Whether onnxruntime saved it for the registers of the CPU that it ran on."""
     return any(node.domain == BLOCKED_DOMAIN for node in _nodes(model))

@@ -10,6 +10,8 @@ from bnfold.record import SCHEMA_VERSION, json_form
 
 Verdict = Literal["equivalent", "different", "inconclusive"]
 
+RANGE = "range comparison"
+
 EXIT_CODES: dict[Verdict, int] = {"equivalent": 0, "different": 1, "inconclusive": 3}
 
 
@@ -99,6 +101,42 @@ class DecisionRow:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How many of some things were reached: units behind a Relu, or rows of a table."""
+
+    name: str
+    reached: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What of the original the inputs reached, as far as its float64 reference was computed.
+
+    `branches` were never run. `units` has the Relu outputs of which some channel was never above
+    zero, `ids` the inputs that index a table.
+    """
+
+    branches: tuple[str, ...] = ()
+    units: tuple[Share, ...] = ()
+    ids: tuple[Share, ...] = ()
+
+    def sentence(self) -> str:
+        """What was not reached, in words; empty where all of it was."""
+        parts = [f"{branch} was never run" for branch in self.branches]
+        dead = sum(share.of - share.reached for share in self.units)
+        if dead:
+            layers = len(self.units)
+            parts.append(f"{dead} units of {layers} Relu{'s' if layers != 1 else ''} never woke")
+        parts += [
+            f"{share.reached} of the {share.of} ids of {share.name!r} were drawn"
+            for share in self.ids
+            if share.reached < share.of
+        ]
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
 class Verification:
     """A verdict with its sentence, and the evidence."""
 
@@ -117,6 +155,8 @@ class Verification:
     decisions: tuple[DecisionRow, ...] = ()
     location: Location | None = None
     notes: tuple[str, ...] = ()
+    coverage: Coverage | None = None
+    evidence: str = ""
     seed: int = 0
     sha256: tuple[tuple[str, str], ...] = ()
 
@@ -124,6 +164,11 @@ class Verification:
     def is_equivalent(self) -> bool:
         """Whether the models compute the same, up to rounding."""
         return self.verdict == "equivalent"
+
+    @property
+    def is_range(self) -> bool:
+        """Whether there was no float64 reference to compare with."""
+        return self.method.startswith(RANGE)
 
     @property
     def is_same_file(self) -> bool:

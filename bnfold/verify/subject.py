@@ -19,6 +19,7 @@ from bnfold.float64 import run_graph
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
+from bnfold.verify.coverage import Reached
 from bnfold.verify.jitter import jitter
 from bnfold.verify.noise import neighbouring_weights
 from bnfold.verify.operators import has_steps
@@ -78,6 +79,7 @@ class OnnxSubject:
         self.name = self.path.name if self.path else self.model.graph.name or role
         self.inputs = inputs_of(self.model)
         self.has_steps = has_steps(self.model)
+        self.reached = Reached(self.model)
         self._is_as_given = True
 
     @property
@@ -105,8 +107,9 @@ class OnnxSubject:
             return Session(source, setting, name=self.name, weights=weights)
 
     def reference(self, feeds: Feeds) -> list[Array]:
-        """The outputs by the float64 interpreter."""
-        results = run_graph(self.model, feeds)
+        """The outputs by the float64 interpreter; what it comes by is `reached`."""
+        reached = self.reached
+        results = run_graph(self.model, feeds, observe=reached.observe, enter=reached.enter)
         return [as_text(results[spec.name]) for spec in self.outputs]
 
     def is_random(self, feeds: Feeds) -> bool:

@@ -19,7 +19,7 @@ from bnfold.verify.subject import Runner
 Trial = tuple[Feed, list[Array]]
 """A feed, and the original's outputs on it."""
 
-_REACHING = ("pixels", "large")
+_REACHING = ("pixels", "large", "negative pixels", "huge")
 """Kinds of sets that are tried where the usual ones leave something at rest."""
 
 _EXTRA = 1000  # their index starts here

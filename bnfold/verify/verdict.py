@@ -21,7 +21,7 @@ def verdict_of(rows: Sequence[OutputRow], feeds: int) -> tuple[Verdict, str]:
     if not bad:
         return "equivalent", _equivalent(rows, feeds)
     first = [row for row in bad if row.level == bad[0].level]
-    worst = max(first, key=lambda row: (bool(row.non_finite), _ratio(row)))
+    worst = max(first, key=lambda row: (bool(row.non_finite), worst_of(row)))
     sentence = f"{_difference(worst)}, {LEVEL_WORDS[worst.level]}"
     if {row.level for row in bad} == {"all"} and any(row.level == "none" for row in rows):
         sentence += " only: without them it agrees, so look at the runtime, not at the fold"
@@ -35,7 +35,7 @@ def _equivalent(rows: Sequence[OutputRow], feeds: int) -> str:
     tail = f"; {open_ties} decisions differ, no more than ties explain" if open_ties else ""
     if not floats:
         return f"every output is the same {on}" + tail
-    worst = max(_ratio(row) for row in floats)
+    worst = max(worst_of(row) for row in floats)
     return (
         f"the other model's error is at most {worst:.2g} times the original's own rounding error "
         f"{on} ({K:g} are allowed){tail}"
@@ -58,5 +58,6 @@ def _difference(row: OutputRow) -> str:
     )
 
 
-def _ratio(row: OutputRow) -> float:
+def worst_of(row: OutputRow) -> float:
+    """The larger one of the ratios of an output and of its worst channel."""
     return max(row.ratio, row.channel_ratio or 0.0)

@@ -1,0 +1,102 @@
+"""What of the original the sets of inputs reach: branches, units behind a Relu, rows of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.runtime.signature import Array
+from bnfold.verify.records import Coverage, Share
+
+Key = tuple[str, str]
+"""A node's first output, and the attribute that holds a graph of it."""
+
+
+class Reached:
+    """What has been reached so far; it is told while the float64 reference is computed."""
+
+    def __init__(self, model: ir.Model) -> None:
+        """Reads the graph once."""
+        self._bodies = list(_bodies(model.graph))
+        self._relus = [node.outputs[0].name for node in model.graph if node.op_type == "Relu"]
+        self._entered: set[Key] = set()
+        self._awake: dict[str, Array] = {}
+
+    @property
+    def count(self) -> int:
+        """How many branches and units were reached."""
+        return len(self._entered) + sum(int(awake.sum()) for awake in self._awake.values())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every branch and every unit that was seen was reached."""
+        return not self._resting() and all(a.all() for a in self._awake.values())
+
+    def enter(self, node: ir.Node, graph: ir.Graph) -> None:
+        """A graph of this node is run."""
+        for name, attribute in node.attributes.items():
+            if attribute.type == ir.AttributeType.GRAPH and attribute.value is graph:
+                self._entered.add((_label(node), name))
+
+    def observe(self, name: str, array: Array) -> None:
+        """A tensor of the main graph has been computed."""
+        if name not in self._relus or array.ndim < 2 or not array.size:
+            return
+        axis = array.ndim - 1 if array.ndim == 3 else 1  # [N, T, C], or [N, C, *space]
+        others = tuple(i for i in range(array.ndim) if i != axis)
+        awake: Array = np.asarray((array > 0).any(axis=others))
+        old = self._awake.get(name)
+        if old is None or old.shape == awake.shape:
+            self._awake[name] = awake if old is None else old | awake
+
+    def coverage(self, ids: Sequence[Share]) -> Coverage:
+        """The record of it; `ids` are the rows of tables that inputs drew."""
+        units = [
+            Share(name, int(awake.sum()), awake.size)
+            for name, awake in self._awake.items()
+            if not awake.all()
+        ]
+        return Coverage(tuple(self._resting()), tuple(units), tuple(ids))
+
+    def _resting(self) -> list[str]:
+        return [
+            words
+            for key, parents, words in self._bodies
+            if key not in self._entered and self._entered.issuperset(parents)
+        ]
+
+
+def drawn_ids(sizes: Mapping[str, int], feeds: Sequence[Mapping[str, Array]]) -> list[Share]:
+    """For each input that indexes a table of this size: how many of its rows it drew."""
+    return [
+        Share(name, len(np.unique(np.concatenate([f[name].reshape(-1) for f in feeds]))), size)
+        for name, size in sizes.items()
+    ]
+
+
+def _bodies(
+    graph: ir.Graph, parents: tuple[Key, ...] = ()
+) -> Iterator[tuple[Key, tuple[Key, ...], str]]:
+    """Each graph that a node runs if the numbers say so, with those around it, and in words."""
+    for node in graph:
+        for name, attribute in node.attributes.items():
+            if attribute.type != ir.AttributeType.GRAPH or attribute.is_ref():
+                continue
+            key = _label(node), name
+            condition = node.inputs[0] if node.op_type == "If" else None
+            if condition is None or condition.const_value is None:
+                yield key, parents, _words(node, name)
+            yield from _bodies(attribute.as_graph(), (*parents, key))
+
+
+def _words(node: ir.Node, attribute: str) -> str:
+    what = f"{node.op_type} {node.name or _label(node)!r}"
+    if node.op_type == "If":
+        return f"branch {attribute.removesuffix('_branch')!r} of {what}"
+    return f"the body of {what}"
+
+
+def _label(node: ir.Node) -> str:
+    return node.outputs[0].name or ""

@@ -1,0 +1,131 @@
+"""What the inputs reach of the original is looked for, and what they do not reach is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import bnfold
+from tests.verify.graphs import parsed
+
+
+def weights(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+BRANCHES = """g (float[N,8] x) => (float[N,4] y) {{
+    m = {condition}  c = Greater (m, threshold)
+    y = If (c) <
+        then_branch = t () => (float[N,4] a) {{ a = MatMul (x, u) }},
+        else_branch = e () => (float[N,4] b) {{ b = MatMul (x, w) }}
+    >
+}}"""
+
+
+def branching(threshold, *, seed=0, condition="ReduceMax <keepdims = 0> (x)"):
+    """Another matrix where the largest number is above the threshold; `seed` is of that one."""
+    return parsed(
+        BRANCHES.format(condition=condition),
+        threshold=np.float32(threshold),
+        u=weights(seed, 8, 4),
+        w=weights(7, 8, 4),
+    )
+
+
+@pytest.mark.parametrize("threshold", [3.0, 100.0, 5000.0])
+def test_a_branch_that_takes_larger_numbers_is_reached(threshold):
+    assert bnfold.verify(branching(threshold), branching(threshold, seed=1)).verdict == "different"
+    found = bnfold.verify(branching(threshold), branching(threshold))
+    assert found.is_equivalent
+    assert found.coverage.branches == ()
+
+
+def test_a_branch_that_no_input_reaches_is_named_in_the_verdict():
+    found = bnfold.verify(branching(1e30), branching(1e30, seed=1))
+    assert found.is_equivalent
+    assert found.coverage.branches == ("branch 'then' of If 'y'",)
+    assert "branch 'then' of If 'y' was never run" in found.reason
+    assert found.to_dict()["coverage"]["branches"] == ["branch 'then' of If 'y'"]
+
+
+def test_branches_within_a_branch_that_was_not_run_are_not_listed_one_by_one():
+    """A Loop within a branch: one sentence is enough."""
+    text = """g (float[N,8] x) => (float[N,8] y) {
+        m = ReduceMax <keepdims = 0> (x)  c = Greater (m, threshold)
+        y = If (c) <
+            then_branch = t () => (float[N,8] a) {
+                a = Loop (three, yes, x) <body = l (int64 i, bool k, float[N,8] s)
+                    => (bool k2, float[N,8] s2) { k2 = Identity (k)  s2 = Add (s, s) }>
+            },
+            else_branch = e () => (float[N,8] b) { b = Neg (x) }
+        >
+    }"""
+    model = parsed(text, threshold=np.float32(1e30), three=np.int64(3), yes=np.array(True))
+    assert bnfold.verify(model, model).coverage.branches == ("branch 'then' of If 'y'",)
+
+
+def test_a_unit_that_only_pixels_wake_is_seen():
+    def model(factor):
+        w, b = np.abs(weights(0, 8, 16)), np.zeros(16)
+        w[:, 5] *= factor
+        b[5] = -200.0
+        text = """g (float[N,8] x) => (float[N,4] y) {
+            h = Gemm (x, w, b)  r = Relu (h)  y = MatMul (r, v)
+        }"""
+        return parsed(text, w=w, b=b, v=weights(1, 16, 4))
+
+    assert bnfold.verify(model(1.0), model(2.0)).verdict == "different"
+    found = bnfold.verify(model(1.0), model(1.0))
+    assert found.is_equivalent
+    assert found.coverage.units == ()
+    assert len(found.feeds) > 8
+
+
+def test_units_that_never_wake_are_counted():
+    b = np.zeros(16)
+    b[[3, 5]] = -1e9
+    text = """g (float[N,8] x) => (float[N,4] y) {
+        h = Gemm (x, w, b)  r = Relu (h)  y = MatMul (r, v)
+    }"""
+    model = parsed(text, w=weights(0, 8, 16), b=b, v=weights(1, 16, 4))
+    found = bnfold.verify(model, model)
+    (share,) = found.coverage.units
+    assert (share.name, share.reached, share.of) == ("r", 14, 16)
+    assert "2 units of 1 Relu never woke" in found.reason
+
+
+def test_ids_that_were_never_drawn_are_counted():
+    text = "g (int64[N,5] i) => (float[N,5,3] y) { y = Gather (table, i) }"
+    model = parsed(text, table=weights(0, 5000, 3))
+    found = bnfold.verify(model, model)
+    (share,) = found.coverage.ids
+    assert (share.name, share.of) == ("i", 5000)
+    drawn = sum(shape["i"][0] * 5 for shape in (feed.shapes for feed in found.feeds))
+    assert 0.9 * drawn <= share.reached <= drawn
+    assert f"{share.reached} of the 5000 ids of 'i' were drawn" in found.reason
+
+
+def test_a_model_of_which_all_is_reached_says_nothing_of_it():
+    text = "g (float[N,8] x) => (float[N,16] y) { h = MatMul (x, w)  y = Relu (h) }"
+    found = bnfold.verify(parsed(text, w=weights(0, 8, 16)), parsed(text, w=weights(0, 8, 16)))
+    assert found.coverage.sentence() == ""
+    assert "never" not in found.reason
+
+
+def test_the_users_data_is_not_added_to(tmp_path):
+    rows = weights(0, 4, 8).astype(np.float32)
+    found = bnfold.verify(branching(100.0), branching(100.0), data=rows)
+    assert len(found.feeds) == 1
+    assert found.coverage.branches == ("branch 'then' of If 'y'",)
+
+
+def test_the_record_of_a_verification_without_a_reference_has_no_coverage():
+    model = parsed("g (float[N,8] x) => (float[N,8] y) { y = Relu (x) }")
+    model.graph.node[0].CopyFrom(
+        onnx.helper.make_node("QuickGelu", ["x"], ["y"], domain="com.microsoft", alpha=0.5)
+    )
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    found = bnfold.verify(model, model)
+    assert found.is_range
+    assert found.coverage is None
