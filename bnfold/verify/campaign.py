@@ -14,13 +14,19 @@ from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
 from bnfold.verify.in_float64 import compare_in_float64
 from bnfold.verify.operators import is_for_one_cpu
-from bnfold.verify.records import RANGE, OutputRow, Verdict
+from bnfold.verify.records import RANGE, Doubt, OutputRow, Verdict
 from bnfold.verify.selections import selected_otherwise
 from bnfold.verify.subject import OnnxSubject, Runner, Subject
+from bnfold.verify.trust import with_operator
 
 _ONE_CPU = (
     "onnxruntime saved it for one kind of CPU, which this one may not be: save it at level "
     "'extended', or on this machine"
+)
+
+_COMPARED_WITH = (
+    "the other model is compared with the range that the original covers when its weights and "
+    "activations are rounded once more"
 )
 
 Run = list[Array]
@@ -53,6 +59,7 @@ class Campaign:
     rows: list[OutputRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     settled: tuple[Verdict, str] | None = None
+    doubt: Doubt | None = None
     others: list[Run] = field(default_factory=list)
     wavering: set[tuple[int, int]] = field(default_factory=set)
     """Feed and output, where a neighbour of the original has another shape."""
@@ -67,6 +74,10 @@ class Campaign:
         cases = self._cases(self._references())
         copies = COPIES_AS_REFERENCE if self.is_range else COPIES
         self._add_noise(cases, range(copies))
+        if not self.is_range and self._is_doubted(cases):
+            copies = COPIES_AS_REFERENCE
+            cases = self._cases(self._own_references())
+            self._add_noise(cases, range(copies))
         pairs: dict[str, tuple[Sequence[Run], Sequence[Run]]] = {}
         astray: str | None = None
         for level in self.levels:
@@ -154,17 +165,35 @@ class Campaign:
             try:
                 results.append(_of_shapes(run, self.a.reference(feed.arrays)))
             except (EvaluationError, UnsupportedOperatorError) as error:
-                self.method = f"{RANGE}: against the spread of the original's own runs"
-                self.is_range = True
-                self.notes.append(
-                    f"there is no float64 reference ({error}): the other model is compared with "
-                    "the range that the original covers when its weights and activations are "
-                    "rounded once more"
-                )
-                return [[_widened(array) for array in run] for run in self.original]
+                self.notes.append(f"there is no float64 reference ({error}): {_COMPARED_WITH}")
+                return self._own_references()
             self.step()
         self.method = self.a.method
         return results
+
+    def _own_references(self) -> Sequence[Run]:
+        self.method = f"{RANGE}: against the spread of the original's own runs"
+        self.is_range = True
+        return [[_widened(array) for array in run] for run in self.original]
+
+    def _is_doubted(self, cases: Sequence[OutputCase]) -> bool:
+        """Whether the reference is no yardstick; activations are moved too before that is said."""
+        if not any(case.doubt() for case in cases):
+            return False
+        for copy in range(COPIES_AS_REFERENCE):
+            runner = self.a.open(self.setting, noise=(self.seed, copy), is_jittered=True)
+            for index, feed in enumerate(self.feeds):
+                for i, array in enumerate(runner.run(feed.arrays)):
+                    if array.shape == self.original[index][i].shape:
+                        cases[i].add_spread(index, array)
+                self.step()
+        found = next(filter(None, (case.doubt() for case in cases)), None)
+        if found is None:
+            return False
+        feed = next((feed for feed in self.feeds if feed.name == found.feed), self.feeds[0])
+        self.doubt = with_operator(found, self.a, feed, self.setting)
+        self.notes.append(f"{self.doubt.sentence}; {_COMPARED_WITH}")
+        return True
 
     def _cases(self, references: Sequence[Run]) -> list[OutputCase]:
         names = [feed.name for feed in self.feeds]

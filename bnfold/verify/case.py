@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.measure import Judgement, channel_axes, chaotic_feeds, judge, scale_of, ulp_of
-from bnfold.verify.records import OutputRow
+from bnfold.verify.records import Doubt, OutputRow
 from bnfold.verify.tally import Tally
+from bnfold.verify.trust import doubt
 
 Runs = Sequence[Array]
 """One array a feed."""
@@ -39,7 +41,8 @@ class OutputCase:
         self._axes = () if self._is_exact else channel_axes(shapes)
         self._scales = [1.0 if self._is_exact else scale_of(array) for array in references]
         self._ulp = ulp_of(original[0].dtype)
-        self._noise, self._magnitude = Tally(), Tally()
+        self._noise, self._magnitude, self._spread = Tally(), Tally(), Tally()
+        self._original = original
         if not self._is_exact:
             for feed, array, scale in zip(feeds, references, self._scales, strict=True):
                 finite = np.where(np.isfinite(array), array, np.nan)
@@ -48,6 +51,25 @@ class OutputCase:
     def add_noise(self, index: int, run: Array) -> None:
         """Takes in the run of a neighbour of the original on the feed of this index."""
         self._noise.add(self._feeds[index], self._error(index, run), self._axes)
+        self.add_spread(index, run)
+
+    def add_spread(self, index: int, run: Array) -> None:
+        """Takes in how far a neighbour is from the original; no budget hangs on it, see `trust`."""
+        if not self._is_exact:
+            apart = _relative(run, self._original[index], self._scales[index])
+            self._spread.add(self._feeds[index], apart, self._axes)
+
+    def doubt(self) -> Doubt | None:
+        """What speaks against the reference, see `trust`."""
+        if self._is_exact:
+            return None
+        for feed, ours, exact in zip(self._feeds, self._original, self._references, strict=True):
+            if (np.isfinite(ours.astype(np.float64)) & ~np.isfinite(exact)).any():
+                return Doubt(self.name, feed, math.inf, 0.0, times=math.inf)
+        own = self._tally(self._original)
+        return doubt(
+            self.name, own, self._spread, self._magnitude, self._ulp, is_stepped=self._is_stepped
+        )
 
     def chaotic_feeds(self) -> list[str]:
         """The feeds that are left out, see `measure`."""
@@ -123,11 +145,15 @@ class OutputCase:
         reference = self._references[index]
         if self._is_exact:
             return np.asarray(run != reference, dtype=np.float64)
-        wide = run.astype(np.float64)
-        known = np.isfinite(wide) & np.isfinite(reference)
-        error = np.full(wide.shape, np.nan)
-        np.subtract(wide, reference, out=error, where=known)
-        return error / self._scales[index]
+        return _relative(run, reference, self._scales[index])
+
+
+def _relative(run: Array, reference: Array, scale: float) -> Array:
+    """(run - reference) / scale; NaN where either is not finite."""
+    wide, exact = run.astype(np.float64), reference.astype(np.float64)
+    error = np.full(wide.shape, np.nan)
+    np.subtract(wide, exact, out=error, where=np.isfinite(wide) & np.isfinite(exact))
+    return error / scale
 
 
 def same_non_finite(a: Array, b: Array) -> Array:

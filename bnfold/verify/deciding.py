@@ -7,14 +7,18 @@ rounding, and with such a yardstick everything is equivalent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import onnx_ir as ir
 
 from bnfold.float64.control import values_read
+from bnfold.runtime.signature import Array
+from bnfold.typed import TypedConstants
 
 _DECIDING = frozenset(
     {"ArgMax", "ArgMin", "Ceil", "Equal", "Floor", "Greater", "GreaterOrEqual", "Less"}
     | {"LessOrEqual", "Mod", "NonMaxSuppression", "NonZero", "OneHot", "Range", "Round", "Sign"}
-    | {"TopK", "Unique"}
+    | {"TopK", "Unique", "QuantizeLinear", "DynamicQuantizeLinear"}
 )
 
 _ELEMENT_BY_ELEMENT = frozenset(
@@ -43,7 +47,7 @@ def decides(constant: ir.Value, numbers: frozenset[ir.Value]) -> bool:
     pending, seen = [constant], {constant}
     while pending:
         for node, _ in pending.pop().uses():
-            if node.op_type in _DECIDING or _drops_fractions(node):
+            if is_step(node):
                 return True
             for output in node.outputs:
                 is_alone = node.op_type in _ELEMENT_BY_ELEMENT or output not in numbers
@@ -51,6 +55,26 @@ def decides(constant: ir.Value, numbers: frozenset[ir.Value]) -> bool:
                     seen.add(output)
                     pending.append(output)
     return False
+
+
+def is_step(node: ir.Node) -> bool:
+    """Whether a rounding of what it gets can move its result by a whole step."""
+    return node.op_type in _DECIDING or _drops_fractions(node)
+
+
+def steps_of_constants(model: ir.Model) -> Callable[[ir.Value], Array | None]:
+    """For `run_graph`: what steps over constants give, in the types that the graph names.
+
+    Floor(0.3 / 0.1) is another number in float64. The reference is to tell rounding errors, so it
+    takes such a step as every run does; constants without a step are exact in it.
+    """
+    typed = TypedConstants(model)
+
+    def known(value: ir.Value) -> Array | None:
+        node = value.producer()
+        return typed.get(value) if node is not None and is_step(node) else None
+
+    return known
 
 
 def _drops_fractions(node: ir.Node) -> bool:

@@ -37,7 +37,7 @@ _EXACT = frozenset(
     | {"NonMaxSuppression", "NonZero", "OneHot", "Pad", "Range", "ReduceMax", "ReduceMin", "Relu"}
     | {"Reshape", "ReverseSequence", "Scan", "ScatterElements", "ScatterND", "Shape", "Sign"}
     | {"Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "TopK", "Transpose"}
-    | {"Trilu", "Unique", "Unsqueeze", "Where", "Resize", "Upsample"}
+    | {"Hardmax", "Trilu", "Unique", "Unsqueeze", "Where", "Resize", "Upsample"}
 )
 """Operators that hand numbers on, or choose between them, and do not round."""
 

@@ -132,6 +132,7 @@ class Job:
             feeds=tuple(feed.row() for feed in first.feeds),
             notes=(*first.notes, *campaign.notes),
             outputs=tuple(campaign.rows),
+            doubt=campaign.doubt,
         )
         if campaign.settled is not None:
             return found
@@ -221,4 +222,12 @@ class Job:
             return fold(model, skip=skip)
 
         feed = next((feed for feed in feeds if feed.name == bad[0].worst_feed), feeds[0])
-        return locate(Search(original, self.pair.other, feed, self.setting, self.seed), refold)
+        search = Search(
+            original,
+            self.pair.other,
+            feed,
+            self.setting,
+            self.seed,
+            is_trusted=found.doubt is None,
+        )
+        return locate(search, refold)

@@ -97,7 +97,7 @@ def judge(
     if is_stepped:
         return _judge_steps(original, other, floor)
     own, its, level = (tally.total(weights) for tally in (original, other, magnitude))
-    ratio = its.rms / (float(_allowance(1, np.array(its.count))) * max(own.rms, floor))
+    ratio = its.rms / (float(allowance(1, np.array(its.count))) * max(own.rms, floor))
     worst = Judgement(own.rms, its.rms, ratio)
     for axis in sorted(its.by_axis):
         seen = its.rows * other.evenness(axis, weights)
@@ -143,10 +143,10 @@ def _channel_ratios(
     shrunk = np.sqrt((n * spread**2 + PRIOR * prior**2) / (n + PRIOR))
     is_alive = is_well_seen & (loudness > 0) & (spread <= RESOLVED * loudness)
     floors = floor * np.where(is_alive, loudness, np.maximum(loudness, FAINT))
-    return np.asarray(errors / (_allowance(len(errors), seen) * np.maximum(shrunk, floors)))
+    return np.asarray(errors / (allowance(len(errors), seen) * np.maximum(shrunk, floors)))
 
 
-def _allowance(candidates: int, n: Array) -> Array:
+def allowance(candidates: int, n: Array) -> Array:
     """By how much the largest of some root mean squares of n numbers exceeds the true one."""
     return np.asarray(1.0 + np.sqrt(2.0 * math.log(candidates / RISK) / np.maximum(n, 1.0)))
 

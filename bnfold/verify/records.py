@@ -84,6 +84,34 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """Why the float64 reference is not believed: see `trust`.
+
+    On an output the original's error is `error`, on the inputs `feed` or, in one channel, on all;
+    its neighbours are only `spread` apart from it, both relative to the output. `operator` is where
+    runtime and reference part, as `Op 'name'`; empty where none stands out.
+    """
+
+    output: str
+    feed: str
+    error: float
+    spread: float
+    times: float
+    operator: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What a user should know."""
+        where = f"; they part at {self.operator}" if self.operator else ""
+        on = f" on inputs {self.feed!r}" if self.feed else ""
+        return (
+            f"the float64 reference is not trusted: output {self.output!r} of the original is "
+            f"{self.error:.2g} of its scale away from it{on}, and {self.spread:.2g} from copies "
+            f"that are rounded once more{where}"
+        )
+
+
+@dataclass(frozen=True)
 class DecisionRow:
     """What a classifier decides, on the user's data: counts out of `samples`.
 
@@ -154,6 +182,7 @@ class Verification:
     feeds: tuple[FeedRow, ...] = ()
     decisions: tuple[DecisionRow, ...] = ()
     location: Location | None = None
+    doubt: Doubt | None = None
     notes: tuple[str, ...] = ()
     coverage: Coverage | None = None
     evidence: str = ""

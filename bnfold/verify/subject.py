@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -20,12 +20,14 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
 from bnfold.verify.coverage import Reached
+from bnfold.verify.deciding import steps_of_constants
 from bnfold.verify.jitter import jitter
 from bnfold.verify.noise import neighbouring_weights
 from bnfold.verify.operators import has_steps
 
 Feeds = Mapping[str, Array]
 Noise = tuple[int, ...]
+Constants = Callable[[ir.Value], Array | None]
 Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 _IN_MEMORY_BYTES = 1 << 30  # a protobuf cannot exceed 2 GiB; larger models go by a file
@@ -81,6 +83,7 @@ class OnnxSubject:
         self.has_steps = has_steps(self.model)
         self.reached = Reached(self.model)
         self._is_as_given = True
+        self._steps: Constants | None = None
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
@@ -91,6 +94,7 @@ class OnnxSubject:
         """The same on a graph of its own, which can be changed; weights are shared."""
         found = copy.copy(self)
         found.model = self.model.clone()
+        found._steps = None
         return found
 
     def open(
@@ -109,8 +113,20 @@ class OnnxSubject:
     def reference(self, feeds: Feeds) -> list[Array]:
         """The outputs by the float64 interpreter; what it comes by is `reached`."""
         reached = self.reached
-        results = run_graph(self.model, feeds, observe=reached.observe, enter=reached.enter)
+        results = run_graph(
+            self.model,
+            feeds,
+            observe=reached.observe,
+            enter=reached.enter,
+            constants=self.constants,
+        )
         return [as_text(results[spec.name]) for spec in self.outputs]
+
+    def constants(self, value: ir.Value) -> Array | None:
+        """What the reference believes of a value of the graph, see `steps_of_constants`."""
+        if self._steps is None:
+            self._steps = steps_of_constants(self.model)
+        return self._steps(value)
 
     def is_random(self, feeds: Feeds) -> bool:
         """A graph tells by its operators, see `operators.random_node`, before it is run."""
