@@ -10,6 +10,7 @@ import onnx_ir as ir
 from bnfold.fold.account.accounting import Account, decide, names_of
 from bnfold.fold.account.entry import Entry
 from bnfold.fold.account.ledger import Ledger
+from bnfold.fold.account.size import size_of
 from bnfold.fold.advice import Advice
 from bnfold.fold.edit.rewriting import Rewriting
 from bnfold.fold.facts.graph import Facts
@@ -53,6 +54,7 @@ def fold_in_place(
     account = Account(model, inline_functions(model))
     skipped = skipped_in(model, skip, RULE_NAMES)
     facts = Facts(model)
+    before = size_of(facts)
     rewriting = Rewriting(facts, account.report)
     merger = Merger(facts, skipped, account.report)
     folder = Folder(facts, account, rewriting, merger, skipped, rules, progress)
@@ -60,7 +62,7 @@ def fold_in_place(
     if allow:  # only now: nothing is paid for that a merge opens the way to
         folder.settle(allow)
     folder.advise(allow)
-    return account.ledger()
+    return account.ledger(before, size_of(facts))
 
 
 @dataclass(frozen=True)
@@ -165,18 +167,22 @@ class Folder:
     def _carry_out(self, plan: Plan, entry: Entry) -> Refusal | None:
         gone = {*plan.passed_by, entry.node}
         told = self.account.told_by(plan, gone, names_of(plan.absorbers), self.facts)
-        refusal = self.rewriting.carry_out(plan, entry.label)
-        if refusal is None:
-            decide(told)
-        return refusal
+        proof = self.rewriting.carry_out(plan, entry.label)
+        if isinstance(proof, Refusal):
+            return proof
+        self.account.proofs.append(proof)
+        decide(told, proof)
+        return None
 
     def _carry_out_merge(self, merge: Merge) -> bool:
         """Whether the merge was made and proven; affines that went with it are accounted for."""
         sentence = merge.sentence
         gone = [node for node in merge.parts if node is not merge.host]
         told = self.account.told_by(merge.plan, gone, names_of([merge.host]), self.facts)
-        if self.rewriting.carry_out(merge.plan, sentence) is not None:
+        proof = self.rewriting.carry_out(merge.plan, sentence)
+        if isinstance(proof, Refusal):
             return False
+        self.account.proofs.append(proof)
         self.account.merges.append(sentence)
-        decide(told)
+        decide(told, proof)
         return True

@@ -213,9 +213,15 @@ class Plan:
         return tuple(node for node, step in self.steps.items() if isinstance(step, Remove))
 
     @property
+    def prices(self) -> tuple[str, ...]:
+        """What had to be allowed for it, as `--allow` spells it."""
+        prices = [step.price for step in self.replaced.values()]
+        return tuple(dict.fromkeys(price.name for price in prices if price is not None))
+
+    @property
     def has_price(self) -> bool:
         """Whether it was found only because something was allowed."""
-        return any(step.price is not None for step in self.replaced.values())
+        return bool(self.prices)
 
     @property
     def added_nodes(self) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
 from bnfold.fold.account.entry import Entry, entries_of, kept_inside, made_entries
 from bnfold.fold.account.fold_numbers import lost_bits, range_growth
 from bnfold.fold.account.ledger import Decision, Ledger, numbers_of
+from bnfold.fold.account.size import Size
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import describe
 from bnfold.fold.plan import Plan
@@ -30,6 +31,7 @@ class Account:
     kept_inside: tuple[KeptInside, ...] = ()
     merges: list[str] = field(default_factory=list)
     bugs: list[str] = field(default_factory=list)
+    proofs: list[float] = field(default_factory=list)
     entries: list[Entry] = field(init=False)
     _by_node: dict[ir.Node, Entry] = field(init=False)
 
@@ -72,17 +74,24 @@ class Account:
                 decisions.append((entry, entry.folded(source.affine, plan, into, numbers)))
         return decisions
 
-    def ledger(self) -> Ledger:
-        """The account as it stands."""
+    def ledger(self, before: Size, after: Size) -> Ledger:
+        """The account as it stands, of a model that had one size and has another."""
         decisions = [d for entry in self.entries if (d := _decision(entry)) is not None]
         decisions.extend(kept_inside(kept) for kept in self.kept_inside)
-        return Ledger(tuple(decisions), tuple(self.merges), tuple(self.bugs))
+        return Ledger(
+            tuple(decisions),
+            tuple(self.merges),
+            tuple(self.bugs),
+            proofs=tuple(self.proofs),
+            before=before,
+            after=after,
+        )
 
 
-def decide(decisions: Iterable[tuple[Entry, Decision]]) -> None:
-    """What was told beforehand has happened."""
+def decide(decisions: Iterable[tuple[Entry, Decision]], proof: float) -> None:
+    """What was told beforehand has happened, and was proven so well."""
     for entry, decision in decisions:
-        entry.decision = decision
+        entry.decision = replace(decision, proof=proof)
 
 
 def names_of(nodes: Iterable[ir.Node]) -> tuple[str, ...]:

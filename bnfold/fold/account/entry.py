@@ -60,6 +60,7 @@ class Entry:
             rules=plan.rules,
             into=into,
             numbers=numbers,
+            price=plan.prices,
         )
 
     def kept(self, would_fold_with: tuple[str, ...] = ()) -> Decision:

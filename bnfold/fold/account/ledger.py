@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bnfold.fold.account.opinion import Opinion
+from bnfold.fold.account.size import Size
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Refusal
 from bnfold.record import SCHEMA_VERSION, json_form
@@ -50,6 +51,9 @@ class Decision:
         would_fold_with: names for `allow` that would have folded it, each by itself; several that
             are needed together stand in one, separated by commas.
         numbers: of the fold; None where it was kept.
+        price: what was paid for it, as `allow` names it.
+        proof: the largest difference between before and after in float64, over the largest value;
+            None where it was kept.
     """
 
     name: str
@@ -64,6 +68,8 @@ class Decision:
     refusals: tuple[Refusal, ...] = ()
     would_fold_with: tuple[str, ...] = ()
     numbers: Numbers | None = None
+    price: tuple[str, ...] = ()
+    proof: float | None = None
 
     @property
     def is_folded(self) -> bool:
@@ -85,12 +91,17 @@ class Ledger:
         merges: linear branches that became one operator, in words.
         bugs: rewrites that did not prove themselves and were not made.
         opinion: what onnxruntime says of the whole; None where it was not to be asked.
+        proofs: for each rewrite that was made, merges too, how far float64 was from exact.
+        before, after: the size of the model; None where only decisions are told.
     """
 
     decisions: tuple[Decision, ...] = ()
     merges: tuple[str, ...] = ()
     bugs: tuple[str, ...] = field(default=())
     opinion: Opinion | None = None
+    proofs: tuple[float, ...] = ()
+    before: Size | None = None
+    after: Size | None = None
 
     @property
     def batch_norms(self) -> tuple[Decision, ...]:
@@ -135,6 +146,9 @@ class Ledger:
             "decisions": json_form([asdict(decision) for decision in self.decisions]),
             "merges": list(self.merges),
             "bugs": list(self.bugs),
+            "proofs": json_form(self.proofs),
+            "before": None if self.before is None else json_form(asdict(self.before)),
+            "after": None if self.after is None else json_form(asdict(self.after)),
             "opinion": None if self.opinion is None else json_form(asdict(self.opinion)),
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bnfold.fold.edit.engine import Edit, Engine
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import MISTAKES, Plan, Refusal, Report, told
-from bnfold.fold.proof.certificate import Certificate
+from bnfold.fold.proof.certificate import Certificate, Finding
 from bnfold.fold.proof.written import CertificateError
 
 _BUG = "this is a bug in bnfold; please report it"
@@ -24,33 +24,36 @@ class Rewriting:
         self._engine = Engine(facts)
         self._report = report
 
-    def carry_out(self, plan: Plan, label: str) -> Refusal | None:
-        """Why the graph is as it was; None where the plan is carried out and proven.
+    def carry_out(self, plan: Plan, label: str) -> Refusal | float:
+        """Why the graph is as it was; or, where the plan is carried out, how well it is proven.
+
+        The number is the largest difference in float64, over the largest value of its tensor.
 
         Args:
             plan: what to do.
             label: who asks for it, for messages.
         """
         try:
-            return unfit(plan, label) or self._proven(plan, label)
+            refusal = unfit(plan, label)
+            return self._proven(plan, label) if refusal is None else refusal
         except CertificateError as error:
             return Refusal("not-certified", f"the rewrite could not be proven: {error}", label)
         except MISTAKES as error:
             self._report(f"{label}: a rewrite failed: {told(error)}")
             return Refusal("rewrite-failed", f"the rewrite failed: {told(error)}", label, _BUG)
 
-    def _proven(self, plan: Plan, label: str) -> Refusal | None:
+    def _proven(self, plan: Plan, label: str) -> Refusal | float:
         certificate = Certificate(plan, self._facts)
         edit = self._engine.apply(plan)
-        wrong: str | None = "it was not looked at"
+        found: Finding = "it was not looked at"
         try:
-            wrong = certificate.fault(edit.nodes, edit.constants)
+            found = certificate.compared(edit.nodes, edit.constants)
         finally:
-            self._close(edit, keeps=wrong is None)
-        if wrong is None:
-            return None
-        self._report(f"{label}: {wrong}")
-        return Refusal("certificate-failed", f"the rewrite is wrong: {wrong}", label, _BUG)
+            self._close(edit, keeps=isinstance(found, float))
+        if isinstance(found, float):
+            return found
+        self._report(f"{label}: {found}")
+        return Refusal("certificate-failed", f"the rewrite is wrong: {found}", label, _BUG)
 
     def _close(self, edit: Edit, *, keeps: bool) -> None:
         if keeps:

@@ -28,6 +28,10 @@ _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
 _DOES_NOT_RUN = (BnfoldError, ValueError, IndexError, ZeroDivisionError, CertificateError)
 
 
+Finding = str | float
+"""What is wrong; or the largest difference over the largest value, where nothing is."""
+
+
 class Certificate:
     """What a plan must not change, recorded before the graph is edited.
 
@@ -47,10 +51,10 @@ class Certificate:
         self._smaller = smaller_extents(self._region.nodes, self._region.enters, facts)
         self._outputs = [_signature(output) for output in facts.model.graph.outputs]
 
-    def fault(
+    def compared(
         self, made_nodes: Collection[ir.Node], made_constants: Collection[ir.Value]
-    ) -> str | None:
-        """What is wrong with the graph as it is now; None where before and after agree.
+    ) -> Finding:
+        """What is wrong with the graph as it is now; or how nearly before and after agree.
 
         Raises:
             CertificateError: the region cannot be run: nothing is proven.
@@ -69,7 +73,7 @@ class Certificate:
                 return wrong
         return self._compared(after)
 
-    def _compared(self, after: Written) -> str | None:
+    def _compared(self, after: Written) -> Finding:
         """At the first sizes at which both run; small ones accuse nobody: full ones decide."""
         tried: list[str] = []
         for sizes in self._sizes():
@@ -86,40 +90,41 @@ class Certificate:
                     continue  # a constant map has the size that the graph states
                 return f"the rewritten region does not run: {error}"
             difference = self._difference(old, new)
-            if difference is None:
-                return self._elsewhere(after)
+            if isinstance(difference, float):
+                elsewhere = self._elsewhere(after)
+                return elsewhere if isinstance(elsewhere, str) else max(difference, elsewhere)
             if not sizes.is_shrunken:
                 return difference
         raise CertificateError("; ".join(dict.fromkeys(tried)))
 
-    def _elsewhere(self, after: Written) -> str | None:
-        """What is wrong at other sizes, where the graph leaves some open and they can be had."""
+    def _elsewhere(self, after: Written) -> Finding:
+        """The same at other sizes, where the graph leaves some open and they can be had."""
         if not has_open_extents(self._region.enters, self._facts):
-            return None
+            return 0.0
         sizes, feeds = Sizes(self._facts, smaller=self._smaller, plain=OTHER), Feeds()
         try:
             old = Trial(self._before, self._facts, feeds, sizes).run()
         except _DOES_NOT_RUN:
-            return None  # the region takes no such sizes: there is nothing to compare
+            return 0.0  # the region takes no such sizes: there is nothing to compare
         try:
             new = Trial(after, self._facts, feeds, sizes).run()
         except _DOES_NOT_RUN as error:
-            return None if sizes.is_shrunken else f"it does not run at other sizes: {error}"
+            return 0.0 if sizes.is_shrunken else f"it does not run at other sizes: {error}"
         difference = self._difference(old, new)
-        return None if difference is None else f"at other sizes, {difference}"
+        return f"at other sizes, {difference}" if isinstance(difference, str) else difference
 
-    def _difference(
-        self, before: Mapping[str, Constant], after: Mapping[str, Constant]
-    ) -> str | None:
+    def _difference(self, before: Mapping[str, Constant], after: Mapping[str, Constant]) -> Finding:
         """What is read outside, and whatever keeps its name, is the same."""
+        worst = 0.0
         largest = max((_largest(array) for array in before.values()), default=0.0)
         pairs = {(name, place.value.name or "") for name, place in self._region.leaves}
         pairs |= {(name, name) for name in before if name in after}
         for name, now in sorted(pairs):
             difference = _unlike(name, before[name], after[now], largest)
-            if difference is not None:
+            if isinstance(difference, str):
                 return difference
-        return None
+            worst = max(worst, difference)
+        return worst
 
     def _sizes(self) -> Iterator[Sizes]:
         """Sizes to try, the cheapest first: small ones may not fit each other, or a constant."""
@@ -134,11 +139,11 @@ def _signature(output: ir.Value) -> tuple[str | None, ir.TypeProtocol | None]:
     return output.name, output.type
 
 
-def _unlike(name: str, old: Constant, new: Constant, largest: float) -> str | None:
+def _unlike(name: str, old: Constant, new: Constant, largest: float) -> Finding:
     if old.shape != new.shape:
         return f"'{name}' changes its shape from {old.shape} to {new.shape}"
     if old.dtype.kind != "f":
-        return None if np.array_equal(old, new) else f"'{name}' changes"
+        return 0.0 if np.array_equal(old, new) else f"'{name}' changes"
     finite = np.isfinite(old)
     if not np.array_equal(old[~finite], new[~finite], equal_nan=True):
         raise CertificateError(f"'{name}' is not finite before, and differs after")
@@ -146,7 +151,7 @@ def _unlike(name: str, old: Constant, new: Constant, largest: float) -> str | No
     error = float(np.max(np.abs(new[finite] - old[finite]), initial=0.0))
     # where all of it cancels, what is left is the rounding of what went in
     if error <= max(_TOLERANCE * scale, _ROUNDING * largest):
-        return None
+        return error / max(scale, _ROUNDING / _TOLERANCE * largest) if error else 0.0
     return f"'{name}' is off by {error:.3g} where the largest value is {scale:.3g}"
 
 
