@@ -12,7 +12,8 @@ import bnfold
 
 ROOT = Path(bnfold.__file__).parent
 LAYERS = (
-    {"errors", "record", "__init__"},
+    {"errors", "__init__"},
+    {"record"},
     {"runtime"},
     {"float64", "model_io", "torch_code"},
     {"typed"},

@@ -9,9 +9,16 @@ import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
-from bnfold.cli.output import conclude, json_option, put_record, put_text, show, show_record
+from bnfold.cli.output import (
+    conclude,
+    html_option,
+    json_option,
+    put_page,
+    put_record,
+    show,
+    show_record,
+)
 from bnfold.cli.sources import SourceModel
-from bnfold.cli.targets import TargetPage
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 
 if TYPE_CHECKING:
@@ -23,13 +30,7 @@ INCONCLUSIVE = 3
 @click.command(cls=GuardedCommand, epilog="Example: bnfold bench net.onnx folded.onnx --batch 8")
 @click.argument("models", metavar="MODEL [MODEL ...]", nargs=-1, required=True, type=SourceModel())
 @bench_options
-@click.option(
-    "--html",
-    "html_target",
-    metavar="FILE",
-    type=TargetPage(),
-    help="Write a report for a browser.",
-)
+@html_option
 @json_option
 @force_option
 @verbosity_options
@@ -46,21 +47,17 @@ def bench(
 
     One MODEL alone is measured but compared with nothing. Exit code 3: too noisy to say.
     """
-    if html_target is not None:
-        from bnfold.report.html import require_jinja2
-
-        require_jinja2()
     result = measured(ctx, models, bench_as)
 
     from bnfold.model_io import Together
     from bnfold.report.bench_text import bench_blocks
-    from bnfold.report.html import html_page
+    from bnfold.report.sections import Findings
 
+    names = " ".join(model.name for model in result.models)
     record = _record(ctx, result)
     with Together() as files:
         put_record(record, json_target, files)
-        if html_target is not None:
-            put_text(html_page(bench=result), html_target, files)
+        put_page(Findings(f"bnfold bench: {names}", bench=result), html_target, files)
     show_record(record, json_target)
     every_row = bench_as.profile or is_verbose(ctx)
     show(ctx, bench_blocks(result, every_row=every_row), json_target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.data_options import data_option
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
-from bnfold.cli.output import conclude, json_option, put_record, show, show_record
+from bnfold.cli.output import (
+    conclude,
+    html_option,
+    json_option,
+    put_page,
+    put_record,
+    show,
+    show_record,
+)
 from bnfold.cli.sources import SourceModel
 from bnfold.cli.targets import TargetModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
@@ -55,6 +64,7 @@ class _FoldCommand(GuardedCommand):
 @data_option
 @click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
 @fold_options
+@html_option
 @json_option
 @force_option
 @verbosity_options
@@ -69,6 +79,7 @@ def fold(
     data: Path | None,
     every_row: bool,
     fold_as: FoldOptions,
+    html_target: Path | None,
     json_target: str | None,
 ) -> int:
     """Fold every batch norm of IN.onnx that can be folded exactly, and account for the rest."""
@@ -77,12 +88,15 @@ def fold(
     if data is not None and not is_verified:
         raise UsageError("--data are inputs to compare on: add --verify")
     target = None if dry_run else output
+    start = time.monotonic()
     result = folded(ctx, source, fold_as)
+    seconds = time.monotonic() - start
 
     from bnfold.model_io import Together
     from bnfold.report import records
     from bnfold.report.blocks import Line, blank
     from bnfold.report.ledger_text import ledger_blocks, written_line
+    from bnfold.report.sections import Findings
     from bnfold.report.verification_text import verification_blocks
 
     every_row = every_row or is_verbose(ctx)
@@ -90,7 +104,7 @@ def fold(
     found = result.ledger.to_dict()
     # Hashed before OUT may take the place of IN.
     inputs = [] if json_target is None else input_records(ctx)
-    code, said = 0, ""
+    code, said, verification = 0, "", None
     if is_verified:
         verification = verified(ctx, source, result.model, VerifyOptions(data))
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
@@ -106,7 +120,7 @@ def fold(
             aside = files.aside(target)
             result.save(aside)
             outputs = [] if json_target is None else [records.model_record(target, at=aside)]
-            blocks += [blank(), written_line(str(target), result.ledger)]
+            blocks += [blank(), written_line(str(target), result.ledger, seconds)]
         if json_target is not None:
             settings = {
                 **settings_of(fold_as),
@@ -118,6 +132,9 @@ def fold(
                 "fold", settings=settings, inputs=inputs, outputs=outputs, result=found
             )
             put_record(record, json_target, files)
+        ledgers = {"": result.ledger}
+        findings = Findings(f"bnfold fold: {source}", ledgers, verification)
+        put_page(findings, html_target, files)
     show_record(record, json_target)
     show(ctx, blocks, json_target)
     return conclude(ctx, code, said)

@@ -23,6 +23,7 @@ COMMANDS = {
     "verify": "Tell whether two models compute the same, rounding apart.",
     "bench": "Time models against each other, in pairs, and say what is certain.",
     "run": "Do it all: export, fold, verify, bench, one report.",
+    "report": "Show a JSON record again, as text, a page, JUnit or Markdown.",
 }
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
-from bnfold.cli.output import json_option, put_record, show, show_record
+from bnfold.cli.output import (
+    html_option,
+    json_option,
+    put_page,
+    put_record,
+    show,
+    show_record,
+)
 from bnfold.cli.sources import SourceModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 
@@ -22,8 +30,28 @@ def _list_rules(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _expanded(
+    _ctx: click.Context, _parameter: click.Parameter, values: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """The paths; a pattern that a shell has left to us is the files that fit it."""
+    found: list[Path] = []
+    for value in values:
+        is_pattern = any(c in str(value) for c in "*?[") and not value.exists()
+        root = Path(value.anchor)
+        fitting = sorted(root.glob(str(value.relative_to(root)))) if is_pattern else []
+        found += fitting or [value]
+    return tuple(dict.fromkeys(found))
+
+
 @click.command(cls=GuardedCommand, epilog="Example: bnfold inspect net.onnx --all")
-@click.argument("source", metavar="IN.onnx", type=SourceModel())
+@click.argument(
+    "sources",
+    metavar="IN.onnx [IN.onnx ...]",
+    nargs=-1,
+    required=True,
+    type=SourceModel(),
+    callback=_expanded,
+)
 @click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
 @click.option(
     "--rules",
@@ -34,6 +62,7 @@ def _list_rules(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="List the rules, as --skip and the ledger spell them, and leave.",
 )
 @fold_options
+@html_option
 @json_option
 @force_option
 @verbosity_options
@@ -41,27 +70,37 @@ def _list_rules(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def inspect(
     ctx: click.Context,
     *,
-    source: Path,
+    sources: tuple[Path, ...],
     every_row: bool,
     fold_as: FoldOptions,
+    html_target: Path | None,
     json_target: str | None,
 ) -> None:
-    """Tell where each batch norm of IN.onnx would go or why it stays; write nothing."""
-    result = folded(ctx, source, fold_as)
-    from bnfold.report.ledger_text import ledger_blocks
+    """Tell where each batch norm of IN.onnx would go or why it stays; write nothing.
 
-    if json_target is not None:
-        from bnfold.model_io import Together
-        from bnfold.report.records import envelope
+    Several models, or a pattern such as 'models/*.onnx', are told of one after another.
+    """
+    ledgers = {str(source): folded(ctx, source, fold_as).ledger for source in sources}
+    from bnfold.model_io import Together
+    from bnfold.report.fleet_text import fleet_blocks
+    from bnfold.report.records import envelope
+    from bnfold.report.sections import Findings
 
-        record = envelope(
-            "inspect",
-            settings=settings_of(fold_as),
-            inputs=input_records(ctx),
-            outputs=[],
-            result=result.ledger.to_dict(),
-        )
-        with Together() as files:
+    is_one = len(ledgers) == 1
+    named = dict(zip([""], ledgers.values(), strict=True)) if is_one else ledgers
+    findings = Findings(f"bnfold inspect: {' '.join(ledgers)}", named)
+    each = [{"path": path, **ledger.to_dict()} for path, ledger in ledgers.items()]
+    record: dict[str, Any] = {}
+    with Together() as files:
+        if json_target is not None:
+            record = envelope(
+                "inspect",
+                settings=settings_of(fold_as),
+                inputs=input_records(ctx),
+                outputs=[],
+                result=next(iter(ledgers.values())).to_dict() if is_one else {"models": each},
+            )
             put_record(record, json_target, files)
-        show_record(record, json_target)
-    show(ctx, ledger_blocks(result.ledger, every_row=every_row or is_verbose(ctx)), json_target)
+        put_page(findings, html_target, files)
+    show_record(record, json_target)
+    show(ctx, fleet_blocks(named, every_row=every_row or is_verbose(ctx)), json_target)

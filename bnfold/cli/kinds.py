@@ -42,6 +42,11 @@ def is_junit(path: Path) -> bool:
     return b'<testsuite name="bnfold ' in _beginning(path)
 
 
+def is_markdown(path: Path) -> bool:
+    """Whether the file is Markdown that bnfold has written."""
+    return _beginning(path).startswith(b"<!-- bnfold -->")
+
+
 def what_is_there(path: Path) -> str:
     """The file in words, for a refusal to replace it."""
     names = {
@@ -49,6 +54,7 @@ def what_is_there(path: Path) -> str:
         "a record of bnfold": is_record,
         "a page of bnfold": is_page,
         "a JUnit report of bnfold": is_junit,
+        "a Markdown report of bnfold": is_markdown,
     }
     return next((name for name, holds in names.items() if holds(path)), "a file of another kind")
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.sentence import on_one_line
-from bnfold.cli.targets import STDOUT, TargetRecord
+from bnfold.cli.targets import STDOUT, TargetPage, TargetRecord
 from bnfold.cli.verbosity import is_quiet
 from bnfold.report.blocks import Block
 from bnfold.report.plain import plain_text
 
 if TYPE_CHECKING:
     from bnfold.model_io import Together
+    from bnfold.report.sections import Findings
 
 NOTED = "bnfold.noted"  # in a context's meta: the notes that were printed
 
@@ -27,6 +28,15 @@ json_option = click.option(
     metavar="FILE",
     type=TargetRecord(),
     help="Write the record as JSON; '-' is stdout, in place of the text.",
+)
+
+
+html_option = click.option(
+    "--html",
+    "html_target",
+    metavar="FILE",
+    type=TargetPage(),
+    help="Write the report as a page for a browser.",
 )
 
 
@@ -64,6 +74,14 @@ def put_record(record: Mapping[str, Any], json_target: str | None, files: Togeth
         from bnfold.report.records import to_json
 
         put_text(to_json(record), Path(str(json_target)), files)
+
+
+def put_page(findings: Findings, html_target: Path | None, files: Together) -> None:
+    """The page will be where --html said, if it said so."""
+    if html_target is not None:
+        from bnfold.report.html import html_page
+
+        put_text(html_page(findings), html_target, files)
 
 
 def show_record(record: Mapping[str, Any], json_target: str | None) -> None:

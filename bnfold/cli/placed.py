@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bnfold.report.blocks import Block, Line, Table
+from bnfold.report.blocks import Block, Chart, Line, Table
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Placed:
             if isinstance(block, Table)
             else replace(block, text=self.text(block.text))
             for block in blocks
+            if not isinstance(block, Chart)
         ]
 
     def _cell(self, cell: Line | str) -> Line | str:

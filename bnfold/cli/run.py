@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from bnfold.cli.data_options import samples_option, save_data_option
 from bnfold.cli.dimensions import parse_dims
 from bnfold.cli.export_options import ExportOptions, export_options, exported, parse_dynamic
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
-from bnfold.cli.output import conclude, put_text, show
+from bnfold.cli.output import conclude, put_page, put_text, show
 from bnfold.cli.placed import Placed
 from bnfold.cli.sources import SourceNetwork
 from bnfold.cli.targets import TargetRunFolder
@@ -70,8 +69,8 @@ def run(
     """Export, fold, verify and bench, into one folder with one report.
 
     DIR gets original.onnx (where SPEC-OR-MODEL is not an ONNX file already), folded.onnx,
-    report.json, and report.html where jinja2 is installed: all at once at the end, in place of
-    those of an earlier run. A model that comes out different is neither timed nor left there.
+    report.json and report.html: all at once at the end, in place of those of an earlier run. A
+    model that comes out different is neither timed nor left there.
     Exit code 0: equivalent, 1: different, 3: the verdict or the timing is inconclusive.
     """
     from bnfold.model_io import Together
@@ -212,7 +211,8 @@ class _Tour:
         """Writes the record and the page aside; whatever else an earlier run has left will go."""
         from bnfold.report import records
         from bnfold.report.blocks import Line
-        from bnfold.report.html import html_page
+        from bnfold.report.bottom_line import in_one_sentence
+        from bnfold.report.sections import findings
 
         settings = {
             "source": self.source,
@@ -225,23 +225,16 @@ class _Tour:
         record = records.envelope(
             "run", settings=settings, inputs=inputs, outputs=outputs, result=result
         )
-        written = [self._at("report.json")]
-        put_text(records.to_json(record), written[0], self.files)
-        if find_spec("jinja2") is not None:
-            written.append(self._at("report.html"))
-            page = html_page(
-                title=f"bnfold: {self.source}",
-                ledger=result["fold"],
-                verification=result["verify"],
-                bench=result.get("bench"),
-            )
-            put_text(page, written[1], self.files)
+        found = findings(f"bnfold run: {self.source}", result)
+        json_file, page = self._at("report.json"), self._at("report.html")
+        put_text(records.to_json(record), json_file, self.files)
+        put_page(found, page, self.files)
         for path in TargetRunFolder().files(self.folder):
             self.files.remove(path)
-        blocks: list[Block] = [Line(str(path)) for path in written]
+        blocks: list[Block] = [Line(str(path)) for path in (json_file, page)]
         if "bench" not in result:
             blocks.append(Line(f"{self._at('folded.onnx')} was not written", "bad"))
-        return blocks
+        return [*blocks, in_one_sentence(found.bottom_line())]
 
 
 def _is_spec(source: str) -> bool:

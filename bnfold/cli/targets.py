@@ -110,6 +110,16 @@ class TargetJUnit(Target):
         return junit_error(failure)
 
 
+class TargetMarkdown(Target):
+    """A report as Markdown."""
+
+    noun = "a Markdown report"
+
+    def is_ours(self, path: Path, value: Any) -> bool:
+        """A report of ours."""
+        return kinds.is_markdown(path)
+
+
 class TargetModel(Target):
     """An ONNX model, which may need a second file for its data."""
 

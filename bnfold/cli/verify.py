@@ -11,7 +11,16 @@ import click
 
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
-from bnfold.cli.output import conclude, json_option, put_record, put_text, show, show_record
+from bnfold.cli.output import (
+    conclude,
+    html_option,
+    json_option,
+    put_page,
+    put_record,
+    put_text,
+    show,
+    show_record,
+)
 from bnfold.cli.sources import SourceModel, SourceNetwork
 from bnfold.cli.targets import TargetJUnit
 from bnfold.cli.verbosity import is_verbose, verbosity_options
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
     type=TargetJUnit(),
     help="Write a JUnit report for a CI system.",
 )
+@html_option
 @json_option
 @force_option
 @verbosity_options
@@ -49,6 +59,7 @@ def verify(
     verify_as: VerifyOptions,
     every_row: bool,
     junit_target: Path | None,
+    html_target: Path | None,
     json_target: str | None,
 ) -> int:
     """Tell whether B computes what A computes, rounding apart.
@@ -58,6 +69,7 @@ def verify(
     """
     from bnfold.model_io import Together
     from bnfold.report import ci
+    from bnfold.report.sections import Findings
     from bnfold.report.verification_text import verification_blocks
 
     with Together() as files:
@@ -66,6 +78,8 @@ def verify(
         put_record(record, json_target, files)
         if junit_target is not None:
             put_text(ci.junit_xml(found), junit_target, files)
+        findings = Findings(f"bnfold verify: {found.original} {found.other}", verification=found)
+        put_page(findings, html_target, files)
     show_record(record, json_target)
     show(ctx, verification_blocks(found, every_row=every_row or is_verbose(ctx)), json_target)
     _annotate(found)

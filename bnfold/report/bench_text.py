@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bnfold.report.blocks import Block, Column, Line, Style, Table, blank
+from bnfold.report.blocks import Block, Chart, Column, Line, Style, Table, blank
 from bnfold.report.words import byte_size, counted
 
 if TYPE_CHECKING:
@@ -32,12 +32,15 @@ def bench_blocks(result: BenchResult, *, every_row: bool = False) -> list[Block]
         blocks.append(Line(f"{pair}: {comparison.sentence}", style or "title"))
     if result.comparisons:
         blocks += [blank(), _comparisons(result.comparisons)]
+        if every_row:
+            blocks += [Chart(comparison) for comparison in result.comparisons]
         reasons = dict.fromkeys(c.reason for c in result.comparisons if c.reason)
         blocks += [Line(reason, indent=2) for reason in reasons]
     if result.isolated:
         blocks += [blank(), _isolated(result)]
     if every_row:
         blocks += [block for profile in result.profiles for block in _profile(profile)]
+        blocks += [blank(), _models(result), _inputs(result)]
     blocks += [blank(), *(Line(f"note: {note}", "dim") for note in result.notes)]
     return [*blocks, Line(environment_line(result), "dim")]
 
@@ -77,7 +80,7 @@ def _comparisons(comparisons: Iterable[Comparison]) -> Table:
         )
         for c in comparisons
     ]
-    return Table(columns, rows)
+    return Table(columns, rows, caption="Comparisons in pairs")
 
 
 def _interval(interval: Interval) -> str:
@@ -103,7 +106,18 @@ def _isolated(result: BenchResult) -> Table:
         )
         for row in result.isolated
     ]
-    return Table(columns, rows)
+    return Table(columns, rows, caption="Each model alone, in a fresh process")
+
+
+def _models(result: BenchResult) -> Table:
+    columns = (Column("model"), Column("role"), Column("size", right=True), Column("SHA-256"))
+    rows = [(m.name, m.role, byte_size(m.size_bytes), m.sha256) for m in result.models]
+    return Table(columns, rows, caption="Models")
+
+
+def _inputs(result: BenchResult) -> Line:
+    listed = [f"{row.name} {row.dtype} {list(row.shape)} ({row.source})" for row in result.inputs]
+    return Line(f"inputs: {', '.join(listed)}")
 
 
 def _profile(profile: Profile) -> list[Block]:
@@ -116,4 +130,4 @@ def _profile(profile: Profile) -> list[Block]:
         for row in profile.operators[:LONGEST_PROFILE]
     ]
     title = f"where {profile.model} spends its time ({profile.provider}, {profile.level})"
-    return [blank(), Line(title), Table(columns, rows)]
+    return [blank(), Line(title), Table(columns, rows, caption=f"Operators of {profile.model}")]

@@ -1,10 +1,13 @@
-"""What a report consists of, before anything is known of the screen or the pipe it goes to."""
+"""What a report consists of, before anything is known of the screen, page or pipe it goes to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from bnfold.bench.records import Comparison
 
 Style = Literal["", "title", "good", "bad", "warn", "dim"]
 
@@ -28,14 +31,25 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, one cell to a column; an empty cell stays empty."""
+    """Rows of cells, one cell to a column; an empty cell stays empty.
+
+    `caption` says what it is about, where nothing else does: on a page that is read in any order.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Line | str]]
     indent: int = 0
+    caption: str = ""
 
 
-Block = Line | Table
+@dataclass(frozen=True)
+class Chart:
+    """A drawing of the pairs of one comparison, where drawings can be shown."""
+
+    comparison: Comparison
+
+
+Block = Line | Table | Chart
 
 
 def blank() -> Line:

@@ -1,120 +1,92 @@
 """One page for a browser: what was folded, whether it is the same network, and what it buys.
 
-The page stands alone: no script, no font, no request. It is rendered from the records in their JSON
-form, so that a page can be made again from a report.json.
+The page stands alone: its style and its script are in it, named by their hashes, and it asks
+nobody for anything. It is rendered from the same blocks as the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
 
-from bnfold.errors import MissingDependencyError
-from bnfold.report.ratio_chart import ratio_chart
-from bnfold.report.records import write_text
-from bnfold.report.words import byte_size, counted
+from bnfold.report.blocks import Block, Line
+from bnfold.report.blocks_html import blocks_html
+from bnfold.report.markup import Markup, tag
+from bnfold.report.sections import Findings, Section
 
 TEMPLATES = Path(__file__).with_name("templates")
 
-TONES = {
-    "equivalent": "good",
-    "faster": "good",
-    "folded": "good",
-    "different": "bad",
-    "slower": "bad",
-    "inconclusive": "warn",
-    "kept": "warn",
-}
 
-
-class HasDict(Protocol):
-    """A ledger, a verification or a measurement."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record in its JSON form."""
-
-
-Record = HasDict | Mapping[str, Any]
-
-
-def require_jinja2() -> None:
-    """Returns where a page can be rendered: ask before work whose result would be lost.
-
-    Raises:
-        MissingDependencyError: jinja2 is not installed.
-    """
-    try:
-        import jinja2  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(
-            "an HTML report needs jinja2: pip install 'bnfold[html]'"
-        ) from error
-
-
-def write_html(
-    path: Path,
-    *,
-    title: str = "bnfold report",
-    ledger: Record | None = None,
-    verification: Record | None = None,
-    bench: Record | None = None,
-) -> None:
-    """The page is at `path`, whole or not at all; a record that is None has no section.
-
-    Raises:
-        MissingDependencyError: jinja2 is not installed.
-    """
-    page = html_page(title=title, ledger=ledger, verification=verification, bench=bench)
-    write_text(page, path)
-
-
-def html_page(
-    *,
-    title: str = "bnfold report",
-    ledger: Record | None = None,
-    verification: Record | None = None,
-    bench: Record | None = None,
-) -> str:
-    """The page as text; the same records give the same page.
-
-    Raises:
-        MissingDependencyError: jinja2 is not installed.
-    """
-    require_jinja2()
-    import jinja2
-
+def html_page(findings: Findings) -> str:
+    """The page as text; the same findings give the same page."""
+    sections = findings.sections(every_row=True)
+    main = (_bottom(findings.bottom_line()), _navigation(sections), map(_section, sections))
     from bnfold import __version__
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,  # names come out of models, and models out of the internet
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    body = tag(
+        "body",
+        {"class": "page"},
+        tag("h1", {}, findings.title),
+        tag("main", {}, *main),
+        tag("footer", {}, tag("p", {}, f"bnfold {__version__}")),
+        tag("script", {}, _asset("report.js")),
     )
-    environment.filters |= {
-        "figure": figure,
-        "byte_size": byte_size,
-        "counted": counted,
-        "tone": lambda word: TONES.get(word, "plain"),
-        "ratio_chart": ratio_chart,
-    }
-    return environment.get_template("report.html.j2").render(
-        title=title,
-        version=__version__,
-        ledger=_plain(ledger),
-        verification=_plain(verification),
-        bench=_plain(bench),
+    return f"<!doctype html>\n{tag('html', {'lang': 'en'}, _head(findings.title), body)}\n"
+
+
+def fragment(blocks: Sequence[Block]) -> str:
+    """The blocks for a notebook, which has a page of its own and runs no script of ours."""
+    style = tag("style", {}, _asset("report.css"))
+    return tag("div", {"class": "page"}, style, blocks_html(blocks, "bnfold"))
+
+
+def _head(title: str) -> Markup:
+    from bnfold import __version__
+
+    style, script = _asset("report.css"), _asset("report.js")
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return tag(
+        "head",
+        {},
+        tag("meta", {"charset": "utf-8"}),
+        tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        tag("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
+        tag("meta", {"name": "generator", "content": f"bnfold {__version__}"}),
+        tag("title", {}, title),
+        tag("style", {}, style),
     )
 
 
-def figure(value: float | str | None, spec: str = ".3g") -> str:
-    """A number as the format says; records hold a word for what is not finite."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else format(value, spec)
+def _bottom(lines: Sequence[Line]) -> Markup:
+    return tag("div", {"class": "bottom"}, blocks_html(lines, "bottom")) if lines else Markup("")
 
 
-def _plain(record: Record | None) -> Mapping[str, Any] | None:
-    return record if record is None or isinstance(record, Mapping) else record.to_dict()
+def _navigation(sections: Sequence[Section]) -> Markup:
+    links = [tag("a", {"href": f"#{_anchor(section)}"}, section.title) for section in sections]
+    return tag("nav", {"aria-label": "Parts"}, links) if len(links) > 1 else Markup("")
+
+
+def _section(section: Section) -> Markup:
+    anchor = _anchor(section)
+    heading = tag("h2", {}, tag("a", {"href": f"#{anchor}"}, section.title))
+    return tag("section", {"id": anchor}, heading, blocks_html(section.blocks, anchor))
+
+
+def _anchor(section: Section) -> str:
+    return section.title.lower().replace(" ", "-")
+
+
+@cache
+def _asset(name: str) -> Markup:
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def _hash(asset: str) -> str:
+    digest = hashlib.sha256(asset.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from bnfold.report.blocks import Block, Column, Line, Table, blank
+from bnfold.report.blocks import Block, Column, Line, Table, blank, words
+from bnfold.report.size_text import size_table
 from bnfold.report.words import counted, names
 
 if TYPE_CHECKING:
@@ -16,17 +17,22 @@ if TYPE_CHECKING:
 Group = Sequence["Decision"]
 
 MOST_MERGES = 3
+SLOWER = "may be slower here: bench it"
+PROOF = "proof: how far apart before and after are in float64, of the largest value"
+NO_BATCH_NORMS = (
+    "there is no batch norm in this model: exporters fold those behind a convolution already, "
+    "unless they are told to keep them (bnfold export does)"
+)
 
 
 def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     """The ledger as a reader wants it: totals, then groups; each row by itself if asked for."""
-    blocks: list[Block] = [_totals(ledger)]
-    if ledger.opinion is not None:
-        blocks.append(Line(str(ledger.opinion)))
+    blocks: list[Block] = [_totals(ledger), *_proof(ledger), *_paid(ledger.folded)]
     blocks += [Line(f"bug in bnfold: {bug}; please report it", "bad") for bug in ledger.bugs]
     if every_row:
         merges = [Line(f"merged: {merge}") for merge in ledger.merges]
-        return [*blocks, *merges, *_rows(ledger.decisions), *_numbers(ledger.folded)]
+        rows = [*_rows(ledger.decisions), *_numbers(ledger.folded)]
+        return [*blocks, *merges, *rows, *size_table(ledger, every_row=True)]
     blocks += _merges(ledger.merges)
     if ledger.folded:
         title = Line(f"folded: {len(ledger.folded)}", "good")
@@ -34,16 +40,36 @@ def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     if ledger.kept:
         blocks += [blank(), Line(f"kept: {len(ledger.kept)}", "warn")]
         blocks += chain.from_iterable(_kept_group(group) for group in _alike(ledger.kept))
-    return blocks
+    return [*blocks, *size_table(ledger)]
 
 
 def _totals(ledger: Ledger) -> Line:
-    text = ledger.summary
+    text = ledger.summary if ledger.batch_norms else NO_BATCH_NORMS
     others = [d for d in ledger.decisions if d.op != "BatchNormalization"]
     if others:
         gone = sum(decision.is_folded for decision in others)
         text += f"; other per-channel scales and shifts: {gone} of {len(others)} folded"
     return Line(text, "title")
+
+
+def _proof(ledger: Ledger) -> Iterable[Line]:
+    if ledger.proofs:
+        many = len(ledger.proofs) > 1
+        how = "each proven" if many else "proven"
+        worst = f"{'worst ' if many else ''}{max(ledger.proofs):.0e}"
+        yield Line(f"{counted(len(ledger.proofs), 'rewrite')}, {how} in float64 ({worst})")
+    if ledger.opinion is not None:
+        yield Line(str(ledger.opinion))
+
+
+def _paid(folded: Group) -> Iterable[Line]:
+    """What was allowed and used, by which fold."""
+    by_price: dict[str, list[str]] = {}
+    for decision in folded:
+        for price in decision.price:
+            by_price.setdefault(price, []).append(subject(decision))
+    for price, subjects in by_price.items():
+        yield Line(f"paid: {price} for {names(subjects)}; {SLOWER}", "warn")
 
 
 def _merges(merges: Sequence[str]) -> list[Block]:
@@ -85,19 +111,27 @@ def _kept_group(group: Group) -> list[Block]:
     for place, refusal in enumerate(first.refusals):
         stops = names(dict.fromkeys(d.refusals[place].at for d in group if d.refusals[place].at))
         blocks.append(Line(_reason(stops, refusal), indent=6))
-    for advice in dict.fromkeys(r.advice for r in first.refusals if r.advice):
-        blocks.append(Line(f"to do: {advice}", indent=6))
+    blocks += [Line(f"to do: {advice}", indent=6) for advice in _advice(first)]
     if first.would_fold_with:
-        blocks.append(Line(f"would fold with {_allow(first)}", "good", indent=6))
+        blocks.append(Line(_way_out(first), "good", indent=6))
     return blocks
 
 
 def _reason(stops: str, refusal: Refusal) -> str:
-    return f"{f'stopped by {stops}: ' if stops else ''}{refusal.sentence} [{refusal.code}]"
+    return f"{_stopped(stops, refusal)} [{refusal.code}]"
 
 
-def _allow(decision: Decision) -> str:
-    return " or with ".join(f"--allow {name}" for name in decision.would_fold_with)
+def _stopped(stops: str, refusal: Refusal) -> str:
+    return f"{f'stopped by {stops}: ' if stops else ''}{refusal.sentence}"
+
+
+def _advice(decision: Decision) -> Iterable[str]:
+    return dict.fromkeys(refusal.advice for refusal in decision.refusals if refusal.advice)
+
+
+def _way_out(decision: Decision) -> str:
+    allowed = " or with ".join(f"--allow {name}" for name in decision.would_fold_with)
+    return f"would fold with {allowed}; {SLOWER}"
 
 
 def subject(decision: Decision) -> str:
@@ -108,28 +142,43 @@ def subject(decision: Decision) -> str:
 
 def _rows(decisions: Group) -> Iterable[Block]:
     columns = (
-        Column("what"), Column("operator"), Column("channels", right=True),
-        Column("status"), Column("direction"), Column("rules"), Column("into, or why not"),
+        Column("what"), Column("operator"), Column("channels", right=True), Column("status"),
+        Column("direction"), Column("rules"), Column("reason"), Column("price"),
+        Column("proof", right=True), Column("into, or why not"),
     )  # fmt: skip
-    rows = [
-        (
-            subject(d),
-            d.op,
-            "" if d.channels is None else str(d.channels),
-            Line(d.status, "good" if d.is_folded else "warn"),
-            d.direction or "",
-            ", ".join(d.rules),
-            names(d.into, most=len(d.into)) if d.is_folded else _why(d),
-        )
-        for d in decisions
-    ]
-    return [blank(), Table(columns, rows)] if rows else []
+    rows = [_row(decision) for decision in decisions]
+    if not rows:
+        return []
+    used = [i for i in range(len(columns)) if any(words(row[i]) for row in rows)]
+    table = Table(
+        [columns[i] for i in used],
+        [[row[i] for i in used] for row in rows],
+        caption="Every batch norm",
+    )
+    is_proven = any(decision.proof is not None for decision in decisions)
+    return [blank(), table, *([Line(PROOF, "dim")] if is_proven else [])]
+
+
+def _row(d: Decision) -> tuple[Line | str, ...]:
+    return (
+        subject(d),
+        d.op,
+        "" if d.channels is None else str(d.channels),
+        Line(d.status, "good" if d.is_folded else "warn"),
+        d.direction or "",
+        ", ".join(d.rules),
+        ", ".join(dict.fromkeys(refusal.code for refusal in d.refusals)),
+        ", ".join(d.price),
+        "" if d.proof is None else f"{d.proof:.0e}",
+        names(d.into, most=len(d.into)) if d.is_folded else _why(d),
+    )
 
 
 def _why(decision: Decision) -> str:
-    reasons = [_reason(refusal.at, refusal) for refusal in decision.refusals]
+    reasons = [_stopped(refusal.at, refusal) for refusal in decision.refusals]
+    reasons += [f"to do: {advice}" for advice in _advice(decision)]
     if decision.would_fold_with:
-        reasons.append(f"would fold with {_allow(decision)}")
+        reasons.append(_way_out(decision))
     return "; ".join(reasons)
 
 
@@ -151,10 +200,18 @@ def _numbers(folded: Group) -> Iterable[Block]:
         for d in folded
         if d.numbers is not None
     ]
-    return [blank(), Table(columns, rows)] if rows else []
+    if not rows:
+        return []
+    legend = [
+        Line("s: scale of a channel; 0 carries the shift alone, below 0 the sign flips", "dim"),
+        Line("bits lost: to cancellation in beta - mean * s, of the 24 of a float32", "dim"),
+        Line("range growth: largest weight after, over before; counts in float16 and int8", "dim"),
+    ]
+    return [blank(), Table(columns, rows, caption="Numbers of each fold"), *legend]
 
 
-def written_line(path: str, ledger: Ledger) -> Line:
+def written_line(path: str, ledger: Ledger, seconds: float | None = None) -> Line:
     """What `bnfold fold` says last."""
     left = counted(ledger.batch_norms_after, "batch norm")
-    return Line(f"wrote {path}, with {left} left")
+    took = "" if seconds is None else f", in {seconds:.1f} s"
+    return Line(f"wrote {path}, with {left} left{took}")

@@ -13,7 +13,10 @@ def plain_text(blocks: Sequence[Block]) -> str:
     """The blocks as text that ends in a newline; empty where there are none."""
     lines: list[str] = []
     for block in blocks:
-        lines += _table(block) if isinstance(block, Table) else [_line(block)]
+        if isinstance(block, Table):
+            lines += _table(block)
+        elif isinstance(block, Line):
+            lines.append(_line(block))
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 

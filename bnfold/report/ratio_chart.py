@@ -7,9 +7,12 @@ y = the order in which the pairs were measured, so that a drift shows as a slope
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bnfold.bench.records import Comparison, Interval, Quad
 
 WIDTH, ROW_HEIGHT, AXIS_HEIGHT, MARGIN = 640.0, 84.0, 26.0, 16.0
 
@@ -49,7 +52,7 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Chart:
+class Drawing:
     """Everything that the template draws; lengths are SVG units."""
 
     width: float
@@ -59,24 +62,23 @@ class Chart:
     ticks: tuple[Tick, ...]
 
 
-def ratio_chart(comparison: Mapping[str, Any]) -> Chart:
-    """The drawing of a comparison from the record of a measurement."""
-    from bnfold.bench.records import Quad
+def ratio_chart(comparison: Comparison) -> Drawing:
+    """The drawing of a comparison."""
     from bnfold.bench.statistics import log_ratios
 
-    parts = (("candidate", "quads", "ratio"), ("null", "null_quads", "null"))
-    logs = {
-        kind: log_ratios([Quad(quad["order"], tuple(quad["ms"])) for quad in comparison[quads]])
-        for kind, quads, _ in parts
-    }
-    ends = [math.log(comparison[key][end]) for _, _, key in parts for end in ("low", "high")]
+    parts = (
+        ("candidate", comparison.quads, comparison.ratio),
+        ("null", comparison.null_quads, comparison.null),
+    )
+    logs = {kind: log_ratios(quads) for kind, quads, _ in parts}
+    ends = [math.log(end) for _, _, interval in parts for end in (interval.low, interval.high)]
     scale = _Scale.around([*ends, *(x for found in logs.values() for x in _inner(found))])
     rows = tuple(
-        _row(kind, i * ROW_HEIGHT, logs[kind], comparison[quads], comparison[key], scale)
-        for i, (kind, quads, key) in enumerate(parts)
+        _row(kind, i * ROW_HEIGHT, logs[kind], quads, interval, scale)
+        for i, (kind, quads, interval) in enumerate(parts)
     )
     height = len(rows) * ROW_HEIGHT + AXIS_HEIGHT
-    return Chart(WIDTH, height, scale.x(0.0), rows, _ticks(scale))
+    return Drawing(WIDTH, height, scale.x(0.0), rows, _ticks(scale))
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,8 @@ def _row(
     kind: str,
     top: float,
     logs: Sequence[float],
-    quads: Sequence[Mapping[str, Any]],
-    interval: Mapping[str, float],
+    quads: Sequence[Quad],
+    interval: Interval,
     scale: _Scale,
 ) -> Row:
     step = (ROW_HEIGHT - 34) / max(1, len(logs) - 1)
@@ -122,11 +124,12 @@ def _row(
             scale.x(value),
             round(top + 26 + i * step, 1),
             not scale.holds(value),
-            f"pair {i + 1} ({quad['order']}): {math.exp(value):.3f}",
+            f"pair {i + 1} ({quad.order}): {math.exp(value):.3f}",
         )
         for i, (value, quad) in enumerate(zip(logs, quads, strict=True))
     )
-    low, estimate, high = (scale.x(math.log(interval[key])) for key in ("low", "estimate", "high"))
+    ends = (interval.low, interval.estimate, interval.high)
+    low, estimate, high = (scale.x(math.log(end)) for end in ends)
     return Row(kind, top, dots, low, estimate, high)
 
 

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bnfold.report.blocks import Block, Line, Style, Table, words
+from bnfold.report.blocks import Block, Chart, Line, Style, Table, words
 
 _READABLE = 20  # columns that a wrapped sentence needs
 
@@ -27,6 +27,8 @@ COLOURS: dict[Style, str] = {
 def print_blocks(blocks: Sequence[Block], console: Console) -> None:
     """The blocks stand on the console; long sentences wrap under their own beginning."""
     for block in blocks:
+        if isinstance(block, Chart):
+            continue
         if block == Line(""):
             console.print()
             continue

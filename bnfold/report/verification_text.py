@@ -55,7 +55,7 @@ def _structure(found: Verification, *, every_row: bool) -> Iterable[Block]:
         for row in found.structure
         if every_row or not row.is_same
     ]
-    return [blank(), Table(columns, rows)] if rows else []
+    return [blank(), Table(columns, rows, caption="Structure")] if rows else []
 
 
 def _outputs(found: Verification) -> Table:
@@ -65,7 +65,7 @@ def _outputs(found: Verification) -> Table:
     rows: list[tuple[Line | str, ...]] = []
     for row, cells in zip(found.outputs, found.rows(), strict=True):
         rows.append((*cells[:-1], Line(cells[-1], "good" if row.is_within else "bad")))
-    return Table(columns, rows)
+    return Table(columns, rows, caption="Outputs")
 
 
 def _decision(row: DecisionRow) -> str:
@@ -97,4 +97,4 @@ def _feeds(found: Verification) -> Table:
         )
         for feed in found.feeds
     ]
-    return Table(columns, rows)
+    return Table(columns, rows, caption="Sets of inputs")

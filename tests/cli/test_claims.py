@@ -34,6 +34,7 @@ from bnfold.cli.targets import (
     Target,
     TargetDataFolder,
     TargetJUnit,
+    TargetMarkdown,
     TargetModel,
     TargetPage,
     TargetRecord,
@@ -74,6 +75,7 @@ TARGETS: dict[type[Target], Callable[[str], str | None]] = {
     TargetRecord: lambda file: file,
     TargetPage: lambda file: file,
     TargetJUnit: lambda file: file,
+    TargetMarkdown: lambda file: file,
     # A folder is asked for; it hits a file only where the file has one of its names.
     TargetRunFolder: lambda file: None,
     TargetDataFolder: lambda file: None,
@@ -83,6 +85,7 @@ FRESH = {
     TargetRecord: "new.json",
     TargetPage: "new.html",
     TargetJUnit: "new.xml",
+    TargetMarkdown: "new.md",
     TargetRunFolder: "results",
     TargetDataFolder: "newsets",
 }
@@ -209,7 +212,7 @@ THEIRS = {
     "report": lambda path: path.write_text('<testsuite name="mine"/>'),
     "array": lambda path: path.write_bytes(b"\x93NUMPY" + bytes(200)),
 }
-FILES = (TargetModel, TargetRecord, TargetPage, TargetJUnit)
+FILES = (TargetModel, TargetRecord, TargetPage, TargetJUnit, TargetMarkdown)
 
 
 @pytest.mark.parametrize("theirs", THEIRS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bnfold.bench.records import Comparison, Interval, Quad
 from bnfold.report.ratio_chart import MARGIN, WIDTH, ratio_chart
 
 RARELY_SLOW = settings(deadline=None, max_examples=40)  # a busy machine is no failure
@@ -15,21 +17,18 @@ RARELY_SLOW = settings(deadline=None, max_examples=40)  # a busy machine is no f
 ratios = st.lists(st.floats(0.05, 50.0), min_size=5, max_size=40)
 
 
-def comparison(pair_ratios, *, null=(1.0,) * 5) -> dict:
+def comparison(pair_ratios, *, null=(1.0,) * 5) -> Comparison:
     def quads(values):
-        return [{"order": "ABBA", "ms": [value, 1.0, 1.0, value]} for value in values]
+        return tuple(Quad("ABBA", (value, 1.0, 1.0, value)) for value in values)
 
     def interval(values):
         ordered = sorted(values)
-        middle = len(ordered) // 2
-        return {"low": ordered[1], "estimate": ordered[middle], "high": ordered[-2]}
+        return Interval(ordered[len(ordered) // 2], ordered[1], ordered[-2])
 
-    return {
-        "quads": quads(pair_ratios),
-        "null_quads": quads(null),
-        "ratio": interval(pair_ratios),
-        "null": interval(null),
-    }
+    return Comparison(
+        "cpu", "all", "a", "b", "faster", "", "", interval(pair_ratios), interval(null), 1,
+        quads(pair_ratios), quads(null),
+    )  # fmt: skip
 
 
 @RARELY_SLOW
@@ -67,7 +66,7 @@ def test_twice_as_fast_and_half_as_fast_lie_equally_far_from_one():
 
 
 def test_a_comparison_without_samples_still_has_its_intervals():
-    found = {**comparison([1.2] * 5), "quads": [], "null_quads": []}
+    found = replace(comparison([1.2] * 5), quads=(), null_quads=())
     row = ratio_chart(found).rows[0]
     assert row.dots == ()
     assert row.low_x == row.high_x

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bnfold.fold.account.ledger import Decision, Ledger, Numbers
+from bnfold.fold.account.size import Size
 from bnfold.fold.plan import Refusal
 from bnfold.report.ledger_text import ledger_blocks
 from bnfold.report.plain import plain_text
@@ -40,7 +41,7 @@ def test_a_small_ledger_names_everything():
         "  1 x  'bn2'",
         "      stopped by Relu 'relu2': only a positive scale passes [rectifier]",
         "      to do: put it before",
-        "      would fold with --allow rectifier",
+        "      would fold with --allow rectifier; may be slower here: bench it",
     ]
 
 
@@ -109,5 +110,34 @@ def test_merged_branches_are_told_and_counted():
 
 
 def test_a_model_without_batch_norms_says_so():
-    assert text_of() == "batch norms: 0 -> 0\n"
-    assert text_of(every_row=True) == "batch norms: 0 -> 0\n"
+    for every_row in (False, True):
+        (line,) = text_of(every_row=every_row).splitlines()
+        assert line.startswith("there is no batch norm in this model: exporters fold those")
+
+
+def test_the_proof_the_price_and_the_size_are_told():
+    before = Size(12, {"Conv": 3, "BatchNormalization": 2, "Relu": 7}, 12345, 49380, 1000)
+    after = Size(11, {"Conv": 3, "BatchNormalization": 1, "Relu": 7}, 12000, 48000, 900)
+    paid = replace(FOLDED, price=("clone",), proof=3.4e-16)
+    ledger = {"proofs": (1e-17, 3.4e-16), "before": before, "after": after}
+    lines = text_of(paid, KEPT, **ledger).splitlines()
+    assert lines[1] == "2 rewrites, each proven in float64 (worst 3e-16)"
+    assert lines[2] == "paid: clone for 'bn1'; may be slower here: bench it"
+    assert [line.split() for line in lines[-6:]] == [
+        ["size", "before", "after"],
+        ["nodes", "12", "11"],
+        ["BatchNormalization", "2", "1"],
+        ["parameters", "12,345", "12,000"],
+        ["parameter", "bytes", "49.4", "KB", "48.0", "KB"],
+        ["multiplications", "1,000", "900"],
+    ]
+    rows = text_of(paid, KEPT, every_row=True, **ledger)
+    assert ["Relu", "7", "7"] in [line.split() for line in rows.splitlines()]
+    assert "clone" in next(line for line in rows.splitlines() if line.startswith("'bn1'"))
+
+
+def test_multiplications_that_are_not_known_say_why():
+    size = Size(1, {"Conv": 1}, 9, 36, None)
+    text = text_of(KEPT, before=size, after=size)
+    assert "multiplications  not known  not known" in text
+    assert "not known where sizes beside the batch are open" in text

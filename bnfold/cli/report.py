@@ -1,0 +1,92 @@
+"""`bnfold report`: a record that an earlier command left, shown again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.output import html_option, put_page, put_text, show
+from bnfold.cli.sources import SourceFile
+from bnfold.cli.targets import TargetJUnit, TargetMarkdown
+from bnfold.cli.verbosity import is_verbose, verbosity_options
+from bnfold.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from bnfold.report.blocks import Block
+    from bnfold.report.sections import Findings
+
+
+@click.command(cls=GuardedCommand, epilog="Example: bnfold report report.json --html report.html")
+@click.argument("record", metavar="REPORT.json", type=SourceFile())
+@click.option("--all", "every_row", is_flag=True, help="Every row that there is.")
+@html_option
+@click.option(
+    "--markdown",
+    "markdown_target",
+    metavar="FILE",
+    type=TargetMarkdown(),
+    help="Write it as Markdown, for a pull request or a CI summary.",
+)
+@click.option(
+    "--junit",
+    "junit_target",
+    metavar="FILE",
+    type=TargetJUnit(),
+    help="Write its verification as a JUnit report.",
+)
+@force_option
+@verbosity_options
+@click.pass_context
+def report(
+    ctx: click.Context,
+    *,
+    record: Path,
+    every_row: bool,
+    html_target: Path | None,
+    markdown_target: Path | None,
+    junit_target: Path | None,
+) -> None:
+    """Show the record that --json of any command, or `bnfold run`, has left.
+
+    Nothing is computed again; the text is that of the command.
+    """
+    from bnfold.model_io import Together
+    from bnfold.report.ci import junit_xml
+    from bnfold.report.markdown import markdown_text
+    from bnfold.report.sections import findings_of
+
+    try:
+        found = findings_of(_read(record))
+    except DataError as error:
+        raise DataError(f"{record}: {error}") from error
+    if junit_target is not None and found.verification is None:
+        raise UsageError(f"--junit is for a verification, and {record} has none")
+    with Together() as files:
+        put_page(found, html_target, files)
+        if markdown_target is not None:
+            blocks = _blocks(found, every_row=every_row)
+            put_text(markdown_text(blocks), markdown_target, files)
+        if junit_target is not None and found.verification is not None:
+            put_text(junit_xml(found.verification), junit_target, files)
+    show(ctx, _blocks(found, every_row=every_row or is_verbose(ctx)))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError("this is no JSON that can be read") from error
+
+
+def _blocks(found: Findings, *, every_row: bool) -> list[Block]:
+    from bnfold.report.blocks import Line, blank
+    from bnfold.report.bottom_line import in_one_sentence
+
+    blocks: list[Block] = []
+    for section in found.sections(every_row=every_row):
+        blocks += [Line(f"-- {section.title.lower()}", "title"), *section.blocks, blank()]
+    return [*blocks, in_one_sentence(found.bottom_line())]

@@ -1,0 +1,68 @@
+"""A comparison's pairs as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from bnfold.report.markup import Attributes, Markup, tag
+from bnfold.report.ratio_chart import Dot, Drawing, Row, ratio_chart
+
+if TYPE_CHECKING:
+    from bnfold.bench.records import Comparison
+
+_LONGEST = 28  # characters of a name that fit in large letters
+
+
+def chart_html(comparison: Comparison) -> Markup:
+    """A dot for every pair, the interval, and the baseline against itself below."""
+    row, drawing = comparison, ratio_chart(comparison)
+    pair = f"{row.candidate} against {row.baseline}"
+    attributes: Attributes = {
+        "viewBox": f"0 0 {drawing.width:g} {drawing.height:g}",
+        "role": "img",
+        "aria-label": f"{row.sentence}: {len(row.quads)} pairs of {pair}",
+    }
+    caption = (
+        f"{pair}, {row.provider}, optimisations {row.level}: time of the baseline over time of the "
+        "candidate, one dot a pair in the order measured; right of 1 is faster."
+    )
+    svg = tag("svg", attributes, _drawn(drawing, row))
+    return tag("figure", {}, svg, tag("figcaption", {}, caption))
+
+
+def _drawn(drawing: Drawing, row: Comparison) -> Iterator[Markup]:
+    for part in drawing.rows:
+        yield from _part(part, drawing, row)
+    bottom = drawing.height - 20
+    yield _line("axis", 0, drawing.width, bottom, bottom)
+    for tick in drawing.ticks:
+        yield _line("axis", tick.x, tick.x, bottom, bottom + 5)
+        place: Attributes = {"x": tick.x, "y": drawing.height - 2, "text-anchor": "middle"}
+        yield tag("text", place, tick.label)
+
+
+def _part(part: Row, drawing: Drawing, row: Comparison) -> Iterator[Markup]:
+    name = _short(row.candidate) if part.kind == "candidate" else "the baseline against itself"
+    yield tag("text", {"x": 0, "y": part.top + 15}, name)
+    width = round(max(part.high_x - part.low_x, 1), 1)
+    top, end, kind = part.top + 20, part.top + 80, part.kind
+    box: Attributes = {"x": part.low_x, "y": top, "width": width, "height": 60}
+    yield tag("rect", {"class": f"interval {kind}", **box})
+    yield _line(f"estimate {kind}", part.estimate_x, part.estimate_x, top, end)
+    yield _line("one", drawing.one_x, drawing.one_x, top, end + 2)
+    yield from (_dot(dot, kind) for dot in part.dots)
+
+
+def _line(kind: str, x1: float, x2: float, y1: float, y2: float) -> Markup:
+    return tag("line", {"class": kind, "x1": x1, "x2": x2, "y1": y1, "y2": y2})
+
+
+def _dot(dot: Dot, kind: str) -> Markup:
+    shown = "beyond" if dot.is_beyond else "dot"
+    place: Attributes = {"class": f"{shown} {kind}", "cx": dot.x, "cy": dot.y, "r": 2.6}
+    return tag("circle", place, tag("title", {}, dot.title))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"...{name[3 - _LONGEST :]}"
