@@ -99,36 +99,16 @@ def assert_folds(
 
 
 def _verification_text(found: Verification) -> str:
-    from bnfold.verify.records import ROW_TITLES
+    from bnfold.report.plain import plain_text
+    from bnfold.report.verification_text import verification_blocks
 
-    lines = [f"{found.other} against {found.original}: {found.verdict}", found.reason]
-    if found.location is not None:
-        lines.append(found.location.sentence)
-    lines += [
-        f"{row.what}: {row.original} in the original, {row.other} in the other"
-        for row in found.structure
-        if row.is_fatal and not row.is_same
-    ]
-    if found.outputs:
-        lines += ["", *_table(ROW_TITLES, found.rows())]
-    return "\n".join(lines)
+    head = f"{found.other} against {found.original}:"
+    return f"{head}\n{plain_text(verification_blocks(found))}"
 
 
 def _ledger_text(ledger: Ledger, leaves: int) -> str:
-    kept = [decision for decision in ledger.decisions if decision.status == "kept"]
-    rows = [
-        (d.name or d.output, d.refusals[0].at, d.refusals[0].sentence)
-        if d.refusals
-        else (d.name or d.output, "", "")
-        for d in kept
-    ]
+    from bnfold.report.ledger_text import ledger_blocks
+    from bnfold.report.plain import plain_text
+
     head = f"{ledger.batch_norms_after} batch norms are left, {leaves} may be"
-    return "\n".join([head, "", *_table(("batch norm", "stopped by", "because"), rows)])
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (titles, *rows)
-    ]
+    return f"{head}\n{plain_text(ledger_blocks(ledger))}"

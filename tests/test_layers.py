@@ -1,4 +1,4 @@
-"""Imports point one way: cli, report, plugin, bench and export, verify, fold, the rest."""
+"""Imports point one way: cli and plugin, report, bench and export, verify, fold, the rest."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import bnfold
 ROOT = Path(bnfold.__file__).parent
 LAYERS = (
     {"errors", "__init__"},
+    {"shown"},  # asks the report, by its name, how a result looks in a notebook
     {"record"},
     {"runtime"},
     {"float64", "model_io", "torch_code"},
@@ -20,9 +21,8 @@ LAYERS = (
     {"fold"},
     {"verify"},
     {"bench", "export"},
-    {"pytest_plugin"},
     {"report"},
-    {"cli"},
+    {"pytest_plugin", "cli"},
     {"__main__"},
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import pytest
 
 import bnfold
+from bnfold.bench.records import Comparison, Interval
 from bnfold.errors import DataError
 from bnfold.pytest_plugin import assert_equivalent, assert_folds
 from bnfold.record import json_form
@@ -71,3 +73,36 @@ def test_an_error_in_an_assertion_has_no_frames_of_ours_below_it(pair):
         assert_equivalent(pair / "good.onnx", pair / "folded.onnx", data=pair / "no.npz")
     files = [Path(str(entry.path)).name for entry in raised.traceback]
     assert files == ["test_results.py", "pytest_plugin.py"]
+
+
+def test_every_result_shows_its_tables_in_a_notebook(pair):
+    folded = bnfold.fold(pair / "good.onnx")
+    wrong = bnfold.verify(pair / "good.onnx", pair / "wrong.onnx", samples=2)
+    timed = bnfold.bench([pair / "good.onnx", pair / "folded.onnx"], pairs=5, levels="all")
+    for result, words in (
+        (folded, "batch norms: 1 -&gt; 0"),
+        (folded.ledger, "BatchNormalization"),
+        (wrong, "different: output"),
+        (timed, "median ms"),
+    ):
+        shown = result._repr_html_()
+        assert shown.startswith("<div")
+        assert "<table" in shown
+        assert words in shown
+        assert "<script" not in shown
+        assert ":root" not in shown  # the notebook's own look stays
+
+
+def compared(verdict):
+    interval = Interval(1.0, 0.9, 1.1)
+    return Comparison("cpu", "all", "a", "b", verdict, "", "", interval, interval, 1, (), ())
+
+
+def test_a_measurement_is_true_where_nothing_is_slower_for_certain(pair):
+    verdicts = ("faster", "no difference", "slower", "inconclusive")
+    assert [bool(compared(verdict)) for verdict in verdicts] == [True, True, False, False]
+    timed = bnfold.bench(pair / "good.onnx", levels="all")
+    assert timed
+    for verdict in verdicts:
+        judged = replace(timed, comparisons=(compared("faster"), compared(verdict)))
+        assert bool(judged) is bool(compared(verdict))

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from bnfold.record import SCHEMA_VERSION, json_form
+from bnfold.shown import Shown
 
 Verdict = Literal["faster", "slower", "no difference", "inconclusive"]
 
@@ -56,6 +57,10 @@ class Comparison:
     quads: tuple[Quad, ...]
     null_quads: tuple[Quad, ...]
     interrupted: float | None = None
+
+    def __bool__(self) -> bool:
+        """Whether the candidate is known not to be slower: an inconclusive one is not known."""
+        return self.verdict in ("faster", "no difference")
 
     def __repr__(self) -> str:
         """One line; the samples are in `quads`."""
@@ -144,7 +149,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class BenchResult:
+class BenchResult(Shown):
     """Everything that was measured, with what is needed to judge it and to repeat it."""
 
     models: tuple[BenchModel, ...]
@@ -166,6 +171,14 @@ class BenchResult:
     def is_conclusive(self) -> bool:
         """True where no headline comparison was too noisy to judge."""
         return all(c.verdict != "inconclusive" for c in self.headline)
+
+    def __bool__(self) -> bool:
+        """Whether no candidate is slower, as far as the headlines say with certainty.
+
+        `assert bnfold.bench(["old.onnx", "new.onnx"])` is a test. A model that was measured alone
+        is compared with nothing, and true.
+        """
+        return all(self.headline)
 
     def __repr__(self) -> str:
         """The headlines, a line each; the samples are in the fields, and in `to_dict()`."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnfold.shown import Shown
+
 if TYPE_CHECKING:
     import onnx_ir as ir
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ExportResult:
+class ExportResult(Shown):
     """An exported network.
 
     Attributes:

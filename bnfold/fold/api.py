@@ -18,10 +18,11 @@ from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.folder import fold_in_place
 from bnfold.fold.opinion.second import second_opinion
 from bnfold.fold.rules import allowed, named
+from bnfold.shown import Shown
 
 
 @dataclass(frozen=True)
-class FoldResult:
+class FoldResult(Shown):
     """A folded model and the account of it.
 
     Attributes:

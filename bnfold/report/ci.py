@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from bnfold.report.plain import plain_text
+from bnfold.report.verification_text import verification_blocks
+
 if TYPE_CHECKING:
     from bnfold.verify.records import OutputRow, Verification
 
@@ -16,7 +19,8 @@ def junit_xml(found: Verification) -> str:
     suite = ET.Element("testsuite", name=f"bnfold verify {found.original} {found.other}")
     verdict = ET.SubElement(suite, "testcase", classname="bnfold.verify", name="verdict")
     if found.verdict == "different":
-        ET.SubElement(verdict, "failure", message=_legal(found.reason)).text = _details(found)
+        failure = ET.SubElement(verdict, "failure", message=_legal(found.reason))
+        failure.text = _legal(plain_text(verification_blocks(found)))
     if found.verdict == "inconclusive":
         ET.SubElement(verdict, "error", message=_legal(found.reason))
     for row in found.outputs:

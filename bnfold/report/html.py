@@ -40,7 +40,7 @@ def html_page(findings: Findings) -> str:
 def fragment(blocks: Sequence[Block]) -> str:
     """The blocks for a notebook, which has a page of its own and runs no script of ours."""
     style = tag("style", {}, _asset("report.css"))
-    return tag("div", {"class": "page"}, style, blocks_html(blocks, "bnfold"))
+    return tag("div", {"class": "page inline"}, style, blocks_html(blocks, "bnfold"))
 
 
 def _head(title: str) -> Markup:

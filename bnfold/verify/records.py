@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from bnfold.errors import InconclusiveError, ModelsDifferError
 from bnfold.record import SCHEMA_VERSION, json_form
+from bnfold.shown import Shown
 
 Verdict = Literal["equivalent", "different", "inconclusive"]
 
@@ -165,7 +166,7 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(Shown):
     """A verdict with its sentence, and the evidence."""
 
     verdict: Verdict

@@ -12,6 +12,7 @@ from bnfold.fold.account.size import Size
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Refusal
 from bnfold.record import SCHEMA_VERSION, json_form
+from bnfold.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Ledger(Shown):
     """All decisions in graph order, and what went wrong on our side.
 
     Attributes:
