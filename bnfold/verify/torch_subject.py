@@ -111,10 +111,8 @@ class _TorchRunner:
 
         tensors = {name: to_tensor(feeds[name]) for name in self._inputs}
         with torch.no_grad(), quiet(), foreign_code(f"{self._name}: it does not run", RunError):
-            if _takes_names(self._module, self._inputs):
-                result = self._module(**tensors)
-            else:
-                result = self._module(*tensors.values())
+            args, named = arguments_of(self._module, tensors)
+            result = self._module(*args, **named)
         leaves = flat_outputs(result)
         if len(leaves) != len(self._outputs):
             raise ModelError(
@@ -145,13 +143,39 @@ def to_array(tensor: torch.Tensor) -> Array:
     return array
 
 
-def _takes_names(module: torch.nn.Module, names: Sequence[str]) -> bool:
-    """Whether `forward` has a parameter of each of these names, and needs no other."""
+def arguments_of(
+    module: torch.nn.Module, tensors: Mapping[str, torch.Tensor]
+) -> tuple[list[object], dict[str, object]]:
+    """How `forward` is called with the inputs of an ONNX model: by names that agree, or in order.
+
+    An argument that is a list or a dict of tensors is fed by the inputs NAME_0, NAME_1 or NAME_KEY,
+    as exporters call them; where no name agrees, a single argument takes several inputs as a list.
+    """
     parameters = inspect.signature(module.forward).parameters.values()
-    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    known = {p.name for p in parameters if p.kind in plain}
-    needed = {p.name for p in parameters if p.kind in plain and p.default is p.empty}
-    return bool(names) and needed <= set(names) <= known
+    plain = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    needed = [p.name for p in plain if p.default is p.empty]
+    named: dict[str, object] = {}
+    left = dict(tensors)
+    for parameter in plain:
+        if parameter.name in left:
+            named[parameter.name] = left.pop(parameter.name)
+    for name in [p.name for p in plain if p.name not in named]:
+        parts = {key.removeprefix(f"{name}_"): key for key in left if key.startswith(f"{name}_")}
+        if parts:
+            named[name] = _collected({part: left.pop(key) for part, key in parts.items()})
+    if tensors and not left and set(needed) <= set(named):
+        return [], named
+    takes_many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(plain) == 1 and len(tensors) > 1 and not takes_many:
+        return [list(tensors.values())], {}
+    return list(tensors.values()), {}
+
+
+def _collected(parts: Mapping[str, torch.Tensor]) -> object:
+    """A list where the parts are numbered, in the order of their numbers; else a dict."""
+    if all(part.isdigit() for part in parts):
+        return [parts[part] for part in sorted(parts, key=int)]
+    return dict(parts)
 
 
 def _neighbour(module: torch.nn.Module, noise: tuple[int, ...]) -> torch.nn.Module:

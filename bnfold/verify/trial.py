@@ -71,7 +71,7 @@ class Maker:
     def reaching(self) -> Iterator[Trial]:
         """Sets of numbers that reach further than the usual ones, where the original is finite."""
         for i, kind in enumerate(_REACHING):
-            trial = self._set(_EXTRA + i, kind, 2, 0)
+            trial = self._set(_EXTRA + i, kind, 1, 0)
             if trial is not None and is_finite(trial[1]):
                 yield trial
 

@@ -184,3 +184,59 @@ def test_a_spec_is_loaded_the_way_export_does(net, tmp_path):
     linear = bnfold.export(torch.nn.Linear(4, 6), (torch.ones(2, 4),)).model
     found = bnfold.verify(f"{tmp_path / 'net.py'}:build", linear, samples=2)
     assert found.verdict == "different"
+
+
+class Two(torch.nn.Module):
+    """Two Linears, of which the second is subtracted."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Linear(8, 5), torch.nn.Linear(8, 5)
+
+    def difference(self, x, y):
+        return self.a(x) - self.b(y)
+
+
+class OfList(Two):
+    def forward(self, xs):
+        return self.difference(*xs)
+
+
+class OfDict(Two):
+    def forward(self, xs):
+        return self.difference(xs["left"], xs["right"])
+
+
+class OfListAndKeyword(Two):
+    def forward(self, xs, *, scale):
+        return self.difference(*xs) * scale
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (OfList, ["xs_0", "xs_1"]),
+        (OfList, ["left", "right"]),
+        (OfList, ["xs_1", "xs_0"]),
+        (OfDict, ["xs_left", "xs_right"]),
+        (OfDict, ["xs_right", "xs_left"]),
+        (OfListAndKeyword, ["scale", "xs_0", "xs_1"]),
+    ],
+)
+def test_an_argument_that_is_a_list_or_a_dict_is_fed_by_the_inputs_named_after_it(kind, names):
+    torch.manual_seed(0)
+    module = kind().eval()
+    first, second = [name for name in sorted(names) if name != "scale"]
+    inputs = ", ".join(f"float[{'1' if name == 'scale' else 'N,8'}] {name}" for name in names)
+    tail = "y = Mul (d, scale)" if "scale" in names else "y = Identity (d)"
+    model = parsed(
+        f"""g ({inputs}) => (float[N,5] y) {{
+            p = Gemm <transB = 1> ({first}, u, b)  q = Gemm <transB = 1> ({second}, w, c)
+            d = Sub (p, q)  {tail}
+        }}""",
+        u=module.a.weight.detach().numpy(),
+        b=module.a.bias.detach().numpy(),
+        w=module.b.weight.detach().numpy(),
+        c=module.b.bias.detach().numpy(),
+    )
+    assert bnfold.verify(module, model).is_equivalent
