@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from bnfold.errors import UsageError
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RefusedError, RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
+from bnfold.verify import open_choice
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
 from bnfold.verify.in_float64 import compare_in_float64
-from bnfold.verify.operators import is_for_one_cpu
+from bnfold.verify.operators import is_for_one_cpu, stepped_outputs
 from bnfold.verify.records import RANGE, Doubt, OutputRow, Verdict
 from bnfold.verify.selections import selected_otherwise
 from bnfold.verify.subject import OnnxSubject, Runner, Subject
@@ -69,7 +71,7 @@ class Campaign:
 
         `others` has the other model's runs at the first level.
         """
-        if self._has_steps and "none" not in self.levels:
+        if self._stepped and "none" not in self.levels:
             raise UsageError("a quantised model can be judged at level 'none' only: add that level")
         cases = self._cases(self._references())
         copies = COPIES_AS_REFERENCE if self.is_range else COPIES
@@ -104,6 +106,8 @@ class Campaign:
         if not all(row.is_within for row in self.rows):
             # A network can be far more sensitive than a few copies show: look again before judging.
             self._add_noise(cases, range(copies, copies + COPIES_IN_DOUBT))
+            self.rows = self._rows(cases, pairs)
+        if not all(row.is_within for row in self.rows) and self._add_strong_copies(cases):
             self.rows = self._rows(cases, pairs)
         if astray is not None and all(row.is_within for row in self.rows):
             self.settled = "inconclusive", astray
@@ -147,16 +151,19 @@ class Campaign:
                 row = case.row(level, ours, theirs, is_own_reference=is_own)
                 # Without the batch norm in between, onnxruntime computes a layer in integers that
                 # it computes in floats with it: right, but rounded in other places.
-                if self._has_steps and level != "none" and not row.non_finite:
+                if case.is_stepped and level != "none" and not row.non_finite:
                     row = replace(
                         row, is_within=True, is_judged=False, remark="not judged: integer kernels"
                     )
                 rows.append(row)
         return rows
 
-    @property
-    def _has_steps(self) -> bool:
-        return self.a.has_steps or self.b.has_steps
+    @cached_property
+    def _stepped(self) -> frozenset[str]:
+        """The outputs that a step reaches in either model."""
+        if not isinstance(self.a, OnnxSubject):
+            return stepped_outputs(self.b.model)
+        return stepped_outputs(self.a.model) | stepped_outputs(self.b.model)
 
     def _references(self) -> Sequence[Run]:
         """The float64 outputs of the original; where there are none, its own runs."""
@@ -203,19 +210,41 @@ class Campaign:
                 names,
                 [run[i] for run in references],
                 [run[i] for run in self.original],
-                is_stepped=self._has_steps,
+                is_stepped=spec.name in self._stepped,
             )
             for i, spec in enumerate(self.a.outputs)
         ]
 
     def _add_noise(self, cases: Sequence[OutputCase], copies: Iterable[int]) -> None:
+        self._add_copies(dict(enumerate(cases)), copies, is_jittered=self.is_range)
+
+    def _add_strong_copies(self, cases: Sequence[OutputCase]) -> bool:
+        """Copies that turn what rounding can turn, for decisions and steps; whether there are."""
+        chosen = {i: case for i, case in enumerate(cases) if case.wants_strong_copies}
+        if chosen:
+            first = COPIES_AS_REFERENCE + COPIES_IN_DOUBT
+            copies = range(first, first + open_choice.COPIES)
+            self._add_copies(chosen, copies, is_jittered=True, strength=open_choice.STRENGTH)
+        return bool(chosen)
+
+    def _add_copies(
+        self,
+        cases: Mapping[int, OutputCase],
+        copies: Iterable[int],
+        *,
+        is_jittered: bool,
+        strength: int = 1,
+    ) -> None:
         for copy in copies:
             noise = (self.seed, copy)
-            runner = self.a.open(self.setting, noise=noise, is_jittered=self.is_range)
+            runner = self.a.open(
+                self.setting, noise=noise, is_jittered=is_jittered, strength=strength
+            )
             for index, feed in enumerate(self.feeds):
-                for i, array in enumerate(runner.run(feed.arrays)):
-                    if array.shape == self.original[index][i].shape:
-                        cases[i].add_noise(index, array)
+                run = runner.run(feed.arrays)
+                for i, case in cases.items():
+                    if run[i].shape == self.original[index][i].shape:
+                        case.add_noise(index, run[i])
                     else:
                         self.wavering.add((index, i))
                 self.step()

@@ -8,16 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnfold.runtime.signature import Array, is_exact_dtype
-from bnfold.verify.measure import Judgement, channel_axes, chaotic_feeds, judge, scale_of, ulp_of
+from bnfold.verify.measure import channel_axes, chaotic_feeds, judge, scale_of, ulp_of
+from bnfold.verify.open_choice import OpenChoice
 from bnfold.verify.records import Doubt, OutputRow
 from bnfold.verify.tally import Tally
 from bnfold.verify.trust import doubt
 
 Runs = Sequence[Array]
 """One array a feed."""
-
-TIES = 1e-3
-"""This part of an output of integers may differ: a decision between two equal scores is open."""
 
 
 class OutputCase:
@@ -43,6 +41,7 @@ class OutputCase:
         self._ulp = ulp_of(original[0].dtype)
         self._noise, self._magnitude, self._spread = Tally(), Tally(), Tally()
         self._original = original
+        self._choice = OpenChoice(original)
         if not self._is_exact:
             for feed, array, scale in zip(feeds, references, self._scales, strict=True):
                 finite = np.where(np.isfinite(array), array, np.nan)
@@ -51,7 +50,19 @@ class OutputCase:
     def add_noise(self, index: int, run: Array) -> None:
         """Takes in the run of a neighbour of the original on the feed of this index."""
         self._noise.add(self._feeds[index], self._error(index, run), self._axes)
+        if self._is_exact:
+            self._choice.add(index, run)
         self.add_spread(index, run)
+
+    @property
+    def wants_strong_copies(self) -> bool:
+        """Whether copies have to show what rounding turns: decisions, or steps."""
+        return self._is_exact or self._is_stepped
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether activations are quantised on the way."""
+        return self._is_stepped
 
     def add_spread(self, index: int, run: Array) -> None:
         """Takes in how far a neighbour is from the original; no budget hangs on it, see `trust`."""
@@ -111,8 +122,9 @@ class OutputCase:
         counts = [int((a != b).sum()) for a, b in _pairs(original, other)]
         apart, elements = sum(counts), sum(array.size for array in other)
         share_original, share_other = own.total().rms ** 2, its.total().rms ** 2
-        allowed = max(Judgement.LIMIT * share_original, TIES)
-        ratio = share_other / allowed * Judgement.LIMIT
+        closed = sum(
+            self._choice.unexplained(i, a, b) for i, (a, b) in enumerate(_pairs(original, other))
+        )
         return OutputRow(
             level=level,
             name=self.name,
@@ -120,7 +132,7 @@ class OutputCase:
             shape=original[0].shape,
             error_original=share_original,
             error_other=share_other,
-            ratio=ratio if apart else 0.0,
+            ratio=float(closed),
             channel_ratio=None,
             channel_axis=None,
             worst_channel=None,
@@ -129,8 +141,8 @@ class OutputCase:
             mismatches=apart,
             elements=elements,
             non_finite=0,
-            is_within=not apart or share_other <= allowed,
-            remark=f"{apart} of {elements} differ" if apart else "",
+            is_within=not closed,
+            remark=_exact_remark(apart, closed, elements),
             is_exact=True,
         )
 
@@ -146,6 +158,12 @@ class OutputCase:
         if self._is_exact:
             return np.asarray(run != reference, dtype=np.float64)
         return _relative(run, reference, self._scales[index])
+
+
+def _exact_remark(apart: int, closed: int, elements: int) -> str:
+    if not apart:
+        return ""
+    return f"{apart} of {elements} differ, {closed} of them where rounding leaves nothing open"
 
 
 def _relative(run: Array, reference: Array, scale: float) -> Array:

@@ -53,8 +53,11 @@ _SOME_TERMS = 64  # of a sum of which the graph does not tell
 Values = Mapping[str, ir.Value]
 
 
-def jitter(model: ir.Model, seed: int) -> None:
-    """Every float that an operator of the main graph rounds with is moved, see above."""
+def jitter(model: ir.Model, seed: int, strength: int = 1) -> None:
+    """Every float that an operator of the main graph rounds with is moved, see above.
+
+    `strength` is a factor for all of it.
+    """
     inferred = _inferred(model)
     graph = model.graph
     count = 0
@@ -68,7 +71,7 @@ def jitter(model: ir.Model, seed: int) -> None:
             if known.dtype is None or known.dtype not in _ULP:
                 continue
             count += 1
-            size = _ULP[known.dtype] * _spread(node, inferred)
+            size = strength * _ULP[known.dtype] * _spread(node, inferred)
             moved = _moved(value, known.dtype, size, seed * 100_003 + count)
             graph.insert_before(node, moved)
             node.replace_input_with(index, moved[-1].outputs[0])

@@ -28,7 +28,7 @@ risk were chosen from measurements: `docs/verification.md`, made by `benchmarks.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, ClassVar
@@ -90,34 +90,40 @@ def judge(
         other: errors of the other model.
         magnitude: the reference itself relative to its scale: how faint each channel is.
         ulp: the gap between 1 and the next number of the output's dtype.
-        is_stepped: activations are quantised on the way, see `_judge_steps`.
+        is_stepped: activations are quantised on the way: a rounding flips a whole step somewhere,
+            on any set and in any channel. Sets are judged with their weights and without (one with
+            a flip hides no fault on the others, nor is it left out), and the worst channel's own
+            error is that of all.
     """
     floor = FLOOR_ULP * ulp
-    weights = _weights(original, floor)
-    if is_stepped:
-        return _judge_steps(original, other, floor)
+    weighed = _judged(original, other, magnitude, ulp, _weights(original, floor), is_stepped)
+    if not is_stepped:
+        return weighed
+    even = _judged(original, other, magnitude, ulp, {}, is_stepped)
+    return max(weighed, even, key=lambda found: max(found.ratio, found.channel_ratio or 0.0))
+
+
+def _judged(
+    original: Tally,
+    other: Tally,
+    magnitude: Tally,
+    ulp: float,
+    weights: Mapping[str, float],
+    is_stepped: bool,
+) -> Judgement:
+    floor = FLOOR_ULP * ulp
     own, its, level = (tally.total(weights) for tally in (original, other, magnitude))
     ratio = its.rms / (float(allowance(1, np.array(its.count))) * max(own.rms, floor))
     worst = Judgement(own.rms, its.rms, ratio)
     for axis in sorted(its.by_axis):
         seen = its.rows * other.evenness(axis, weights)
-        ratios = _channel_ratios(own, its, level, axis, floor, seen, is_fine=ulp < _FINE_ULP)
+        ratios = _channel_ratios(
+            own, its, level, axis, floor, seen, is_fine=ulp < _FINE_ULP, is_stepped=is_stepped
+        )
         top = int(np.argmax(ratios))
         if worst.channel_ratio is None or ratios[top] > worst.channel_ratio:
             worst = Judgement(own.rms, its.rms, ratio, float(ratios[top]), axis, top)
     return worst
-
-
-def _judge_steps(original: Tally, other: Tally, floor: float) -> Judgement:
-    """The median feed decides: on any one, a rounding error may have flipped a whole step.
-
-    Where flips are rare, most feeds have none; where they are common, the original has them too. A
-    fault moves every feed.
-    """
-    errors = {feed: max(sums.rms, floor) for feed, sums in original.by_feed.items()}
-    usual = median_low(errors.values())
-    ratios = [sums.rms / max(errors[feed], usual) for feed, sums in other.by_feed.items()]
-    return Judgement(original.total().rms, other.total().rms, median_low(ratios))
 
 
 def chaotic_feeds(original: Tally, ulp: float) -> list[str]:
@@ -134,10 +140,20 @@ def _weights(original: Tally, floor: float) -> dict[str, float]:
 
 
 def _channel_ratios(
-    own: Sums, its: Sums, level: Sums, axis: int, floor: float, seen: Array, *, is_fine: bool
+    own: Sums,
+    its: Sums,
+    level: Sums,
+    axis: int,
+    floor: float,
+    seen: Array,
+    *,
+    is_fine: bool,
+    is_stepped: bool,
 ) -> Array:
     errors, n = its.rms_along(axis), max(its.rows, 1)
     loudness, spread = level.rms_along(axis), own.rms_along(axis)
+    if is_stepped:  # where one flip lay, the next one need not
+        spread = np.full_like(spread, spread.max(initial=0.0))
     is_well_seen = is_fine & (its.numbers_along(axis) >= WELL_SEEN)
     prior = own.rms * np.where(is_well_seen, np.minimum(loudness, 1.0), 1.0)
     shrunk = np.sqrt((n * spread**2 + PRIOR * prior**2) / (n + PRIOR))

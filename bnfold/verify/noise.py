@@ -28,7 +28,9 @@ _TAKE_WEIGHTS = frozenset(
 )
 
 
-def neighbouring_weights(model: ir.Model, seed: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+def neighbouring_weights(
+    model: ir.Model, seed: tuple[int, ...], strength: int = 1
+) -> Iterator[tuple[str, Array]]:
     """The floating-point weights of the main graph by name, each rounded once more.
 
     Sizes, and constants that decide by themselves, stay as they are.
@@ -38,11 +40,11 @@ def neighbouring_weights(model: ir.Model, seed: tuple[int, ...]) -> Iterator[tup
     for name, value in model.graph.initializers.items():
         if value.const_value is None or not _is_weight(value) or decides(value, numbers):
             continue
-        yield name, rounded_again(value.const_value.numpy(), rng)
+        yield name, rounded_again(value.const_value.numpy(), rng, strength)
 
 
-def rounded_again(weight: Array, rng: np.random.Generator) -> Array:
-    """A copy with some elements one ulp up or down; zeros and numbers that are not finite stay."""
+def rounded_again(weight: Array, rng: np.random.Generator, strength: int = 1) -> Array:
+    """A copy with some elements so many ulp up or down; zeros and what is not finite stay."""
     moved = np.array(weight, order="C", copy=True)
     flat = moved.reshape(-1)
     integers = flat.view(f"i{moved.dtype.itemsize}")  # counts a float's magnitude in ulp
@@ -53,7 +55,9 @@ def rounded_again(weight: Array, rng: np.random.Generator) -> Array:
         chosen += start
         values = flat[chosen].astype(np.float64)
         movable = np.isfinite(values) & (values != 0)
-        integers[chosen[movable]] += np.where(up[movable], 1, -1).astype(integers.dtype)
+        integers[chosen[movable]] += np.where(up[movable], strength, -strength).astype(
+            integers.dtype
+        )
     return moved
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from bnfold.float64.control import values_read
 from bnfold.runtime.domains import BLOCKED_DOMAIN, KNOWN_DOMAINS
 
 RANDOM = frozenset(
@@ -44,6 +45,26 @@ def random_node(model: ir.Model) -> str | None:
 def has_steps(model: ir.Model) -> bool:
     """Whether activations are quantised or rounded on the way."""
     return any(node.op_type in STEPPED for node in _nodes(model))
+
+
+def stepped_outputs(model: ir.Model) -> frozenset[str]:
+    """The outputs that depend on an operator with steps; all of them where a function has one."""
+    outputs = [value for value in model.graph.outputs if value.name]
+    if any(node.op_type in STEPPED for f in model.functions.values() for node in f.all_nodes()):
+        return frozenset(value.name or "" for value in outputs)
+    reached: set[ir.Value] = set()
+    for node in model.graph:
+        inner = (part for part in (*node.attributes.values(),) if _holds_steps(part))
+        is_step = node.op_type in STEPPED or next(inner, None) is not None
+        if is_step or not reached.isdisjoint(values_read(node)):
+            reached.update(node.outputs)
+    return frozenset(value.name or "" for value in outputs if value in reached)
+
+
+def _holds_steps(attribute: ir.Attr) -> bool:
+    if attribute.type == ir.AttributeType.GRAPH:
+        return any(node.op_type in STEPPED for node in attribute.as_graph().all_nodes())
+    return False
 
 
 def is_narrow(model: ir.Model) -> bool:

@@ -55,11 +55,17 @@ class Subject(Protocol):
         """Whether activations are quantised on the way."""
 
     def open(
-        self, setting: Setting, noise: Noise | None = None, *, is_jittered: bool = False
+        self,
+        setting: Setting,
+        noise: Noise | None = None,
+        *,
+        is_jittered: bool = False,
+        strength: int = 1,
     ) -> Runner:
         """The model ready to run; with `noise`, a seed, its weights are rounded once more.
 
-        If it `is_jittered` too, its activations are moved by a rounding, see `jitter`.
+        If it `is_jittered` too, its activations are moved by a rounding, see `jitter`. Both move by
+        so many roundings as the `strength` says.
         """
 
     def reference(self, feeds: Feeds) -> list[Array]:
@@ -98,15 +104,20 @@ class OnnxSubject:
         return found
 
     def open(
-        self, setting: Setting, noise: Noise | None = None, *, is_jittered: bool = False
+        self,
+        setting: Setting,
+        noise: Noise | None = None,
+        *,
+        is_jittered: bool = False,
+        strength: int = 1,
     ) -> Session:
         """A session on the model, or on a neighbour of it, with activations that move too."""
         if is_jittered and noise is not None:
             moved = self.copy()
-            jitter(moved.model, noise[-1])
+            jitter(moved.model, noise[-1], strength)
             moved._is_as_given = False
-            return moved.open(setting, noise)
-        weights = () if noise is None else neighbouring_weights(self.model, noise)
+            return moved.open(setting, noise, strength=strength)
+        weights = () if noise is None else neighbouring_weights(self.model, noise, strength)
         with self._runnable() as source:
             return Session(source, setting, name=self.name, weights=weights)
 

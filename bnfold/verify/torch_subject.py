@@ -54,15 +54,20 @@ class TorchSubject:
         self._double: torch.nn.Module | None = None
 
     def open(
-        self, setting: Setting, noise: tuple[int, ...] | None = None, *, is_jittered: bool = False
+        self,
+        setting: Setting,
+        noise: tuple[int, ...] | None = None,
+        *,
+        is_jittered: bool = False,
+        strength: int = 1,
     ) -> _TorchRunner:
         """The module itself, whatever the setting, or a neighbour of it."""
         del setting
         if noise is None:
             return self._runner(self._module)
-        moved = _neighbour(self._module, noise)
+        moved = _neighbour(self._module, noise, strength)
         if is_jittered:
-            _jitter(moved, noise[-1])
+            _jitter(moved, noise[-1], strength)
         return self._runner(moved)
 
     def reference(self, feeds: Mapping[str, Array]) -> list[Array]:
@@ -178,7 +183,7 @@ def _collected(parts: Mapping[str, torch.Tensor]) -> object:
     return dict(parts)
 
 
-def _neighbour(module: torch.nn.Module, noise: tuple[int, ...]) -> torch.nn.Module:
+def _neighbour(module: torch.nn.Module, noise: tuple[int, ...], strength: int) -> torch.nn.Module:
     import torch
 
     rng = np.random.default_rng(noise)
@@ -186,12 +191,12 @@ def _neighbour(module: torch.nn.Module, noise: tuple[int, ...]) -> torch.nn.Modu
     with torch.no_grad():
         for tensor in (*moved.parameters(), *moved.buffers()):
             if tensor.is_floating_point():
-                rounded = rounded_again(np.atleast_1d(to_array(tensor)), rng)
+                rounded = rounded_again(np.atleast_1d(to_array(tensor)), rng, strength)
                 tensor.copy_(to_tensor(rounded).reshape(tensor.shape))
     return moved
 
 
-def _jitter(module: torch.nn.Module, seed: int) -> None:
+def _jitter(module: torch.nn.Module, seed: int, strength: int) -> None:
     """The floats that its innermost modules give are moved by a rounding, drawn in each run."""
     import torch
 
@@ -202,7 +207,7 @@ def _jitter(module: torch.nn.Module, seed: int) -> None:
         if not isinstance(result, torch.Tensor) or not result.is_floating_point():
             return result
         drawn = torch.rand(result.shape, generator=generator) * 2.0 - 1.0
-        step = drawn.to(result.device, result.dtype) * torch.finfo(result.dtype).eps
+        step = drawn.to(result.device, result.dtype) * torch.finfo(result.dtype).eps * strength
         return result + result * step
 
     for part in module.modules():
