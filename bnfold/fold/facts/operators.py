@@ -9,8 +9,8 @@ KEEPS_SHAPE = frozenset(
     "Abs BatchNormalization Cast CastLike Ceil Celu Clip Cos DequantizeLinear Dropout Elu Erf Exp "
     "Floor Gelu GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization "
     "LRN LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization "
-    "Mish Neg PRelu QuantizeLinear RMSNormalization Reciprocal Relu Round Selu Sigmoid Sign Sin "
-    "Softmax Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu".split()
+    "Mish Neg PRelu QuantizeLinear RMSNormalization Reciprocal Relu ReverseSequence Round Selu "
+    "Sigmoid Sign Sin Softmax Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu".split()
 )
 """The first output has the shape of the first input."""
 
@@ -30,13 +30,16 @@ JOINS = frozenset("Add Div Max Mean Min Mul Sub Sum Where".split())
 """It broadcasts its inputs against one another; a constant among them may have any such shape."""
 
 PURE = frozenset(
-    "Abs Add And ArgMax ArgMin Cast CastLike Ceil Clip Concat Constant ConstantOfShape CumSum Div "
-    "Einsum Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gemm Greater "
-    "GreaterOrEqual Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log LpNormalization MatMul Max "
-    "Mean Min Mod Mul Neg Not OneHot Or Pad Pow QuantizeLinear Range Reciprocal ReduceL1 ReduceL2 "
-    "ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
-    "ReduceSumSquare Relu Reshape Round ScatterElements ScatterND Sigmoid Sign Size Slice Softmax "
-    "Softplus Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Trilu Unsqueeze Where Xor".split()
+    "Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh BatchNormalization Cast CastLike "
+    "Ceil Celu Clip Compress Concat Constant ConstantOfShape Cos Cosh CumSum DepthToSpace Div "
+    "Einsum Elu Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gemm Greater "
+    "GreaterOrEqual HardSigmoid HardSwish Identity InstanceNormalization IsInf IsNaN "
+    "LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LpNormalization MatMul Max Mean "
+    "Min Mish Mod Mul Neg Not OneHot Or PRelu Pad Pow QuantizeLinear Range Reciprocal ReduceL1 "
+    "ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
+    "ReduceSumSquare Relu Reshape ReverseSequence Round ScatterElements ScatterND Selu Sigmoid "
+    "Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum "
+    "Tan Tanh ThresholdedRelu Tile Transpose Trilu Unsqueeze Where Xor".split()
 )
 """Of constants it makes a constant, which may be computed beforehand."""
 

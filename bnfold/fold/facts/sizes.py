@@ -64,12 +64,19 @@ def run_dims(
         return None
     if op in ("Resize", "Upsample"):
         return _resized(node, here, constant, opset)
+    if op == "Compress":
+        axis = attribute_of(node, "axis", None)
+        return (None,) if axis is None else _without(here, axis % len(here))
+    if op == "MaxUnpool":
+        return (*here[:2], *(None for _ in here[2:]))
+    if op == "GridSample":
+        grid = _dims_of(input_of(node, 1), dims)
+        return None if grid is None else (*here[:2], *grid[1:-1])
     if len(here) < 3 or op not in (*_POOLS, "Conv", "ConvTranspose"):
         return None
     if op in _POOLS:
         return (*here[:2], *_pooled(node, here[2:]))
-    second = input_of(node, 1)
-    weight = None if second is None else dims.get(second)
+    weight = _dims_of(input_of(node, 1), dims)
     if weight is None:
         return None
     channels: Extent = weight[0]
@@ -77,6 +84,19 @@ def run_dims(
         group = attribute_of(node, "group", 1)
         channels = weight[1] * group if isinstance(weight[1], int) else None
     return (here[0], channels, *(None for _ in here[2:]))
+
+
+def _dims_of(value: ir.Value | None, dims: Mapping[ir.Value, Dims]) -> Dims | None:
+    """Of what is computed, or stored and not to be overridden."""
+    if value is None or value in dims:
+        return None if value is None else dims[value]
+    tensor = None if value.is_graph_input() else value.const_value
+    return None if tensor is None else tuple(int(n) for n in tensor.shape.numpy())
+
+
+def _without(here: Dims, axis: int) -> Dims:
+    """What is left known where it is not told how many entries of one axis remain."""
+    return (*here[:axis], None, *here[axis + 1 :])
 
 
 def _pooled(node: ir.Node, size: Dims) -> Sequence[Extent]:

@@ -14,13 +14,17 @@ from bnfold.fold.moves.absorb import (
 )
 from bnfold.fold.moves.carry import (
     barriers,
+    bilinear,
     blocks,
+    forgets,
     join,
     layout,
+    norms,
     parts,
     pool,
     rectify,
     repeat,
+    samplers,
     select,
     spatial,
 )
@@ -42,8 +46,12 @@ RULES: tuple[Rule, ...] = (
     *rectify.RULES,
     *pool.RULES,
     *spatial.RULES,
+    *norms.RULES,
+    *samplers.RULES,
     *repeat.RULES,
+    *bilinear.RULES,
     *join.RULES,
+    *forgets.RULES,
     *barriers.RULES,
 )
 

@@ -112,9 +112,9 @@ def _not_inference(node: ir.Node, facts: Facts) -> Refusal | None:
         )
     if any(value.uses() or value.is_graph_output() for value in extra):
         return Refusal("training-outputs", "its training outputs are read")
-    if opset < 9 and attribute_of(node, "spatial", 1) == 0:
+    if opset < 9 and attribute_of(node, "spatial", 1) == 0 and facts.rank(node.inputs[0]) != 2:
         return Refusal("not-spatial", "spatial = 0 normalises each position by itself")
-    return None
+    return None  # with two axes, positions are channels
 
 
 def _normalised(

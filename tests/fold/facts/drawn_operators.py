@@ -524,7 +524,43 @@ _UNARY = (
     "IsInf Size LpNormalization"
 ).split()
 
+
+def _grid_sample(random: np.random.Generator) -> Drawn:
+    rank = int(random.choice([2, 3]))
+    batch, channels = _size(random, 2, 1, 4)
+    grid = (batch, *_size(random, rank, 1, 6), rank)
+    image = (batch, channels, *_size(random, rank, 1, 6))
+    modes = {"padding_mode": str(random.choice(["zeros", "border", "reflection"]))}
+    return Drawn("GridSample", [image, grid], [], modes, opset=20)
+
+
+def _compress(random: np.random.Generator) -> Drawn:
+    shape = _size(random, int(random.integers(1, 5)), 1, 6)
+    axis = int(random.integers(-len(shape), len(shape)))
+    condition = random.random(shape[axis]) < 0.5
+    return Drawn("Compress", [shape], [condition], {"axis": axis} if random.random() < 0.8 else {})
+
+
+def _reverse_sequence(random: np.random.Generator) -> Drawn:
+    shape = _size(random, int(random.integers(2, 5)), 1, 6)
+    time = int(random.choice([0, 1]))
+    lengths = random.integers(1, shape[time] + 1, shape[1 - time])
+    axes = {"time_axis": time, "batch_axis": 1 - time}
+    return Drawn("ReverseSequence", [shape], [lengths.astype(np.int64)], axes)
+
+
+def _max_unpool(random: np.random.Generator) -> Drawn:
+    rank = int(random.choice([1, 2]))
+    shape = _size(random, 2 + rank, 1, 5)
+    attributes = {"kernel_shape": [2] * rank, "strides": random.integers(1, 4, rank).tolist()}
+    return Drawn("MaxUnpool", [shape], [np.zeros(shape, np.int64)], attributes)
+
+
 DRAWS: Mapping[str, Draw] = {
+    "GridSample": _grid_sample,
+    "Compress": _compress,
+    "ReverseSequence": _reverse_sequence,
+    "MaxUnpool": _max_unpool,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     **{op: _pool(op) for op in ("MaxPool", "AveragePool", "LpPool")},

@@ -16,9 +16,6 @@ _QUANTIZED = Refusal(
     "it rounds the tensor to integers, so the affine is no part of the layer before",
     advice="fold first, then quantise",
 )
-_RUN_TIME = Refusal(
-    "run-time-statistics", "it normalises with statistics that it computes at run time"
-)
 
 
 def cast(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -35,17 +32,7 @@ def quantized(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> 
     return _QUANTIZED
 
 
-def run_time_statistics(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> Answer:
-    """(x - mean(x)) / std(x) forgets what s and t did to x."""
-    return _RUN_TIME
-
-
 RULES = (
     Rule("cast", ("Cast", "CastLike"), backward=cast, forward=cast),
     Rule("quantize", ("QuantizeLinear", "DequantizeLinear"), backward=quantized, forward=quantized),
-    Rule(
-        "run-time-statistics",
-        ("InstanceNormalization", "LayerNormalization", "GroupNormalization"),
-        forward=run_time_statistics,
-    ),
 )

@@ -12,7 +12,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.facts.window import is_larger_than_input, window_of
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.plan import Answer, Leave, Refusal, Rule
+from bnfold.fold.plan import Answer, Leave, NewNode, Refusal, Replace, Rule
 
 _SIGN = Refusal(
     "negative-scale", "a negative scale would turn its maximum into a minimum (or the reverse)"
@@ -114,6 +114,8 @@ def _begins_inside(
 def reduce_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """s mean(x) + t = mean(s x + t), s max(x) + t = max(s x + t) for s >= 0, s sum(x) = sum(s x).
 
+    Where all s are negative, s max(x) + t = min(s x + t), and the reverse.
+
     The reduced axes come back with extent 1 where keepdims = 0 took them away.
     """
     rank = facts.rank(node.inputs[0])
@@ -143,7 +145,10 @@ def reduce_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
 def _reduce(node: ir.Node, affine: Affine, passed: Affine, factor: float) -> Answer:
     """A sum over n elements adds n shifts up: `factor` is n, or 1 / n on the way back."""
     if is_op(node, "ReduceMax", "ReduceMin") and not affine.is_nonnegative:
-        return _SIGN
+        if np.any(affine.scale > 0) or np.any(np.isnan(affine.scale)):
+            return _SIGN
+        other = "ReduceMin" if is_op(node, "ReduceMax") else "ReduceMax"
+        return [Replace((NewNode(other, tuple(node.inputs)),), {0: passed})]
     if is_op(node, "ReduceSum") and affine.has_shift:
         if not np.isfinite(factor) or factor == 0:
             return Refusal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -11,7 +12,8 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.moves.priced.rectifier import bounded_after, bounded_before
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.plan import Answer, Leave, Refusal, Rule
+from bnfold.fold.numbers.exact import of_array
+from bnfold.fold.plan import Answer, Leave, NewNode, Refusal, Replace, Rule
 
 SHIFT = Refusal(
     "shift-before-rectifier",
@@ -22,6 +24,7 @@ _DYNAMIC = Refusal("dynamic-bounds", "its bounds are known only at run time")
 _INVERTED = Refusal(
     "inverted-bounds", "its min is not below its max: whatever it is given, it makes its max"
 )
+_LEAST_SLOPE = 1 / 1024  # below, 1 / slope would amplify what rounding leaves of the other side
 _BOUNDED = Refusal("bounded", "it cuts off at a bound that is not 0, which a scale would move")
 
 
@@ -33,19 +36,25 @@ def rectify_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     refusal = _refusal(node, demands, facts)
     if refusal is None:
         return [Leave({0: demands[0]})]
+    if refusal is _SIGN and is_op(node, "PRelu", "LeakyRelu"):
+        return _turned(node, demands[0], facts)
     if refusal is _INVERTED:
         return refusal
     return bounded_after(node, demands[0], _bounds(node, facts), refusal, facts)
 
 
 def rectify_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
-    """max(s x', 0) = s * max(x', 0) for s >= 0; so for LeakyRelu, PRelu and |x|.
+    """max(s x', 0) = s * max(x', 0) for s >= 0; so for LeakyRelu, PRelu; |s x'| = |s| |x'|.
 
     With a shift, or a negative scale, only as a rectifier with bounds per channel, at a price.
     """
     refusal = _refusal(node, gauges, facts)
     if refusal is None:
         return [Leave({0: gauges[0]})]
+    if refusal is _SIGN and is_op(node, "Abs"):
+        return [Leave({0: replace(gauges[0], scale=np.abs(gauges[0].scale))})]
+    if refusal is _SIGN and is_op(node, "PRelu", "LeakyRelu"):
+        return _turned(node, gauges[0], facts)
     bounds = _bounds(node, facts) if set(gauges) == {0} and refusal is not _INVERTED else None
     return bounded_before(node, gauges[0], bounds, refusal, facts) if bounds else refusal
 
@@ -63,6 +72,38 @@ def _refusal(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Refu
     if affines[0].has_shift:
         return SHIFT
     return None if affines[0].is_nonnegative else _SIGN
+
+
+def _turned(node: ir.Node, affine: Affine, facts: Facts) -> Answer:
+    """p(x; a) = x where x > 0, else a x. For s < 0 and a > 0 its two sides change places:
+
+        s p(x; a) = p(s a x; 1 / a)         p(s x'; a) = s a p(x'; 1 / a)
+
+    So the slope becomes 1 / a in such channels, and s a moves on; a LeakyRelu has one slope, so
+    there all channels must be negative.
+    """
+    leaky = is_op(node, "LeakyRelu")
+    exact = None if leaky else facts.exact(node.inputs[1])
+    if leaky:
+        if not np.all(affine.scale < 0):
+            return _SIGN
+        slope = np.full((1,) * affine.rank, float(attribute_of(node, "alpha", np.float32(0.01))))
+    elif exact is None or len(exact.shape) > affine.rank:
+        return Refusal("dynamic-slope", "its slope is computed at run time")
+    else:
+        slope = exact.value().reshape((1,) * (affine.rank - len(exact.shape)) + exact.shape)
+    negative = affine.scale < 0
+    if np.any(negative & (slope < _LEAST_SLOPE)):
+        return _SIGN  # a slope below 0 bends both sides the same way
+    passed = replace(affine, scale=np.where(negative, affine.scale * slope, affine.scale))
+    turned = np.where(negative, 1 / np.where(negative, slope, 1.0), slope)
+    if not passed.fits(facts.dims(node.inputs[0])):
+        return Refusal("not-per-channel", "its slope varies along an axis of unknown extent")
+    if exact is None:
+        alpha = {"alpha": float(turned.reshape(-1)[0])}
+        return [Replace((NewNode("LeakyRelu", (node.inputs[0],), alpha),), {0: passed})]
+    constant = of_array(turned, exact.dtype)
+    return [Replace((NewNode("PRelu", (node.inputs[0], constant)),), {0: passed})]
 
 
 def _bounds(node: ir.Node, facts: Facts) -> tuple[float, float] | None:

@@ -1,0 +1,60 @@
+"""Operators that forget a shift: they subtract it again, or a ratio loses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.plan import Answer, Leave, Refusal, Rule
+
+_RUN_TIME = Refusal(
+    "run-time-statistics", "it normalises with statistics that it computes at run time"
+)
+_SCALE = Refusal("not-linear", "it lets a shift go, and a scale would change what it makes")
+_ONE_AXIS = 13  # the opset since which Softmax works along one axis
+
+
+def normalised(node: ir.Node, gauges: Mapping[int, Affine], _facts: Facts) -> Answer:
+    """x - mean(x) is the same for x + t, where t is constant over what the mean is taken of.
+
+    InstanceNormalization takes it in space, LayerNormalization from its axis on; the variance
+    forgets t as well. A group of channels has one mean, and a t for each of them stays.
+    """
+    if set(gauges) != {0} or gauges[0].has_scale:
+        return _RUN_TIME
+    if is_op(node, "InstanceNormalization"):
+        axes: Iterable[int] = range(2, gauges[0].rank)
+    elif is_op(node, "LayerNormalization"):
+        axes = range(attribute_of(node, "axis", -1) % gauges[0].rank, gauges[0].rank)
+    else:
+        axes = range(1, gauges[0].rank)
+    if any(gauges[0].varies_along(axis) for axis in axes):
+        return _RUN_TIME
+    if any(value.name and (value.uses() or value.is_graph_output()) for value in node.outputs[1:]):
+        return Refusal("statistics-read", "its statistics are read too")
+    return [Leave({})]
+
+
+def softened(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+    """exp(x + t) / sum(exp(x + t)) = exp(x) / sum(exp(x)) for a t constant over the sum."""
+    gauge = gauges[0]
+    if gauge.has_scale:
+        return _SCALE
+    opset = node.version or facts.opset()
+    axis = attribute_of(node, "axis", -1 if opset >= _ONE_AXIS else 1) % gauge.rank
+    axes = (axis,) if opset >= _ONE_AXIS else range(axis, gauge.rank)
+    return _SCALE if any(gauge.varies_along(a) for a in axes) else [Leave({})]
+
+
+RULES = (
+    Rule(
+        "forgets",
+        ("InstanceNormalization", "LayerNormalization", "GroupNormalization"),
+        forward=normalised,
+    ),
+    Rule("forgets", ("Softmax", "LogSoftmax"), forward=softened),
+)

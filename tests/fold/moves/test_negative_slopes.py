@@ -1,0 +1,51 @@
+"""Rectifiers with a slope on both sides take a negative scale by changing sides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.fold.property.text_models import fold_checked, model, norm, verdicts, weight
+
+SCALE_ONLY = {"nb": np.zeros(4, np.float32), "nm": np.zeros(4, np.float32)}
+HEAD = "(float[2,3,5,5] x) => (float[2,4,5,5] y) "
+BEHIND = "{{ a = Conv(x, w) m = {} b = BN(m, n) y = Sigmoid(b) }}"
+BEFORE = "{{ a = Conv(x, w) t = Tanh(a) b = BN(t, n) m = {} z = Conv(m, v) y = Sigmoid(z) }}"
+
+
+def verdict(text: str, rectifier: str, *, all_negative: bool, slope: float = 0.25) -> str:
+    values = norm("n", 4, signs=True) | SCALE_ONLY
+    if all_negative:
+        values["ng"] = -np.abs(values["ng"])
+    slopes = np.full((4, 1, 1), slope, np.float32)
+    constants = {"w": weight(4, 3, 1, 1), "v": weight(4, 4, 1, 1), "slopes": slopes, **values}
+    parsed = model(HEAD + text.format(rectifier), constants)
+    return verdicts(fold_checked(parsed, x=(2, 3, 5, 5)))["b"]
+
+
+@pytest.mark.parametrize(("text", "way"), [(BEHIND, "backward"), (BEFORE, "forward")])
+def test_slopes_per_channel_turn_where_the_scale_is_negative(text: str, way: str) -> None:
+    assert (
+        verdict(
+            text, "PRelu({}, slopes)".format("a" if text == BEHIND else "b"), all_negative=False
+        )
+        == way
+    )
+
+
+@pytest.mark.parametrize(("text", "way"), [(BEHIND, "backward"), (BEFORE, "forward")])
+def test_one_slope_turns_where_all_scales_are_negative(text: str, way: str) -> None:
+    rectifier = "LeakyRelu<alpha = 0.25>({})".format("a" if text == BEHIND else "b")
+    assert verdict(text, rectifier, all_negative=True) == way
+    assert "negative-scale" in verdict(text, rectifier, all_negative=False)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1e-5, -0.25])
+def test_a_slope_that_is_not_well_above_zero_does_not_turn(slope: float) -> None:
+    found = verdict(BEHIND, "PRelu(a, slopes)", all_negative=True, slope=slope)
+    assert "negative-scale" in found
+
+
+def test_a_magnitude_forgets_the_sign_in_front_of_it_only() -> None:
+    assert verdict(BEFORE, "Abs(b)", all_negative=False) == "forward"
+    assert "negative-scale" in verdict(BEHIND, "Abs(a)", all_negative=False)
