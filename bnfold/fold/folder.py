@@ -18,14 +18,14 @@ from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
 from bnfold.fold.plan import MISTAKES, Plan, Refusal, Rule, told
 from bnfold.fold.question.asking import SKIPPED, Asking
-from bnfold.fold.question.search import Search
+from bnfold.fold.question.search import Effort, Search
 from bnfold.fold.rules import RULE_NAMES, RULES
 from bnfold.fold.sources.inlining import inline_functions
 from bnfold.fold.sources.left_alone import belongs_elsewhere
 from bnfold.fold.sources.skipped import Skipped, skipped_in
 from bnfold.fold.sources.source import Source, source_of
 
-_ROUNDS = 4  # a fold can open the way for a neighbour; more rounds than this never helped
+_ROUNDS = 16  # a fold can open the way for a neighbour; more rounds than this never helped
 
 Progress = Callable[[int, int], None]
 """Is told (done, total) as sources are dealt with."""
@@ -89,12 +89,15 @@ class Folder:
 
     def settle(self, prices: frozenset[str]) -> None:
         """Folds and merges until nothing changes at these prices."""
-        search = self._search(prices)
+        efforts = list(Effort)
         for _ in range(_ROUNDS):
-            folded = self._round(search)
-            if not self.merger.run(self._carry_out_merge) and not folded:
+            effort = efforts.pop(0)
+            folded = self._round(self._search(prices, effort))
+            if self.merger.run(self._carry_out_merge) or folded:
+                efforts = list(Effort)
+                self.account.add_made()
+            elif not efforts:
                 break
-            self.account.add_made()
 
     def advise(self, allowed: frozenset[str]) -> None:
         """What is left is kept, with the allowances that would have folded it."""
@@ -113,9 +116,9 @@ class Folder:
             self.account.report(f"{entry.label}: the search failed: {told(error)}")
             return ()
 
-    def _search(self, prices: frozenset[str]) -> Search:
+    def _search(self, prices: frozenset[str], effort: Effort = Effort.PLAIN) -> Search:
         report = self.account.report
-        return Search(Asking(self.facts, self.rules, prices, self.skipped, report))
+        return Search(Asking(self.facts, self.rules, prices, self.skipped, report), effort)
 
     def _round(self, search: Search) -> bool:
         changed = False
@@ -146,7 +149,8 @@ class Folder:
                 refusals.append(entry.at(refusal))
         except MISTAKES as error:
             self.account.report(f"{entry.label}: the search failed: {told(error)}")
-        entry.refusals = tuple(dict.fromkeys(refusals))
+        if refusals:  # a search that goes further may have nothing to say of its own
+            entry.refusals = tuple(dict.fromkeys(refusals))
         return False
 
     def _source(self, entry: Entry) -> Source | Refusal | None:
@@ -165,7 +169,7 @@ class Folder:
         return belongs_elsewhere(source, self.facts)
 
     def _carry_out(self, plan: Plan, entry: Entry) -> Refusal | None:
-        gone = {*plan.passed_by, entry.node}
+        gone = {*plan.passed_by, *plan.removed, entry.node}
         told = self.account.told_by(plan, gone, names_of(plan.absorbers), self.facts)
         proof = self.rewriting.carry_out(plan, entry.label)
         if isinstance(proof, Refusal):

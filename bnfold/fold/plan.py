@@ -101,7 +101,8 @@ class Leave:
     Attributes:
         passes: backward: input index to the affine that the producer must apply instead;
             forward: output index to the affine that the readers must apply instead.
-        wants: forward only: these other inputs must arrive with this same affine.
+        wants: forward: these inputs must arrive with this affine; backward: these outputs must
+            be asked for it. Where they do not, the others there are asked for what is missing.
     """
 
     passes: Mapping[int, Affine]
@@ -154,9 +155,6 @@ Answer = Sequence[Move] | Refusal
 Question = Callable[[ir.Node, Mapping[int, Affine], "Facts"], Answer]
 """Backward: output index to the affine demanded. Forward: input index to the one that arrives."""
 
-Unread = Callable[[ir.Node, int, "Facts"], Affine | None]
-"""Of an input: the identity on what the node reads of it, "any" elsewhere; None for all of it."""
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -167,14 +165,12 @@ class Rule:
         ops: the operators that it speaks for.
         backward: for an affine that follows the operator; None where it never moves back.
         forward: for an affine that precedes it.
-        unread: for a reader that is asked nothing: what it leaves open of a value that changes.
     """
 
     name: str
     ops: tuple[str, ...]
     backward: Question | None = None
     forward: Question | None = None
-    unread: Unread | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Leave, Move, Refusal, Replace
 
-KEEPS_RANGE = frozenset(
+KEEPSRANGE = frozenset(
     "Abs Cast CastLike Clip Concat DepthToSpace Dropout Expand Flatten Gather GlobalMaxPool "
     "Identity Max MaxPool Min Neg Pad ReduceMax ReduceMin Relu Reshape Slice SpaceToDepth Split "
     "Squeeze Tile Transpose Unsqueeze Where".split()
@@ -33,7 +33,7 @@ _AVERAGES = ("AveragePool", "GlobalAveragePool", "ReduceMean")
 _LARGEST = 65504.0
 _SMALL_SHIFT = _LARGEST / 256  # a few roundings of the largest numbers
 
-_RANGE = Refusal(
+RANGE = Refusal(
     "float16-range",
     "in float16 the numbers in between could leave the range that the scale keeps them in",
     advice="fold the model in float32, then convert it",
@@ -42,13 +42,13 @@ _RANGE = Refusal(
 
 def out_of_range(node: ir.Node, move: Move, facts: Facts, *, backward: bool) -> Refusal | None:
     """Why the affine may not pass the operator, in the type that it computes in."""
-    if is_op(node, *KEEPS_RANGE) or not isinstance(move, Leave | Replace):
+    if is_op(node, *KEEPSRANGE) or not isinstance(move, Leave | Replace):
         return None
     if facts.dtype(node.outputs[0]) != ir.DataType.FLOAT16:
         return None
     if not backward and _shrinks(node):
         return None
-    return None if all(_keeps(a, backward) for a in _passed(move.passes)) else _RANGE
+    return None if all(_keeps(a, backward) for a in _passed(move.passes)) else RANGE
 
 
 def halves_out_of_range(value: ir.Value, first: Affine, then: Affine, facts: Facts) -> bool:

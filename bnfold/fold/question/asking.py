@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
@@ -11,24 +11,19 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import describe, op_of
 from bnfold.fold.moves.range import out_of_range
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import (
     MISTAKES,
     Answer,
     Move,
-    Plan,
     Question,
     Refusal,
     Replace,
     Report,
     Rule,
-    Step,
     told,
 )
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import custom_operator
-
-_BUDGET = 400  # nodes asked about per question: what keeps the whole fold linear
 
 NO_RULE = Refusal(
     "not-linear", "a scale and a shift cannot be moved through this operator without changing it"
@@ -46,6 +41,11 @@ UNKNOWN_SHAPE = Refusal(
 )
 FAILED = Refusal("rule-failed", "", advice="this is a bug in bnfold; please report it")
 SKIPPED = Refusal("skipped", "it was asked to stay as it is")
+LONE_SCALAR = Refusal(
+    "lone-scalar",
+    "one number for all channels is likely the 0.5 of a Gelu or the 1/6 of a HardSwish, which "
+    "runtimes fuse as a whole",
+)
 _TOO_FAR = Refusal("search-limit", "the affine would have to move through too many operators")
 
 
@@ -60,28 +60,6 @@ class Offer:
 
     move: Move
     rule: str
-
-
-@dataclass(frozen=True)
-class State:
-    """How far a question has come; copied at each step, so that an alternative starts clean."""
-
-    steps: Mapping[ir.Node, Step]
-    affines: Mapping[ir.Value, Mapping[tuple[ir.Node, int], Affine]] = field(default_factory=dict)
-    pending: frozenset[ir.Node] = frozenset()
-    constants: Mapping[tuple[ir.Node, int], Exact] = field(default_factory=dict)
-    witnesses: frozenset[ir.Node] = frozenset()
-    rules: tuple[str, ...] = ()
-
-    def plan(self, direction: str) -> Plan:
-        """All that was decided, as one plan."""
-        moved, rules = frozenset(self.affines), tuple(dict.fromkeys(self.rules))
-        return Plan(self.steps, self.constants, moved, self.witnesses, direction, rules)
-
-    def with_offer(self, node: ir.Node, offer: Offer) -> State:
-        """The state after the node's alternative was taken."""
-        steps = {**self.steps, node: offer.move}
-        return replace(self, steps=steps, rules=(*self.rules, offer.rule))
 
 
 class Asking:
@@ -108,15 +86,16 @@ class Asking:
         self.skipped = skipped
         self.prices = prices
         self._visits = 0
+        self._most = 0
         self._total = 0
         self._rules: dict[str, list[Rule]] = {}
         for rule in rules:
             for op in rule.ops:
                 self._rules.setdefault(op, []).append(rule)
 
-    def begin(self) -> None:
-        """A new question begins."""
-        self._visits = 0
+    def begin(self, most: int) -> None:
+        """A new question begins, about so many nodes at most."""
+        self._visits, self._most = 0, most
 
     @property
     def total(self) -> int:
@@ -127,7 +106,7 @@ class Asking:
         """Counts the node; a refusal where the question has gone too far."""
         self._visits += 1
         self._total += 1
-        return replace(_TOO_FAR, at=describe(node)) if self._visits > _BUDGET else None
+        return replace(_TOO_FAR, at=describe(node)) if self._visits > self._most else None
 
     def ended(self) -> None:
         """The node last visited took all there was: it leads nowhere, however many there are."""
@@ -174,13 +153,6 @@ class Asking:
         if price is None or price.name in self.prices:
             return Offer(move, rule.name)
         return replace(price.otherwise, at=describe(node))
-
-    def unread(self, node: ir.Node, index: int) -> Affine | None:
-        """What a reader that is asked nothing leaves open of a value; None for all of it."""
-        for rule in self._rules.get(op_of(node), ()):
-            if rule.unread is not None and rule.name not in self.skipped.rules:
-                return rule.unread(node, index, self.facts)
-        return None
 
 
 def _left_out(rule: Rule, node: ir.Node) -> Refusal:

@@ -1,42 +1,44 @@
-"""The one recursive question: can this affine be absorbed, all of it, by what stands around it?
+"""The one question: can this affine be absorbed, all of it, by what stands around it?
 
-It is asked backward and forward, whole and in halves, and a rule may offer alternatives: they are
-tried in order, and the first that ends in absorption everywhere wins. Nothing is edited here.
+It may go back, ahead, or part of it either way, and a rule may offer alternatives: they are tried
+in order, and the first that ends in absorption everywhere wins. Nothing is edited here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from enum import Enum
 
 import numpy as np
 
 from bnfold.fold.facts.node import describe, is_op
-from bnfold.fold.moves.range import halves_out_of_range
-from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.moves.range import RANGE, halves_out_of_range
+from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
-from bnfold.fold.plan import NewNode, Plan, Refusal, Replace
-from bnfold.fold.question.asking import OUTPUT, Asking
-from bnfold.fold.question.backward import Backward
+from bnfold.fold.plan import NewNode, PassBy, Plan, Refusal, Replace
+from bnfold.fold.question.asking import LONE_SCALAR, OUTPUT, Asking
 from bnfold.fold.question.copying import Copying
-from bnfold.fold.question.forward import Forward
+from bnfold.fold.question.moving import Moving
+from bnfold.fold.question.state import State
 from bnfold.fold.sources.source import Source, source_of
 
-_ACTIVATION = Refusal(
-    "lone-scalar",
-    "one number for all channels is likely the 0.5 of a Gelu or the 1/6 of a HardSwish, which "
-    "runtimes fuse as a whole",
-)
+
+class Effort(Enum):
+    """How far a search goes; what needs less of others is looked for first, in the whole model."""
+
+    PLAIN = "others stay as they are"
+    INVERSES = "others may take an inverse"
+    SIGNS = "and a sign by channel may go along"
 
 
 class Search:
     """Finds the plans for one source, or says why there is none."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: Asking, effort: Effort) -> None:
         self._asking = asking
         self._facts = asking.facts
-        self._backward = Backward(asking)
-        self._forward = Forward(asking)
+        self._effort = effort
         self._copying = Copying(asking)
 
     @property
@@ -62,15 +64,40 @@ class Search:
             yield copy
 
     def _candidates(self, source: Source) -> Iterator[Plan | Refusal]:
-        affine = source.affine
-        yield _with_named_outputs(self._backward.plan(source, affine))
-        if not source.is_batch_norm and not self._may_move_on(source):
-            yield replace(_ACTIVATION, at=describe(source.node))
+        if self._effort is Effort.SIGNS:
+            yield from _plans(self._signs(source))
             return
-        yield _with_named_outputs(self._forward.plan(source, affine))
-        if affine.has_scale and affine.has_shift:
-            yield from self._splits(source)
+        if self._effort is Effort.INVERSES:  # the shift that moves least is tried first
+            if source.affine.entries == 1 and not source.is_batch_norm:
+                return
+            yield from _plans(self._splits(source))
+        yield self._moved(source, source.affine, None, "backward")
+        if not source.is_batch_norm and not self._may_move_on(source):
+            yield replace(LONE_SCALAR, at=describe(source.node))
+            return
+        yield self._moved(source, None, source.affine, "forward")
+        if self._effort is Effort.PLAIN:
+            yield from _plans(self._splits(source))
             yield from self._bias(source)
+
+    def _moved(
+        self, source: Source, first: Affine | None, then: Affine | None, direction: str
+    ) -> Plan | Refusal:
+        """The source is gone: `first` went back to what makes its input, `then` on to its readers.
+
+        The source's affine is then(first(x)).
+        """
+        moving = Moving(self._asking, inverses=self._effort is not Effort.PLAIN)
+        state = State({source.node: PassBy(source.index)})
+        refusal = None
+        if first is not None:
+            refusal = moving.request(state, source.node, {source.index: first})
+        if refusal is None and then is not None:
+            refusal = moving.pass_on(state, source.node, {0: then})
+        found = moving.solve(refusal or state)
+        if isinstance(found, Refusal):
+            return found
+        return _with_named_outputs(found.plan(direction))
 
     def _may_move_on(self, source: Source) -> bool:
         """Whether constant arithmetic may go forward: a lone scalar in the middle may not."""
@@ -84,18 +111,25 @@ class Search:
         chained = any(isinstance(source_of(node, self._facts), Source) for node in beside)
         return chained or (x is not None and x.is_graph_input())
 
-    def _splits(self, source: Source) -> Iterator[Plan]:
+    def _splits(self, source: Source) -> Iterator[Plan | Refusal]:
         """s x + t = s (x + t / s): the shift back, the scale forward; or s x back, t forward."""
         affine = source.affine
-        zero = affine.scale == 0
-        ratio = affine.shift / np.where(zero, 1.0, affine.scale)
-        if not np.any(zero & (affine.shift != 0)) and np.all(np.isfinite(ratio)):
-            found = self._halves(source, Affine(np.ones_like(ratio), ratio), affine.only_scale())
-            if found is not None:
-                yield found
-        found = self._halves(source, affine.only_scale(), affine.only_shift())
-        if found is not None:
-            yield found
+        if not (affine.has_scale and affine.has_shift):
+            return
+        ratio = _ratio(affine)
+        if ratio is not None:
+            shift = Affine(np.ones_like(ratio), ratio)
+            yield self._halves(source, shift, affine.only_scale())
+        yield self._halves(source, affine.only_scale(), affine.only_shift())
+
+    def _signs(self, source: Source) -> Iterator[Plan | Refusal]:
+        """s x + t = |s| (x sign(s) + t / |s|): a sign and the shift back, the rest forward."""
+        affine = source.affine
+        ratio = _ratio(affine)
+        if ratio is not None and not affine.is_nonnegative and source.is_batch_norm:
+            sign = np.where(affine.scale < 0, -1.0, 1.0)
+            size = Affine(np.abs(affine.scale), np.zeros_like(affine.scale))
+            yield self._halves(source, Affine(sign, ratio * sign), size)
 
     def _bias(self, source: Source) -> Iterator[Plan]:
         """s (x @ W) + t = x @ (W s) + t: behind a MatMul, the batch norm becomes its bias."""
@@ -105,7 +139,7 @@ class Search:
         scale, shift = source.affine.only_scale(), source.affine.only_shift()
         if halves_out_of_range(x, scale, shift, self._facts):
             return
-        found = self._backward.plan(source, source.affine.only_scale())
+        found = self._moved(source, scale, None, "both")
         if isinstance(found, Refusal) or not all(is_op(n, "MatMul") for n in found.absorbers):
             return
         dtype = self._facts.dtype(x)
@@ -113,31 +147,26 @@ class Search:
             bias = of_array(source.affine.shift, dtype)
             add = Replace((NewNode("Add", (x, bias), {}),))
             steps = {**found.steps, source.node: add}
-            yield replace(found, steps=steps, direction="both", rules=(*found.rules, "compose"))
+            yield replace(found, steps=steps, rules=(*found.rules, "compose"))
 
-    def _halves(self, source: Source, first: Affine, then: Affine) -> Plan | None:
+    def _halves(self, source: Source, first: Affine, then: Affine) -> Plan | Refusal:
         between = source.node.outputs[0]
         if halves_out_of_range(between, first, then, self._facts):
-            return None
-        back = self._backward.plan(source, first)  # says no sooner than the other
-        if isinstance(back, Refusal):
-            return None
-        ahead = self._forward.plan(source, then)
-        if isinstance(ahead, Refusal):
-            return None
-        shared = set(back.steps) & set(ahead.steps) - {source.node}
-        if shared:
-            return None
-        if set(ahead.steps) & back.witnesses or set(back.steps) & ahead.witnesses:
-            return None
-        return Plan(
-            {**back.steps, **ahead.steps},
-            {**back.constants, **ahead.constants},
-            back.moved | ahead.moved,
-            back.witnesses | ahead.witnesses,
-            "both",
-            tuple(dict.fromkeys([*back.rules, *ahead.rules])),
-        )
+            return RANGE
+        return self._moved(source, first, then, "both")
+
+
+def _ratio(affine: Affine) -> Array | None:
+    """t / s; None where a channel is nothing but its shift."""
+    zero = affine.scale == 0
+    ratio = affine.shift / np.where(zero, 1.0, affine.scale)
+    lost = np.any(zero & (affine.shift != 0)) or not np.all(np.isfinite(ratio))
+    return None if lost else ratio
+
+
+def _plans(found: Iterator[Plan | Refusal]) -> Iterator[Plan]:
+    """Those that there are: what stops one half says no more than what stops the whole."""
+    return (plan for plan in found if isinstance(plan, Plan))
 
 
 def _with_named_outputs(found: Plan | Refusal) -> Plan | Refusal:

@@ -19,8 +19,8 @@ from bnfold.errors import InternalError
 from bnfold.float64 import run_graph
 from bnfold.fold.moves.absorb import conv, conv_transpose, gemm, matmul, quantized
 from bnfold.fold.moves.carry import blocks, layout, parts, pool
-from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.question import backward
+from bnfold.fold.numbers.affine import Affine, identity
+from bnfold.fold.question import moving
 from bnfold.fold.sources import source as sources
 
 EQUAL_SIZES = (
@@ -102,9 +102,9 @@ def _add_for_sub(original: Callable[..., Any]) -> Callable[..., Any]:
     return lambda op, c, **kwargs: original("Add" if op == "Sub" else op, c, **kwargs)
 
 
-def _first(_original: Callable[..., Any]) -> Callable[..., Any]:
-    """The first reader's wish, whatever the others want."""
-    return lambda maps: maps[0]
+def _identity_left(_original: Callable[..., Any]) -> Callable[..., Any]:
+    """Another reader does without the inverse."""
+    return lambda whole, _part: identity(whole.rank)
 
 
 CASES: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
@@ -119,7 +119,13 @@ CASES: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
     "t @ W halved": (matmul, "_product", _halved, "bn-matmul-add"),
     "composed in the wrong order": (Affine, "after", _swapped_after, "lone-bn-then-mul-add"),
     "slices swapped": (parts, "_sliced", _reversed_parts, "concat-of-equal-parts"),
-    "another reader forgotten": (backward, "agree", _first, "conv-output-read-in-an-if"),
+    "another reader forgotten": (
+        moving,
+        "reads_no_number",
+        _always(True),
+        "conv-output-read-in-an-if",
+    ),
+    "an inverse not taken": (moving, "behind", _identity_left, "conv-output-read-in-an-if"),
     "a mean that counts padding": (pool, "_counts_padding", _always(False), "counted-padding"),
     "an axis not moved": (
         layout,

@@ -174,9 +174,9 @@ AHEAD = {
     ),
     "pad-reflect": ('m = Pad<mode = "reflect">(b, pads)', True, "forward"),
     "pad-constant": ("m = Pad(b, pads)", True, "padding-value"),
-    "add-of-the-input": ("m = Add(b, x)", True, "unequal-branches"),
+    "add-of-the-input": ("m = Add(b, x)", True, "graph-input"),
     "add-of-its-twin": ("[bn2] c = BN(r2, p) m = Add(b, c)", True, "forward"),
-    "add-of-another-batch-norm": ("[bn2] c = BN(r2, q) m = Add(b, c)", True, "unequal-branches"),
+    "add-of-another-batch-norm": ("[bn2] c = BN(r2, q) m = Add(b, c)", True, "forward"),
     "product-with-a-gate": (
         "g = GlobalAveragePool(x) h = Sigmoid(g) m = Mul(b, h)",
         True,

@@ -35,7 +35,7 @@ TRAPS = {
             "a = Conv(x, w) [bn] b = BN(a, p) [bn2] c = BN(a, q) d = "
             "Sigmoid(b) e = Tanh(c) y = Add(d, e)"
         ),
-        {"bn": "other-reader", "bn2": "other-reader"},
+        {"bn": "backward", "bn2": "other-reader"},
     ),
     "both-batch-norms-are-the-same": (
         _body(

@@ -14,7 +14,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array
-from bnfold.fold.plan import Answer, Move, NewNode, PassBy, Refusal, Replace, Rule
+from bnfold.fold.plan import Answer, Move, NewNode, Operand, PassBy, Refusal, Replace, Rule
 from bnfold.fold.sources.source import AFFINES, Source, source_of
 
 _NOT_CONSTANT = Refusal("dynamic-operand", "its operands are all computed at run time")
@@ -73,7 +73,7 @@ def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -
         multiplication = _multiplication(node, source, whole.scale, facts)
         steps.append(Replace((multiplication,), {0: passed}))
     elif source.is_batch_norm:
-        steps.extend(batch_norm(node, whole, facts))
+        steps.extend(batch_norm(node, whole, facts, gauge))
     return steps
 
 
@@ -99,29 +99,39 @@ def _constant(node: ir.Node, index: int, values: Array, facts: Facts) -> Exact:
     return of_array(values, dtype)
 
 
-def batch_norm(node: ir.Node, whole: Affine, facts: Facts) -> list[Replace]:
-    """The batch norm with mean 0 and gamma, beta such that it is `whole`.
+def batch_norm(
+    node: ir.Node, whole: Affine, facts: Facts, gauge: Affine | None = None
+) -> list[Replace]:
+    """The batch norm with gamma and beta such that it is `whole`, S x + T.
 
-    gamma' / sqrt(var + eps) * x + beta' = S x + T for gamma' = S sqrt(var + eps), beta' = T.
+    gamma' = S sqrt(var + eps), beta' = T + S mean. Where it reads x' with x = s x' + t, its mean
+    and variance are those of x', (mean - t) / s and var / s^2: they stay what they say they are.
     """
-    variance = facts.constant(node.inputs[4])
-    stored = [facts.exact(value) for value in node.inputs[1:4]]
-    if variance is None or any(exact is None for exact in stored):
+    stored = [facts.exact(value) for value in node.inputs[1:5]]
+    if any(exact is None for exact in stored):
+        return []
+    mean, variance = (facts.constant(value) for value in node.inputs[3:5])
+    if mean is None or variance is None:
         return []
     count = variance.size
     channels = whole.channels(1, count)
-    if channels is None:
+    mean, variance = mean.reshape(-1), variance.reshape(-1)
+    operands: list[Operand] = list(node.inputs[3:5])
+    moved = None if gauge is None else gauge.channels(1, count)
+    if channels is None or (gauge is not None and moved is None):
         return []
-    spread = np.sqrt(variance.reshape(-1) + float(attribute_of(node, "epsilon", np.float32(1e-5))))
-    gamma, beta = channels[0] * spread, np.array(channels[1])
-    arrays = (gamma, beta, np.zeros(count))
-    constants = tuple(
-        of_array(array, exact.dtype)
-        for array, exact in zip(arrays, stored, strict=True)
-        if exact is not None
-    )
-    inputs = (node.inputs[0], *constants, node.inputs[4])
-    return [Replace((NewNode("BatchNormalization", inputs),))]
+    if moved is not None and np.all(moved[0] != 0):
+        mean, variance = (mean - moved[1]) / moved[0], variance / moved[0] ** 2
+        operands = [
+            of_array(a, e.dtype) for a, e in zip((mean, variance), stored[2:], strict=True) if e
+        ]
+    gamma = channels[0] * np.sqrt(variance + float(attribute_of(node, "epsilon", np.float32(1e-5))))
+    fresh = [
+        of_array(np.array(a), e.dtype)
+        for a, e in zip((gamma, channels[1] + channels[0] * mean), stored[:2], strict=True)
+        if e
+    ]
+    return [Replace((NewNode("BatchNormalization", (node.inputs[0], *fresh, *operands)),))]
 
 
 RULES = (

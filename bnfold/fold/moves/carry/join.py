@@ -18,7 +18,8 @@ from bnfold.fold.sources.source import Source, source_of
 _SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a shift")
 _SIGN = Refusal("negative-scale", "a negative scale would turn its maximum into a minimum")
 _NAMED_AXIS = Refusal("named-axis", "it broadcasts along an axis that it names, as before opset 7")
-_TWICE = Refusal("product-of-both", "both of its factors carry an affine")
+_ZERO = Refusal("zero-scale", "it divides by what a channel of scale 0 would be")
+_BROADCAST = Refusal("broadcast-branch", "one of its branches is broadcast along the affine's axis")
 
 
 def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -32,21 +33,19 @@ def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     if "axis" in node.attributes:
         return _NAMED_AXIS
     demand = demands[0]
-    count = len(node.inputs)
     branches = [_within(demand, value, facts) for value in node.inputs]
     if any(branch is None for branch in branches):
-        return Refusal(
-            "broadcast-branch", "one of its branches is broadcast along the affine's axis"
-        )
+        return _BROADCAST
     scales = {i: b.only_scale() for i, b in enumerate(branches) if b is not None}
     if not demand.has_shift:
         return [Leave(scales)]
     steps = []
-    signs = [-1 if is_op(node, "Sub") and i == 1 else 1 for i in range(count)]
-    for value, branch in dict(zip(node.inputs, branches, strict=True)).items():
+    weights = _weights(node)
+    by_value = dict(zip(node.inputs, branches, strict=True))
+    for value, branch in sorted(by_value.items(), key=lambda pair: not _is_private(pair[0])):
         assert branch is not None
         same = [i for i, other in enumerate(node.inputs) if other is value]
-        weight = sum(signs[i] for i in same) / (count if is_op(node, "Mean") else 1)
+        weight = sum(weights[i] for i in same)
         if weight != 0:
             taken = Affine(branch.scale, branch.shift / weight)
             steps.append(Leave({**scales, **dict.fromkeys(same, taken)}))
@@ -54,7 +53,11 @@ def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
 
 
 def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
-    """(s x' + t) + (s z' + u) = s (x' + z') + (t + u); a branch without an affine has s = 1."""
+    """(s x' + t) + z = s (x' + z / s) + t; or t turns round, s (x' + (z + t) / s).
+
+    Each other input z must arrive with s. What is left of the shifts moves on, or is handed to one
+    of them, which then must arrive with s and -t: one that nobody else reads before all others.
+    """
     if isinstance(source_of(node, facts), Source):
         return ()
     if "axis" in node.attributes:
@@ -62,24 +65,37 @@ def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Ans
     rank = facts.rank(node.outputs[0])
     if rank is None:
         return Refusal("rank-unknown", "the rank of its output is not known")
-    count = len(node.inputs)
+    weights = _weights(node)
     arrived = {i: gauge.aligned(rank) for i, gauge in gauges.items()}
     scale = next(iter(arrived.values())).only_scale()
-    if any(not gauge.only_scale().equals(scale) for gauge in arrived.values()):
-        return Refusal("unequal-branches", "its branches carry different scales")
-    shift = np.zeros((1,) * rank)
-    for i, gauge in arrived.items():
-        sign = -1.0 if is_op(node, "Sub") and i == 1 else 1.0
-        shift = shift + sign * gauge.shift / (count if is_op(node, "Mean") else 1)
-    missing = [i for i in range(count) if i not in gauges]
-    if missing and scale.has_scale:
-        wants = {i: gauges[next(iter(gauges))] for i in missing}
-        return [Leave({0: Affine(scale.scale, shift)}, wants=wants)]
-    return [Leave({0: Affine(scale.scale, shift)})]
+    total = Affine(np.ones_like(scale.scale), np.zeros((1,) * rank))
+    wants: dict[int, Affine] = {}
+    for i, weight in enumerate(weights):
+        gauge = arrived.get(i)
+        if gauge is not None and gauge.only_scale().equals(scale):
+            total = Affine(total.scale, total.shift + weight * gauge.shift)
+        elif gauge is not None or scale.has_scale:
+            wanted = _within(scale, node.inputs[i], facts)
+            if wanted is None:
+                return _BROADCAST
+            wants[i] = wanted
+    moves_on = Leave({0: Affine(scale.scale, total.shift)}, wants)
+    if not total.has_shift:
+        return [moves_on]
+    private: list[Leave] = []
+    shared: list[Leave] = []
+    for i, weight in enumerate(weights):
+        handed = _within(Affine(scale.scale, -total.shift / weight), node.inputs[i], facts)
+        if i in arrived or handed is None:
+            continue
+        value = node.inputs[i]
+        turn = Leave({0: scale}, {**wants, i: handed})
+        (private if _is_private(value) else shared).append(turn)
+    return [*private, moves_on, *shared]
 
 
 def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """s (x * z) = (s x) * z, into one factor; of x / z, into x."""
+    """s (x * z) = (s x) * z, into one factor; s (x / z) = (s x) / z = x / (z / s)."""
     if isinstance(source_of(node, facts), Source):
         return ()
     if "axis" in node.attributes:
@@ -87,8 +103,8 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     if demands[0].has_shift:
         return _SHIFT
     steps = []
-    for i in range(1 if is_op(node, "Div") else 2):
-        branch = _within(demands[0], node.inputs[i], facts)
+    for i, wanted in enumerate((demands[0], _divisor(node, demands[0]))):
+        branch = None if wanted is None else _within(wanted, node.inputs[i], facts)
         if branch is not None:
             steps.append(Leave({i: branch}))
     return steps or Refusal(
@@ -97,7 +113,10 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
 
 
 def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
-    """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); of x / z, for x alone."""
+    """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); x / (s z') = (x / z') / s.
+
+    Or it turns round: (s x') * z = x' * (s z), where z arrives with 1 / s.
+    """
     if isinstance(source_of(node, facts), Source):
         return ()
     if "axis" in node.attributes:
@@ -107,12 +126,19 @@ def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) ->
         return Refusal("rank-unknown", "the rank of its output is not known")
     if any(gauge.has_shift for gauge in gauges.values()):
         return _SHIFT
-    if is_op(node, "Div") and 1 in gauges:
-        return _TWICE
     passed = identity(rank)
-    for gauge in gauges.values():
-        passed = gauge.aligned(rank).after(passed)
-    return [Leave({0: passed})]
+    for i, gauge in gauges.items():
+        factor = gauge.aligned(rank) if i == 0 else _divisor(node, gauge.aligned(rank))
+        if factor is None:
+            return _ZERO
+        passed = factor.after(passed)
+    steps = [Leave({0: passed})]
+    for i in {0, 1} - set(gauges):
+        wanted = _inverse(passed) if i == 0 else _inverse(passed, unless=is_op(node, "Div"))
+        handed = None if wanted is None else _within(wanted, node.inputs[i], facts)
+        if handed is not None:
+            steps.append(Leave({}, {i: handed}))
+    return steps
 
 
 def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -123,9 +149,7 @@ def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     branches = {i: _within(demands[0], node.inputs[i], facts) for i in operands}
     passes = {i: branch for i, branch in branches.items() if branch is not None}
     if len(passes) != len(branches):
-        return Refusal(
-            "broadcast-branch", "one of its branches is broadcast along the affine's axis"
-        )
+        return _BROADCAST
     return [Leave(passes)]
 
 
@@ -159,6 +183,31 @@ def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
 def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
     """s (-x) + t = -(s x - t), both ways."""
     return [Leave({0: Affine(affines[0].scale, -affines[0].shift)})]
+
+
+def _weights(node: ir.Node) -> list[float]:
+    """By what factor each input enters the sum."""
+    count = len(node.inputs)
+    if is_op(node, "Mean"):
+        return [1 / count] * count
+    return [-1.0 if is_op(node, "Sub") and i == 1 else 1.0 for i in range(count)]
+
+
+def _inverse(affine: Affine, *, unless: bool = False) -> Affine | None:
+    """x / s for s x; None where s is 0 somewhere; s x itself where it divides anyway."""
+    if unless:
+        return affine
+    return None if np.any(affine.scale == 0) else Affine(1 / affine.scale, affine.shift)
+
+
+def _divisor(node: ir.Node, affine: Affine) -> Affine | None:
+    """What the scale of a product is on its second factor."""
+    return _inverse(affine, unless=not is_op(node, "Div"))
+
+
+def _is_private(value: ir.Value | None) -> bool:
+    """Whether it is read once, so that nobody else needs it as it is."""
+    return value is not None and len(value.uses()) == 1
 
 
 def _within(demand: Affine, value: ir.Value | None, facts: Facts) -> Affine | None:

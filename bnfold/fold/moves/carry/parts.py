@@ -17,18 +17,24 @@ _UNKNOWN = Refusal("shape-unknown", "the extent of the axis that it works on is 
 
 
 def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """x = concat(parts): x must carry each part's A on that part; an unread part, the identity."""
+    """x = concat(parts): x must carry each part's A on that part; an unread part, the identity.
+
+    Or all parts carry the same, where that is constant along the axis.
+    """
     axis, sizes = _split_sizes(node, facts)
     rank = next(iter(demands.values())).rank
     if axis is None:
         return _UNKNOWN
     axis %= rank
     parts = [demands.get(i, identity(rank)) for i in range(len(node.outputs))]
-    if all(part.equals(parts[0]) and not part.varies_along(axis) for part in parts):
-        return [Leave({0: parts[0]})]
-    if sizes is None:
-        return _UNKNOWN
-    return [Leave({0: _joined(parts, sizes, axis)})]
+    first = next(iter(demands.values()))
+    if all(part.equals(first) and not part.varies_along(axis) for part in parts):
+        return [Leave({0: first})]
+    steps = [] if sizes is None else [Leave({0: _joined(parts, sizes, axis)})]
+    if not first.varies_along(axis):
+        others = {i: first for i, part in enumerate(parts) if not part.equals(first)}
+        steps.append(Leave({0: first}, wants=others))
+    return steps or _UNKNOWN
 
 
 def split_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
-from bnfold.fold.numbers.affine import Affine, Array, identity
+from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
 Indices = npt.NDArray[np.int64]
@@ -98,20 +98,6 @@ def _anywhere(
         for a in (affine.scale, affine.shift)
     ]
     return [Leave({0: Affine(*arrays)})]
-
-
-def unread_parts(node: ir.Node, index: int, facts: Facts) -> Affine | None:
-    """What a reader outside the plan leaves open: the identity where it reads, "any" elsewhere.
-
-    None for operators that read the whole value.
-    """
-    if index != 0:
-        return None
-    out_rank = facts.rank(node.outputs[0])
-    if out_rank is None:
-        return None
-    answer = select_after(node, {0: identity(out_rank)}, facts)
-    return None if isinstance(answer, Refusal) else answer[0].passes[0]
 
 
 def _taken(node: ir.Node, facts: Facts) -> tuple[dict[int, Indices], int] | Refusal:
@@ -211,6 +197,5 @@ RULES = (
         ("Slice", "Gather"),
         backward=select_after,
         forward=select_before,
-        unread=unread_parts,
     ),
 )
