@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -19,12 +21,14 @@ PINNED = {
     if line and not line.startswith("#")
 }
 EXTRAS = PROJECT["project"]["optional-dependencies"]
+GROUPS = PROJECT["dependency-groups"]
 WANTED = [
     Requirement(text)
     for text in [
         *PROJECT["build-system"]["requires"],
         *PROJECT["project"]["dependencies"],
         *(text for extra, texts in EXTRAS.items() if extra != "gpu" for text in texts),
+        *(text for texts in GROUPS.values() for text in texts if isinstance(text, str)),
     ]
 ]
 
@@ -40,6 +44,43 @@ def test_every_dependency_is_pinned_to_a_version_that_fits(wanted):
 def test_the_core_install_is_without_torch():
     names = {Requirement(text).name for text in PROJECT["project"]["dependencies"]}
     assert names.isdisjoint({"torch", "onnxscript", "onnxsim"})
+
+
+def test_what_only_developers_need_is_no_part_of_the_wheel():
+    names = {Requirement(text).name for texts in EXTRAS.values() for text in texts}
+    assert names.isdisjoint({"pytest", "mypy", "ruff", "hypothesis", "mkdocs-material"})
+
+
+def test_every_package_that_is_imported_is_declared():
+    declared = {
+        Requirement(text).name
+        for text in [
+            *PROJECT["project"]["dependencies"],
+            *(text for texts in EXTRAS.values() for text in texts),
+            *GROUPS["test"],
+        ]
+    }
+    called = {"google": "protobuf", "onnx_ir": "onnx-ir", "sklearn": "scikit-learn"}
+    imported = set()
+    for path in Path(bnfold.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    foreign = imported - set(sys.stdlib_module_names) - {"bnfold"}
+    assert {called.get(name, name) for name in foreign} <= declared
+
+
+def test_every_python_of_the_matrix_of_ci_is_a_classifier():
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    (matrix,) = re.findall(r"python: \[(.*)\]", workflow)
+    stated = {
+        text.rpartition(" ")[2]
+        for text in PROJECT["project"]["classifiers"]
+        if re.search(r"Python :: 3\.\d+$", text)
+    }
+    assert set(re.findall(r"3\.\d+", matrix)) == stated
 
 
 def test_the_changelog_knows_this_version():
