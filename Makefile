@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench constraints clean
+.PHONY: help demo test test-all lint format bench docs constraints clean
 
 help: ## this list
 	@echo "bnfold: fold every batch norm that can be folded exactly."
@@ -41,9 +41,15 @@ bench: $(STAMP) ## measure again every generated table and figure (takes an hour
 	@echo "Measuring on this machine; leave it alone while this runs ..."
 	@$(BIN)/python -m benchmarks
 
+docs: $(STAMP) ## write the generated pages of docs/ again, and the site from them to build/site
+	@$(BIN)/python -m docs.generate
+	@$(PIP) --group docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The site is in build/site."
+
 constraints: $(STAMP) ## write the versions now in .venv to constraints.txt
 	@sed -n '/^#/p' constraints.txt > constraints.new
-	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//' >> constraints.new
+	@$(BIN)/python -m pip freeze --all --exclude-editable | sed 's/+cpu$$//' >> constraints.new
 	@mv constraints.new constraints.txt
 
 clean: ## remove what these commands made
@@ -53,7 +59,7 @@ clean: ## remove what these commands made
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a few minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) hatchling editables
-	@$(PIP) -e '.[dev]'
+	@$(PIP) pip hatchling editables  # the pip of older Pythons knows no dependency groups
+	@$(PIP) -e '.[all]' --group dev
 	@touch $@
 	@echo "Done: $(VENV) is ready."
