@@ -13,7 +13,7 @@ from bnfold.fold.rules import PRICES
 from bnfold.fold.sources.source import Source
 
 _LARGEST = 1 << 20  # entries of a tensor that an answer looks at
-_MOST_VISITS = 20_000  # nodes asked about, for all that is left in one model: a few seconds
+_MOST_VISITS = 4_000  # nodes asked about, for all that is left in one model: a few seconds
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ from bnfold.fold.sources.source import Source, source_of
 _FAR = 400  # nodes asked about per question: what keeps the whole fold linear
 _NEARBY = 120  # where others are asked for inverses, there is more to try and less to find far away
 _TURNS = 3  # how often one node is asked: it may be reached from each side
+_MOST_READERS = 16  # of a value that others read through an inverse: each is asked each time
+_MANY_READERS = Refusal(
+    "other-reader", f"more than {_MOST_READERS} others read its output, which need it unchanged"
+)
 _UNEQUAL = "unequal-branches"
 _CIRCLE = Refusal("goes-in-circles", "what it passes on comes back to it")
 _PARTS = ("Slice", "Gather", "Split")
@@ -235,6 +239,9 @@ class Moving:
             demand = wanted[0]
         if demand is None:
             return _unequal(value)
+        uses = ((use.node, use.idx) for use in value.uses())
+        if sum(e not in asked and not is_op(e[0], *_PARTS) for e in uses) > _MOST_READERS:
+            return replace(_MANY_READERS, at=_maker_text(value))
         if any(edge not in asked for edge in self._others(state, value)):
             demand = _as_it_is(demand)
         demand = demand.settled()
