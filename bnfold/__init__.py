@@ -6,9 +6,9 @@
     result.save("folded.onnx")
     assert bnfold.verify("model.onnx", "folded.onnx")
 
-`export`, `fold`, `inspect`, `verify` and `bench` are functions. What they return, and the parts,
-are in packages of the same names, to import from: `from bnfold.fold import Ledger`. Whatever they
-need is imported when they are called, so that `import bnfold` costs nothing.
+`export`, `fold`, `fold_module`, `inspect`, `verify` and `bench` are functions. What they return,
+and the parts, are in packages to import from: `from bnfold.fold import Ledger`. Whatever they need
+is imported when they are called, so that `import bnfold` costs nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bnfold.export.records import ExportResult
     from bnfold.fold.account.ledger import Ledger
     from bnfold.fold.api import FoldResult
+    from bnfold.torch_fold.records import FoldedModule
     from bnfold.verify.records import Verification
     from bnfold.verify.subject import Source
     from bnfold.verify.user_data import Data
@@ -45,6 +46,7 @@ __all__ = [
     "bench",
     "export",
     "fold",
+    "fold_module",
     "inspect",
     "verify",
 ]
@@ -143,6 +145,40 @@ def fold(
         check=check,
         progress=progress,
     )
+
+
+def fold_module(
+    module: torch.nn.Module,
+    example_inputs: Any,
+    *,
+    skip: str | Collection[str] = (),
+    seed: int = 0,
+) -> FoldedModule:
+    """The module's batch norms are folded into its own Linear and Conv layers, in a copy of it.
+
+    The fold is that of the exported graph, told to the module by name: layers before or behind a
+    batch norm get other weights, the batch norm becomes `torch.nn.Identity`, and whatever stays
+    keeps its name in the state dict. What cannot be told by name (a layer that is called twice, a
+    functional convolution, a subclass) stays as it is, with the reason. The copy is for inference:
+    it is in eval mode, and is verified against the module by exporting it too.
+
+    Args:
+        module: it stays as it is, its mode included.
+        example_inputs: what `bnfold.export` takes as `inputs`.
+        skip: names of batch norms to leave alone; one alone may be a plain string.
+        seed: of the random inputs that the copy is verified on.
+
+    Raises:
+        UsageError: `skip` has a name that is no batch norm of the module.
+        ModelError: the module cannot be copied or exported.
+        DataError: it does not run on the inputs.
+        ModelsDifferError: the copy computes something else; it is not handed out.
+        InconclusiveError: that cannot be said.
+        MissingDependencyError: torch or onnxscript is not installed.
+    """
+    from bnfold.torch_fold.api import fold_module as fold_module_
+
+    return fold_module_(module, example_inputs, skip=skip, seed=seed)
 
 
 def inspect(

@@ -21,6 +21,7 @@ LAYERS = (
     {"fold"},
     {"verify"},
     {"bench", "export"},
+    {"torch_fold"},
     {"report"},
     {"pytest_plugin", "cli"},
     {"__main__"},

@@ -19,6 +19,7 @@ FUNCTIONS = {
     "inspect": "bnfold.fold.api",
     "verify": "bnfold.verify.api",
     "bench": "bnfold.bench.api",
+    "fold_module": "bnfold.torch_fold.api",
 }
 
 

@@ -1,0 +1,82 @@
+"""The largest fold of an exported graph all of whose changes can be told to its module by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from bnfold.fold.account.ledger import Decision
+from bnfold.fold.api import fold
+from bnfold.fold.rules import MERGES
+from bnfold.torch_fold.mapping import Changes, changes_between, nodes_named, norms_of
+from bnfold.torch_fold.modules import Parts, norm_kinds
+from bnfold.torch_fold.records import KeptModule
+
+_ARITHMETIC = ("Mul", "Div", "Add", "Sub")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What can be done to a module.
+
+    Attributes:
+        changes: of its tensors.
+        gone: names of the batch norms that are folded.
+        kept: those that stay.
+    """
+
+    changes: Changes
+    gone: tuple[str, ...]
+    kept: tuple[KeptModule, ...]
+
+
+def mapped(original: ir.Model, parts: Parts, skipped: frozenset[str]) -> Mapped:
+    """Folds, and folds again without what cannot be told to the module, until all can be."""
+    norms = dict(norms_of(original))
+    reasons = dict(_must_stay(norms, parts, skipped))
+    # Arithmetic between tensors is code, and no module that could be taken out.
+    code = {n.name for n in original.graph if n.op_type in _ARITHMETIC and n.name}
+    while True:
+        result = fold(original, skip={*MERGES, *code, *reasons}, check=False)
+        changes = changes_between(original, result.model, parts)
+        found = result.ledger.batch_norms
+        folded = [decision for decision in found if decision.is_folded]
+        blamed = _blamed(folded, changes)
+        if not blamed:
+            kept = (
+                KeptModule(norms.get(d.name) or d.name, reasons.get(d.name) or _why(d))
+                for d in found
+                if not d.is_folded
+            )
+            return Mapped(changes, tuple(norms[d.name] for d in folded), tuple(kept))
+        reasons |= blamed
+
+
+def _must_stay(
+    norms: Mapping[str, str], parts: Parts, skipped: frozenset[str]
+) -> Iterator[tuple[str, str]]:
+    """Batch norms that cannot be taken out by name, each with the reason."""
+    for node, owner in norms.items():
+        reason = parts.why_not(owner, norm_kinds()) if owner else "it is no module's own"
+        if {owner, node} & skipped:
+            reason = "it was to be left alone"
+        if reason is not None:
+            yield node, reason
+
+
+def _blamed(folded: Sequence[Decision], changes: Changes) -> dict[str, str]:
+    """The folds that have changed what belongs to no module; all of them where none is to blame."""
+    if not changes.strangers:
+        return {}
+    found = {}
+    for decision in folded:
+        for name in sorted(nodes_named(decision.into) & changes.strangers.keys()):
+            found[decision.name] = f"it would change {name!r}: {changes.strangers[name]}"
+    node, reason = next(iter(changes.strangers.items()))
+    return found or {d.name: f"it would change {node!r}: {reason}" for d in folded}
+
+
+def _why(decision: Decision) -> str:
+    return "; ".join(f"{r.at}: {r.sentence}" if r.at else r.sentence for r in decision.refusals)
