@@ -38,15 +38,23 @@ def mapped(original: ir.Model, parts: Parts, skipped: frozenset[str]) -> Mapped:
     reasons = dict(_must_stay(norms, parts, skipped))
     # Arithmetic between tensors is code, and no module that could be taken out.
     code = {n.name for n in original.graph if n.op_type in _ARITHMETIC and n.name}
+    nodes = {n.name for n in original.graph if n.name}
+    avoided: dict[str, str] = {}
     while True:
-        result = fold(original, skip={*MERGES, *code, *reasons}, check=False)
+        result = fold(original, skip={*MERGES, *code, *reasons, *avoided}, check=False)
         changes = changes_between(original, result.model, parts)
         found = result.ledger.batch_norms
         folded = [decision for decision in found if decision.is_folded]
+        known = {
+            name: why for name, why in changes.strangers.items() if name in nodes - avoided.keys()
+        }
+        if known:  # another way may be open, past these nodes
+            avoided |= known
+            continue
         blamed = _blamed(folded, changes)
         if not blamed:
             kept = (
-                KeptModule(norms.get(d.name) or d.name, reasons.get(d.name) or _why(d))
+                KeptModule(norms.get(d.name) or d.name, reasons.get(d.name) or _why(d, avoided))
                 for d in found
                 if not d.is_folded
             )
@@ -78,5 +86,12 @@ def _blamed(folded: Sequence[Decision], changes: Changes) -> dict[str, str]:
     return found or {d.name: f"it would change {node!r}: {reason}" for d in folded}
 
 
-def _why(decision: Decision) -> str:
-    return "; ".join(f"{r.at}: {r.sentence}" if r.at else r.sentence for r in decision.refusals)
+def _why(decision: Decision, avoided: Mapping[str, str]) -> str:
+    """The reasons of the fold, and those of ours where it was asked to leave a node."""
+    said = []
+    for refusal in decision.refusals:
+        (name,) = nodes_named([refusal.at])
+        sentence = avoided.get(name, refusal.sentence) if refusal.code == "skipped" else None
+        sentence = sentence or refusal.sentence
+        said.append(f"{refusal.at}: {sentence}" if refusal.at else sentence)
+    return "; ".join(dict.fromkeys(said))
