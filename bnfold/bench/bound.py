@@ -29,7 +29,7 @@ class BoundModel:
         self._binding = session.io_binding()
         # The binding holds only the device memory: keep what the OrtValues point to alive.
         self._values = {
-            feed: engine.ort_value(np.ascontiguousarray(array), device)
+            feed: engine.ort_value(np.asarray(array, order="C"), device)
             for feed, array in feeds.items()
         }
         for feed, value in self._values.items():

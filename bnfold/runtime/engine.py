@@ -172,7 +172,7 @@ def run(session: Any, feeds: Mapping[str, Any], names: Iterable[str], *, name: s
     Raises:
         FailedError: onnxruntime refuses the inputs, or fails on them.
     """
-    fed = {feed: np.ascontiguousarray(array) for feed, array in feeds.items()}
+    fed = {feed: np.asarray(array, order="C") for feed, array in feeds.items()}
     with failing_as(name):
         return [np.asarray(array) for array in session.run(list(names), fed)]
 
