@@ -6,6 +6,7 @@ from bnfold.fold.moves.absorb import (
     affine_nodes,
     conv,
     conv_transpose,
+    dequantize,
     gemm,
     matmul,
     normalizers,
@@ -32,6 +33,7 @@ from bnfold.fold.plan import Rule
 
 RULES: tuple[Rule, ...] = (
     *quantized.RULES,  # first: it answers only for quantised weights
+    *dequantize.RULES,
     *conv.RULES,
     *conv_transpose.RULES,
     *gemm.RULES,

@@ -20,6 +20,7 @@ import onnx_ir as ir
 from bnfold.fold.numbers.affine import Array
 
 _CHUNK = 1 << 20  # elements held in float64 at a time: 8 MiB
+_BYTE = 8  # bits
 _KEEP = 1 << 12  # up to 32 KiB a tensor is kept once computed
 
 
@@ -128,6 +129,9 @@ class _FoldedTensor(ir.LazyTensor):
 
     def tofile(self, file: BinaryIO) -> None:
         """Writes the little-endian bytes without holding all of them."""
+        if self.exact.dtype.bitwidth < _BYTE:  # several in a byte: rows may share one
+            file.write(self.tobytes())
+            return
         for start, stop in self.exact.chunks():
             rows = _round(self.exact.rows(start, stop), self.exact.dtype)
             file.write(ir.Tensor(rows, dtype=self.exact.dtype).tobytes())

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnx_ir as ir
 
 from bnfold.fold.numbers.affine import Array
@@ -15,6 +16,7 @@ from bnfold.fold.numbers.exact import of_tensor
 
 _READ = 1 << 20  # elements: of a larger tensor no more are read here
 
+_BYTE = 8  # bits
 _HALF = 0.5
 _FORMATS = {
     ir.DataType.DOUBLE: (52, -1022),
@@ -67,12 +69,13 @@ def misrounded(value: ir.Value) -> str | None:
 
 def _saved(tensor: ir.TensorProtocol, count: int) -> npt.NDArray[Any]:
     """The first entries, from the bytes that go into a file."""
-    numpy_type = tensor.dtype.numpy()
-    size = count * numpy_type.itemsize
+    size = -(-count * tensor.dtype.bitwidth // _BYTE)
     sink = _Sink(size)
     with suppress(_EnoughError):
         tensor.tofile(sink)  # type: ignore[attr-defined]
-    return np.frombuffer(sink.getvalue()[:size], numpy_type)
+    stored = onnx.TensorProto(data_type=tensor.dtype.value, dims=[count])
+    stored.raw_data = sink.getvalue()[:size]
+    return ir.TensorProtoTensor(stored).numpy()
 
 
 def _is_nearest(saved: Array, wanted: Array, dtype: ir.DataType) -> bool:

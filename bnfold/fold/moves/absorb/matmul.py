@@ -1,7 +1,8 @@
 """MatMul by a constant matrix takes a scale on either side; a shift moves on, or makes it a Gemm.
 
 Letters: Y = X @ W with W [..., K, N] constant, or Y = W @ X with W [..., M, K] constant; the affine
-applies to Y (backward) or to X (forward), whose last axes are meant by "rows" and "columns".
+applies to Y (backward) or to X (forward), whose last axes are meant by "rows" and "columns". A
+vector W [K] is a matrix [K, 1] on the right, [1, K] on the left, without the axis of extent 1 in Y.
 Source: ONNX operators, MatMul-1 to MatMul-13 (numpy.matmul).
 """
 
@@ -15,7 +16,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.moves.absorb.conv import DYNAMIC_WEIGHT, NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.numbers.exact import Exact, of_array, scaled
+from bnfold.fold.numbers.exact import Exact, mapped, of_array, scaled
 from bnfold.fold.plan import Answer, Leave, NewNode, Operand, Refusal, Replace, Rule
 
 MATMUL_SHIFT = Refusal(
@@ -43,7 +44,7 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         return DYNAMIC_WEIGHT
     if (facts.rank(node.inputs[1 - side]) or 1) < 2:
         return VECTOR
-    demand = demands[0]
+    demand = _lifted(demands[0], side) if _is_vector(node, side, facts) else demands[0]
     axis = demand.rank - (1 if side == 1 else 2)
     channels = demand.channels(axis, matrix.shape[-1 if side == 1 else -2])
     if channels is None:
@@ -54,11 +55,11 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     factor = s if side == 1 else s[:, None]
     folded = scaled(matrix, factor.reshape((1,) * (len(matrix.shape) - factor.ndim) + factor.shape))
     if not demand.has_shift:
-        return [Replace((NewNode("MatMul", _operands(node, side, folded)),))]
-    if len(matrix.shape) != 2 or facts.rank(node.inputs[1 - side]) != 2:
+        return [Replace((NewNode("MatMul", _operands(node, side, folded, facts)),))]
+    if len(matrix.shape) != 2 or demand.rank != 2 or _is_vector(node, side, facts):
         return MATMUL_SHIFT
     addend = of_array(np.array(t if side == 1 else t[:, None]), matrix.dtype)
-    inputs = (*_operands(node, side, folded), addend)
+    inputs = (*_operands(node, side, folded, facts), addend)
     return [Replace((NewNode("Gemm", inputs, _of_gemm(facts)),))]
 
 
@@ -81,6 +82,7 @@ def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     out_rank = facts.rank(node.outputs[0])
     if out_rank is None:
         return NOT_PER_CHANNEL
+    vector = _is_vector(node, side, facts)
     depth = matrix.shape[-2 if side == 1 else -1]
     shift = (
         _product(gauge.shift, matrix, axis, depth, side) if gauge.has_shift else np.zeros((1, 1))
@@ -93,15 +95,17 @@ def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
         factor = s[:, None] if side == 1 else s[None, :]
         lead = (1,) * (len(matrix.shape) - 2)
         folded = scaled(matrix, factor.reshape(lead + factor.shape))
-        passed = Affine(np.ones((1,) * shift.ndim), shift).aligned(out_rank)
-        operands = _operands(node, side, folded)
+        passed = Affine(np.ones((1,) * shift.ndim), shift)
+        passed = (_lowered(passed, side) if vector else passed).aligned(out_rank)
+        operands = _operands(node, side, folded, facts)
         steps = [Replace((NewNode("MatMul", operands),), {0: passed})]
-        if gauge.has_shift and len(matrix.shape) == 2 and gauge.rank == 2:
+        if gauge.has_shift and len(matrix.shape) == 2 and gauge.rank == 2 and not vector:
             addend = of_array(np.array(shift), matrix.dtype)
             gemm = NewNode("Gemm", (*operands, addend), _of_gemm(facts))
             steps.append(Replace((gemm,)))
         return steps
-    return [Leave({0: Affine(gauge.scale, shift).aligned(out_rank)})]
+    passed = Affine(gauge.scale, shift)
+    return [Leave({0: (_lowered(passed, side) if vector else passed).aligned(out_rank)})]
 
 
 def _constant_side(node: ir.Node, facts: Facts) -> tuple[int, Exact | None]:
@@ -110,9 +114,31 @@ def _constant_side(node: ir.Node, facts: Facts) -> tuple[int, Exact | None]:
         value = node.inputs[side]
         if facts.is_constant(value) and not facts.is_constant(node.inputs[1 - side]):
             matrix = facts.exact(value)
-            if matrix is not None and len(matrix.shape) >= 2:
-                return side, matrix
+            if matrix is not None and matrix.shape:
+                return side, _as_matrix(matrix, side)
     return 1, None
+
+
+def _as_matrix(matrix: Exact, side: int) -> Exact:
+    if len(matrix.shape) != 1:
+        return matrix
+    shape = (matrix.size, 1) if side == 1 else (1, matrix.size)
+    return mapped(matrix, shape, lambda whole: whole.reshape(shape), matrix.dtype)
+
+
+def _is_vector(node: ir.Node, side: int, facts: Facts) -> bool:
+    return facts.rank(node.inputs[side]) == 1
+
+
+def _lifted(affine: Affine, side: int) -> Affine:
+    """For the product with the axis of extent 1 that a vector leaves out."""
+    axis = -1 if side == 1 else -2
+    return Affine(np.expand_dims(affine.scale, axis), np.expand_dims(affine.shift, axis))
+
+
+def _lowered(affine: Affine, side: int) -> Affine:
+    axis = -1 if side == 1 else -2
+    return Affine(affine.scale.squeeze(axis), affine.shift.squeeze(axis))
 
 
 def _of_gemm(facts: Facts) -> dict[str, int]:
@@ -120,8 +146,11 @@ def _of_gemm(facts: Facts) -> dict[str, int]:
     return {} if facts.opset() >= 7 else {"broadcast": 1}
 
 
-def _operands(node: ir.Node, side: int, matrix: Exact) -> tuple[Operand, ...]:
+def _operands(node: ir.Node, side: int, matrix: Exact, facts: Facts) -> tuple[Operand, ...]:
     x = node.inputs[1 - side]
+    if _is_vector(node, side, facts):
+        flat = (matrix.size,)
+        matrix = mapped(matrix, flat, lambda whole: whole.reshape(flat), matrix.dtype)
     return (x, matrix) if side == 1 else (matrix, x)
 
 

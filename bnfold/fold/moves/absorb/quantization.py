@@ -1,9 +1,15 @@
-"""A quantised constant: read from a DequantizeLinear, multiplied without rounding, written."""
+"""A quantised constant: read from a DequantizeLinear, multiplied without rounding, written.
+
+Letters: W = (q - z) * c, where c and z are one number, one for each entry of an axis, or one for
+each block along it; q, the levels, are integers of 4 to 32 bits, or 8-bit floats with z = 0.
+Source: ONNX operators, DequantizeLinear-10 to DequantizeLinear-23.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
@@ -11,7 +17,7 @@ from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.numbers.affine import Array
-from bnfold.fold.numbers.exact import Exact, of_array
+from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import NewNode, Operand, Refusal
 
 _NO_NEGATIVE = Refusal(
@@ -25,83 +31,118 @@ _PER_AXIS = 13  # the opset that brought scales per axis
 
 @dataclass(frozen=True)
 class Quantized:
-    """A constant behind a DequantizeLinear: `(integers - zero_point) * scale`.
+    """A constant behind a DequantizeLinear: `(levels - zero_point) * scale`.
 
     Attributes:
-        integers: as stored.
-        scale, zero_point: float64 and integers, `[]` or `[n]` along `axis`.
+        levels: as stored.
+        scale, zero_point: `[]`, `[n]` along `axis`, or in blocks with as many axes as the levels.
         axis: None for one scale.
-        dtypes: of the integers and of the scale.
+        block: how many entries along the axis share a scale; 0 where it is one for each.
+        dtypes: of the levels and of the scale.
         output: the dtype of what it stands for: the scale's, unless `output_dtype` says otherwise.
     """
 
-    integers: Constant
+    levels: Constant
     scale: Array
     zero_point: Constant
     axis: int | None
+    block: int
     dtypes: tuple[ir.DataType, ir.DataType]
     output: ir.DataType
 
     def real(self) -> Array:
         """The numbers it stands for, in float64."""
-        scale, zero = self._laid(self.scale), self._laid(self.zero_point)
-        return np.asarray((self.integers.astype(np.float64) - zero) * scale)
+        return np.asarray((self.levels.astype(np.float64) - self.zero()) * self.laid(self.scale))
 
-    def _laid(self, vector: Constant) -> Array:
+    def zero(self) -> Array:
+        """The zero point, broadcast against the levels."""
+        return self.laid(self.zero_point.astype(np.float64))
+
+    def laid(self, parameter: Array) -> Array:
+        """A scale or zero point, broadcast against the levels."""
         if self.axis is None:
-            return vector.reshape(()).astype(np.float64)
-        shape = [1] * self.integers.ndim
-        shape[self.axis] = -1
-        return vector.reshape(shape).astype(np.float64)
+            return parameter.reshape(())
+        if not self.block:
+            return _column(parameter, self.axis, self.levels.ndim)
+        whole = np.repeat(parameter, self.block, self.axis)
+        return np.take(whole, np.arange(self.levels.shape[self.axis]), self.axis)
 
 
 def quantized_of(value: ir.Value | None, facts: Facts) -> Quantized | None:
     """The quantised constant that the value is; None for anything else."""
     node = None if value is None else value.producer()
-    if node is None or not is_op(node, "DequantizeLinear") or attribute_of(node, "block_size", 0):
+    if node is None or not is_op(node, "DequantizeLinear"):
         return None
-    integers, scale = facts.constant(node.inputs[0]), facts.constant(node.inputs[1])
+    levels, scale = facts.constant(node.inputs[0]), facts.constant(node.inputs[1])
     stored = input_of(node, 2)
     zero = facts.constant(stored) if stored is not None else None
-    if integers is None or scale is None or (stored is not None and zero is None):
+    if levels is None or scale is None or (stored is not None and zero is None):
         return None
     first, second = node.inputs[0], node.inputs[1]
     dtypes = [None if v is None else facts.dtype(v) for v in (first, second)]
-    if dtypes[0] is None or dtypes[1] is None or integers.dtype.kind not in "iu":
+    if dtypes[0] is None or dtypes[1] is None:
         return None
-    axis = attribute_of(node, "axis", 1) % integers.ndim if scale.size > 1 else None
-    if axis is not None and (scale.ndim != 1 or integers.shape[axis] != scale.size):
+    block = attribute_of(node, "block_size", 0)
+    axis = attribute_of(node, "axis", 1) % levels.ndim if block or scale.size > 1 else None
+    if axis is not None and scale.shape != _parameters(levels, axis, block):
         return None
-    zero = np.zeros(scale.shape, dtype=integers.dtype) if zero is None else zero
+    zero = np.zeros(scale.shape) if zero is None else zero
+    if dtypes[0].is_floating_point() and np.any(zero.astype(np.float64)):
+        return None
     stated = attribute_of(node, "output_dtype", 0)
     output = ir.DataType(stated) if stated else dtypes[1]
-    return Quantized(integers, scale, zero, axis, (dtypes[0], dtypes[1]), output)
+    return Quantized(levels, scale, zero, axis, block, (dtypes[0], dtypes[1]), output)
 
 
 def multiplied(found: Quantized, s: Array, axis: int, facts: Facts) -> Quantized | Refusal:
-    """`s * W` along `axis`, quantised again without rounding."""
-    if found.axis not in (None, axis):
-        return OTHER_AXIS
+    """`s * W` along `axis`, quantised again without rounding.
+
+    s (q - z) c = (q - z) (s c); for s < 0 it is ((2 z - q) - z) (|s| c), as a scale is positive;
+    for s = 0 the levels become z.
+    """
     if found.axis is None and facts.opset() < _PER_AXIS and np.any(s != s[0]):
         return Refusal("quantised-axis", "scales per channel need opset 13 or newer")
-    count = found.integers.shape[axis]
-    shape = [1] * found.integers.ndim
-    shape[axis] = -1
-    zero = np.broadcast_to(found.zero_point.reshape(-1), (count,))
-    scale = np.broadcast_to(found.scale.reshape(-1), (count,))
-    wide = found.integers.astype(np.int64)
-    mirrored = 2 * zero.astype(np.int64).reshape(shape) - wide
-    factor = s.reshape(shape)
-    integers = np.where(factor < 0, mirrored, wide)
-    integers = np.where(factor == 0, zero.astype(np.int64).reshape(shape), integers)
-    limits = np.iinfo(found.integers.dtype)
-    if np.any(integers < limits.min) or np.any(integers > limits.max):
-        return _NO_NEGATIVE
-    grown = scale * np.where(s == 0, 1.0, np.abs(s))
+    factor = _column(s, axis, found.levels.ndim)
+    wide, zero = found.levels.astype(np.float64), found.zero()
+    levels = np.where(factor < 0, 2 * zero - wide, np.where(factor == 0, zero, wide))
+    if not found.dtypes[0].is_floating_point():
+        limits = ml_dtypes.iinfo(found.dtypes[0].numpy())  # type: ignore[no-untyped-call]
+        if np.any(levels < limits.min) or np.any(levels > limits.max):
+            return _NO_NEGATIVE
+    size = np.where(s == 0, 1.0, np.abs(s))
+    if found.block:
+        by_scale = _by_block(size, found.block) if axis == found.axis else size
+        if by_scale is None:
+            return OTHER_AXIS
+        grown = found.scale * _column(by_scale, axis, found.levels.ndim)
+        return replace(found, levels=levels, scale=grown)
+    if found.axis not in (None, axis):
+        return OTHER_AXIS
+    grown = np.broadcast_to(found.scale.reshape(-1), s.shape) * size
     if found.axis is None and np.all(grown == grown[0]):
-        zero, grown = found.zero_point.reshape(()), grown[0].reshape(())
-        return replace(found, integers=integers, scale=grown, zero_point=zero)
-    return replace(found, integers=integers, scale=grown, zero_point=zero, axis=axis)
+        return replace(found, levels=levels, scale=grown[0].reshape(()))
+    each = np.broadcast_to(found.zero_point.reshape(-1), s.shape)
+    return replace(found, levels=levels, scale=grown, zero_point=each, axis=axis)
+
+
+def _parameters(levels: Constant, axis: int, block: int) -> tuple[int, ...]:
+    """The shape of scales along the axis, or in blocks of it."""
+    shape = levels.shape
+    if not block:
+        return (shape[axis],)
+    return (*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :])
+
+
+def _column(vector: Array, axis: int, rank: int) -> Array:
+    shape = [1] * rank
+    shape[axis] = -1
+    return vector.reshape(shape)
+
+
+def _by_block(s: Array, block: int) -> Array | None:
+    """One number for each block; None where they differ within one."""
+    first = s[::block]
+    return first if np.all(np.repeat(first, block)[: s.size] == s) else None
 
 
 def quantized_scale(value: ir.Value | None, facts: Facts) -> Array | None:
@@ -113,18 +154,17 @@ def quantized_scale(value: ir.Value | None, facts: Facts) -> Array | None:
     return scale.reshape(()) if scale is not None and scale.size == 1 else None
 
 
-def dequantized(found: Quantized, output: str) -> NewNode:
-    """The DequantizeLinear that makes it, into a temporary of this name."""
-    integers = of_array(found.integers.astype(np.float64), found.dtypes[0])
+def dequantized(found: Quantized, output: str | None) -> NewNode:
+    """The DequantizeLinear that makes it, into a temporary of this name or what it made before."""
+    levels = of_array(found.levels.astype(np.float64), found.dtypes[0])
     scale = of_array(np.asarray(found.scale, dtype=np.float64), found.dtypes[1])
-    inputs: list[Operand] = [integers, scale]
-    if np.any(found.zero_point) or found.dtypes[0] != ir.DataType.INT32:
-        inputs.append(_zero_point(found))
+    inputs: list[Operand] = [levels, scale]
+    bytes_ = (ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT16, ir.DataType.UINT16)
+    if np.any(found.zero_point) or found.dtypes[0] in bytes_:
+        inputs.append(of_array(found.zero_point.astype(np.float64), found.dtypes[0]))
     attributes: dict[str, int] = {} if found.axis is None else {"axis": found.axis}
+    if found.block:
+        attributes["block_size"] = found.block
     if found.output != found.dtypes[1]:
         attributes["output_dtype"] = int(found.output)
     return NewNode("DequantizeLinear", tuple(inputs), attributes, output=output)
-
-
-def _zero_point(found: Quantized) -> Exact:
-    return of_array(found.zero_point.astype(np.float64), found.dtypes[0])

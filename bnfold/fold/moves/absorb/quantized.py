@@ -1,8 +1,8 @@
 """A quantised weight takes an affine into its scales: the integers stay, but for signs and zeros.
 
-A weight is `W = (q - zero_point) * scale`, with one scale, or one for each entry of an axis, by a
-DequantizeLinear over constants. The bias may be quantised too: int32, zero point 0, and by the
-convention that runtimes look for, `scale = scale of x * scale of W`.
+A weight is `W = (q - zero_point) * scale`, with one scale, one for each entry of an axis or one for
+each block along it, by a DequantizeLinear over constants. The bias may be quantised too: int32,
+zero point 0, and by the convention that runtimes look for, `scale = scale of x * scale of W`.
 Source: ONNX operators, DequantizeLinear-10 to DequantizeLinear-21.
 """
 
@@ -43,7 +43,7 @@ def weight_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     if found is None:
         return ()
     axis, channel_axis = _output_axis(node, found, demands[0].rank)
-    channels = demands[0].channels(channel_axis, found.integers.shape[axis])
+    channels = demands[0].channels(channel_axis, found.levels.shape[axis])
     if channels is None or (is_op(node, "ConvTranspose") and attribute_of(node, "group", 1) != 1):
         return OTHER_AXIS
     if (
@@ -69,7 +69,7 @@ def weight_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     found = quantized_of(input_of(node, 1), facts)
     if found is None or set(gauges) != {0}:
         return ()
-    shape = found.integers.shape
+    shape = found.levels.shape
     group = attribute_of(node, "group", 1)
     channels = gauges[0].channels(1, shape[1] * group)
     if channels is None:
@@ -94,7 +94,7 @@ def _output_axis(node: ir.Node, found: Quantized, rank: int) -> tuple[int, int]:
     if is_op(node, "Conv", "ConvTranspose"):
         return (0 if is_op(node, "Conv") else 1), 1
     transposed = is_op(node, "Gemm") and attribute_of(node, "transB", 0) == 1
-    return (0 if transposed else found.integers.ndim - 1), rank - 1
+    return (0 if transposed else found.levels.ndim - 1), rank - 1
 
 
 def _step(
@@ -150,7 +150,7 @@ def _bias(
         unit = quantized.scale.reshape(-1)
     else:
         x = quantized_scale(node.inputs[0], facts)
-        if x is None:
+        if x is None or weight.block:
             return np.array(wanted)
         unit = x * weight.scale.reshape(-1)
     unit = np.broadcast_to(unit, (s.size,)) * np.where(follows == 0, 1.0, np.abs(follows))
@@ -164,8 +164,8 @@ def _bias(
     dtypes = (ir.DataType.INT32, weight.dtypes[1])
     if np.all(unit == unit[0]) and (quantized is None or quantized.axis is None):
         zero = np.zeros((), np.int32)
-        return Quantized(steps, unit[0].reshape(()), zero, None, dtypes, weight.output)
-    return Quantized(steps, unit, np.zeros(s.size, np.int32), 0, dtypes, weight.output)
+        return Quantized(steps, unit[0].reshape(()), zero, None, 0, dtypes, weight.output)
+    return Quantized(steps, unit, np.zeros(s.size, np.int32), 0, 0, dtypes, weight.output)
 
 
 RULES = (

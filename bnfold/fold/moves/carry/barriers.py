@@ -34,5 +34,5 @@ def quantized(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> 
 
 RULES = (
     Rule("cast", ("Cast", "CastLike"), backward=cast, forward=cast),
-    Rule("quantize", ("QuantizeLinear", "DequantizeLinear"), backward=quantized, forward=quantized),
+    Rule("quantize", ("QuantizeLinear",), backward=quantized, forward=quantized),
 )

@@ -1,0 +1,178 @@
+"""Quantised constants take a scale without rounding, whatever their levels and their blocks are."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from tests.fold.property.oracle import kinds_of
+from tests.fold.property.text_models import Array, fold_checked, model, norm, verdicts, weight
+
+LEVELS = {
+    "int4": ml_dtypes.int4,
+    "uint4": ml_dtypes.uint4,
+    "int8": np.int8,
+    "float8": ml_dtypes.float8_e4m3fn,
+}
+TEXT = (
+    "(float[N,8] x) => (float[N,6] y) {{ w = DequantizeLinear<{}>(q, c{}) a = MatMul(x, w) "
+    "b = BN(a, n) y = Sigmoid(b) }}"
+)
+
+
+def levels(kind: str, *shape: int) -> Array:
+    low = 1 if kind == "uint4" else -7
+    return np.random.default_rng(3).integers(low, 8, shape).astype(LEVELS[kind])
+
+
+def quantised(
+    kind: str,
+    scale: tuple[int, ...],
+    attributes: str,
+    *,
+    zero: int | None = None,
+    sign: bool = True,
+) -> onnx.ModelProto:
+    """A MatMul by a quantised [8, 6] matrix, and a batch norm with scales of both signs."""
+    steps = np.random.default_rng(5).uniform(0.01, 0.03, scale).astype(np.float32)
+    constants = {"q": levels(kind, 8, 6), "c": steps, **norm("n", 6, signs=sign)}
+    if zero is not None:
+        constants["z"] = np.full(scale, zero).astype(LEVELS[kind])
+    text = TEXT.format(attributes, "" if zero is None else ", z")
+    return model(text, constants, opset=21, ir_version=10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "attributes", "zero"),
+    [
+        ("int4", (6,), "axis = 1", None),
+        ("int4", (), "axis = 1", None),
+        ("uint4", (6,), "axis = 1", 7),
+        ("float8", (6,), "axis = 1", None),
+        ("int8", (2, 6), "axis = 0, block_size = 4", 1),
+        ("int4", (3, 6), "axis = 0, block_size = 3", None),
+        ("uint4", (2, 6), "axis = 0, block_size = 4", 7),
+    ],
+)
+def test_a_scale_per_column_goes_into_the_scales(
+    kind: str, scale: tuple[int, ...], attributes: str, zero: int | None
+) -> None:
+    result = fold_checked(quantised(kind, scale, attributes, zero=zero), x=(3, 8))
+    assert kinds_of(result) == ["DequantizeLinear", "Gemm", "Sigmoid"]
+    stored = [numpy_helper.to_array(t) for t in result.to_proto().graph.initializer]
+    assert any(t.shape == (8, 6) and t.dtype == LEVELS[kind] for t in stored)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "attributes", "zero", "code"),
+    [
+        ("uint4", (6,), "axis = 1", 0, "cannot-negate"),
+        ("int8", (8, 3), "axis = 1, block_size = 2", 0, "quantised-axis"),
+        ("int8", (8,), "axis = 0", 0, "quantised-axis"),
+    ],
+)
+def test_what_cannot_be_had_without_rounding_is_refused(
+    kind: str, scale: tuple[int, ...], attributes: str, zero: int, code: str
+) -> None:
+    (found,) = verdicts(
+        fold_checked(quantised(kind, scale, attributes, zero=zero), x=(3, 8))
+    ).values()
+    assert code in found.split()
+    assert "dynamic-weight" not in found.split()
+
+
+def test_blocks_along_the_channels_take_a_scale_that_is_one_in_each() -> None:
+    parsed = quantised("int8", (8, 3), "axis = 1, block_size = 2", zero=0)
+    for tensor in parsed.graph.initializer:
+        if tensor.name in ("ng", "nv"):
+            pairs = np.repeat(
+                np.array([1.5, -0.5, 2.0], np.float32) ** (2 - (tensor.name == "ng")), 2
+            )
+            tensor.CopyFrom(numpy_helper.from_array(pairs.astype(np.float32), tensor.name))
+    assert "BatchNormalization" not in kinds_of(fold_checked(parsed, x=(3, 8)))
+
+
+DEQUANTIZED = (
+    "(uint8[2,4,3,3] x) => (float y) "
+    "{{ d = DequantizeLinear<axis = 1>(x, c, z) {} y = Sigmoid(e) }}"
+)
+ONE: dict[str, Array] = {"c": np.array(0.05, np.float32), "z": np.array(128, np.uint8)}
+EACH: dict[str, Array] = {
+    "c": np.array([0.05, 0.02, 0.1, 0.03], np.float32),
+    "z": np.array([128, 3, 9, 200], np.uint8),
+}
+FACTORS: dict[str, Array] = {
+    "s": np.abs(weight(4, 1, 1)) + np.float32(0.1),
+    "n": -np.abs(weight(4, 1, 1)) - np.float32(0.1),
+    "rows": np.abs(weight(3, 1)) + np.float32(0.1),
+    "w": weight(4, 4, 1, 1),
+    "wq": np.random.default_rng(2).integers(-9, 9, (5, 4, 1, 1)).astype(np.int8),
+    "wc": np.array(0.02, np.float32),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "stored", "goes"),
+    [
+        ("e = Mul(d, s)", ONE, True),
+        ("e = Mul(d, s)", EACH, True),
+        ("t = Transpose<perm = [0, 2, 3, 1]>(d) r = Relu(t) u = Transpose<perm = [0, 3, 1, 2]>(r) "
+         "e = Mul(u, s)", ONE, True),
+        ("e = Mul(d, n)", ONE, False),  # a scale of a quantisation is positive
+        ("e = Add(d, s)", ONE, False),  # a shift is not on its grid
+        ("e = Mul(d, rows)", EACH, False),  # along another axis
+        # runtimes make integer operators of these, which take one scale
+        ("m = Mul(d, s) r = Relu(m) q = QuantizeLinear(r, c, z) e = DequantizeLinear(q, c, z)", ONE,
+         False),
+        ("m = Mul(d, s) v = DequantizeLinear(wq, wc) r = Relu(m) e = Conv(r, v)", ONE, False),
+    ],
+)  # fmt: skip
+def test_a_scale_behind_a_dequantisation_becomes_its_scale(
+    text: str, stored: dict[str, Array], goes: bool
+) -> None:
+    parsed = model(DEQUANTIZED.format(text), {**stored, **FACTORS})
+    result = fold_checked(parsed, x=(2, 4, 3, 3))
+    assert ("Mul" not in kinds_of(result) and "Add" not in kinds_of(result)) == goes
+
+
+def test_a_constant_that_is_quantised_and_added_takes_a_scale_of_any_sign() -> None:
+    constants = {
+        "w": weight(4, 4, 1, 1),
+        "q": np.random.default_rng(2).integers(-9, 9, (1, 4, 5, 5)).astype(np.int8),
+        "c": np.array(0.02, np.float32),
+        **norm("n", 4, signs=True),
+    }
+    text = (
+        "(float[N,4,5,5] x) => (float y) { a = Conv(x, w) d = DequantizeLinear(q, c) s = Add(a, d) "
+        "b = BN(s, n) y = Sigmoid(b) }"
+    )
+    result = fold_checked(model(text, constants), x=(2, 4, 5, 5))
+    assert "BatchNormalization" not in kinds_of(result)
+    kept = {t.data_type for t in result.to_proto().graph.initializer}
+    assert TensorProto.INT8 in kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "r = Relu(a) m = MatMul(r, k) e = Mul(m, s)",  # a scale for each row goes into the rows
+        "m = MatMul(v, a) e = Mul(m, one)",
+        "b = BN(x, n) t = Transpose<perm = [0, 2, 1]>(b) m = MatMul(t, v) e = Add(m, k)",
+        "r = Relu(a) b = BN(r, n) m = MatMul(v, b) e = Add(m, k)",
+    ],
+)
+def test_a_matmul_by_a_constant_vector_is_one_by_a_thin_matrix(text: str) -> None:
+    constants = {
+        "w": weight(4, 4, 1),
+        "v": weight(4, seed=4),
+        "k": np.abs(weight(7, seed=5)) + np.float32(0.1),
+        "s": np.abs(weight(4)) + np.float32(0.1),
+        "one": np.array([2.5], np.float32),
+        **norm("n", 4),
+    }
+    body = f"(float[N,4,7] x) => (float y) {{ a = Conv(x, w) {text} y = Sigmoid(e) }}"
+    result = fold_checked(model(body, constants), x=(2, 4, 7))
+    assert not {"Mul", "BatchNormalization"} & set(kinds_of(result))
