@@ -59,9 +59,15 @@ class Pre(nn.Module):
         return self.head(self.bn(self.fc(x.mean((2, 3)))))
 
 
-def test_batch_norms_go_into_the_layers_before_and_behind_them():
-    module = trained(Pre())
-    result = bnfold.fold_module(module, (1, 3, 12, 12))
+@pytest.fixture(scope="module")
+def pre():
+    """The module, and what became of it: made once for all tests that look at it."""
+    module = trained(Pre()).train()
+    return module, copy.deepcopy(module.state_dict()), bnfold.fold_module(module, (1, 3, 12, 12))
+
+
+def test_batch_norms_go_into_the_layers_before_and_behind_them(pre):
+    module, _, result = pre
     assert set(result.folded) == {"stem.1", "pre", "norm", "bn"}
     assert result.kept == ()
     assert not any(isinstance(p, nn.modules.batchnorm._BatchNorm) for p in result.module.modules())
@@ -69,19 +75,16 @@ def test_batch_norms_go_into_the_layers_before_and_behind_them():
     assert_same(module, result.module, 3, 12, 12)
 
 
-def test_the_module_that_was_given_is_left_as_it_was():
-    module = trained(Pre()).train()
-    before = copy.deepcopy(module.state_dict())
-    result = bnfold.fold_module(module, (1, 3, 12, 12))
+def test_the_module_that_was_given_is_left_as_it_was(pre):
+    module, before, result = pre
     assert module.training
     assert not result.module.training
     assert before.keys() == module.state_dict().keys()
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
 
 
-def test_what_stays_keeps_its_name_in_the_state_dict():
-    module = trained(Pre())
-    result = bnfold.fold_module(module, (1, 3, 12, 12))
+def test_what_stays_keeps_its_name_in_the_state_dict(pre):
+    module, _, result = pre
     old, new = set(module.state_dict()), set(result.module.state_dict())
     assert new - old == set(result.new_keys) == {"stem.0.bias"}
     assert old - new == set(result.gone_keys)
@@ -171,7 +174,7 @@ def test_a_batch_norm_may_be_left_alone_by_name():
         bnfold.fold_module(module, (1, 3, 12, 12), skip=["nobody"])
 
 
-def test_the_result_shows_itself_in_a_line_and_as_json():
-    result = bnfold.fold_module(trained(Pre()), (1, 3, 12, 12))
+def test_the_result_shows_itself_in_a_line_and_as_json(pre):
+    *_, result = pre
     assert repr(result) == "<FoldedModule 4 of 4 batch norms folded>"
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False)) == result.to_dict()
