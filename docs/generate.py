@@ -25,13 +25,21 @@ from bnfold.fold.account.ledger import Decision, Ledger
 from bnfold.fold.api import FoldResult
 from bnfold.fold.fold_pass import FoldBatchNorm
 from bnfold.fold.plan import Refusal
+from bnfold.torch_fold.records import FoldedModule
 from bnfold.verify.records import Verification
 from docs.schemas import RESULTS as RECORDS
 from docs.schemas import schema_of
 
 DOCS = Path(__file__).parent
 
-FUNCTIONS = (bnfold.export, bnfold.fold, bnfold.inspect, bnfold.verify, bnfold.bench)
+FUNCTIONS = (
+    bnfold.export,
+    bnfold.fold,
+    bnfold.inspect,
+    bnfold.verify,
+    bnfold.bench,
+    bnfold.fold_module,
+)
 RESULTS = (
     ExportResult,
     FoldResult,
@@ -41,6 +49,7 @@ RESULTS = (
     Verification,
     BenchResult,
     Comparison,
+    FoldedModule,
     FoldBatchNorm,
 )
 ASSERTIONS = (pytest_plugin.assert_equivalent, pytest_plugin.assert_folds)
