@@ -55,7 +55,7 @@ def judge(motif: Motif, source: Path, target: Path, worker: Worker) -> Outcome:
     error = worker.optimise(source, target)
     if error is not None:
         return Outcome(FAILED, error)
-    wrong = difference(source, target, motif.feeds(), motif.grid)
+    wrong = difference(source, target, motif.feeds())
     if wrong is not None:
         return Outcome(WRONG, wrong)
     left = work_of_model(onnx.load(target))

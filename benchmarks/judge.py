@@ -95,14 +95,11 @@ def _operators(
             yield from _operators(body.node, inner, functions)
 
 
-def difference(
-    original: Path, rewritten: Path, feeds: Sequence[Feed], grid: float = 0.0
-) -> str | None:
+def difference(original: Path, rewritten: Path, feeds: Sequence[Feed]) -> str | None:
     """What is wrong with the rewritten model; None where it differs by rounding alone.
 
     Both run in onnxruntime without its optimisations; the reference is the original in float64.
-    Where the runtime cannot run the original, both are run in float64. `grid` is an error that is
-    allowed beside that: half a step of an integer bias.
+    Where the runtime cannot run the original, both are run in float64.
     """
     epsilons = _output_epsilons(original)
     first, second = _session(original), _session(rewritten)
@@ -117,7 +114,7 @@ def difference(
             raise RuntimeError(f"{original}: the original does not run: {base}")
         if isinstance(other, str):
             return other
-        wrong = _compare(base if isinstance(truth, str) else truth, base, other, epsilons, grid)
+        wrong = _compare(base if isinstance(truth, str) else truth, base, other, epsilons)
         if wrong is not None:
             return wrong
     return None
@@ -128,7 +125,6 @@ def _compare(
     base: Mapping[str, Array],
     other: Mapping[str, Array],
     epsilons: Mapping[str, float],
-    grid: float,
 ) -> str | None:
     for name, expected in base.items():
         got = other.get(name)
@@ -147,7 +143,7 @@ def _compare(
         size = float(np.max(np.abs(reference[finite]), initial=0.0))
         floor = _FLOOR_ULP * epsilons[name] * size
         error = float(np.max(np.abs(wide[finite] - reference[finite]), initial=0.0))
-        if error > FACTOR * max(own, floor) + grid:
+        if error > FACTOR * max(own, floor):
             return f"output {name} is off by {error:.2g}, the original by {own:.2g}"
     return None
 

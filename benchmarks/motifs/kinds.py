@@ -118,7 +118,6 @@ MOTIFS = (
             "n": Norm(4, "positive"),
         },
         "QuantizeLinear DequantizeLinear Conv",
-        grid=0.5 * 0.05 * 0.03 * 1.5,
     ),
     Motif(
         "bn-before-int8-conv",

@@ -72,7 +72,6 @@ class Motif:
         functions: local functions in ONNX text, of the domain "local".
         sizes: extents for symbols of the inputs, beside those of `SIZES`.
         listed: initializers that are graph inputs too; "*" for all.
-        grid: half the largest step of an integer bias that may be rounded anew.
     """
 
     name: str
@@ -86,7 +85,6 @@ class Motif:
     functions: str = ""
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     listed: Sequence[str] = ()
-    grid: float = 0.0
 
     def model(self) -> onnx.ModelProto:
         """The graph with its constants; always the same bytes."""

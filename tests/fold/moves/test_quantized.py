@@ -176,3 +176,40 @@ def test_a_matmul_by_a_constant_vector_is_one_by_a_thin_matrix(text: str) -> Non
     body = f"(float[N,4,7] x) => (float y) {{ a = Conv(x, w) {text} y = Sigmoid(e) }}"
     result = fold_checked(model(body, constants), x=(2, 4, 7))
     assert not {"Mul", "BatchNormalization"} & set(kinds_of(result))
+
+
+QUANTISED_CONV = (
+    "(float[N,3,H,W] x) => (float[N,4,P,Q] y) {{ u = QuantizeLinear(x, xs, xz) "
+    "d = DequantizeLinear(u, xs, xz) w = DequantizeLinear<axis = 0>(q, c) "
+    "b = DequantizeLinear<axis = 0>(i, e) a = Conv(d, w, b) y = {} }}"
+)
+STEPS = np.array([0.01, 0.02, 0.005, 0.03], np.float32)
+BIAS = np.array([10, -200, 3000, 40], np.int32)
+QUANTISED: dict[str, Array] = {
+    "xs": np.array(0.05, np.float32),
+    "xz": np.array(128, np.uint8),
+    "q": np.random.default_rng(3).integers(-127, 128, (4, 3, 3, 3)).astype(np.int8),
+    "c": STEPS,
+    "i": BIAS,
+    "e": STEPS * np.float32(0.05),
+}
+
+
+def test_a_quantised_bias_stays_so_where_the_new_one_is_on_its_grid() -> None:
+    factors = np.array([0.5, -2, 3, 0.7], np.float32).reshape(4, 1, 1)
+    parsed = model(QUANTISED_CONV.format("Mul(a, s)"), {**QUANTISED, "s": factors})
+    stored = fold_checked(parsed, x=(2, 3, 6, 6)).to_proto().graph.initializer
+    (bias,) = (numpy_helper.to_array(t) for t in stored if t.data_type == TensorProto.INT32)
+    assert bias.tolist() == [10, 200, 3000, 40]
+
+
+def test_a_quantised_bias_becomes_a_float_where_it_is_not() -> None:
+    """Rounded to the grid anew it was off by 65 roundings of the original."""
+    constants = {**QUANTISED, **norm("n", 4)}
+    stored = fold_checked(model(QUANTISED_CONV.format("BN(a, n)"), constants), x=(2, 3, 6, 6))
+    arrays = [numpy_helper.to_array(t) for t in stored.to_proto().graph.initializer]
+    (bias,) = (x for x in arrays if x.dtype == np.float32 and x.shape == (4,) and (x < 0).any())
+    g, b, m, v = (constants[f"n{k}"].astype(np.float64) for k in "gbmv")
+    old = BIAS * constants["e"].astype(np.float64)
+    exact = (old - m) * g / np.sqrt(v + np.float64(np.float32(1e-5))) + b
+    np.testing.assert_allclose(bias, exact, rtol=2.0**-24)

@@ -2,7 +2,9 @@
 
 A weight is `W = (q - zero_point) * scale`, with one scale, one for each entry of an axis or one for
 each block along it, by a DequantizeLinear over constants. The bias may be quantised too: int32,
-zero point 0, and by the convention that runtimes look for, `scale = scale of x * scale of W`.
+zero point 0, and by the convention that runtimes look for, `scale = scale of x * scale of W`. It
+stays so where the new one lies on that grid, and is a float where it does not: half a step of it is
+hundreds of float32 roundings of the output. Runtimes take either for their integer kernels.
 Source: ONNX operators, DequantizeLinear-10 to DequantizeLinear-21.
 """
 
@@ -29,6 +31,7 @@ from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
 
+_FLOAT64 = 2.0**-44  # a few roundings of the quotient
 _BIAS_RANGE = Refusal("bias-range", "the new bias does not fit into int32 at its scale")
 
 
@@ -129,7 +132,7 @@ def _step(
 def _bias(
     node: ir.Node, weight: Quantized, s: Array, t: Array, facts: Facts, *, follows: Array
 ) -> Quantized | Array | Refusal | None:
-    """`s * b + t`: int32 again where it was, or where x is quantised; a float otherwise.
+    """`s * b + t`: int32 again where it was and where that rounds nothing; a float otherwise.
 
     `follows` is what the weight's scale was multiplied by: an int32 bias shares its scale.
     """
@@ -157,15 +160,18 @@ def _bias(
     steps = wanted / unit
     if np.any(np.abs(steps) > np.iinfo(np.int32).max):
         return _BIAS_RANGE  # of a float bias too: runtimes make it int32 by themselves
-    if constant is not None or weight.dtypes[0].bitwidth != 8:
+    if quantized is None or wanted.ndim != 1 or not _is_whole(steps):
         return np.array(wanted)
-    if wanted.ndim != 1:
-        return Refusal("quantised-bias", "its bias is quantised and not one number per channel")
     dtypes = (ir.DataType.INT32, weight.dtypes[1])
-    if np.all(unit == unit[0]) and (quantized is None or quantized.axis is None):
+    if np.all(unit == unit[0]) and quantized.axis is None:
         zero = np.zeros((), np.int32)
         return Quantized(steps, unit[0].reshape(()), zero, None, 0, dtypes, weight.output)
     return Quantized(steps, unit, np.zeros(s.size, np.int32), 0, 0, dtypes, weight.output)
+
+
+def _is_whole(steps: Array) -> bool:
+    """Whether they are integers, up to the float64 arithmetic that they came by."""
+    return bool(np.all(np.abs(steps - np.rint(steps)) <= _FLOAT64 * np.maximum(np.abs(steps), 1.0)))
 
 
 RULES = (
