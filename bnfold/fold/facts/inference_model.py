@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import onnx
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import is_op
+from bnfold.fold.facts.node import is_op, op_of
+from bnfold.fold.facts.operators import SIZED_BY
 from bnfold.fold.numbers.affine import Dims
 
-_STORED = 1024  # bytes: no shape depends on larger tensors, which are left out of the inference
+_STORED = 1024  # bytes: of larger tensors only those are told that are sizes
+MOST_SIZES = 1 << 13  # entries of a tensor that decides sizes: a Split may have thousands of parts
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _dim(dim: int | str | None) -> onnx.TensorShapeProto.Dimension:
 
 def _add_initializer(graph: onnx.GraphProto, value: ir.Value) -> None:
     tensor = value.const_value
-    if tensor is None or tensor.nbytes > _STORED:
+    if tensor is None or _is_left_out(value, tensor):
         if tensor is not None and not value.is_graph_input():
             graph.input.append(_declared(value, tensor))
         return
@@ -155,7 +157,15 @@ def _large_constant(node: ir.Node) -> ir.TensorProtocol | None:
     if not is_op(node, "Constant") or "value" not in node.attributes:
         return None
     tensor = node.attributes["value"].as_tensor()
-    return tensor if tensor.nbytes > _STORED else None
+    return tensor if _is_left_out(node.outputs[0], tensor) else None
+
+
+def _is_left_out(value: ir.Value, tensor: ir.TensorProtocol) -> bool:
+    """Whether it is large and no shape depends on it."""
+    sizes = tensor.size <= MOST_SIZES and any(
+        use.idx in SIZED_BY.get(op_of(use.node), ()) for use in value.uses()
+    )
+    return tensor.nbytes > _STORED and not sizes
 
 
 def _declared(value: ir.Value, tensor: ir.TensorProtocol) -> onnx.ValueInfoProto:

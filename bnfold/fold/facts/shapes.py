@@ -13,7 +13,7 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.fold.facts.dictated_shapes import pin
-from bnfold.fold.facts.inference_model import Inferable, bare_proto, dims_of_shape
+from bnfold.fold.facts.inference_model import MOST_SIZES, Inferable, bare_proto, dims_of_shape
 from bnfold.fold.facts.node import is_op, op_of
 from bnfold.fold.facts.operators import SIZED_BY
 from bnfold.fold.facts.sizes import Constants, is_inferred, run_dims
@@ -134,7 +134,7 @@ def _size_constants(model: ir.Model, constant: Constants) -> dict[ir.Value, onnx
             if value is None or producer is None or is_op(producer, "Constant"):
                 continue
             array = constant(value) if len(producer.outputs) == 1 else None
-            if array is not None and array.dtype.kind in "iu" and array.size <= 64:
+            if array is not None and array.dtype.kind in "iu" and array.size <= MOST_SIZES:
                 found[value] = onnx.numpy_helper.from_array(array, value.name or "")
     return found
 

@@ -21,8 +21,10 @@ from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Leave, Move, Refusal, Replace
 
 KEEPSRANGE = frozenset(
-    "Abs Cast CastLike Clip Concat DepthToSpace Dropout Expand Flatten Gather GlobalMaxPool "
-    "Identity Max MaxPool Min Neg Pad ReduceMax ReduceMin Relu Reshape Slice SpaceToDepth Split "
+    "Abs Cast CastLike Clip Compress Concat DepthToSpace Dropout Expand Flatten Gather "
+    "GatherElements GlobalMaxPool "
+    "Identity Max MaxPool MaxUnpool Min Neg Pad ReduceMax ReduceMin Relu Reshape ReverseSequence "
+    "Slice SpaceToDepth Split "
     "Squeeze Tile Transpose Unsqueeze Where".split()
 )
 """Each number that it makes is one that it was given, its negative, or a constant."""

@@ -15,8 +15,8 @@ from bnfold.fold.moves.absorb import (
 )
 from bnfold.fold.moves.carry import (
     barriers,
-    bilinear,
     blocks,
+    contraction,
     forgets,
     join,
     layout,
@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
     *norms.RULES,
     *samplers.RULES,
     *repeat.RULES,
-    *bilinear.RULES,
+    *contraction.RULES,
     *join.RULES,
     *forgets.RULES,
     *barriers.RULES,

@@ -18,7 +18,14 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
 from bnfold.fold.proof.region import region_of, rewritten
 from bnfold.fold.proof.rounding import misrounded
-from bnfold.fold.proof.sizes import OTHER, Sizes, has_open_extents, smaller_extents
+from bnfold.fold.proof.sizes import (
+    OTHER,
+    PLAIN,
+    Sizes,
+    has_open_extents,
+    smaller_extents,
+    told_extents,
+)
 from bnfold.fold.proof.trial import Feeds, Trial
 from bnfold.fold.proof.written import CertificateError, Written, written
 
@@ -131,6 +138,8 @@ class Certificate:
         if self._smaller:
             yield Sizes(self._facts, smaller=self._smaller)
         yield Sizes(self._facts)
+        for extent in told_extents(self._region.nodes, self._facts):
+            yield Sizes(self._facts, plain=(PLAIN[0], extent))
         for extent in _EXTENTS:
             yield Sizes(self._facts, concrete=self._facts.concrete_dims(extent))
 

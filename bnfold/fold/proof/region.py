@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import reads_no_number
+from bnfold.fold.facts.node import is_op, reads_no_number
+from bnfold.fold.facts.softmax import softmax_behind
 from bnfold.fold.plan import Plan
 
 
@@ -44,6 +45,7 @@ class Region:
 def region_of(plan: Plan, facts: Facts) -> Region:
     """What a plan changes, with the readers that must not notice and the makers of its shapes."""
     touched = {*plan.steps, *plan.witnesses, *(node for node, _ in plan.constants)}
+    touched |= {softmax for node in touched for softmax in _softmaxes(node)}
     touched |= _shape_makers(touched, facts)
     nodes = tuple(sorted(touched, key=facts.order))
     inside = {value for node in nodes for value in node.outputs}
@@ -64,6 +66,14 @@ def _entering(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> Itera
             continue
         if facts.dequantized(value) is None:
             yield value
+
+
+def _softmaxes(node: ir.Node) -> Iterator[ir.Node]:
+    """What makes the node's factors sum to 1, which random ones would not."""
+    for value in node.inputs if is_op(node, "MatMul", "Einsum") else ():
+        softmax = softmax_behind(node, value)
+        if softmax is not None:
+            yield softmax
 
 
 def _shape_makers(touched: Collection[ir.Node], facts: Facts) -> set[ir.Node]:

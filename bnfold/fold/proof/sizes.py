@@ -103,6 +103,23 @@ def smaller_extents(
     return {dim: dim // max(fits) for dim in spatial} if fits else {}
 
 
+def told_extents(nodes: Iterable[ir.Node], facts: Facts) -> list[int]:
+    """What the open extents of a value must be, all alike, for the size that it is regrouped to."""
+    found = set()
+    for node in nodes:
+        if not is_op(node, "Flatten", "Reshape"):
+            continue
+        here, there = facts.dims(node.inputs[0]) or (), facts.dims(node.outputs[0]) or ()
+        count = sum(not isinstance(dim, int) for dim in here[1:])
+        total, known = (
+            math.prod(d for d in dims[1:] if isinstance(d, int)) for dims in (there, here)
+        )
+        extent = round((total / known) ** (1 / count)) if count and known else 0
+        if extent and extent**count * known == total:
+            found.add(extent)
+    return sorted(found)
+
+
 def _keeps_residues(extents: Collection[int], factor: int, step: int) -> bool:
     return all(dim % factor == 0 and (dim // factor - dim) % step == 0 for dim in extents)
 

@@ -132,7 +132,7 @@ class Search:
             yield self._halves(source, Affine(sign, ratio * sign), size)
 
     def _bias(self, source: Source) -> Iterator[Plan]:
-        """s (x @ W) + t = x @ (W s) + t: behind a MatMul, the batch norm becomes its bias."""
+        """s (x @ W) + t = x @ (W s) + t: behind a matrix product, it becomes the bias."""
         x = source.node.inputs[source.index]
         if not source.is_batch_norm or x is None or self._facts.opset() < 7:
             return  # before opset 7 an Add broadcasts only along axes that it names
@@ -140,7 +140,8 @@ class Search:
         if halves_out_of_range(x, scale, shift, self._facts):
             return
         found = self._moved(source, scale, None, "both")
-        if isinstance(found, Refusal) or not all(is_op(n, "MatMul") for n in found.absorbers):
+        products = ("MatMul", "Einsum")
+        if isinstance(found, Refusal) or not all(is_op(n, *products) for n in found.absorbers):
             return
         dtype = self._facts.dtype(x)
         if dtype is not None:

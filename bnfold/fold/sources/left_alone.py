@@ -11,15 +11,15 @@ from bnfold.fold.sources.source import Source, source_of
 def belongs_elsewhere(source: Source, facts: Facts) -> Refusal | None:
     """Why constant arithmetic is left alone; None for a batch norm and what may be one.
 
-    An Add behind a MatMul is its bias. Behind a division by a run-time value it is the end of a
-    normalisation over the sample (LayerNorm and its kin), which runtimes fuse as a whole.
+    An Add behind a MatMul or Einsum is its bias. Behind a division by a run-time value it is the
+    end of a normalisation over the sample (LayerNorm and its kin), which runtimes fuse as a whole.
     """
     if source.is_batch_norm:
         return None
     x = source.node.inputs[source.index]
     producer = None if x is None else x.producer()
-    if not source.affine.has_scale and is_op(producer, "MatMul"):
-        return Refusal("bias", "it is the bias of a MatMul")
+    if not source.affine.has_scale and is_op(producer, "MatMul", "Einsum"):
+        return Refusal("bias", "it is the bias of a matrix product")
     walk = producer
     while walk is not None and isinstance(found := source_of(walk, facts), Source):
         before = walk.inputs[found.index]

@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.facts.softmax import softmax_axes
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
@@ -15,7 +16,6 @@ _RUN_TIME = Refusal(
     "run-time-statistics", "it normalises with statistics that it computes at run time"
 )
 _SCALE = Refusal("not-linear", "it lets a shift go, and a scale would change what it makes")
-_ONE_AXIS = 13  # the opset since which Softmax works along one axis
 
 
 def normalised(node: ir.Node, gauges: Mapping[int, Affine], _facts: Facts) -> Answer:
@@ -44,9 +44,7 @@ def softened(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answe
     gauge = gauges[0]
     if gauge.has_scale:
         return _SCALE
-    opset = node.version or facts.opset()
-    axis = attribute_of(node, "axis", -1 if opset >= _ONE_AXIS else 1) % gauge.rank
-    axes = (axis,) if opset >= _ONE_AXIS else range(axis, gauge.rank)
+    axes = softmax_axes(node, gauge.rank, facts)
     return _SCALE if any(gauge.varies_along(a) for a in axes) else [Leave({})]
 
 

@@ -105,10 +105,14 @@ def _regrouped(array: Array, here: Dims, there: Dims) -> Array | None:
             continue
         own, other = [here[i] for i in ours], [there[i] for i in theirs]
         if not all(isinstance(d, int) for d in (*own, *other)):
-            repeated = _repeated(array, ours, own, other)
-            if repeated is None:
+            told = _told_by_total(array, ours, own, other)
+            repeated = _repeated(array, ours, own, other) if told is None else None
+            if told is not None:
+                own = told
+            elif repeated is not None:
+                array, own, other = repeated
+            else:
                 return None
-            array, own, other = repeated
         if math.prod(own) != math.prod(other):  # type: ignore[arg-type]
             return None
         pieces.append((ours, theirs, tuple(own)))  # type: ignore[arg-type]
@@ -119,6 +123,24 @@ def _regrouped(array: Array, here: Dims, there: Dims) -> Array | None:
         for i, dim in zip(ours, own_dims, strict=True):
             full[i] = dim
     return np.broadcast_to(array, full).reshape(shape)
+
+
+def _told_by_total(
+    array: Array, ours: range, own: Sequence[Extent], other: Sequence[Extent]
+) -> list[Extent] | None:
+    """The group's sizes where only inner ones are open, along which the array is constant.
+
+    Both sides hold as many numbers: what is open is the total over what is known, whatever its
+    parts. A Gemm with 36 rows behind [N, 4, H, W] tells that H * W = 9.
+    """
+    last = max(i for i in ours if array.shape[i] > 1) - ours.start
+    outer = own[: last + 1]
+    if not all(isinstance(d, int) for d in (*outer, *other)):
+        return None
+    total, known = math.prod(other), math.prod(outer)  # type: ignore[arg-type]
+    if not known or total % known:
+        return None
+    return [*outer, total // known, *(1 for _ in own[last + 2 :])]
 
 
 def _repeated(

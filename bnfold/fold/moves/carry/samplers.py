@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
@@ -96,35 +95,6 @@ def summed(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer
     return _SUMMED if affine.has_shift else [Leave({0: affine})]
 
 
-def transposed_by_einsum(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
-    """Einsum of one operand whose labels all stay, once each: a Transpose.
-
-    Forward s and t move as the value does, backward the other way round.
-    """
-    return _einsum(node, affines, facts, backward=True)
-
-
-def transposed_by_einsum_before(
-    node: ir.Node, affines: Mapping[int, Affine], facts: Facts
-) -> Answer:
-    """The mirror of `transposed_by_einsum`."""
-    return _einsum(node, affines, facts, backward=False)
-
-
-def _einsum(
-    node: ir.Node, affines: Mapping[int, Affine], _facts: Facts, *, backward: bool
-) -> Answer:
-    equation = str(attribute_of(node, "equation", "")).replace(" ", "")
-    before, arrow, after = equation.partition("->")
-    alike = arrow and sorted(before) == sorted(after) and len(set(before)) == len(before)
-    if not alike or not before.isalpha() or len(node.inputs) != 1:
-        return Refusal("einsum", "it multiplies or adds, and is not read as a matrix product")
-    affine = affines[0]
-    order = [before.index(label) for label in after]
-    axes = np.argsort(order).tolist() if backward else order
-    return [Leave({0: Affine(affine.scale.transpose(axes), affine.shift.transpose(axes))})]
-
-
 RULES = (
     Rule("sample", ("GridSample",), backward=sampled, forward=sampled),
     Rule("sample", ("MaxUnpool",), backward=unpooled, forward=unpooled),
@@ -132,10 +102,4 @@ RULES = (
     Rule("reorder", ("Compress",), backward=compressed, forward=compressed),
     Rule("reorder", ("GatherElements",), backward=gathered, forward=gathered),
     Rule("cumsum", ("CumSum",), backward=summed, forward=summed),
-    Rule(
-        "einsum",
-        ("Einsum",),
-        backward=transposed_by_einsum,
-        forward=transposed_by_einsum_before,
-    ),
 )
