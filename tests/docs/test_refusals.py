@@ -11,7 +11,12 @@ import bnfold
 
 PACKAGE = Path(bnfold.__file__).parent
 PAGE = (Path(__file__).parents[2] / "docs/refusals.md").read_text(encoding="utf-8")
-COMPUTED = {"fault": "Exact.fault", "_OPSET.code": "copied", "refusal.code": "copied"}
+COMPUTED = {
+    "fault": "Exact.fault",
+    "_OPSET.code": "copied",
+    "refusal.code": "copied",
+    "code": "given to not_constant",
+}
 """First arguments that are no literals: where their values come from."""
 
 
@@ -50,6 +55,8 @@ def codes_in_source() -> set[str]:
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Refusal"):
                 first = node.args[0] if node.args else node.keywords[0].value
                 found |= codes_of(first, named)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "not_constant":
+                found |= codes_of(node.args[3], named)
     return found
 
 

@@ -18,7 +18,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.facts.window import is_larger_than_input, window_of
-from bnfold.fold.moves.absorb.conv import bias_of
+from bnfold.fold.moves.operands import bias_of
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array
 from bnfold.fold.plan import NewNode, Operand, Refusal

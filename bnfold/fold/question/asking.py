@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import describe, op_of
+from bnfold.fold.facts.node import describe, is_op, op_of
+from bnfold.fold.facts.operators import CONTROL_FLOW, NOT_LINEAR
 from bnfold.fold.moves.range import out_of_range
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import (
@@ -25,9 +26,10 @@ from bnfold.fold.plan import (
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import custom_operator
 
-NO_RULE = Refusal(
+_NOT_LINEAR = Refusal(
     "not-linear", "a scale and a shift cannot be moved through this operator without changing it"
 )
+_BODY = Refusal("nested-scope", "what it makes is made in its bodies, into which nothing moves")
 OUTPUT = Refusal(
     "graph-output",
     "the caller reads this tensor, so its values must stay",
@@ -47,6 +49,17 @@ LONE_SCALAR = Refusal(
     "runtimes fuse as a whole",
 )
 _TOO_FAR = Refusal("search-limit", "the affine would have to move through too many operators")
+
+
+def no_rule(node: ir.Node) -> Refusal:
+    """Why no rule answers for the node: by what it is, or because we have none."""
+    where = describe(node)
+    if is_op(node, *CONTROL_FLOW):
+        return replace(_BODY, at=where)
+    if is_op(node, *NOT_LINEAR):
+        return replace(_NOT_LINEAR, at=where)
+    sentence = f"bnfold does not know how {op_of(node)} treats a scale and a shift"
+    return Refusal("unknown-operator", sentence, where, "please tell us where it occurs")
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from bnfold.fold.plan import Leave, Move, PassBy, Refusal, Remove
 from bnfold.fold.question.asking import (
     LONE_SCALAR,
     NESTED,
-    NO_RULE,
     OUTPUT,
     UNKNOWN_SHAPE,
     Asking,
     Offer,
+    no_rule,
 )
 from bnfold.fold.question.condition import ill_conditioned
 from bnfold.fold.question.present import ask_as_it_stands, changed, with_constant
@@ -185,7 +185,7 @@ class Moving:
                     refusal = self._changed(own, node.outputs[index], wanted)
             yield refusal or own
         if not offers:
-            yield replace(NO_RULE, at=describe(node))
+            yield no_rule(node)
 
     def _pushed(self, state: State, node: ir.Node) -> Iterator[State | Refusal]:
         """The states in which the node has taken what stands on its inputs."""
@@ -209,7 +209,7 @@ class Moving:
             refusal = refusal or self.pass_on(own, node, offer.move.passes)
             yield own if refusal is None else _because(own, refusal)
         if not offers:
-            yield _because(state, replace(NO_RULE, at=describe(node)))
+            yield _because(state, no_rule(node))
 
     def _is_lone_scalar(self, node: ir.Node) -> bool:
         source = source_of(node, self._facts)

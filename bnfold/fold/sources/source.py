@@ -19,6 +19,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, describe, input_of, is_op, op_of
 from bnfold.fold.numbers.affine import Affine, Array, along
 from bnfold.fold.plan import Refusal
+from bnfold.fold.sources.not_constant import not_constant
 
 ARITHMETIC = ("Mul", "Div", "Add", "Sub")
 AFFINES = ("BatchNormalization", *ARITHMETIC)
@@ -80,14 +81,7 @@ def _batch_norm(node: ir.Node, facts: Facts) -> Source | Refusal:
         value = input_of(node, index)
         constant = _constant(value, facts)
         if constant is None:
-            overridable = value is not None and value.is_initializer()
-            return Refusal(
-                "overridable-constant" if overridable else "dynamic-parameters",
-                f"its {name} can be overridden by the caller, being an input of the graph too"
-                if overridable
-                else f"its {name} is computed at run time",
-                advice="remove it from the graph's inputs" if overridable else "",
-            )
+            return not_constant(value, facts, name, "dynamic-parameters")
         parameters.append(np.asarray(constant, dtype=np.float64).reshape(-1))
     if len({p.size for p in parameters}) != 1:
         return Refusal("malformed", "its parameters have different lengths")

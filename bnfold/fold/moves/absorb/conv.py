@@ -14,30 +14,11 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of
 from bnfold.fold.facts.window import sees_padding
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, bias_of, weight_of
 from bnfold.fold.moves.priced.constant_map import conv_map
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array, reduced, scaled
 from bnfold.fold.plan import Answer, NewNode, Refusal, Replace, Rule
-
-DYNAMIC_WEIGHT = Refusal("dynamic-weight", "its weight is computed at run time")
-DYNAMIC_BIAS = Refusal("dynamic-bias", "its bias is computed at run time")
-NOT_PER_CHANNEL = Refusal(
-    "not-per-channel", "the affine varies along an axis that is not the channels"
-)
-
-
-def weight_of(node: ir.Node, facts: Facts) -> Exact | Refusal:
-    """The constant weight; a quantised one is refused here, and has rules of its own."""
-    return facts.exact(node.inputs[1]) or DYNAMIC_WEIGHT
-
-
-def bias_of(node: ir.Node, index: int, size: int, facts: Facts) -> Array | Refusal:
-    """The constant bias [size] in float64; zeros where it is left out."""
-    value = input_of(node, index)
-    if value is None:
-        return np.zeros(size)
-    exact = facts.exact(value)
-    return DYNAMIC_BIAS if exact is None else exact.value().reshape(-1)
 
 
 def conv_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -70,7 +51,7 @@ def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
     zeros, not t. Channel i of group q is `q * Cin/group + i` of x.
     """
     if set(gauges) != {0}:
-        return Refusal("dynamic-weight", "the affine arrives at its weight or bias")
+        return ARRIVES
     weight = weight_of(node, facts)
     if isinstance(weight, Refusal):
         return weight

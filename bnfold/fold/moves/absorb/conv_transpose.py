@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of
-from bnfold.fold.moves.absorb.conv import NOT_PER_CHANNEL, bias_of, weight_of
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, bias_of, weight_of
 from bnfold.fold.moves.priced.constant_map import transpose_map
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array, scaled
@@ -53,7 +53,7 @@ def transpose_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) 
     b'[o] = b[o] + sum_i W[i, j] t[i].
     """
     if set(gauges) != {0}:
-        return Refusal("dynamic-weight", "the affine arrives at its weight or bias")
+        return ARRIVES
     weight = weight_of(node, facts)
     if isinstance(weight, Refusal):
         return weight

@@ -22,6 +22,7 @@ from bnfold.fold.moves.absorb.quantization import (
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
+from bnfold.fold.sources.not_constant import not_constant
 
 _SHIFT = Refusal(
     "activation-quantised", "it makes numbers on a grid, to which a shift does not belong"
@@ -63,7 +64,8 @@ def _of_run_time(node: ir.Node, s: Array, axis: int, facts: Facts) -> Answer:
     zero = None if stored is None else facts.constant(stored)
     dtype = None if stored is None else facts.dtype(stored)
     if scale is None or (stored is not None and (zero is None or dtype is None)):
-        return Refusal("dynamic-parameters", "its scale or zero point is computed at run time")
+        open_ = node.inputs[1] if scale is None else stored
+        return not_constant(open_, facts, "scale or zero point", "dynamic-parameters")
     if not np.all(s > 0):
         return Refusal("negative-scale", "the scale of what is quantised is positive and stays so")
     c = scale.value()

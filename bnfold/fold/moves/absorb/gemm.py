@@ -14,10 +14,11 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of
-from bnfold.fold.moves.absorb.conv import DYNAMIC_BIAS, DYNAMIC_WEIGHT, NOT_PER_CHANNEL
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, weight_of
 from bnfold.fold.numbers.affine import Affine, Array, along
 from bnfold.fold.numbers.exact import Exact, of_array, reduced, scaled
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
+from bnfold.fold.sources.not_constant import not_constant
 
 
 def gemm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -25,9 +26,9 @@ def gemm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
 
     s * (alpha * A @ B + beta * C) + t = alpha * A @ (s * B) + 1 * (s * beta * C + t)     s, t: [N]
     """
-    matrix = facts.exact(node.inputs[1])
-    if matrix is None:
-        return DYNAMIC_WEIGHT
+    matrix = weight_of(node, facts)
+    if isinstance(matrix, Refusal):
+        return matrix
     transposed = attribute_of(node, "transB", 0) == 1
     channels = demands[0].channels(1, matrix.shape[0 if transposed else 1])
     if channels is None:
@@ -50,9 +51,9 @@ def gemm_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
 
     s, t: [K]. Where C is computed at run time, the shift `alpha * t @ B` moves on to the readers.
     """
-    matrix = facts.exact(node.inputs[1])
-    if matrix is None or set(gauges) != {0}:
-        return DYNAMIC_WEIGHT
+    matrix = weight_of(node, facts)
+    if isinstance(matrix, Refusal) or set(gauges) != {0}:
+        return matrix if isinstance(matrix, Refusal) else ARRIVES
     transposed = attribute_of(node, "transB", 0) == 1
     axis = 0 if attribute_of(node, "transA", 0) == 1 else 1
     channels = gauges[0].channels(axis, matrix.shape[1 if transposed else 0])
@@ -89,7 +90,7 @@ def _addend(node: ir.Node, facts: Facts) -> Array | Refusal | None:
         return None
     exact = facts.exact(value)
     if exact is None:
-        return DYNAMIC_BIAS
+        return not_constant(value, facts, "addend", "dynamic-bias")
     return exact.value() * float(attribute_of(node, "beta", 1.0))
 
 

@@ -14,10 +14,12 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.moves.absorb.conv import DYNAMIC_WEIGHT, NOT_PER_CHANNEL
+from bnfold.fold.facts.origin import origin_of
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact, mapped, of_array, scaled
 from bnfold.fold.plan import Answer, Leave, NewNode, Operand, Refusal, Replace, Rule
+from bnfold.fold.sources.not_constant import not_constant
 
 MATMUL_SHIFT = Refusal(
     "matmul-shift",
@@ -41,7 +43,7 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     """
     side, matrix = _constant_side(node, facts)
     if matrix is None:
-        return DYNAMIC_WEIGHT
+        return _no_matrix(node, facts)
     if (facts.rank(node.inputs[1 - side]) or 1) < 2:
         return VECTOR
     demand = _lifted(demands[0], side) if _is_vector(node, side, facts) else demands[0]
@@ -73,8 +75,10 @@ def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     Where nobody takes the shift, a MatMul of rank 2 becomes a Gemm with the addend t @ W.
     """
     side, matrix = _constant_side(node, facts)
-    if matrix is None or set(gauges) != {1 - side}:
-        return DYNAMIC_WEIGHT
+    if matrix is None:
+        return _no_matrix(node, facts)
+    if set(gauges) != {1 - side}:
+        return ARRIVES
     gauge = gauges[1 - side]
     axis = gauge.rank - (1 if side == 1 else 2)
     if gauge.rank < 2:
@@ -117,6 +121,15 @@ def _constant_side(node: ir.Node, facts: Facts) -> tuple[int, Exact | None]:
             if matrix is not None and matrix.shape:
                 return side, _as_matrix(matrix, side)
     return 1, None
+
+
+def _no_matrix(node: ir.Node, facts: Facts) -> Answer:
+    """Why neither operand is a matrix to write into; nothing where both are fed: see Einsum."""
+    for value in (node.inputs[1], node.inputs[0]):
+        assert value is not None, "both operands of a MatMul are there"
+        if facts.dequantized(value) is not None or not origin_of(value, facts).is_run_time:
+            return not_constant(value, facts, "weight", "dynamic-weight")
+    return ()
 
 
 def _as_matrix(matrix: Exact, side: int) -> Exact:

@@ -16,12 +16,13 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op, op_of
-from bnfold.fold.moves.absorb.conv import NOT_PER_CHANNEL
+from bnfold.fold.moves.operands import NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Answer, NewNode, Refusal, Replace, Rule
+from bnfold.fold.sources.not_constant import not_constant
 
-_DYNAMIC = Refusal("dynamic-parameters", "its scale or bias is computed at run time")
+_CODE = "dynamic-parameters"
 
 
 def channels_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -30,7 +31,7 @@ def channels_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -
         return Refusal("per-group", "its scale and bias are per group of channels")
     scale, bias = facts.exact(node.inputs[1]), facts.exact(node.inputs[2])
     if scale is None or bias is None:
-        return _DYNAMIC
+        return not_constant(node.inputs[1 if scale is None else 2], facts, "scale or bias", _CODE)
     channels = demands[0].channels(1, scale.size)
     if channels is None:
         return NOT_PER_CHANNEL
@@ -46,7 +47,8 @@ def layer_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     stored = input_of(node, 2)
     bias = None if stored is None else facts.exact(stored)
     if scale is None or (stored is not None and bias is None):
-        return _DYNAMIC
+        open_ = node.inputs[1] if scale is None else stored
+        return not_constant(open_, facts, "scale or bias", _CODE)
     if any(value.name and value.uses() for value in node.outputs[1:]):
         return Refusal("statistics-read", "its statistics are read too")
     demand = demands[0]

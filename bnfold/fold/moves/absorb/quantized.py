@@ -30,6 +30,7 @@ from bnfold.fold.moves.absorb.quantization import (
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
+from bnfold.fold.sources.not_constant import not_constant
 
 _FLOAT64 = 2.0**-44  # a few roundings of the quotient
 _BIAS_RANGE = Refusal("bias-range", "the new bias does not fit into int32 at its scale")
@@ -141,7 +142,7 @@ def _bias(
     quantized = quantized_of(stored, facts)
     constant = facts.constant(stored)
     if stored is not None and quantized is None and constant is None:
-        return Refusal("dynamic-bias", "its bias is computed at run time")
+        return not_constant(stored, facts, "bias", "dynamic-bias")
     old = np.zeros(s.size) if stored is None else constant
     if quantized is not None:
         old = quantized.real()

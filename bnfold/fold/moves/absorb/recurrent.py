@@ -17,17 +17,18 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import input_of, op_of
-from bnfold.fold.moves.absorb.conv import DYNAMIC_BIAS, DYNAMIC_WEIGHT, NOT_PER_CHANNEL
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, weight_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array, scaled
-from bnfold.fold.plan import Answer, NewNode, Replace, Rule
+from bnfold.fold.plan import Answer, NewNode, Refusal, Replace, Rule
+from bnfold.fold.sources.not_constant import not_constant
 
 
 def recurrent_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
     """The affine along F, the last axis of X in either layout."""
-    weight = facts.exact(node.inputs[1])
-    if weight is None or set(gauges) != {0}:
-        return DYNAMIC_WEIGHT
+    weight = weight_of(node, facts)
+    if isinstance(weight, Refusal) or set(gauges) != {0}:
+        return weight if isinstance(weight, Refusal) else ARRIVES
     channels = gauges[0].channels(2, weight.shape[2])
     if channels is None:
         return NOT_PER_CHANNEL
@@ -35,7 +36,7 @@ def recurrent_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) 
     stored = input_of(node, 3)
     bias = None if stored is None else facts.exact(stored)
     if stored is not None and bias is None:
-        return DYNAMIC_BIAS
+        return not_constant(stored, facts, "bias", "dynamic-bias")
     directions, gates, _ = weight.shape
     old = np.zeros((directions, 2 * gates)) if bias is None else bias.value()
     added = np.concatenate([weight.value() @ t, np.zeros((directions, gates))], axis=1)

@@ -14,6 +14,7 @@ from bnfold.fold.moves.priced.rectifier import bounded_after, bounded_before
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Answer, Leave, NewNode, Refusal, Replace, Rule
+from bnfold.fold.sources.not_constant import not_constant
 
 SHIFT = Refusal(
     "shift-before-rectifier",
@@ -88,8 +89,10 @@ def _turned(node: ir.Node, affine: Affine, facts: Facts) -> Answer:
         if not np.all(affine.scale < 0):
             return _SIGN
         slope = np.full((1,) * affine.rank, float(attribute_of(node, "alpha", np.float32(0.01))))
-    elif exact is None or len(exact.shape) > affine.rank:
-        return Refusal("dynamic-slope", "its slope is computed at run time")
+    elif exact is None:
+        return not_constant(node.inputs[1], facts, "slope", "dynamic-slope")
+    elif len(exact.shape) > affine.rank:
+        return Refusal("not-per-channel", "its slope has more axes than what it applies to")
     else:
         slope = exact.value().reshape((1,) * (affine.rank - len(exact.shape)) + exact.shape)
     negative = affine.scale < 0

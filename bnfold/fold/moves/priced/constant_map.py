@@ -19,6 +19,7 @@ from bnfold.fold.facts.node import attribute_of, input_of, is_op, op_of
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact, computed, of_array
 from bnfold.fold.plan import Answer, NewNode, Price, Refusal, Replace
+from bnfold.fold.sources.not_constant import not_constant
 
 PRICE = "constant-map"
 _ROUNDING = 1e-13  # of the largest entry: sums in another order differ so far
@@ -66,7 +67,7 @@ def _mapped(
     stored = input_of(node, 2)
     bias = None if stored is None else facts.exact(stored)
     if stored is not None and bias is None:
-        return Refusal("dynamic-bias", "its bias is computed at run time")
+        return not_constant(stored, facts, "bias", "dynamic-bias")
     constants = [weight.value(), None if bias is None else bias.value()]
     small = [_representative(extent, node, axis, weight) for axis, extent in enumerate(size)]
     shift = _shift_of(node, t, small, constants, facts)
