@@ -30,6 +30,16 @@ RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
+def is_handed_over(path: Path) -> bool:
+    """Whether another Python may be handed the file's folder, without bnfold."""
+    return path.is_relative_to(ROOT / "runtime/engine")
+
+
+def is_ours(node: ast.ImportFrom) -> bool:
+    """Whether the import is of bnfold, by any name."""
+    return node.level > 0 or (node.module or "").startswith("bnfold")
+
+
 def part_of(path: Path) -> str:
     """The first part of a file's place in the package: `fold` for bnfold/fold/api.py."""
     return path.relative_to(ROOT).with_suffix("").parts[0]
@@ -40,6 +50,9 @@ def imported_parts(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names if alias.name.startswith("bnfold.")]
+        elif isinstance(node, ast.ImportFrom) and is_handed_over(path):
+            assert node.level == 1 or not is_ours(node), f"{path}: its folder must stand alone"
+            continue
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import hides where it points"
             names = [node.module or ""]

@@ -11,7 +11,7 @@ import pytest
 
 from bnfold.bench.sessions import open_model
 from bnfold.errors import ProviderUnavailableError, UsageError
-from bnfold.runtime.engine import Setting, captured_stderr, refusal_to_start
+from bnfold.runtime.engine import Setting, refusal_to_start, with_native_log
 from bnfold.runtime.sessions import require_setting
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -75,9 +75,11 @@ def test_the_refusal_carries_the_line_of_the_log_that_tells_why():
 
 
 def test_what_native_code_writes_is_caught_and_the_descriptor_is_given_back(capfd):
-    with captured_stderr(True) as noise:
+    def work() -> int:
         os.write(2, b"from native code\n")
         print("from onnxruntime's python")  # noqa: T201
+        return 7
+
+    assert with_native_log(work) == (7, "from native code\nfrom onnxruntime's python\n")
     print("afterwards", file=sys.stderr, flush=True)  # noqa: T201
-    assert noise.text == "from native code\nfrom onnxruntime's python\n"
     assert capfd.readouterr() == ("", "afterwards\n")

@@ -1,0 +1,108 @@
+"""A session that runs where it says it runs.
+
+Source: `InferenceSession` falls back to the CPU provider silently, so the provider is asked for
+alone and looked up afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import UnavailableError, failing_as, refused, runtime_errors
+from .native_log import with_native_log
+from .options import session_options
+from .setting import PROVIDERS, Setting, require_built_in
+
+
+def open_session(
+    model: str | bytes,
+    setting: Setting,
+    *,
+    name: str,
+    weights: Mapping[str, Any] | None = None,
+    profile_prefix: str | None = None,
+    save_as: str | None = None,
+) -> Any:
+    """An `onnxruntime.InferenceSession` of the model, checked to run on the provider.
+
+    Args:
+        model: a path, or the bytes of a model.
+        setting: how it runs.
+        name: what to call the model in a sentence.
+        weights: OrtValues in place of initializers by name; they have to outlive the session.
+        profile_prefix: where the profiler writes; it is on where this is given.
+        save_as: a path for the graph as onnxruntime has rewritten it.
+
+    Raises:
+        UnknownSettingError: the setting has a name or a library that there is not.
+        UnavailableError: onnxruntime put the session on another provider.
+        RefusedError: onnxruntime does not accept the model; UnsupportedError: for want of a kernel.
+    """
+    import onnxruntime
+
+    require_built_in(setting.provider)
+    options = session_options(setting, profile_prefix=profile_prefix, save_as=save_as)
+    for weight, value in (weights or {}).items():
+        options.add_initializer(weight, value)
+    provider, is_cpu = PROVIDERS[setting.provider], setting.provider == "cpu"
+    details = {"use_tf32": "0"} if setting.for_values and not is_cpu else {}
+
+    def opened() -> Any:
+        return onnxruntime.InferenceSession(
+            model, options, providers=[(provider, details)], enable_fallback=False
+        )
+
+    try:
+        session, log = (opened(), "") if is_cpu else with_native_log(opened)
+    except runtime_errors() as error:
+        if not is_cpu and "cud" in str(error).lower():  # CUDA, cuda, cudnn
+            raise refusal_to_start(setting.provider, str(error)) from error
+        raise refused(name, error) from error
+    if session.get_providers()[0] != provider:
+        raise refusal_to_start(setting.provider, log)
+    if not is_cpu and _runs_elsewhere(session, provider):
+        raise UnavailableError(
+            f"{name}: onnxruntime put no node of it on {provider}; use provider 'cpu' for it"
+        )
+    return session
+
+
+def run(session: Any, feeds: Mapping[str, Any], names: Iterable[str], *, name: str) -> list[Any]:
+    """The outputs of these names, in order.
+
+    Raises:
+        FailedError: onnxruntime refuses the inputs, or fails on them.
+    """
+    fed = {feed: np.asarray(array, order="C") for feed, array in feeds.items()}
+    with failing_as(name):
+        return [np.asarray(array) for array in session.run(list(names), fed)]
+
+
+def ort_value(array: Any, device: str = "cpu") -> Any:
+    """The array as onnxruntime holds it; on the CPU the array has to outlive it."""
+    import onnxruntime
+
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array, device)
+
+
+def refusal_to_start(provider: str, log: str) -> UnavailableError:
+    """The error for a provider that is built in but fell back, with onnxruntime's own reason."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if "rror" in line or "equire" in line or "ailed" in line]
+    reason = (telling or lines or ["onnxruntime gave no reason"])[0].strip()
+    return UnavailableError(
+        f"provider {provider!r} does not start, onnxruntime would have used the CPU instead: "
+        f"{reason}; check the driver with nvidia-smi, and that CUDA and cuDNN match "
+        "onnxruntime-gpu (pip install 'onnxruntime-gpu[cuda,cudnn]' brings them)"
+    )
+
+
+def _runs_elsewhere(session: Any, provider: str) -> bool:
+    """True where every node went to another provider; onnxruntime may be too old to say."""
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return False
+    taken = [g for g in session.get_provider_graph_assignment_info() if g.get_nodes()]
+    return bool(taken) and all(group.ep_name != provider for group in taken)
