@@ -7,25 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 
 from bnfold.errors import BnfoldError
 from bnfold.float64 import run_graph
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import Session
+from bnfold.runtime.signature import Array
+from bnfold.verify.case import OutputCase
+from bnfold.verify.records import OutputRow
 
-Array = npt.NDArray[np.generic]
 Feed = Mapping[str, Array]
+Run = dict[str, Array]
 
-FACTOR = 8.0  # a rewrite may round this much worse than the original, or than the floor
-_FLOOR_ULP = 2.0  # of the largest output value
-_EPSILON = {
-    onnx.TensorProto.FLOAT16: 2.0**-10,
-    onnx.TensorProto.BFLOAT16: 2.0**-7,
-    onnx.TensorProto.DOUBLE: 2.0**-40,  # an epsilon of 1e-5 is a float32 number or is not
-}
+_SETTING = Setting(level="none", for_values=True)
 _FREE = frozenset(("Constant", "Identity", "Dropout"))  # cost nothing, or are gone at load
 _LINEAR = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
 _FUSED = {"FusedConv": "Conv", "FusedGemm": "Gemm", "FusedMatMul": "MatMul", "QLinearConv": "Conv"}
@@ -98,35 +94,43 @@ def _operators(
 def difference(original: Path, rewritten: Path, feeds: Sequence[Feed]) -> str | None:
     """What is wrong with the rewritten model; None where it differs by rounding alone.
 
-    Both run in onnxruntime without its optimisations; the reference is the original in float64.
-    Where the runtime cannot run the original, both are run in float64.
+    The ruler is that of `bnfold.verify`, laid on outputs here: both run in onnxruntime without its
+    optimisations, the reference is the original in float64. Where the runtime cannot run the
+    original, both are run in float64 and rounded to the type of the output.
     """
-    epsilons = _output_epsilons(original)
-    first, second = _session(original), _session(rewritten)
+    runs, others, truths = [], [], []
     for feed in feeds:
-        truth = _float64(original, feed)
-        base = first if isinstance(first, str) else _run(first, feed)
-        if not isinstance(base, str):
-            other = second if isinstance(second, str) else _run(second, feed)
-        else:
-            base, other = truth, _float64(rewritten, feed)
-        if isinstance(base, str):
-            raise RuntimeError(f"{original}: the original does not run: {base}")
+        truth = _in_float64(original, feed)
+        run = _in_runtime(original, feed)
+        other = _in_runtime(rewritten, feed)
+        if isinstance(run, str):
+            run, other = (_rounded(original, run) for run in (truth, _in_float64(rewritten, feed)))
+        if isinstance(run, str):
+            raise RuntimeError(f"{original}: the original does not run: {run}")
         if isinstance(other, str):
             return other
-        wrong = _compare(base if isinstance(truth, str) else truth, base, other, epsilons)
+        wrong = _misfit(run, other)
         if wrong is not None:
             return wrong
+        runs.append(run)
+        others.append(other)
+        truths.append(run if isinstance(truth, str) else truth)
+    for name in runs[0]:
+        row = _row(name, truths, runs, others)
+        if not row.is_within:
+            own, its = row.error_original, row.error_other
+            return f"output {name} is off by {its:.2g} of its scale, the original by {own:.2g}"
     return None
 
 
-def _compare(
-    truth: Mapping[str, Array],
-    base: Mapping[str, Array],
-    other: Mapping[str, Array],
-    epsilons: Mapping[str, float],
-) -> str | None:
-    for name, expected in base.items():
+def _row(name: str, truths: Sequence[Run], runs: Sequence[Run], others: Sequence[Run]) -> OutputRow:
+    feeds = [str(index) for index in range(len(runs))]
+    base, other = [run[name] for run in runs], [run[name] for run in others]
+    return OutputCase(name, feeds, [run[name] for run in truths], base).row("none", base, other)
+
+
+def _misfit(run: Run, other: Run) -> str | None:
+    for name, expected in run.items():
         got = other.get(name)
         if got is None:
             return f"output {name} is missing"
@@ -134,69 +138,46 @@ def _compare(
             return f"output {name} has shape {got.shape}, not {expected.shape}"
         if got.dtype != expected.dtype:
             return f"output {name} is {got.dtype}, not {expected.dtype}"
-        wide, reference = got.astype(np.float64), truth[name].astype(np.float64)
-        plain = expected.astype(np.float64)
-        if not np.array_equal(np.isfinite(wide), np.isfinite(plain)):
-            return f"output {name} is not finite elsewhere than the original"
-        finite = np.isfinite(plain) & np.isfinite(reference)
-        own = float(np.max(np.abs(plain[finite] - reference[finite]), initial=0.0))
-        size = float(np.max(np.abs(reference[finite]), initial=0.0))
-        floor = _FLOOR_ULP * epsilons[name] * size
-        error = float(np.max(np.abs(wide[finite] - reference[finite]), initial=0.0))
-        if error > FACTOR * max(own, floor):
-            return f"output {name} is off by {error:.2g}, the original by {own:.2g}"
     return None
 
 
-def _output_epsilons(path: Path) -> dict[str, float]:
-    """For each output, one unit in the last place at 1."""
-    outputs = onnx.load(path, load_external_data=False).graph.output
-    return {o.name: _EPSILON.get(o.type.tensor_type.elem_type, 2.0**-23) for o in outputs}
-
-
-def _session(path: Path) -> ort.InferenceSession | str:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001  # the runtime's errors have no common base class
-        return f"does not load: {str(error)[:200]}"
-
-
-def _run(session: ort.InferenceSession, feed: Feed) -> dict[str, Array] | str:
-    names = [value.name for value in session.get_outputs()]
-    wanted = {value.name for value in session.get_inputs()}
+def _in_runtime(path: Path, feed: Feed) -> Run | str:
+    graph = onnx.load(path, load_external_data=False).graph
+    wanted, names = {value.name for value in graph.input}, [value.name for value in graph.output]
     fitting = {name: array for name, array in feed.items() if name in wanted}
     try:
-        return dict(zip(names, session.run(names, fitting), strict=True))
-    except Exception as error:  # noqa: BLE001
-        return f"does not run: {str(error)[:200]}"
+        session = Session(str(path), _SETTING, name=path.name)
+        return dict(zip(names, session.run(fitting, names), strict=True))
+    except BnfoldError as error:
+        return str(error)
 
 
-def _float64(path: Path, feed: Feed) -> dict[str, Array] | str:
+def _in_float64(path: Path, feed: Feed) -> Run | str:
     try:
         return dict(run_graph(ir.load(path), dict(feed)))
     except (BnfoldError, ValueError, TypeError, KeyError) as error:
         return f"does not run in float64: {error}"
 
 
+def _rounded(path: Path, run: Run | str) -> Run | str:
+    """The run in the types that the model declares, as a runtime would give it at best."""
+    if isinstance(run, str):
+        return run
+    declared = {value.name: value for value in ir.load(path).graph.outputs}
+    return {
+        name: array if declared[name].dtype is None else array.astype(declared[name].dtype.numpy())
+        for name, array in run.items()
+    }
+
+
 def errors(original: Path, rewritten: Path, feed: Feed) -> tuple[float, float] | None:
-    """The largest error of each model against float64, over the scale of its output.
+    """The error of each model against float64, over the scale of its output, by `verify`'s ruler.
 
     Both run in onnxruntime without its optimisations; None where one of them does not.
     """
-    first, second = _session(original), _session(rewritten)
-    if isinstance(first, str) or isinstance(second, str):
-        return None
-    truth, base, other = _float64(original, feed), _run(first, feed), _run(second, feed)
+    truth = _in_float64(original, feed)
+    base, other = _in_runtime(original, feed), _in_runtime(rewritten, feed)
     if isinstance(truth, str) or isinstance(base, str) or isinstance(other, str):
         return None
-    worst = [0.0, 0.0]
-    for name, reference in truth.items():
-        scale = float(np.max(np.abs(reference), initial=1e-30))
-        for i, run in enumerate((base, other)):
-            error = float(np.max(np.abs(run[name] - reference), initial=0.0)) / scale
-            worst[i] = max(worst[i], error)
-    return worst[0], worst[1]
+    rows = [_row(name, [truth], [base], [other]) for name in truth]
+    return max(row.error_original for row in rows), max(row.error_other for row in rows)

@@ -48,11 +48,15 @@ def outputs_of_module(recipe: Recipe, module: nn.Module) -> NDArray[np.float32]:
 
 def outputs_of_onnx(recipe: Recipe, path: Path) -> NDArray[np.float32]:
     """What the ONNX file answers to the held-out inputs in onnxruntime on the CPU."""
-    import onnxruntime
+    import onnx_ir as ir
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (name,) = (value.name for value in session.get_inputs())
-    answer: NDArray[np.float32] = session.run(None, {name: held_out(recipe.task).inputs})[0]
+    from bnfold.runtime.engine import Setting
+    from bnfold.runtime.sessions import Session
+    from bnfold.runtime.signature import inputs_of
+
+    (fed,) = inputs_of(ir.load(path))
+    session = Session(str(path), Setting(), name=path.name)
+    answer: NDArray[np.float32] = session.run({fed.name: held_out(recipe.task).inputs})[0]
     return answer
 
 
