@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 import pytest
 import torch
 from torch import nn
 
 import bnfold
 from bnfold.export import ExportResult
+from tests.runtime_oracle import in_onnxruntime
 
 Network = tuple[nn.Module, Any]
 
@@ -161,12 +161,7 @@ def run() -> Callable[..., list[np.ndarray]]:
     """A graph's answers in onnxruntime, its optimisations off."""
 
     def answers(model: ir.Model, *arrays: np.ndarray) -> list[np.ndarray]:
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        session = onnxruntime.InferenceSession(
-            ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        names = [value.name for value in session.get_inputs()]
-        return session.run(None, dict(zip(names, arrays, strict=True)))
+        names = [value.name for value in model.graph.inputs]
+        return in_onnxruntime(ir.to_proto(model), dict(zip(names, arrays, strict=True)))
 
     return answers

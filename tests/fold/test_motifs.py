@@ -8,13 +8,14 @@ import numpy as np
 import onnx
 import onnx.checker
 import onnx.parser
-import onnxruntime as ort
 import pytest
+from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 import bnfold
 from benchmarks.motifs import GROUPS, Motif
 from bnfold import model_io
 from bnfold.float64 import run_graph
+from tests.runtime_oracle import in_onnxruntime
 
 MOTIFS = [motif for motifs in GROUPS.values() for motif in motifs]
 FREE = [motif for motif in MOTIFS if not motif.price]
@@ -40,17 +41,6 @@ def _operators(graph: onnx.GraphProto) -> list[str]:
             if attribute.type == onnx.AttributeProto.GRAPH:
                 names.extend(_operators(attribute.g))
     return sorted(names)
-
-
-def _run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return list(session.run(None, feeds))
 
 
 def _assert_close(new: np.ndarray, old: np.ndarray, tolerance: float, name: str = "") -> None:
@@ -85,10 +75,10 @@ def test_computes_the_same_in_the_runtime(motif: Motif) -> None:
     tolerance = 2e-3 if "float16" in motif.dtype else 1e-5
     for feeds in motif.feeds():
         try:
-            wanted = _run(model, feeds)
-        except ort.capi.onnxruntime_pybind11_state.NotImplemented:
+            wanted = in_onnxruntime(model, feeds)
+        except state.NotImplemented:
             pytest.skip("onnxruntime has no kernel for the original")
-        for old, new in zip(wanted, _run(folded, feeds), strict=True):
+        for old, new in zip(wanted, in_onnxruntime(folded, feeds), strict=True):
             _assert_close(new, old, tolerance)
 
 
@@ -204,8 +194,8 @@ def test_folds_in_a_body_as_in_the_main_graph(motif: Motif) -> None:
         for chosen in (True, False):
             fed = {**feeds, "chosen": np.array(chosen)}
             try:
-                wanted = _run(wrapped, fed)
-            except (ort.capi.onnxruntime_pybind11_state.Fail, RuntimeError):
+                wanted = in_onnxruntime(wrapped, fed)
+            except (state.Fail, RuntimeError):
                 pytest.skip("onnxruntime does not take the wrapped original")
-            for old, new in zip(wanted, _run(folded, fed), strict=True):
+            for old, new in zip(wanted, in_onnxruntime(folded, fed), strict=True):
                 _assert_close(new, old, 1e-5)

@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 import pytest
 from onnx import numpy_helper, parser
 
 from bnfold.float64 import run_graph
 from bnfold.typed import Budget, ConstantError, TypedConstants
+from tests.runtime_oracle import in_onnxruntime
 
 LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_ALL")
 
@@ -36,14 +36,8 @@ def constants_of(model: onnx.ModelProto, **settings):
 
 
 def in_the_runtime(model: onnx.ModelProto, level: str) -> np.ndarray:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
-    options.log_severity_level = 4
-    opened = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    feeds = {"x": np.ones(1, np.float32)} if opened.get_inputs() else {}
-    return opened.run(None, feeds)[0]
+    feeds = {"x": np.ones(1, np.float32)} if model.graph.input else {}
+    return in_onnxruntime(model, feeds, level)[0]
 
 
 RNG = np.random.default_rng(7)

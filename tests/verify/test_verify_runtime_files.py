@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 import bnfold
 from bnfold.runtime.domains import KNOWN_DOMAINS
+from tests.runtime_oracle import opened
 from tests.verify.graphs import parsed
 
 
@@ -26,13 +26,7 @@ def network(factor: float = 1.0) -> onnx.ModelProto:
 
 
 def saved_by_onnxruntime(model: onnx.ModelProto, path, level: str) -> onnx.ModelProto:
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(path)
-    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    opened(model, level, save_as=path)
     return onnx.load(path)
 
 

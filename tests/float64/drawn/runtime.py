@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from tests.float64.drawn.case import Case
+from tests.runtime_oracle import in_onnxruntime
 
 Arrays = list[np.ndarray]
 REFUSALS = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.NotImplemented)
@@ -61,15 +61,8 @@ def run_in_runtime(
     if domain:
         opsets.append(onnx.helper.make_opsetid("", opset))
     model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
     feeds = {n: np.asarray(x) for n, x in zip(names, inputs, strict=True) if x is not None}
-    return session.run(None, feeds)
+    return in_onnxruntime(model, feeds)
 
 
 def _attribute(name: str, value: Any) -> onnx.AttributeProto:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 import pytest
 
 from bnfold.fold.facts.graph import Facts
@@ -13,27 +12,14 @@ from bnfold.fold.facts.operators import CONTROL_FLOW, INFERRED
 from bnfold.fold.numbers.affine import Dims
 from tests.fold.facts.drawn_operators import DRAWS, Drawn
 from tests.fold.property.oracle import run_runtime
-
-_REFUSES = (
-    ort.capi.onnxruntime_pybind11_state.Fail,
-    ort.capi.onnxruntime_pybind11_state.InvalidArgument,
-    ort.capi.onnxruntime_pybind11_state.InvalidGraph,
-    ort.capi.onnxruntime_pybind11_state.NotImplemented,
-    ort.capi.onnxruntime_pybind11_state.RuntimeException,
-)
+from tests.runtime_oracle import REFUSES, in_onnxruntime
 
 
 def shapes_of_the_run(drawn: Drawn, model: onnx.ModelProto) -> list[tuple[int, ...]] | None:
     """What onnxruntime makes, its optimisations off; None where it does not run the model."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    providers = ["CPUExecutionProvider"]
     try:
-        session = ort.InferenceSession(model.SerializeToString(), options, providers=providers)
-        return [np.shape(y) for y in session.run(None, drawn.feeds())]
-    except _REFUSES:
+        return [np.shape(y) for y in in_onnxruntime(model, drawn.feeds())]
+    except REFUSES:
         return None
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import pytest
 
 import bnfold
 from benchmarks.motifs import Motif, Norm
 from bnfold.fold.moves.absorb import conv
+from tests.runtime_oracle import in_onnxruntime
 
 
 def _repvgg(size: int) -> Motif:
@@ -30,14 +30,7 @@ def test_branches_that_pad_by_their_size_merge_at_every_size(size: int) -> None:
     folded = result.to_proto()
     assert result.ledger.batch_norms_after == 0
     x = {"x": np.random.default_rng(0).standard_normal((1, 3, size, size)).astype(np.float32)}
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    (old,), (new,) = (
-        onnxruntime.InferenceSession(
-            m.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        ).run(None, x)
-        for m in (model, folded)
-    )
+    (old,), (new,) = (in_onnxruntime(m, x) for m in (model, folded))
     np.testing.assert_allclose(new, old, rtol=0, atol=1e-5 * float(np.abs(old).max()))
 
 

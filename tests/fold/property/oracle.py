@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
 
 import bnfold
 from bnfold.float64 import run_graph
 from tests.fold.property.cost import count_macs
 from tests.fold.property.noise import coarsest_rounding, perturbed
+from tests.runtime_oracle import REFUSES, in_onnxruntime
 
 Array = npt.NDArray[np.generic]
 Feeds = Mapping[str, Array]
@@ -49,25 +49,11 @@ def run_float64(model: onnx.ModelProto, feeds: Feeds) -> Run:
 
 def run_runtime(model: onnx.ModelProto, feeds: Feeds) -> list[Array] | None:
     """onnxruntime's outputs, its optimisations off; None where it does not take the model."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
     kinds = {info.name: info.type.tensor_type.elem_type for info in model.graph.input}
     stored = {name: array.astype(ir.DataType(kinds[name]).numpy()) for name, array in feeds.items()}
     try:
-        session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        return list(session.run(None, stored))
-    except (
-        ort.capi.onnxruntime_pybind11_state.Fail,
-        ort.capi.onnxruntime_pybind11_state.InvalidArgument,
-        ort.capi.onnxruntime_pybind11_state.InvalidGraph,
-        ort.capi.onnxruntime_pybind11_state.NotImplemented,
-        ort.capi.onnxruntime_pybind11_state.RuntimeException,
-        RuntimeError,
-    ):
+        return in_onnxruntime(model, stored)
+    except REFUSES:
         return None
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from time import perf_counter
 
 import numpy as np
-import onnxruntime
 import pytest
 
 import bnfold
 from benchmarks.motifs import Motif, Norm
 from bnfold.fold.moves.priced import constant_map
+from tests.runtime_oracle import in_onnxruntime
 
 CASES = {
     "conv": ("Conv<pads = [1, 2, 0, 3]>", (4, 3, 3, 3)),
@@ -35,14 +35,7 @@ def test_a_map_is_right_at_every_position(
     result = bnfold.fold(model, allow="constant-map", strict=True)
     assert result.ledger.batch_norms_after == 0
     x = np.random.default_rng(0).standard_normal((1, 3, *size)).astype(np.float32)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    (old,), (new,) = (
-        onnxruntime.InferenceSession(
-            m.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        ).run(None, {"x": x})
-        for m in (model, result.to_proto())
-    )
+    (old,), (new,) = (in_onnxruntime(m, {"x": x}) for m in (model, result.to_proto()))
     np.testing.assert_allclose(new, old, rtol=0, atol=1e-5 * float(np.abs(old).max()))
 
 
