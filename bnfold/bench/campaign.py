@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from bnfold.bench.bound import bind_alike
 from bnfold.bench.isolated import measure_isolated
 from bnfold.bench.profile import profile
 from bnfold.bench.protocol import PairedSamples, measure_pairs
@@ -82,6 +83,7 @@ class Campaign:
             bound_model(subject.path, cell, self._feeds)
             for subject in (self._subjects[0], *self._subjects)
         )
+        bind_alike((baseline, twin, *candidates))
         samples = measure_pairs(
             baseline,
             twin,

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from bnfold.bench.bound import BoundModel
+from bnfold.bench.bound import BoundModel, bind_alike
 from bnfold.bench.profile import profile
 from bnfold.bench.sessions import bound_model, open_model
 from bnfold.bench.subjects import Subject
@@ -42,6 +42,20 @@ def test_a_bound_model_computes_from_the_arrays_it_was_given(model_file):
     run = bound_model(model_file(SMALL), Setting(), {"x": np.array([3.5], np.float32)})
     run()
     assert run.outputs() == {"y": [3.5]}
+
+
+def test_outputs_of_another_batch_than_the_file_declares_are_bound_anew_in_all_models(model_file):
+    """onnxruntime makes such an output, and refuses to write into the one of the run before."""
+    feeds = {"x": np.array([[1.0], [2.0]], np.float32)}
+    files = [model_file(f"g (float[N,1] x) => (float[{n},1] y) {{ y = Neg(x) }}", f"{n}.onnx")
+             for n in (1, "N")]  # fmt: skip
+    models = [bound_model(file, Setting(), feeds) for file in files]
+    assert [model.is_bound_anew for model in models] == [True, False]
+    bind_alike(models)
+    for model in models:
+        assert model.is_bound_anew
+        model()
+        assert model.outputs() == {"y": [[-1.0], [-2.0]]}
 
 
 def test_a_level_that_does_not_exist_is_a_usage_error(model_file):
@@ -88,4 +102,4 @@ def test_on_a_device_inputs_and_outputs_are_bound_there_and_waited_for(monkeypat
     run = BoundModel(session, {"x": np.ones(1, np.float32)}, device="cuda", name="m")
     run()
     once = [("run",), ("wait",)]
-    assert asked == [("input", "x", "lies on cuda"), ("output", "y", "cuda"), *once, *once]
+    assert asked == [("input", "x", "lies on cuda"), ("output", "y", "cuda"), *once, *once, *once]
