@@ -69,7 +69,7 @@ def fold(
     Args:
         model: a path, a ModelProto or an onnx_ir.Model; it stays as it is.
         allow: priced rewrites to use where nothing else folds a batch norm: "constant-map",
-            "clone", "rectifier", or "all"; one alone may be a plain string.
+            "clone", "rectifier", "cast", or "all"; one alone may be a plain string.
         skip: names of nodes or rules to leave alone; one alone may be a plain string.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
         check: compare the whole model before and after in onnxruntime too, where it runs there.

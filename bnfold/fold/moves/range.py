@@ -50,14 +50,14 @@ def out_of_range(node: ir.Node, move: Move, facts: Facts, *, backward: bool) -> 
         return None
     if not backward and _shrinks(node):
         return None
-    return None if all(_keeps(a, backward) for a in _passed(move.passes)) else RANGE
+    return None if all(keeps_range(a, backward) for a in _passed(move.passes)) else RANGE
 
 
 def halves_out_of_range(value: ir.Value, first: Affine, then: Affine, facts: Facts) -> bool:
     """Whether first(value), which stands between the two halves of an affine, may be too large."""
     if facts.dtype(value) != ir.DataType.FLOAT16:
         return False
-    return not (_keeps(first.settled(), True) or _keeps(then.settled(), False))
+    return not (keeps_range(first.settled(), True) or keeps_range(then.settled(), False))
 
 
 def _shrinks(node: ir.Node) -> bool:
@@ -73,7 +73,7 @@ def _passed(passes: Mapping[int, Affine]) -> list[Affine]:
     return [affine.settled() for affine in passes.values() if not affine.is_identity]
 
 
-def _keeps(affine: Affine, backward: bool) -> bool:
+def keeps_range(affine: Affine, backward: bool) -> bool:
     """Whether no number becomes larger, but for a few roundings."""
     s, t = np.broadcast_arrays(np.abs(affine.scale), np.abs(affine.shift))
     if backward:

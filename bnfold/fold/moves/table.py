@@ -57,5 +57,5 @@ RULES: tuple[Rule, ...] = (
     *barriers.RULES,
 )
 
-PRICES: tuple[str, ...] = ("constant-map", "clone", "rectifier")
+PRICES: tuple[str, ...] = ("constant-map", "clone", "rectifier", "cast")
 """Names of rewrites that cost something, as `--allow` spells them."""

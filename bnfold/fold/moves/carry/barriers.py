@@ -7,24 +7,15 @@ from collections.abc import Mapping
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.moves.priced.cast import cast_after, cast_before
 from bnfold.fold.numbers.affine import Affine
-from bnfold.fold.plan import Answer, Leave, Refusal, Rule
+from bnfold.fold.plan import Answer, Refusal, Rule
 
-_CAST = Refusal("cast", "it rounds to another type in between, so the fold would round differently")
 _QUANTIZED = Refusal(
     "activation-quantised",
     "it rounds the tensor to integers, so the affine is no part of the layer before",
     advice="fold first, then quantise",
 )
-
-
-def cast(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
-    """A Cast is rounding, which moves with the affine; unless it is to the type that x has."""
-    x = node.inputs[0]
-    before = None if x is None else facts.dtype(x)
-    if before is None or before != facts.dtype(node.outputs[0]) or set(affines) != {0}:
-        return _CAST
-    return [Leave({0: affines[0]})]
 
 
 def quantized(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> Answer:
@@ -33,6 +24,6 @@ def quantized(_node: ir.Node, _affines: Mapping[int, Affine], _facts: Facts) -> 
 
 
 RULES = (
-    Rule("cast", ("Cast", "CastLike"), backward=cast, forward=cast),
+    Rule("cast", ("Cast", "CastLike"), backward=cast_after, forward=cast_before),
     Rule("quantize", ("QuantizeLinear",), backward=quantized, forward=quantized),
 )
