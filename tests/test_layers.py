@@ -13,6 +13,7 @@ import bnfold
 ROOT = Path(bnfold.__file__).parent
 LAYERS = (
     {"errors", "__init__"},
+    {"progress"},
     {"shown"},  # asks the report, by its name, how a result looks in a notebook
     {"record"},
     {"runtime"},

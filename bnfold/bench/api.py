@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bnfold.bench.campaign import Campaign, Progress
+from bnfold.bench.campaign import Campaign
 from bnfold.bench.environment import disturbances, doubts, environment
 from bnfold.bench.protocol import BLOCK_MS
 from bnfold.bench.records import BenchInput, BenchResult, Settings
 from bnfold.bench.statistics import CONFIDENCE, MARGIN, RESOLUTION
 from bnfold.errors import UsageError
-from bnfold.runtime.sessions import require_setting
+from bnfold.progress import Progress
+from bnfold.runtime.sessions import names_of, require_setting
 
 if TYPE_CHECKING:
     import os
@@ -66,7 +67,7 @@ def bench(
     from bnfold.bench.inputs import Sizes, given_arrays, make_feeds
     from bnfold.bench.subjects import described, same_files, subjects
 
-    providers, levels = _names(providers), _names(levels)
+    providers, levels = names_of(providers), names_of(levels)
     settings = _checked(providers, levels, threads=threads, batch=batch, pairs=pairs, seed=seed)
     facts = environment(with_gpu="cuda" in providers)
     libraries = tuple(map(str, custom_ops))
@@ -110,17 +111,13 @@ def _several(models: ModelSource | Sequence[ModelSource]) -> Sequence[ModelSourc
     return models if is_list else [models]  # type: ignore[list-item, return-value]
 
 
-def _names(names: str | Sequence[str]) -> Sequence[str]:
-    return (names,) if isinstance(names, str) else names
-
-
 def _source(is_given: bool) -> Literal["random", "given"]:
     return "given" if is_given else "random"
 
 
 def _checked(
-    providers: Sequence[str],
-    levels: Sequence[str],
+    providers: tuple[str, ...],
+    levels: tuple[str, ...],
     *,
     threads: int,
     batch: int,
@@ -137,8 +134,8 @@ def _checked(
             raise UsageError(f"{name} must be at least {least}, not {value}")
     require_setting(providers, levels)
     return Settings(
-        providers=tuple(dict.fromkeys(providers)),
-        levels=tuple(dict.fromkeys(levels)),
+        providers=providers,
+        levels=levels,
         threads=threads,
         batch=batch,
         pairs=pairs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bnfold.bench.bound import bind_alike
@@ -12,13 +12,12 @@ from bnfold.bench.protocol import PairedSamples, measure_pairs
 from bnfold.bench.records import Comparison, Isolated, Profile, Settings
 from bnfold.bench.sessions import bound_model
 from bnfold.bench.statistics import judge, ratio_interval, sentence
+from bnfold.progress import Progress
 from bnfold.runtime.engine import Setting
 
 if TYPE_CHECKING:
     from bnfold.bench.inputs import Arrays
     from bnfold.bench.subjects import Subject
-
-Progress = Callable[[int, int, str], None]
 
 _STEPS_ALONE = 20  # what one model alone counts for beside a pair, so that a bar runs evenly
 

@@ -21,7 +21,7 @@ REFRESH_S = 0.1
 
 @contextmanager
 def progress(ctx: click.Context, title: str) -> Iterator[LateBar]:
-    """Gives a bar to call with (done, total); it goes away when the work is done."""
+    """Gives a bar to call as a `Progress` is; it goes away when the work is done."""
     bar = LateBar(title, sys.stderr.isatty() and not is_quiet(ctx))
     try:
         yield bar
@@ -38,7 +38,7 @@ class LateBar:
         self._next_s = time.monotonic() + PATIENCE_S
         self._progress: Progress | None = None
 
-    def __call__(self, done: int, total: int, label: str = "") -> None:
+    def __call__(self, done: int, total: int, label: str) -> None:
         """Shows how far the work is; `label` tells what is being done now."""
         now = time.monotonic()
         if not self._is_wanted or now < self._next_s:
@@ -47,7 +47,7 @@ class LateBar:
         if self._progress is None:
             self._progress = _start(self._title)
         task = self._progress.task_ids[0]
-        title = f"{self._title}: {label}" if label else self._title
+        title = f"{self._title}: {label}"
         self._progress.update(task, completed=done, total=total, description=title, refresh=True)
 
     def stop(self) -> None:

@@ -80,7 +80,7 @@ def run(
             bench_as.data,
             samples,
             bench_as.seed,
-            provider=bench_as.providers[0],
+            providers=bench_as.providers,
             dims=bench_as.dims,
             custom_ops=bench_as.custom_ops,
             save_data=save_data,

@@ -32,7 +32,7 @@ class VerifyOptions:
     data: Path | None = None
     samples: int | None = None
     seed: int = 0
-    provider: str = "cpu"
+    providers: tuple[str, ...] = ("cpu",)
     dims: tuple[str, ...] = ()
     custom_ops: tuple[Path, ...] = ()
     save_data: Path | None = None
@@ -47,10 +47,12 @@ verify_options = bundled(
         click.option("--seed", default=0, show_default=True, help="Of inputs that are made up."),
         click.option(
             "--provider",
-            default="cpu",
+            "providers",
+            multiple=True,
+            default=("cpu",),
             show_default=True,
             type=PROVIDER,
-            help=f"{PROVIDER.legend}.",
+            help=f"{PROVIDER.legend}. Repeatable.",
         ),
         dim_option,
         custom_ops_option,
@@ -75,7 +77,7 @@ def verified(
             data=options.data,
             samples=options.samples,
             seed=options.seed,
-            provider=options.provider,
+            providers=options.providers,
             dims=parse_dims(options.dims),
             custom_ops=options.custom_ops,
             save_data=options.save_data,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from bnfold.export.prepare import Prepared, prepare
 from bnfold.export.records import ExportResult
 from bnfold.export.shapes import FixedDimension
 from bnfold.export.tidy import tidy
+from bnfold.progress import Progress
 from bnfold.torch_code.foreign import require
 from bnfold.torch_code.modes import eval_mode
 from bnfold.torch_code.source import LoadedModule, load_module
@@ -42,7 +42,7 @@ def export(
     fp16: bool = False,
     check: bool = True,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ExportResult:
     """The network is an ONNX graph with all of its batch norms, and computes what the module does.
 
@@ -63,7 +63,7 @@ def export(
         fp16: export with weights and inputs in float16.
         check: compare the graph with the module; False only where that takes too long.
         seed: of the random inputs for the check.
-        progress: called after each step with its number and how many there are.
+        progress: called with (steps done, steps in all, what is being done).
 
     Raises:
         UsageError: inputs, dynamic dimensions or the opset make no sense for this network.
@@ -82,9 +82,9 @@ def export(
     prepared = prepare(loaded, fp16=fp16)
     given = loaded.examples if inputs is None else inputs
     examples = example_inputs(prepared.module, given, loaded.name)
-    progress(1, STEPS)
+    progress(1, STEPS, "capturing the graph")
     model, axes, fixed = _captured(loaded, prepared, examples, dynamic, version)
-    progress(2, STEPS)
+    progress(2, STEPS, "comparing it with the module")
     warnings = [
         *prepared.warnings,
         *(f"not dynamic: {reason}" for reason in fixed),
@@ -99,10 +99,10 @@ def export(
             seed=seed,
         )
         warnings += limits
-    progress(3, STEPS)
+    progress(3, STEPS, "saving it")
     if target is not None:
         model_io.save(model, target)
-    progress(4, STEPS)
+    progress(STEPS, STEPS, "done")
     return ExportResult(
         model=model,
         path=target,
@@ -115,7 +115,7 @@ def export(
     )
 
 
-def _silent(_done: int, _total: int) -> None:
+def _silent(_done: int, _total: int, _what: str) -> None:
     """No progress is shown."""
 
 

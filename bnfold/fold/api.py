@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.folder import fold_in_place
 from bnfold.fold.opinion.second import second_opinion
 from bnfold.fold.rules import allowed, named
+from bnfold.progress import Progress
 from bnfold.shown import Shown
 
 
@@ -62,7 +63,7 @@ def fold(
     skip: str | Collection[str] = (),
     strict: bool = False,
     check: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> FoldResult:
     """Every batch norm that can be folded exactly is folded, in a copy of the model.
 
@@ -73,7 +74,7 @@ def fold(
         skip: names of nodes or rules to leave alone; one alone may be a plain string.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
         check: compare the whole model before and after in onnxruntime too, where it runs there.
-        progress: called with (done, total).
+        progress: called with (steps done, steps in all, what is being done).
 
     Raises:
         ModelError: the model is missing, malformed or not supported.
@@ -113,7 +114,7 @@ def inspect(
     *,
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Ledger:
     """Where each batch norm would go, or why it stays; the model stays as it is.
 
@@ -121,7 +122,7 @@ def inspect(
         model: a path, a ModelProto or an onnx_ir.Model.
         allow: priced rewrites that `fold` would be allowed.
         skip: names of nodes or rules that `fold` would leave alone.
-        progress: called with (done, total).
+        progress: called with (steps done, steps in all, what is being done).
 
     Raises:
         ModelError: the model is missing, malformed or not supported.

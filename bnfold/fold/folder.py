@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -24,11 +24,9 @@ from bnfold.fold.sources.inlining import inline_functions
 from bnfold.fold.sources.left_alone import belongs_elsewhere
 from bnfold.fold.sources.skipped import Skipped, skipped_in
 from bnfold.fold.sources.source import Source, source_of
+from bnfold.progress import Progress
 
 _ROUNDS = 16  # a fold can open the way for a neighbour; more rounds than this never helped
-
-Progress = Callable[[int, int], None]
-"""Is told (done, total) as sources are dealt with."""
 
 
 def fold_in_place(
@@ -126,7 +124,7 @@ class Folder:
         entries = sorted(self.account.entries, key=lambda entry: entry.op != "affine")
         for done, entry in enumerate(entries):
             if self.progress is not None:
-                self.progress(done, len(entries))
+                self.progress(done, len(entries), entry.label)
             if entry.decision is None and entry.node.graph is not None:
                 changed |= self._attempt(entry, search)
         return changed

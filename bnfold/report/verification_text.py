@@ -79,9 +79,10 @@ def _decision(row: DecisionRow) -> str:
 
 
 def _method(found: Verification) -> str:
+    providers, levels = " and ".join(found.providers), " and ".join(found.levels)
     return (
         f"measured on {counted(len(found.feeds), 'set')} of inputs (seed {found.seed}), "
-        f"provider {found.provider}, optimisations {' and '.join(found.levels)}; {found.method}; "
+        f"provider {providers}, optimisations {levels}; {found.method}; "
         f"allowed: {found.factor:g} times the original's own rounding error"
     )
 

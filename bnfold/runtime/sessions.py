@@ -48,7 +48,12 @@ def engine_errors() -> Iterator[None]:
 
 
 class Session:
-    """A model in onnxruntime, opened once and run on many feeds."""
+    """A model in onnxruntime, opened once and run on many feeds.
+
+    Attributes:
+        name: what sentences call the model.
+        setting: how it runs.
+    """
 
     def __init__(
         self,
@@ -59,7 +64,7 @@ class Session:
         weights: Iterable[tuple[str, Array]] = (),
     ) -> None:
         """Opens the session; `weights` take the place of initializers of the same names."""
-        self._name = name
+        self.name, self.setting = name, setting
         self._arrays = dict(weights)  # an OrtValue points into its array, a session to its OrtValue
         self._values = {key: engine.ort_value(array) for key, array in self._arrays.items()}
         with engine_errors():
@@ -73,7 +78,12 @@ class Session:
             RunError: onnxruntime refuses the inputs, or fails on them.
         """
         with engine_errors():
-            return engine.run(self._session, feeds, names or self._outputs, name=self._name)
+            return engine.run(self._session, feeds, names or self._outputs, name=self.name)
+
+
+def names_of(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Providers or levels as a caller gives them, each once: one alone may be a plain string."""
+    return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
 
 
 def require_setting(

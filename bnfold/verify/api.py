@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bnfold.errors import UsageError
+from bnfold.progress import Progress
 from bnfold.runtime.engine import Setting
-from bnfold.runtime.sessions import require_setting
-from bnfold.verify.job import Job, Progress
+from bnfold.runtime.sessions import names_of, require_setting
+from bnfold.verify.job import Job
 from bnfold.verify.pairing import pair
 from bnfold.verify.records import Verification
 from bnfold.verify.save_data import save_feeds
@@ -30,8 +31,8 @@ def verify(
     data: Data | None = None,
     samples: int | None = None,
     seed: int = 0,
-    provider: str = "cpu",
-    levels: Sequence[str] = ("none", "all"),
+    providers: str | Sequence[str] = ("cpu",),
+    levels: str | Sequence[str] = ("none", "all"),
     dims: Mapping[str, int] | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     save_data: str | os.PathLike[str] | None = None,
@@ -47,30 +48,31 @@ def verify(
             or an iterable of those. Without it, inputs are made up from the graph and the seed.
         samples: how many sets of inputs at most; 8 made-up ones, or all of the data.
         seed: of the made-up inputs and of the original's neighbours.
-        provider: "cpu" or "cuda".
-        levels: of the runtime's optimisations; each is judged by itself.
+        providers: "cpu", "cuda"; each is judged by itself, one alone may be a plain string.
+        levels: of the runtime's optimisations; each is judged by itself too.
         dims: sizes of dynamic dimensions of made-up inputs, by name or as "INPUT:AXIS".
         custom_ops: shared libraries with operators for onnxruntime.
         save_data: a folder to write the inputs and the original's outputs to.
-        progress: called with (done, total).
+        progress: called with (steps done, steps in all, what is being done).
 
     Raises:
         ModelError: a model is malformed, or no inputs can fit both.
         DataError: the data does not fit; the message names the input.
         UsageError: a setting, or a dynamic dimension, that there is not.
-        ProviderUnavailableError: the provider does not run here.
+        ProviderUnavailableError: a provider does not run here.
     """
     if samples is not None and samples < 1:
         raise UsageError(f"samples must be at least 1, not {samples}")
     if seed < 0:
         raise UsageError(f"seed must be 0 or more, not {seed}")
     libraries = tuple(os.fspath(path) for path in custom_ops)
-    require_setting([provider], levels, libraries)
+    providers, levels = names_of(providers), names_of(levels)
+    require_setting(providers, levels, libraries)
     models = pair(a, b, has_custom_ops=bool(libraries))
     job = Job(
         models,
-        Setting(provider, levels[0], custom_ops=libraries, for_values=True),
-        tuple(levels),
+        Setting(providers[0], levels[0], custom_ops=libraries, for_values=True),
+        levels,
         seed,
         progress,
     )
@@ -108,4 +110,7 @@ def verify(
     found = job.compare(first, is_user_data=data is not None)
     if found.is_equivalent and data is None and samples is None:
         found = job.compare_further(found, dims or {})
+    for provider in providers[1:]:
+        if found.is_equivalent:
+            found = job.compare_on(provider, first, found, is_user_data=data is not None)
     return job.covered(found, first.feeds)

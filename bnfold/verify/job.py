@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from bnfold.errors import DataError
 from bnfold.float64 import EvaluationError
 from bnfold.fold.api import FoldResult, fold
+from bnfold.progress import Progress
 from bnfold.runtime.bounds import table_sizes
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RunError
@@ -34,8 +35,6 @@ SAMPLES = 8
 
 FURTHER = 2
 """Sets that reach further, at most: they are looked for to find what is at rest, not to measure."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -177,6 +176,31 @@ class Job:
         verdict, reason = verdict_of(rows, len(feeds))
         return replace(found, verdict=verdict, reason=reason, feeds=feeds, outputs=tuple(rows))
 
+    def compare_on(
+        self, provider: str, first: FirstRuns, found: Verification, *, is_user_data: bool
+    ) -> Verification:
+        """What was found, and on a further provider, on the same inputs."""
+        there = replace(self, setting=replace(self.setting, provider=provider))
+        runner = self.pair.original.open(there.setting)
+        runs = [runner.run(feed.arrays) for feed in first.feeds]
+        again = there.compare(replace(first, runs=runs), is_user_data=is_user_data)
+        providers = (*found.providers, provider)
+        if again.is_equivalent and not found.outputs:  # compared in float64, on no provider
+            return replace(found, providers=providers)
+        if not again.is_equivalent:
+            return replace(again, providers=providers, reason=f"on {provider}: {again.reason}")
+        rows = [max(pair, key=worst_of) for pair in zip(found.outputs, again.outputs, strict=True)]
+        notes = tuple(dict.fromkeys((*found.notes, *again.notes)))
+        verdict, reason = verdict_of(rows, len(first.feeds))
+        return replace(
+            found,
+            providers=providers,
+            verdict=verdict,
+            reason=reason,
+            notes=notes,
+            outputs=tuple(rows),
+        )
+
     def covered(self, found: Verification, feeds: Sequence[Feed]) -> Verification:
         """What was found, with what the inputs reached of the original."""
         a, coverage, reason = self.pair.original, None, found.reason
@@ -198,7 +222,7 @@ class Job:
             method=self.pair.original.method,
             factor=K,
             floor_ulp=FLOOR_ULP,
-            provider=self.setting.provider,
+            providers=(self.setting.provider,),
             levels=self.levels,
             structure=self.pair.structure,
             seed=self.seed,
@@ -207,12 +231,13 @@ class Job:
 
     def _step(self, feeds: int) -> Callable[[], None]:
         total, done = steps(feeds, len(self.levels)), 0
+        what = f"{self.pair.other.name} against {self.pair.original.name}, {self.setting.provider}"
 
         def step() -> None:
             nonlocal done
             done = min(done + 1, total)
             if self.progress is not None:
-                self.progress(done, total)
+                self.progress(done, total, what)
 
         return step
 

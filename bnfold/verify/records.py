@@ -176,7 +176,7 @@ class Verification(Shown):
     method: str
     factor: float
     floor_ulp: float
-    provider: str
+    providers: tuple[str, ...]
     levels: tuple[str, ...]
     outputs: tuple[OutputRow, ...] = ()
     structure: tuple[StructureRow, ...] = ()

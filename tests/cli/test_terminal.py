@@ -20,7 +20,7 @@ from bnfold.cli.progress import progress
 @click.pass_context
 def main(ctx):
     with progress(ctx, "working") as bar:
-        bar(1, 3)
+        bar(1, 3, "the first step")
         time.sleep({seconds})
         bar(2, 3, "the second step")
 

@@ -59,7 +59,7 @@ LEDGER = Ledger(
     after=Size(11, {"Conv": 2, "BatchNormalization": 1}, 1200, 4800, None),
 )  # fmt: skip
 VERIFICATION = Verification(
-    "different", "output 'y' is off", "a.onnx", "b.onnx", "float64 reference", 4.0, 1.0, "cpu",
+    "different", "output 'y' is off", "a.onnx", "b.onnx", "float64 reference", 4.0, 1.0, ("cpu",),
     ("none", "all"),
     outputs=(
         OutputRow("none", "y", "float32", (1, 8), 1e-7, 3e-5, 300.0, 420.0, 1, 5, "impulse", 2e-4,

@@ -24,7 +24,7 @@ ROW = OutputRow(
 FOUND = Verification(
     verdict="equivalent", reason="no output is further off than the original is",
     original="a.onnx", other="b.onnx", method="float64 reference", factor=4.0, floor_ulp=1.0,
-    provider="cpu", levels=("none", "all"), outputs=(ROW,),
+    providers=("cpu",), levels=("none", "all"), outputs=(ROW,),
     feeds=(FeedRow("normal", "signed normal", (0, 1), {"x": (2, 3)}),),
 )  # fmt: skip
 

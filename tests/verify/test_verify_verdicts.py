@@ -19,6 +19,8 @@ from bnfold.errors import (
     ProviderUnavailableError,
     UsageError,
 )
+from bnfold.runtime.engine import PROVIDERS
+from bnfold.runtime.sessions import Session
 from bnfold.verify.verdict import verdict_of
 from tests.verify.graphs import classifier, parsed, two_convs
 
@@ -159,7 +161,7 @@ def test_a_dead_channel_is_judged_by_the_scale_of_its_output(bias, verdict):
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"provider": "tpu"}, UsageError, "unknown provider 'tpu'"),
+        ({"providers": "tpu"}, UsageError, "unknown provider 'tpu'"),
         ({"levels": ("most",)}, UsageError, "unknown optimisation level 'most'"),
         ({"levels": ()}, UsageError, "no optimisation level"),
         ({"custom_ops": ["/nowhere/lib.so"]}, UsageError, "no such file"),
@@ -179,7 +181,7 @@ def test_a_provider_that_is_not_there_is_refused():
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("CUDA runs here")
     with pytest.raises(ProviderUnavailableError, match="'cuda' is not available"):
-        bnfold.verify(classifier(), classifier(), provider="cuda")
+        bnfold.verify(classifier(), classifier(), providers="cuda")
 
 
 def test_a_library_that_is_none_is_refused(tmp_path):
@@ -217,6 +219,28 @@ def test_progress_ends_at_its_total():
     calls = []
     bnfold.verify(two_convs(), two_convs(), progress=lambda *step: calls.append(step))
     assert calls[-1][0] == calls[-1][1] == len(calls)
+    assert all(what for *_, what in calls)
+
+
+def test_each_provider_is_judged_and_the_one_that_differs_is_named(monkeypatch, tmp_path):
+    """A second provider, which is the CPU by another name, so that every machine has it."""
+    monkeypatch.setitem(PROVIDERS, "second", "CPUExecutionProvider")
+    found = bnfold.verify(two_convs(), two_convs(), providers=("cpu", "second", "cpu"))
+    assert found.is_equivalent
+    assert found.providers == ("cpu", "second")
+    onnx.save(two_convs(), tmp_path / "a.onnx")
+    onnx.save(two_convs(), tmp_path / "b.onnx")
+    run = Session.run
+
+    def off_on_the_second(self, feeds, names=None):
+        is_off = (self.name, self.setting.provider) == ("b.onnx", "second")
+        return [array * (1.01 if is_off else 1) for array in run(self, feeds, names)]
+
+    monkeypatch.setattr(Session, "run", off_on_the_second)
+    found = bnfold.verify(tmp_path / "a.onnx", tmp_path / "b.onnx", providers=("cpu", "second"))
+    assert found.exit_code == 1
+    assert found.reason.startswith("on second: output 'y' is off by")
+    assert bnfold.verify(tmp_path / "a.onnx", tmp_path / "b.onnx", providers="cpu")
 
 
 def test_the_scores_behind_a_decision_are_compared_though_nobody_returns_them():
