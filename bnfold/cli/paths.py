@@ -21,7 +21,11 @@ def require_target(path: Path) -> Path:
 
 
 def require_folder(folder: Path) -> Path:
-    """The folder itself, if files can be written into it."""
+    """The folder itself, if files can be written into it.
+
+    Raises:
+        UsageError: it cannot be there.
+    """
     if not folder.exists():
         raise UsageError(f"{folder}: there is no such folder to write to; make it first")
     if not folder.is_dir():

@@ -118,7 +118,13 @@ class _Tour:
     bench_as: BenchOptions
 
     def check(self) -> None:
-        """Returns where the options make sense, before minutes are spent on the first of them."""
+        """Returns where the options make sense, before minutes are spent on the first of them.
+
+        Raises:
+            UsageError: an option makes no sense for this source.
+            DataError: there is no such data.
+            ProviderUnavailableError: a provider does not run here.
+        """
         from bnfold.fold.rules import allowed
         from bnfold.runtime.sessions import require_setting
 

@@ -83,6 +83,9 @@ def _power_of_two(x: Array, mode: str) -> Array:
 def constant(call: Call) -> Array:
     """Constant: the tensor that an attribute holds; scalars are [], lists [n]. Not the sparse form.
 
+    Raises:
+        UnsupportedOperatorError: it has no value, or one of a kind that is no tensor here.
+
     Source: ONNX operators, Constant-13.
     """
     if not call.attributes:
@@ -107,7 +110,11 @@ def constant_of_shape(call: Call) -> Array:
 
 
 def dropout(call: Call) -> Array | Sequence[Array]:
-    """Dropout that drops nothing; while training it would be random."""
+    """Dropout that drops nothing; while training it would be random.
+
+    Raises:
+        UnsupportedOperatorError: it is in training mode, which draws at random.
+    """
     ratio, training = call.optional(1), call.optional(2)
     trains = call.opset < 7 and not call.integer("is_test", 0)
     if training is not None and bool(training) and (ratio is None or float(ratio) != 0):
@@ -139,7 +146,11 @@ def eye_like(call: Call) -> Array:
 
 
 def bit_cast(call: Call) -> Array:
-    """BitCast of integers: the same bits as another type. A float's bits are no longer there."""
+    """BitCast of integers: the same bits as another type. A float's bits are no longer there.
+
+    Raises:
+        UnsupportedOperatorError: the bits are those of a float.
+    """
     stored = call.stored_dtypes[0]
     if stored is None or stored.kind not in "iub":
         raise call.unsupported("the bits of a float are not known")

@@ -46,7 +46,11 @@ def run_if(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list
 
 
 def run_loop(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> list[Array]:
-    """Loop: at most M times, while the condition holds; scan outputs are stacked."""
+    """Loop: at most M times, while the condition holds; scan outputs are stacked.
+
+    Raises:
+        UnsupportedOperatorError: a loop that never runs has scan outputs.
+    """
     body: ir.Graph = attributes["body"]
     limit = None if inputs[0] is None else int(inputs[0].reshape(-1)[0])
     condition = inputs[1] if len(inputs) > 1 else None

@@ -22,7 +22,11 @@ def conv(call: Call) -> Array:
 
 
 def convolve(x: Array, W: Array, window: Window, group: int) -> Array:
-    """The convolution itself, without a bias; x and W as in `conv`."""
+    """The convolution itself, without a bias; x and W as in `conv`.
+
+    Raises:
+        ValueError: the channels do not fit the groups.
+    """
     sizes = window.output_sizes(x.shape[2:])
     x = pad_spatial(x, window.pads_begin, window.pads_end, 0.0)
     if W.shape[1] * group != x.shape[1] or W.shape[0] % group:

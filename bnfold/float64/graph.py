@@ -122,7 +122,11 @@ class Interpreter:
         self._plans: dict[int, Plan] = {}
 
     def bind_inputs(self, graph: ir.Graph, feeds: Mapping[str, Array]) -> None:
-        """Gives the graph's inputs their values."""
+        """Gives the graph's inputs their values.
+
+        Raises:
+            DataError: an input is missing, or there is no such input.
+        """
         inputs = {v.name or "": v for v in graph.inputs}
         for name in feeds:
             if name not in inputs:

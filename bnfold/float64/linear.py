@@ -11,7 +11,11 @@ from bnfold.float64.call import Array, Call, Operator
 
 
 def gemm(call: Call) -> Array:
-    """Gemm: alpha * A' @ B' + beta * C."""
+    """Gemm: alpha * A' @ B' + beta * C.
+
+    Raises:
+        ValueError: C has not the shape of the product, in an opset that does not broadcast.
+    """
     A, B, C = call[0], call[1], call.optional(2)
     A = A.T if call.integer("transA", 0) else A
     B = B.T if call.integer("transB", 0) else B

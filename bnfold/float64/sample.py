@@ -19,6 +19,9 @@ def grid_sample(call: Call) -> Array:
     As in onnxruntime a position beyond the border is first moved onto it (`border`, but for
     `cubic`) or mirrored (`reflection`), then each element beside it is read by the same rule.
     For `nearest` positions are float32 numbers, whose last bit decides what is copied.
+
+    Raises:
+        ValueError: the grid has not a coordinate for each axis.
     """
     x, grid = call[0], call[1]
     mode = call.text("mode", "bilinear" if call.opset < 20 else "linear")

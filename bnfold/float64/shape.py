@@ -56,7 +56,11 @@ def concat(call: Call) -> Array:
 
 
 def split(call: Call) -> Sequence[Array]:
-    """Split by the sizes given, or evenly with a shorter last part."""
+    """Split by the sizes given, or evenly with a shorter last part.
+
+    Raises:
+        ValueError: `num_outputs` is not the number of outputs.
+    """
     x, axis, given = call[0], call.integer("axis", 0), call.optional(1)
     sizes = call.integers("split") if given is None else [int(n) for n in given]
     if sizes is None:

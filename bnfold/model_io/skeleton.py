@@ -32,6 +32,9 @@ def take_out(model: ir.Model, external: bool) -> Skeleton:
     """The model with all tensors that are large, lazy or in files taken out.
 
     They are taken out of a clone, so that the model may be read by others meanwhile.
+
+    Raises:
+        ModelError: a function has initializers, which no file can hold.
     """
     for function in model.functions.values():
         if function.graph.initializers:

@@ -83,6 +83,9 @@ def write_text(text: str, path: Path) -> None:
     """The file holds the text, whole; where that fails, it is as it was.
 
     What is no file, such as /dev/null or a named pipe, is written to as it stands.
+
+    Raises:
+        UsageError: the path is a folder.
     """
     if path.is_dir():
         raise UsageError(f"{path}: this is a folder; name a file")

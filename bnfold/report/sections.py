@@ -111,7 +111,11 @@ class _Record:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def parts(self) -> Mapping[str, Any]:
-        """The result's parts, as those of a run."""
+        """The result's parts, as those of a run.
+
+        Raises:
+            DataError: there is no report of this command.
+        """
         if self.command == "run":
             return self.result
         if self.command in ("verify", "bench", "export"):

@@ -40,7 +40,11 @@ def our_error(kind: str, message: str) -> BnfoldError:
 
 @contextmanager
 def engine_errors() -> Iterator[None]:
-    """What the engine raises inside leaves as the error that a user of bnfold knows."""
+    """What the engine raises inside leaves as the error that a user of bnfold knows.
+
+    Raises:
+        BnfoldError: of the kind that `our_error` gives.
+    """
     try:
         yield
     except engine.EngineError as error:

@@ -51,6 +51,9 @@ def read_weights(path: Path) -> dict[str, Any]:
     """The tensors of a `.safetensors` or `.pt` file by name, unwrapped from a checkpoint.
 
     A `.pt` file is read with `weights_only=True`: nothing in it is executed.
+
+    Raises:
+        ModelError: the file is not there, or holds no tensors.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file")

@@ -38,7 +38,11 @@ def _scalar(x: Array) -> int | float:
 
 
 def range_count(call: Call) -> int:
-    """How many numbers a Range has; they are counted in double, as onnxruntime does."""
+    """How many numbers a Range has; they are counted in double, as onnxruntime does.
+
+    Raises:
+        ValueError: the step is 0.
+    """
     start, limit, delta = (_scalar(call[i]) for i in range(3))
     if delta == 0:
         raise ValueError("the step of a Range is 0")

@@ -70,6 +70,9 @@ class Campaign:
         """All of it; `settled` has the verdict where the rows do not decide.
 
         `others` has the other model's runs at the first level.
+
+        Raises:
+            UsageError: a quantised model, and level "none" is not among the levels.
         """
         if self._stepped and "none" not in self.levels:
             raise UsageError("a quantised model can be judged at level 'none' only: add that level")

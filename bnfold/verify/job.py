@@ -59,7 +59,11 @@ class Job:
     progress: Progress | None
 
     def on_data(self, data: Data, samples: int | None) -> FirstRuns:
-        """The user's inputs, run through the original."""
+        """The user's inputs, run through the original.
+
+        Raises:
+            DataError: it does not run on them.
+        """
         feeds = user_feeds(data, self.pair.inputs, samples)
         runner = self.pair.original.open(self.setting)
         try:

@@ -35,7 +35,11 @@ class FailedError(EngineError):
 
 @contextmanager
 def failing_as(name: str) -> Iterator[None]:
-    """What onnxruntime raises inside, while it runs the model of this name, is a `FailedError`."""
+    """What onnxruntime raises inside, while it runs the model of this name, is a `FailedError`.
+
+    Raises:
+        FailedError: onnxruntime raised an error of its own.
+    """
     try:
         yield
     except runtime_errors() as error:
