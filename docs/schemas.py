@@ -11,6 +11,7 @@ from typing import Any, Literal
 from bnfold.bench.records import BenchResult
 from bnfold.fold.account.ledger import Ledger
 from bnfold.record import SCHEMA_VERSION
+from bnfold.report.fleet_text import Unread
 from bnfold.verify.records import Verification
 
 Schema = dict[str, Any]
@@ -148,7 +149,17 @@ EXPORT = closed(
 )
 RESULTS: dict[str, Schema] = {
     "export": EXPORT,
-    "inspect": closed(LEDGER),
+    "inspect": {
+        "anyOf": [
+            closed(LEDGER),
+            closed(
+                {
+                    "models": listed(closed({"path": TEXT, **LEDGER})),
+                    "failed": listed(closed(fields_of(Unread))),
+                }
+            ),
+        ]
+    },
     "fold": closed(LEDGER, optional={"verification": VERIFICATION}),
     "verify": VERIFICATION,
     "bench": BENCH,

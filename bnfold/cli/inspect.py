@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
 from bnfold.cli.output import (
     html_option,
@@ -18,8 +20,14 @@ from bnfold.cli.output import (
     show,
     show_record,
 )
+from bnfold.cli.sentence import BAD_INPUT, one_sentence
 from bnfold.cli.sources import SourceModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
+from bnfold.errors import ModelError
+
+if TYPE_CHECKING:
+    from bnfold.fold.account.ledger import Ledger
+    from bnfold.report.fleet_text import Unread
 
 
 def _list_rules(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -75,32 +83,60 @@ def inspect(
     fold_as: FoldOptions,
     html_target: Path | None,
     json_target: str | None,
-) -> None:
+) -> int:
     """Tell where each batch norm of IN.onnx would go or why it stays; write nothing.
 
-    Several models, or a pattern such as 'models/*.onnx', are told of one after another.
+    Several models, or a pattern such as 'models/*.onnx', are told of one after another. One that
+    cannot be read is told of too, and the others all the same; the exit code is then 2.
     """
-    ledgers = {str(source): folded(ctx, source, fold_as).ledger for source in sources}
+    ledgers, failed = _inspected(ctx, sources, fold_as)
     from bnfold.model_io import Together
     from bnfold.report.fleet_text import fleet_blocks
     from bnfold.report.records import envelope
     from bnfold.report.sections import Findings
 
-    is_one = len(ledgers) == 1
+    is_one = len(sources) == 1
     named = dict(zip([""], ledgers.values(), strict=True)) if is_one else ledgers
-    findings = Findings(f"bnfold inspect: {' '.join(ledgers)}", named)
+    findings = Findings(f"bnfold inspect: {' '.join(ledgers)}", named, failed=failed)
     each = [{"path": path, **ledger.to_dict()} for path, ledger in ledgers.items()]
+    several = {"models": each, "failed": [asdict(failure) for failure in failed]}
     record: dict[str, Any] = {}
     with Together() as files:
         if json_target is not None:
             record = envelope(
                 "inspect",
                 settings=settings_of(fold_as),
-                inputs=input_records(ctx),
+                inputs=[entry for path in ledgers for entry in SourceModel().records(Path(path))],
                 outputs=[],
-                result=next(iter(ledgers.values())).to_dict() if is_one else {"models": each},
+                result=next(iter(ledgers.values())).to_dict() if is_one else several,
             )
             put_record(record, json_target, files)
         put_page(findings, html_target, files)
     show_record(record, json_target)
-    show(ctx, fleet_blocks(named, every_row=every_row or is_verbose(ctx)), json_target)
+    show(ctx, fleet_blocks(named, failed, every_row=every_row or is_verbose(ctx)), json_target)
+    return BAD_INPUT if failed else 0
+
+
+def _inspected(
+    ctx: click.Context, sources: Sequence[Path], fold_as: FoldOptions
+) -> tuple[dict[str, Ledger], list[Unread]]:
+    """The ledgers by path, and the models among several that have none.
+
+    Raises:
+        BnfoldError: there is one model only, or none of them can be read.
+    """
+    from bnfold.report.fleet_text import Unread
+
+    ledgers: dict[str, Ledger] = {}
+    failed: list[Unread] = []
+    for source in sources:
+        try:
+            ledgers[str(source)] = folded(ctx, source, fold_as).ledger
+        except ModelError as error:
+            if len(sources) == 1:
+                raise
+            failed.append(Unread(str(source), str(error)))
+            click.echo(one_sentence(error), err=True)
+    if not ledgers:
+        raise ModelError(f"none of these {len(sources)} files is a model that can be read")
+    return ledgers, failed

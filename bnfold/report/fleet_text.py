@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bnfold.report.blocks import Block, Column, Line, Table, blank
@@ -12,15 +13,30 @@ if TYPE_CHECKING:
     from bnfold.fold.account.ledger import Ledger
 
 
-def fleet_blocks(ledgers: Mapping[str, Ledger], *, every_row: bool = False) -> list[Block]:
+@dataclass(frozen=True)
+class Unread:
+    """A model among several that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+def fleet_blocks(
+    ledgers: Mapping[str, Ledger], failed: Sequence[Unread] = (), *, every_row: bool = False
+) -> list[Block]:
     """The ledgers by model; where there are several, each under its name and in a table."""
-    if len(ledgers) == 1:
+    if len(ledgers) + len(failed) == 1:
         return ledger_blocks(next(iter(ledgers.values())), every_row=every_row)
     blocks: list[Block] = []
     for name, ledger in ledgers.items():
         shown = ledger_blocks(ledger, every_row=every_row)
         blocks += [Line(f"-- {name}", "title"), *shown, blank()]
-    return [*blocks, _summary(ledgers)]
+    return [*blocks, _summary(ledgers), *map(unread_line, failed)]
+
+
+def unread_line(model: Unread) -> Line:
+    """That there is no ledger of it."""
+    return Line(f"{model.path} was not read: {model.reason}", "bad")
 
 
 def _summary(ledgers: Mapping[str, Ledger]) -> Table:

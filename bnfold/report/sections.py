@@ -12,6 +12,7 @@ from bnfold.report.bench_text import bench_blocks
 from bnfold.report.blocks import Block, Line
 from bnfold.report.bottom_line import bottom_line
 from bnfold.report.export_text import ExportFacts, export_blocks
+from bnfold.report.fleet_text import Unread, unread_line
 from bnfold.report.ledger_text import ledger_blocks
 from bnfold.report.verification_text import verification_blocks
 from bnfold.verify.records import Verification
@@ -37,6 +38,7 @@ class Findings:
         title: of the whole.
         ledgers: by model; a name that is empty needs none.
         verification, bench, export: as they are.
+        failed: the models that could not be read.
     """
 
     title: str = "bnfold report"
@@ -44,6 +46,7 @@ class Findings:
     verification: Verification | None = None
     bench: BenchResult | None = None
     export: ExportFacts | None = None
+    failed: Sequence[Unread] = ()
 
     def sections(self, *, every_row: bool = False) -> list[Section]:
         """The parts, in the order of the work."""
@@ -74,7 +77,8 @@ class Findings:
 
     def bottom_line(self) -> list[Line]:
         """What a reader takes away."""
-        return bottom_line((self.ledgers or {}).values(), self.verification, self.bench)
+        lines = bottom_line((self.ledgers or {}).values(), self.verification, self.bench)
+        return [*lines, *map(unread_line, self.failed)]
 
 
 def findings_of(record: Any) -> Findings:
@@ -123,7 +127,7 @@ class _Record:
         if self.command not in ("fold", "inspect"):
             raise DataError(f"this is a record of {self.command!r}, which has no report")
         if "models" in self.result:
-            return {"folds": self.result["models"]}
+            return {"folds": self.result["models"], "failed": self.result.get("failed", [])}
         if "verification" in self.result:
             return {"fold": self.result, "verify": self.result["verification"]}
         return {"fold": self.result}
@@ -151,6 +155,7 @@ def findings(title: str, parts: Mapping[str, Any]) -> Findings:
         None if verification is None else _verification(verification),
         None if bench is None else read_as(BenchResult, bench, where="bench"),
         None if export is None else read_as(ExportFacts, export, where="export"),
+        read_as(tuple[Unread, ...], parts.get("failed", []), where="failed"),
     )
 
 

@@ -99,6 +99,31 @@ def test_several_models_are_told_of_under_their_names_and_in_a_table(place, mode
     assert [entry["path"] for entry in record["inputs"]] == ["good.onnx", "stuck.onnx"]
 
 
+def test_a_model_that_cannot_be_read_is_told_of_and_the_others_all_the_same(place, model, stuck):
+    (place / "bad.onnx").write_bytes(b"no model")
+    names = ["good.onnx", "bad.onnx", "stuck.onnx"]
+    result = place.call("inspect", *names, "--json", "r.json", "--html", "r.html")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("bnfold: bad.onnx: ")
+    assert result.stderr.count("\n") == 1
+    assert "stuck.onnx" in result.stdout
+    assert "bad.onnx was not read: " in result.stdout
+    record = json.loads((place / "r.json").read_text())
+    assert [entry["path"] for entry in record["result"]["models"]] == ["good.onnx", "stuck.onnx"]
+    assert [entry["path"] for entry in record["result"]["failed"]] == ["bad.onnx"]
+    assert "bad.onnx was not read" in (place / "r.html").read_text()
+    assert "bad.onnx was not read" in place.call("report", "r.json").stdout
+
+
+def test_where_no_model_can_be_read_nothing_is_written(place):
+    for name in ("a.onnx", "b.onnx"):
+        (place / name).write_bytes(b"no model")
+    result = place.call("inspect", "a.onnx", "b.onnx", "--json", "r.json")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("none of these 2 files is a model that can be read\n")
+    assert not (place / "r.json").exists()
+
+
 def test_a_pattern_that_the_shell_leaves_is_the_files_that_fit(place, model, stuck):
     assert "-- stuck.onnx" in place.call("inspect", "*.onnx").stdout
     assert "no such file" in place.call("inspect", "*.onx").stderr

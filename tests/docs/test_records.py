@@ -65,6 +65,12 @@ def test_the_record_of_an_inspection(folder):
     assert [d["status"] for d in record["result"]["decisions"]] == ["kept", "folded"]
 
 
+def test_the_record_of_an_inspection_of_several_of_which_one_is_no_model(folder):
+    (folder / "bad.onnx").write_bytes(b"no model")
+    record = validated(folder, "inspect", "net.onnx", "bad.onnx", codes={2})
+    assert [entry["path"] for entry in record["result"]["failed"]] == ["bad.onnx"]
+
+
 def test_the_record_of_a_fold_with_and_without_its_verification(folder):
     assert (
         "verification"
