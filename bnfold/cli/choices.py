@@ -31,6 +31,12 @@ ALLOWANCES = {
 }
 
 
+REPAIRS = {
+    "spatial": "spatial = 0 with one number for each channel is spatial = 1",
+    "inference": "a batch norm in training mode uses its stored statistics",
+}
+
+
 class OneOf(ParamType):
     """One of the words; where `several`, more of them may stand in one value, between commas."""
 
@@ -80,3 +86,4 @@ class OneOf(ParamType):
 PROVIDER = OneOf("provider", PROVIDERS)
 LEVEL = OneOf("optimisation level", LEVELS)
 ALLOWANCE = OneOf("rewrite with a price", ALLOWANCES, several=True)
+REPAIR = OneOf("repair", REPAIRS)

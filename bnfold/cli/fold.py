@@ -11,7 +11,7 @@ import click
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.data_options import data_option
-from bnfold.cli.fold_options import FoldOptions, fold_options, folded
+from bnfold.cli.fold_options import FoldOptions, compared_with, fold_options, folded
 from bnfold.cli.output import (
     conclude,
     html_option,
@@ -106,7 +106,9 @@ def fold(
     inputs = [] if json_target is None else input_records(ctx)
     code, said, verification = 0, "", None
     if is_verified:
-        verification = verified(ctx, source, result.model, VerifyOptions(data))
+        verification = verified(
+            ctx, compared_with(source, fold_as), result.model, VerifyOptions(data)
+        )
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
         code, said = verification.exit_code, f"{verification.verdict}: {verification.reason}"

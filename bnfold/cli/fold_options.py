@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
-from bnfold.cli.choices import ALLOWANCE
+from bnfold.cli.choices import ALLOWANCE, REPAIR
 from bnfold.cli.completion import rules
 from bnfold.cli.output import note
 from bnfold.cli.progress import progress
 
 if TYPE_CHECKING:
     import onnx
+    import onnx_ir as ir
 
     from bnfold.fold.api import FoldResult
 
@@ -26,6 +27,7 @@ class FoldOptions:
 
     allow: tuple[str, ...]
     skip: tuple[str, ...]
+    repair: tuple[str, ...]
     strict: bool
     simplify: bool
     check: bool
@@ -47,6 +49,13 @@ fold_options = bundled(
             multiple=True,
             shell_complete=rules,
             help="Leave this node, or everything that this rule would do. Repeatable.",
+        ),
+        click.option(
+            "--repair",
+            multiple=True,
+            type=REPAIR,
+            help="Mend what the exporter wrote and did not mean; it changes what the model "
+            f"computes. {REPAIR.legend}. Repeatable.",
         ),
         click.option(
             "--strict",
@@ -74,15 +83,25 @@ def folded(ctx: click.Context, source: Path, options: FoldOptions) -> FoldResult
             model,
             allow=options.allow,
             skip=options.skip,
+            repair=options.repair,
             strict=options.strict,
             check=options.check,
             progress=bar,
         )
+    if options.repair and not result.ledger.repairs:
+        note(ctx, f"{source}: --repair {' and '.join(options.repair)}: nothing here needs it")
     domains = unknown_domains(result.model)
     if domains:
         listed = ", ".join(map(repr, domains))
         note(ctx, f"{source}: operators of the unknown domain {listed} stay as they are")
     return result
+
+
+def compared_with(source: Path, options: FoldOptions) -> Path | ir.Model:
+    """What the folded model has to be equivalent to: IN.onnx, or that as it was repaired."""
+    from bnfold.fold.api import repaired
+
+    return repaired(source, options.repair) if options.repair else source
 
 
 def simplified(source: Path) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.data_options import samples_option, save_data_option
 from bnfold.cli.dimensions import parse_dims
 from bnfold.cli.export_options import ExportOptions, export_options, exported, parse_dynamic
-from bnfold.cli.fold_options import FoldOptions, fold_options, folded
+from bnfold.cli.fold_options import FoldOptions, compared_with, fold_options, folded
 from bnfold.cli.output import conclude, put_page, put_text, show
 from bnfold.cli.placed import Placed
 from bnfold.cli.sources import SourceNetwork
@@ -164,7 +164,7 @@ class _Tour:
         verify_as = self.verify_as
         if verify_as.save_data is not None:
             verify_as = replace(verify_as, save_data=self.files.aside(verify_as.save_data))
-        verification = verified(self.ctx, original, target, verify_as)
+        verification = verified(self.ctx, compared_with(original, self.fold_as), target, verify_as)
         self.say("verify", verification_blocks(verification, every_row=every_row))
         result["verify"] = verification.to_dict()
 

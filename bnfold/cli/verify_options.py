@@ -63,7 +63,7 @@ verify_options = bundled(
 
 def verified(
     ctx: click.Context,
-    a: str | Path,
+    a: str | Path | onnx_ir.Model,
     b: Path | onnx_ir.Model,
     options: VerifyOptions,
 ) -> Verification:

@@ -18,6 +18,7 @@ from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.folder import fold_in_place
 from bnfold.fold.opinion.second import second_opinion
 from bnfold.fold.rules import allowed, named
+from bnfold.fold.sources.repair import repair as repair_in_place
 from bnfold.progress import Progress
 from bnfold.shown import Shown
 
@@ -61,6 +62,7 @@ def fold(
     *,
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
+    repair: str | Collection[str] = (),
     strict: bool = False,
     check: bool = True,
     progress: Progress | None = None,
@@ -72,6 +74,8 @@ def fold(
         allow: priced rewrites to use where nothing else folds a batch norm: "constant-map",
             "clone", "rectifier", "cast", or "all"; one alone may be a plain string.
         skip: names of nodes or rules to leave alone; one alone may be a plain string.
+        repair: what to mend first, by name, "spatial" or "inference": it changes what the model
+            computes, and is told in the ledger; see `repaired`.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
         check: compare the whole model before and after in onnxruntime too, where it runs there.
         progress: called with (steps done, steps in all, what is being done).
@@ -83,23 +87,45 @@ def fold(
             with `strict`, a rewrite was wrong.
     """
     copy = model_io.load(model)
+    repairs = repair_in_place(copy, named(repair))
     ledger = fold_in_place(copy, allowed(allow), named(skip), progress=progress)
+    ledger = replace(ledger, repairs=repairs)
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
     if check and (ledger.folded or ledger.merges):
-        ledger = replace(ledger, opinion=_asked(model, copy))
+        ledger = replace(ledger, opinion=_asked(repaired(model, repair), copy))
     return FoldResult(copy, ledger)
 
 
-def _asked(
-    original: str | os.PathLike[str] | onnx.ModelProto | ir.Model, folded: ir.Model
-) -> Opinion:
+def repaired(
+    model: str | os.PathLike[str] | onnx.ModelProto | ir.Model, kinds: str | Collection[str]
+) -> ir.Model:
+    """A copy of the model in which the exporter's mistakes of these kinds are mended.
+
+    It computes something else than the model, and is what a fold with `repair` is compared with.
+
+    Args:
+        model: a path, a ModelProto or an onnx_ir.Model; it stays as it is.
+        kinds: "spatial": before opset 9, spatial = 0 with one number for each channel, which is no
+            valid model, becomes spatial = 1; "inference": a batch norm in training mode uses its
+            stored statistics, unless the new ones are read.
+
+    Raises:
+        ModelError: the model is missing, malformed or not supported.
+        UsageError: a kind is unknown.
+    """
+    copy = model_io.load(model)
+    repair_in_place(copy, named(kinds))
+    return copy
+
+
+def _asked(original: ir.Model, folded: ir.Model) -> Opinion:
     """What onnxruntime says of the fold.
 
     Raises:
         InternalError: that it computes something else.
     """
-    opinion = second_opinion(model_io.load(original), folded)
+    opinion = second_opinion(original, folded)
     if not opinion.agrees:
         raise InternalError(
             f"the folded model differs from the original in {opinion.runtime} by "
@@ -114,6 +140,7 @@ def inspect(
     *,
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
+    repair: str | Collection[str] = (),
     progress: Progress | None = None,
 ) -> Ledger:
     """Where each batch norm would go, or why it stays; the model stays as it is.
@@ -122,10 +149,12 @@ def inspect(
         model: a path, a ModelProto or an onnx_ir.Model.
         allow: priced rewrites that `fold` would be allowed.
         skip: names of nodes or rules that `fold` would leave alone.
+        repair: what `fold` would mend first, by name.
         progress: called with (steps done, steps in all, what is being done).
 
     Raises:
         ModelError: the model is missing, malformed or not supported.
         UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
     """
-    return fold(model, allow=allow, skip=skip, check=False, progress=progress).ledger
+    result = fold(model, allow=allow, skip=skip, repair=repair, check=False, progress=progress)
+    return result.ledger

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Group = Sequence["Decision"]
 
 MOST_MERGES = 3
+MOST_REPAIRS = 3
 SLOWER = "may be slower here: bench it"
 PROOF = "proof: how far apart before and after are in float64, of the largest value"
 NO_BATCH_NORMS = (
@@ -27,7 +28,8 @@ NO_BATCH_NORMS = (
 
 def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     """The ledger as a reader wants it: totals, then groups; each row by itself if asked for."""
-    blocks: list[Block] = [_totals(ledger), *_proof(ledger), *_paid(ledger.folded)]
+    blocks: list[Block] = [_totals(ledger), *_repaired(ledger.repairs)]
+    blocks += [*_proof(ledger), *_paid(ledger.folded)]
     blocks += [Line(f"bug in bnfold: {bug}; please report it", "bad") for bug in ledger.bugs]
     if every_row:
         merges = [Line(f"merged: {merge}") for merge in ledger.merges]
@@ -60,6 +62,14 @@ def _proof(ledger: Ledger) -> Iterable[Line]:
         yield Line(f"{counted(len(ledger.proofs), 'rewrite')}, {how} in float64 ({worst})")
     if ledger.opinion is not None:
         yield Line(str(ledger.opinion))
+
+
+def _repaired(repairs: Sequence[str]) -> Iterable[Line]:
+    """Changes of meaning, which come before everything that is exact."""
+    for sentence in repairs[:MOST_REPAIRS]:
+        yield Line(f"repaired, so that the model computes something else: {sentence}", "warn")
+    if len(repairs) > MOST_REPAIRS:
+        yield Line(f"and {len(repairs) - MOST_REPAIRS} more like these", "warn")
 
 
 def _paid(folded: Group) -> Iterable[Line]:

@@ -15,8 +15,8 @@ def lost_bits(source: Source, facts: Facts) -> float:
     if not source.is_batch_norm:
         return 0.0
     beta, mean = (facts.constant(source.node.inputs[i]) for i in (2, 3))
-    if beta is None or mean is None:
-        return 0.0
+    if beta is None or mean is None or beta.ndim != 1 or mean.ndim != 1:
+        return 0.0  # a map has a number for each position
     s, t = source.affine.scale.reshape(-1), np.abs(source.affine.shift.reshape(-1))
     large = np.maximum(np.abs(beta.reshape(-1)), np.abs(mean.reshape(-1) * s))
     lost = np.log2(np.where(large > 0, large, 1)) - np.log2(np.where(t > 0, t, 1))

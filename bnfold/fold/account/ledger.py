@@ -89,6 +89,7 @@ class Ledger(Shown):
 
     Attributes:
         decisions: one for each batch norm and each folded piece of constant arithmetic.
+        repairs: what was changed by name before the fold, in words: changes of meaning, no folds.
         merges: linear branches that became one operator, in words.
         bugs: rewrites that did not prove themselves and were not made.
         opinion: what onnxruntime says of the whole; None where it was not to be asked.
@@ -99,6 +100,7 @@ class Ledger(Shown):
     decisions: tuple[Decision, ...] = ()
     merges: tuple[str, ...] = ()
     bugs: tuple[str, ...] = field(default=())
+    repairs: tuple[str, ...] = ()
     opinion: Opinion | None = None
     proofs: tuple[float, ...] = ()
     before: Size | None = None
@@ -145,6 +147,7 @@ class Ledger(Shown):
             "batch_norms_before": self.batch_norms_before,
             "batch_norms_after": self.batch_norms_after,
             "decisions": json_form([asdict(decision) for decision in self.decisions]),
+            "repairs": list(self.repairs),
             "merges": list(self.merges),
             "bugs": list(self.bugs),
             "proofs": json_form(self.proofs),

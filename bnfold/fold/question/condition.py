@@ -68,7 +68,7 @@ def _size_of(value: ir.Value, rank: int, facts: Facts) -> Array | None:
         if index != 0 or not is_op(reader, "BatchNormalization") or len(reader.inputs) < 5:
             continue
         mean, variance = (facts.constant(reader.inputs[i]) for i in (3, 4))
-        if mean is not None and variance is not None:
+        if mean is not None and variance is not None and mean.ndim == variance.ndim == 1:
             square = np.square(mean.reshape(-1)) + np.maximum(variance.reshape(-1), 0)
             shape = (1, -1, *(1,) * (rank - 2))
             size = np.sqrt(np.maximum(square, np.finfo(np.float64).tiny))

@@ -21,6 +21,7 @@ from bnfold.fold.numbers.affine import Affine, Array, along
 from bnfold.fold.plan import Refusal
 from bnfold.fold.sources.not_constant import not_constant
 
+_SPATIAL_UNTIL = 9  # the opset that no longer has the attribute
 ARITHMETIC = ("Mul", "Div", "Add", "Sub")
 AFFINES = ("BatchNormalization", *ARITHMETIC)
 """The operators that may be an affine."""
@@ -82,7 +83,10 @@ def _batch_norm(node: ir.Node, facts: Facts) -> Source | Refusal:
         constant = _constant(value, facts)
         if constant is None:
             return not_constant(value, facts, name, "dynamic-parameters")
-        parameters.append(np.asarray(constant, dtype=np.float64).reshape(-1))
+        vector = _per_channel(node, np.asarray(constant, dtype=np.float64), rank, facts)
+        if isinstance(vector, Refusal):
+            return vector
+        parameters.append(vector)
     if len({p.size for p in parameters}) != 1:
         return Refusal("malformed", "its parameters have different lengths")
     return _normalised(node, parameters, rank, facts)
@@ -102,13 +106,32 @@ def _not_inference(node: ir.Node, facts: Facts) -> Refusal | None:
         return Refusal(
             "training-mode",
             "it normalises with the statistics of the batch it is given",
-            advice="export the model in inference mode (model.eval())",
+            advice="export in inference mode (model.eval()); or --repair inference, which uses "
+            "the stored statistics",
         )
     if any(value.uses() or value.is_graph_output() for value in extra):
         return Refusal("training-outputs", "its training outputs are read")
-    if opset < 9 and attribute_of(node, "spatial", 1) == 0 and facts.rank(node.inputs[0]) != 2:
+    return None
+
+
+def _per_channel(node: ir.Node, parameter: Array, rank: int, facts: Facts) -> Array | Refusal:
+    """The parameter as `[C]`: spatial = 0, before opset 9, has one number for each position.
+
+    With two axes positions are channels; and maps that are equal at all positions are per channel.
+    """
+    opset = node.version or facts.opset()
+    if opset >= _SPATIAL_UNTIL or attribute_of(node, "spatial", 1) != 0 or rank == 2:
+        return parameter.reshape(-1)
+    if parameter.ndim == 1:
+        return Refusal(
+            "not-spatial",
+            "spatial = 0 with one number for each channel is no valid model",
+            advice="the exporter meant spatial = 1: --repair spatial",
+        )
+    by_channel = parameter.reshape(parameter.shape[0], -1)
+    if np.any(by_channel != by_channel[:, :1]):
         return Refusal("not-spatial", "spatial = 0 normalises each position by itself")
-    return None  # with two axes, positions are channels
+    return np.array(by_channel[:, 0])
 
 
 def _normalised(

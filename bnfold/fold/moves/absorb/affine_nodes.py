@@ -108,8 +108,8 @@ def batch_norm(
     and variance are those of x', (mean - t) / s and var / s^2: they stay what they say they are.
     """
     stored = [facts.exact(value) for value in node.inputs[1:5]]
-    if any(exact is None for exact in stored):
-        return []
+    if any(exact is None or len(exact.shape) != 1 for exact in stored):
+        return []  # what is computed at run time, or has a number for each position
     mean, variance = (facts.constant(value) for value in node.inputs[3:5])
     if mean is None or variance is None:
         return []
