@@ -1,6 +1,6 @@
 """Models from and to disk: nothing lost, nothing half-written, memory bounded."""
 
-from bnfold.model_io.checks import unknown_domains
+from bnfold.model_io.domains import unknown_domains
 from bnfold.model_io.files import files_of
 from bnfold.model_io.hashing import sha256
 from bnfold.model_io.loading import load

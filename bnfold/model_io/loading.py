@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from bnfold.errors import ModelError
 from bnfold.model_io import walk, wire
-from bnfold.model_io.checks import refuse_what_is_wrong
+from bnfold.model_io.gate import refuse_what_is_wrong
 from bnfold.model_io.mapped import Maps, external_attributes, external_values, view
 from bnfold.model_io.opening import parts_of
 

@@ -25,6 +25,7 @@ _NESTED: Mapping[str, Mapping[int, str]] = {
     "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph"},
 }
 RAW_DATA = 9  # in TensorProto
+_DEEPEST = 100  # messages within messages, as many as protobuf reads
 
 
 class MalformedError(Exception):
@@ -123,9 +124,14 @@ def rewrite_tensors(
         data: the serialized ModelProto.
         wanted: whether anything at begin:end may need rewriting; the rest is copied unread.
         rewrite: the new content of the TensorProto at begin:end, or None to keep it.
+
+    Raises:
+        MalformedError: It is none, or too deep for protobuf.
     """
 
-    def visit(kind: str, begin: int, end: int) -> list[Chunk]:
+    def visit(kind: str, begin: int, end: int, depth: int) -> list[Chunk]:
+        if depth > _DEEPEST:
+            raise MalformedError(truncated=False)
         chunks: list[Chunk] = []
         kept = begin  # data[kept:...] is copied with the next change, or at the end
         for field in fields(data, begin, end):
@@ -135,10 +141,10 @@ def rewrite_tensors(
             if inner == "Tensor":
                 content = rewrite(data, field.content, field.end)
             else:
-                content = visit(inner, field.content, field.end)
+                content = visit(inner, field.content, field.end, depth + 1)
             if content is not None:
                 chunks += [data[kept : field.begin], header(field.number, size(content)), *content]
                 kept = field.end
         return [*chunks, data[kept:end]]
 
-    return visit("Model", 0, len(data))
+    return visit("Model", 0, len(data), 0)
