@@ -61,11 +61,13 @@ def bench(
         UsageError: a setting, or a dynamic dimension without a size.
         ModelError: a model that cannot be read, does not run, or wants other inputs than the first.
         DataError: `data` that does not fit.
+        InconclusiveError: a model with a Loop does not end.
         ProviderUnavailableError: a provider that does not really run here.
     """
     # Imported here: the process that measures one model alone imports this package, but not onnx.
     from bnfold.bench.inputs import Sizes, given_arrays, make_feeds
-    from bnfold.bench.subjects import described, same_files, subjects
+    from bnfold.bench.subjects import described, require_end, same_files, subjects
+    from bnfold.runtime.engine import Setting
 
     providers, levels = names_of(providers), names_of(levels)
     settings = _checked(providers, levels, threads=threads, batch=batch, pairs=pairs, seed=seed)
@@ -76,6 +78,7 @@ def bench(
         found = subjects(_several(models), Path(folder))
         given = {} if data is None else given_arrays(found[0], data, batch)
         feeds = make_feeds(found[0], given=given, sizes=Sizes(batch, dims or {}), seed=seed)
+        require_end(found, feeds.arrays, Setting(providers[0], custom_ops=libraries))
         campaign = Campaign(
             found,
             feeds.arrays,

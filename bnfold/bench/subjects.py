@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,10 @@ from bnfold import model_io
 from bnfold.bench.records import BenchModel
 from bnfold.errors import ModelError, UsageError
 from bnfold.runtime.bounds import Bounds, bounds_of
-from bnfold.runtime.signature import TensorSpec, inputs_of
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.loops import seconds_for
+from bnfold.runtime.sessions import Session
+from bnfold.runtime.signature import Array, TensorSpec, inputs_of
 
 ModelSource = str | os.PathLike[str] | onnx_ir.Model
 
@@ -22,7 +25,7 @@ ModelSource = str | os.PathLike[str] | onnx_ir.Model
 class Subject:
     """A model file with the name it goes by in tables, and the inputs it wants.
 
-    `bounds` says for integer inputs what they may hold.
+    `bounds` says for integer inputs what they may hold, `seconds` how long a run may take.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Subject:
     inputs: tuple[TensorSpec, ...]
     size_bytes: int
     bounds: Bounds = field(default_factory=dict)
+    seconds: float | None = None
 
 
 def subjects(models: Sequence[ModelSource], folder: Path) -> tuple[Subject, ...]:
@@ -48,6 +52,20 @@ def subjects(models: Sequence[ModelSource], folder: Path) -> tuple[Subject, ...]
     for candidate in found[1:]:
         _require_same_inputs(found[0], candidate)
     return found
+
+
+def require_end(found: Sequence[Subject], feeds: Mapping[str, Array], setting: Setting) -> None:
+    """Returns where each model that has a Loop ends within its time, run once.
+
+    Raises:
+        InconclusiveError: one does not.
+    """
+    for subject in found:
+        if subject.seconds is not None:
+            session = Session(
+                str(subject.path), setting, name=subject.name, seconds=subject.seconds
+            )
+            session.run(feeds)
 
 
 def described(subject: Subject, *, is_baseline: bool) -> BenchModel:
@@ -102,7 +120,8 @@ def _subject(path: Path, name: str) -> Subject:
     model = model_io.load(path)
     inputs = inputs_of(model)
     size_bytes = sum(file.stat().st_size for file in model_io.files_of(path))
-    return Subject(name, path, inputs, size_bytes, bounds_of([model], inputs))
+    bounds = bounds_of([model], inputs)
+    return Subject(name, path, inputs, size_bytes, bounds, seconds_for(model))
 
 
 def _require_same_inputs(baseline: Subject, candidate: Subject) -> None:

@@ -14,6 +14,8 @@ RunGraph = Callable[[ir.Graph, Sequence[Array]], list[Array]]
 Inputs = Sequence[Array | None]
 ControlOperator = Callable[[Inputs, Mapping[str, Any], RunGraph], list[Array]]
 
+_MOST_TURNS = 1 << 16  # of a Loop, which may never end
+
 
 def values_read(node: ir.Node) -> list[ir.Value]:
     """What a node reads: its inputs, and whatever its subgraphs read or return."""
@@ -58,6 +60,8 @@ def run_loop(inputs: Inputs, attributes: Mapping[str, Any], run: RunGraph) -> li
     carried = [_given(inputs, i) for i in range(2, len(inputs))]
     rows: list[list[Array]] = []
     while going and (limit is None or len(rows) < limit):
+        if len(rows) >= _MOST_TURNS:
+            raise UnsupportedOperatorError(f"Loop: it runs more than {_MOST_TURNS:,} times")
         step = np.asarray(len(rows), np.int64)
         results = run(body, [step, np.asarray(True), *carried])
         going = bool(results[0].reshape(-1)[0])

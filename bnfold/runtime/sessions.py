@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from bnfold.errors import BnfoldError, ModelError, ProviderUnavailableError, UsageError
+from bnfold.errors import (
+    BnfoldError,
+    InconclusiveError,
+    ModelError,
+    ProviderUnavailableError,
+    UsageError,
+)
 from bnfold.runtime import engine
 from bnfold.runtime.engine import Setting
 
@@ -24,12 +30,17 @@ class RunError(ModelError):
     """The model does not run on these inputs."""
 
 
+class OverdueError(InconclusiveError):
+    """A run was given up, as it took longer than it may: nothing can be said of the model."""
+
+
 _KINDS: Mapping[str, type[BnfoldError]] = {
     engine.UnknownSettingError.__name__: UsageError,
     engine.UnavailableError.__name__: ProviderUnavailableError,
     engine.RefusedError.__name__: RefusedError,
     engine.UnsupportedError.__name__: RefusedError,
     engine.FailedError.__name__: RunError,
+    engine.OverdueError.__name__: OverdueError,
 }
 
 
@@ -66,9 +77,18 @@ class Session:
         *,
         name: str,
         weights: Iterable[tuple[str, Array]] = (),
+        seconds: float | None = None,
     ) -> None:
-        """Opens the session; `weights` take the place of initializers of the same names."""
-        self.name, self.setting = name, setting
+        """Opens the session.
+
+        Args:
+            source: a path, or the bytes of a model.
+            setting: how it runs.
+            name: what to call the model in a sentence.
+            weights: take the place of initializers of the same names.
+            seconds: that one run may take, see `loops.seconds_for`; None for any time.
+        """
+        self.name, self.setting, self._seconds = name, setting, seconds
         self._arrays = dict(weights)  # an OrtValue points into its array, a session to its OrtValue
         self._values = {key: engine.ort_value(array) for key, array in self._arrays.items()}
         with engine_errors():
@@ -80,9 +100,11 @@ class Session:
 
         Raises:
             RunError: onnxruntime refuses the inputs, or fails on them.
+            OverdueError: it is not done in time.
         """
+        asked = names or self._outputs
         with engine_errors():
-            return engine.run(self._session, feeds, names or self._outputs, name=self.name)
+            return engine.run(self._session, feeds, asked, name=self.name, seconds=self._seconds)
 
 
 def names_of(names: str | Sequence[str]) -> tuple[str, ...]:

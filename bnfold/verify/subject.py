@@ -17,6 +17,7 @@ import onnx_ir as ir
 from bnfold import model_io
 from bnfold.float64 import run_graph
 from bnfold.runtime.engine import Setting
+from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
 from bnfold.verify.coverage import Reached
@@ -119,7 +120,8 @@ class OnnxSubject:
             return moved.open(setting, noise, strength=strength)
         weights = () if noise is None else neighbouring_weights(self.model, noise, strength)
         with self._runnable() as source:
-            return Session(source, setting, name=self.name, weights=weights)
+            seconds = seconds_for(self.model)
+            return Session(source, setting, name=self.name, weights=weights, seconds=seconds)
 
     def reference(self, feeds: Feeds) -> list[Array]:
         """The outputs by the float64 interpreter; what it comes by is `reached`."""

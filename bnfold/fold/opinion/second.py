@@ -19,7 +19,8 @@ from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.facts.node import op_of
 from bnfold.fold.opinion.feeds import Feed, feeds_of
 from bnfold.runtime.engine import Setting, version
-from bnfold.runtime.sessions import Session
+from bnfold.runtime.loops import seconds_for
+from bnfold.runtime.sessions import OverdueError, Session
 from bnfold.runtime.signature import Array
 
 MOST_BYTES = 256 << 20  # of weights: beyond that, sessions would take more memory than the fold
@@ -42,7 +43,8 @@ def second_opinion(original: ir.Model, folded: ir.Model) -> Opinion:
     if size > MOST_BYTES:
         return Opinion(left_out=f"{size >> 20} MiB of weights are more than {MOST_BYTES >> 20}")
     try:
-        before = Session(_written(original), _SETTING, name="the original")
+        seconds = seconds_for(original)
+        before = Session(_written(original), _SETTING, name="the original", seconds=seconds)
         feeds, olds = _first_that_runs(before, original)
     except BnfoldError as error:
         return Opinion(left_out=f"the original does not run there: {error}")
@@ -50,8 +52,10 @@ def second_opinion(original: ir.Model, folded: ir.Model) -> Opinion:
     if not all(np.array_equal(a, b, equal_nan=_is_float(a)) for a, b in _pairs(olds[0], repeated)):
         return Opinion(left_out="the original does not give the same twice")
     try:
-        after = Session(_written(folded), _SETTING, name="the folded model")
+        after = Session(_written(folded), _SETTING, name="the folded model", seconds=seconds)
         news = [after.run(feed) for feed in feeds]
+    except OverdueError as error:
+        return Opinion(left_out=str(error))
     except BnfoldError:
         return _opinion(len(feeds), float("inf"), 0.0)
     apart = max(_difference(old, new) for old, new in zip(olds, news, strict=True))
@@ -82,6 +86,8 @@ def _first_that_runs(session: Session, model: ir.Model) -> tuple[list[Feed], lis
             if perf_counter() - begun > _PATIENCE_S:
                 return [first], outputs
             return [first, second], [*outputs, session.run(second)]
+        except OverdueError:
+            raise
         except BnfoldError as error:
             refusal = refusal or error
     assert refusal is not None, "there is at least one pair of feeds"

@@ -8,6 +8,7 @@ makes bnfold's of them.
 from .errors import (
     EngineError,
     FailedError,
+    OverdueError,
     RefusedError,
     UnavailableError,
     UnknownSettingError,
@@ -25,6 +26,7 @@ __all__ = [
     "PROVIDERS",
     "EngineError",
     "FailedError",
+    "OverdueError",
     "RefusedError",
     "Setting",
     "UnavailableError",

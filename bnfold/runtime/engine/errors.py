@@ -33,6 +33,10 @@ class FailedError(EngineError):
     """The model does not run on these inputs."""
 
 
+class OverdueError(FailedError):
+    """The run was given up, as it took longer than it may."""
+
+
 @contextmanager
 def failing_as(name: str) -> Iterator[None]:
     """What onnxruntime raises inside, while it runs the model of this name, is a `FailedError`.

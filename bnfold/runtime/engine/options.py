@@ -10,7 +10,7 @@ from typing import Any
 from .errors import UnknownSettingError, runtime_errors, said
 from .setting import LEVELS, Setting, require_level
 
-_ONLY_FATAL = 4  # what goes wrong comes back as an exception; the log would say it twice
+ONLY_FATAL = 4  # what goes wrong comes back as an exception; the log would say it twice
 
 
 def session_options(
@@ -31,7 +31,7 @@ def session_options(
     options.intra_op_num_threads = setting.threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = _ONLY_FATAL
+    options.log_severity_level = ONLY_FATAL
     # Spinning threads of one session would take the cores from the other one's runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")

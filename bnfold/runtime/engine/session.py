@@ -15,6 +15,7 @@ from .errors import UnavailableError, failing_as, refused, runtime_errors
 from .native_log import with_native_log
 from .options import session_options
 from .setting import PROVIDERS, Setting, require_built_in
+from .time_limit import ended_after
 
 
 def open_session(
@@ -70,15 +71,30 @@ def open_session(
     return session
 
 
-def run(session: Any, feeds: Mapping[str, Any], names: Iterable[str], *, name: str) -> list[Any]:
+def run(
+    session: Any,
+    feeds: Mapping[str, Any],
+    names: Iterable[str],
+    *,
+    name: str,
+    seconds: float | None = None,
+) -> list[Any]:
     """The outputs of these names, in order.
+
+    Args:
+        session: of `open_session`.
+        feeds: inputs by name.
+        names: of outputs.
+        name: what to call the model in a sentence.
+        seconds: that the run may take; None for as long as it takes.
 
     Raises:
         FailedError: onnxruntime refuses the inputs, or fails on them.
+        OverdueError: it takes longer.
     """
     fed = {feed: np.asarray(array, order="C") for feed, array in feeds.items()}
-    with failing_as(name):
-        return [np.asarray(array) for array in session.run(list(names), fed)]
+    with failing_as(name), ended_after(seconds, name) as options:
+        return [np.asarray(array) for array in session.run(list(names), fed, options)]
 
 
 def ort_value(array: Any, device: str = "cpu") -> Any:
