@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -26,6 +27,8 @@ class Border:
         self._warnings = warnings.catch_warnings()
 
     def __enter__(self) -> None:
+        for library in ("onnx_ir", "onnxscript"):  # they log tracebacks of what they recover from
+            logging.getLogger(library).addHandler(logging.NullHandler())
         self._warnings.__enter__()
         warnings.showwarning = self._show_warning
 

@@ -10,6 +10,7 @@ Real numbers can be had in a domain, for graphs that begin with a Log, Sqrt, Asi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -29,6 +30,9 @@ DOMAINS: Mapping[str, Callable[[Array], Array]] = {
 """What real numbers are mapped by, for each domain; the first leaves them as they are."""
 
 
+_MOST_NUMBERS = 1 << 27  # in an input that is made up: half a GiB of float32
+
+
 def make_array(
     spec: TensorSpec,
     shape: tuple[int, ...],
@@ -42,8 +46,13 @@ def make_array(
     `domain` is a key of `DOMAINS`, for real numbers.
 
     Raises:
-        DataError: the input takes strings.
+        DataError: the input takes strings, or more numbers than can be made up.
     """
+    if math.prod(shape) > _MOST_NUMBERS:
+        raise DataError(
+            f"input {spec.name!r} of shape {list(shape)} would take {math.prod(shape):,} numbers; "
+            "pin its dimensions, or give data for it"
+        )
     dtype = numpy_dtype(spec.dtype)
     if spec.dtype == "string":
         raise DataError(f"input {spec.name!r} takes strings; give data for it")

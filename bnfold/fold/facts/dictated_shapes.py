@@ -68,7 +68,8 @@ def _rank(graph: ir.Graph, found: Found) -> None:
 
 def _weight_dims(node: ir.Node, found: Found) -> Dims | None:
     weight = input_of(node, 1) if is_op(node, "Conv", "ConvTranspose") else None
-    return None if weight is None else found.get(weight)
+    dims = None if weight is None else found.get(weight)
+    return None if dims is None or len(dims) < 2 else dims  # of a weight that no Conv takes
 
 
 def _made(node: ir.Node, found: Found) -> Dims | None:
@@ -106,6 +107,8 @@ def _told(node: ir.Node, x: ir.Value, y: ir.Value, found: Found) -> list[Told]:
     given = input_of(node, 1)
     second = None if given is None else found.get(given)
     group = attribute_of(node, "group", 1)
+    if second is not None and len(second) < 2 and not is_op(node, "BatchNormalization"):
+        second = None  # no matrix and no kernel: the node runs nowhere
     if is_op(node, "Conv") and second is not None:
         return [(x, 1, _times(second[1], group)), (y, 1, second[0])]
     if is_op(node, "ConvTranspose") and second is not None:
@@ -114,7 +117,7 @@ def _told(node: ir.Node, x: ir.Value, y: ir.Value, found: Found) -> list[Told]:
         if attribute_of(node, "spatial", 1) == 0:
             return []  # one scale for each position
         return [(x, 1, second[0]), (y, 1, second[0])]
-    if is_op(node, "MatMul") and second is not None and len(second) > 1:
+    if is_op(node, "MatMul") and second is not None:
         return [(x, _last(found.get(x)), second[-2]), (y, _last(found.get(y)), second[-1])]
     if is_op(node, "Gemm") and second is not None:
         depth, width = (1, 0) if attribute_of(node, "transB", 0) == 1 else (0, 1)
