@@ -37,6 +37,7 @@ def assert_equivalent(
     dims: Mapping[str, int] | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     save_data: str | os.PathLike[str] | None = None,
+    trust: bool = False,
 ) -> Verification:
     """`b` computes what `a` computes, up to rounding; the evidence is returned.
 
@@ -60,6 +61,7 @@ def assert_equivalent(
             dims=dims,
             custom_ops=custom_ops,
             save_data=save_data,
+            trust=trust,
         )
     except BnfoldError as error:
         raise error.with_traceback(None) from None  # the sentence says it; our frames say nothing

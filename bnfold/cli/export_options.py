@@ -27,7 +27,14 @@ class ExportOptions:
     dynamic: tuple[str, ...] = ()
     opset: int | None = None
     fp16: bool = False
+    trust: bool = False
 
+
+trust_option = click.option(
+    "--trust",
+    is_flag=True,
+    help="Read a .pt2 program, which may run code of its author.",
+)
 
 export_options = bundled(
     "export_as",
@@ -56,6 +63,7 @@ export_options = bundled(
         ),
         click.option("--opset", type=int, help="The version of the ONNX operators."),
         click.option("--fp16", is_flag=True, help="Weights and inputs in float16."),
+        trust_option,
     ),
 )
 
@@ -75,6 +83,7 @@ def exported(ctx: click.Context, spec: str, target: Path, options: ExportOptions
             dynamic=parse_dynamic(options.dynamic),
             opset=options.opset,
             fp16=options.fp16,
+            trust=options.trust,
             progress=bar,
         )
 

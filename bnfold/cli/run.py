@@ -138,7 +138,7 @@ class _Tour:
         if not _is_spec(self.source) and self.export_as != ExportOptions():
             raise UsageError(
                 f"{self.source} is an ONNX file already: --weights, --input, --dynamic, "
-                "--opset and --fp16 are for exports"
+                "--opset, --fp16 and --trust are for exports"
             )
 
     def go(self) -> tuple[int, str, list[Block]]:

@@ -17,6 +17,7 @@ from bnfold.cli.data_options import (
     save_data_option,
 )
 from bnfold.cli.dimensions import dim_option, parse_dims
+from bnfold.cli.export_options import trust_option
 from bnfold.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class VerifyOptions:
     dims: tuple[str, ...] = ()
     custom_ops: tuple[Path, ...] = ()
     save_data: Path | None = None
+    trust: bool = False
 
 
 verify_options = bundled(
@@ -57,6 +59,7 @@ verify_options = bundled(
         dim_option,
         custom_ops_option,
         save_data_option,
+        trust_option,
     ),
 )
 
@@ -81,5 +84,6 @@ def verified(
             dims=parse_dims(options.dims),
             custom_ops=options.custom_ops,
             save_data=options.save_data,
+            trust=options.trust,
             progress=bar,
         )

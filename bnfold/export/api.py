@@ -42,6 +42,7 @@ def export(
     fp16: bool = False,
     check: bool = True,
     seed: int = 0,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> ExportResult:
     """The network is an ONNX graph with all of its batch norms, and computes what the module does.
@@ -63,10 +64,13 @@ def export(
         fp16: export with weights and inputs in float16.
         check: compare the graph with the module; False only where that takes too long.
         seed: of the random inputs for the check.
+        trust: a `.pt2` program may run code of its author, which reading one does; without, it is
+            refused.
         progress: called with (steps done, steps in all, what is being done).
 
     Raises:
-        UsageError: inputs, dynamic dimensions or the opset make no sense for this network.
+        UsageError: inputs, dynamic dimensions or the opset make no sense for this network, or it is
+            a program that nobody trusts.
         ModelError: the code, the weights or the exporter failed; the sentence says which and why.
         DataError: the module does not run on the inputs.
         ModelsDifferError: the exported graph computes something else than the module.
@@ -76,7 +80,7 @@ def export(
     version = check_opset(opset)
     target = None if path is None else _writable(Path(path))
     require("onnxscript")
-    loaded = load_module(source, weights)
+    loaded = load_module(source, weights, trust=trust)
     if loaded.program is not None:
         _refuse_for_program(loaded, dynamic, fp16)
     prepared = prepare(loaded, fp16=fp16)

@@ -40,6 +40,8 @@ class LoadedModule:
 def load_module(
     source: torch.nn.Module | str | os.PathLike[str],
     weights: str | os.PathLike[str] | None = None,
+    *,
+    trust: bool = False,
 ) -> LoadedModule:
     """The module that a SPEC names, with the weights of a file put in if one is given.
 
@@ -49,9 +51,10 @@ def load_module(
             arguments; a module object or class in its place will do. An `example_inputs` beside
             the factory (inputs, or a function that gives them) makes inputs unnecessary later.
         weights: a `.safetensors` or `.pt` file. A module that was passed in is copied, not changed.
+        trust: a `.pt2` program may run code of its author, which reading one does.
 
     Raises:
-        UsageError: the SPEC is none of these forms.
+        UsageError: the SPEC is none of these forms, or a program that nobody trusts.
         ModelError: the code or the weights cannot be loaded; the sentence says which and why.
         MissingDependencyError: torch is not installed.
     """
@@ -61,7 +64,7 @@ def load_module(
     loaded = (
         LoadedModule(_bare(source), type(source).__name__, owned=False)
         if isinstance(source, torch.nn.Module)
-        else _from_spec(os.fspath(source))
+        else _from_spec(os.fspath(source), trust=trust)
     )
     if weights is None:
         return loaded
@@ -97,9 +100,9 @@ def _bare(module: torch.nn.Module) -> torch.nn.Module:
     return _bare(inner) if isinstance(inner, torch.nn.Module) else module
 
 
-def _from_spec(spec: str) -> LoadedModule:
+def _from_spec(spec: str, *, trust: bool) -> LoadedModule:
     if spec.endswith(".pt2"):
-        return _from_program(Path(spec))
+        return _from_program(Path(spec), trust=trust)
     if spec.endswith((".pt", ".pth", ".safetensors", ".bin", ".ckpt")):
         raise UsageError(
             f"{spec}: weights alone are not a network; name the code that builds it, with "
@@ -112,11 +115,17 @@ def _from_spec(spec: str) -> LoadedModule:
     return LoadedModule(_bare(module), spec, examples)
 
 
-def _from_program(path: Path) -> LoadedModule:
+def _from_program(path: Path, *, trust: bool) -> LoadedModule:
+    """The program of a file: torch unpickles its sample inputs and evaluates its expressions."""
     import torch
 
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
+    if not trust:
+        raise UsageError(
+            f"{path}: reading a .pt2 program may run code of its author, whatever it says it is; "
+            "if you trust where it is from, say --trust (trust=True in Python)"
+        )
     with foreign_code(f"{path}: not a program that this torch can load", ModelError), quiet():
         program = torch.export.load(path)
         module = program.module()

@@ -36,6 +36,7 @@ def verify(
     dims: Mapping[str, int] | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     save_data: str | os.PathLike[str] | None = None,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Verification:
     """Whether `b` computes what `a` computes, up to the rounding that `a` itself has.
@@ -53,12 +54,15 @@ def verify(
         dims: sizes of dynamic dimensions of made-up inputs, by name or as "INPUT:AXIS".
         custom_ops: shared libraries with operators for onnxruntime.
         save_data: a folder to write the inputs and the original's outputs to.
+        trust: a `.pt2` program may run code of its author, which reading one does; without, it is
+            refused.
         progress: called with (steps done, steps in all, what is being done).
 
     Raises:
         ModelError: a model is malformed, or no inputs can fit both.
         DataError: the data does not fit; the message names the input.
-        UsageError: a setting, or a dynamic dimension, that there is not.
+        UsageError: a setting, or a dynamic dimension, that there is not; a program that nobody
+            trusts.
         ProviderUnavailableError: a provider does not run here.
     """
     if samples is not None and samples < 1:
@@ -68,7 +72,7 @@ def verify(
     libraries = tuple(os.fspath(path) for path in custom_ops)
     providers, levels = names_of(providers), names_of(levels)
     require_setting(providers, levels, libraries)
-    models = pair(a, b, has_custom_ops=bool(libraries))
+    models = pair(a, b, has_custom_ops=bool(libraries), trust=trust)
     job = Job(
         models,
         Setting(providers[0], levels[0], custom_ops=libraries, for_values=True),

@@ -95,7 +95,9 @@ class Pair:
         return tuple((str(path), digest) for path, digest in pairs if digest is not None)
 
 
-def pair(a: Source | torch.nn.Module, b: Source, *, has_custom_ops: bool) -> Pair:
+def pair(
+    a: Source | torch.nn.Module, b: Source, *, has_custom_ops: bool, trust: bool = False
+) -> Pair:
     """Both models loaded and their structures compared.
 
     Raises:
@@ -107,7 +109,7 @@ def pair(a: Source | torch.nn.Module, b: Source, *, has_custom_ops: bool) -> Pai
     if isinstance(a, onnx.ModelProto | ir.Model) or not _is_torch(a):
         original = OnnxSubject(cast(Source, a), "original")
     else:
-        original = _torch_subject(cast("str | torch.nn.Module", a), other)
+        original = _torch_subject(cast("str | torch.nn.Module", a), other, trust=trust)
     rows: list[StructureRow] = []
     made_for = inputs = other.inputs
     if isinstance(original, OnnxSubject):
@@ -139,11 +141,11 @@ def _is_torch(a: object) -> bool:
     return torch is not None and isinstance(a, torch.nn.Module)
 
 
-def _torch_subject(a: str | torch.nn.Module, other: OnnxSubject) -> Subject:
+def _torch_subject(a: str | torch.nn.Module, other: OnnxSubject, *, trust: bool) -> Subject:
     from bnfold.torch_code.source import load_module
     from bnfold.verify.torch_subject import TorchSubject
 
-    loaded = load_module(a)
+    loaded = load_module(a, trust=trust)
     return TorchSubject(loaded.module, other.inputs, other.outputs, loaded.name)
 
 

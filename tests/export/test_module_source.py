@@ -114,7 +114,7 @@ def test_a_broken_program_is_one_sentence(tmp_path):
     path = tmp_path / "net.pt2"
     path.write_bytes(b"not a zip")
     with pytest.raises(ModelError, match="not a program that this torch can load"):
-        load_module(path)
+        load_module(path, trust=True)
 
 
 def capture(module: nn.Module, path: Path, **kwargs: object) -> Path:
@@ -127,12 +127,12 @@ def capture(module: nn.Module, path: Path, **kwargs: object) -> Path:
 def test_a_program_is_exported_with_the_shapes_that_it_has(tmp_path):
     module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).eval()
     shapes = ({0: torch.export.Dim("n")},)
-    result = bnfold.export(capture(module, tmp_path / "p.pt2", dynamic_shapes=shapes))
+    result = bnfold.export(capture(module, tmp_path / "p.pt2", dynamic_shapes=shapes), trust=True)
     assert result.batch_norms == 1
     assert result.to_dict()["inputs"][0]["shape"] == ["batch", 3]
     assert result.check is not None
     assert [next(iter(f.shapes.values()))[0] for f in result.check.feeds] == [2, 1, 3]
-    static = bnfold.export(capture(module, tmp_path / "s.pt2"))
+    static = bnfold.export(capture(module, tmp_path / "s.pt2"), trust=True)
     assert static.to_dict()["inputs"][0]["shape"] == [2, 3]
     assert static.warnings == ("not dynamic: dimension 0 of input is fixed by the network",)
 
@@ -142,7 +142,7 @@ def test_a_program_in_training_mode_is_refused(tmp_path):
     module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).train()
     path = capture(module, tmp_path / "p.pt2")
     with pytest.raises(ModelError, match=r"captured in training mode; capture module\.eval\(\)"):
-        load_module(path)
+        load_module(path, trust=True)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -157,7 +157,7 @@ def test_a_program_in_training_mode_is_refused(tmp_path):
 def test_a_program_takes_no_option_that_it_has_already(tmp_path, options, sentence):
     path = capture(nn.Sequential(nn.Linear(3, 2)).eval(), tmp_path / "p.pt2")
     with pytest.raises(UsageError, match=sentence):
-        bnfold.export(path, **options)
+        bnfold.export(path, trust=True, **options)
 
 
 @pytest.mark.parametrize("package", ["torch", "onnxscript"])
