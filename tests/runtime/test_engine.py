@@ -70,6 +70,7 @@ def test_every_error_of_the_engine_has_its_exit_code():
         "RefusedError": 2,
         "UnsupportedError": 2,
         "FailedError": 2,
+        "OverdueError": 3,
     }
 
 
