@@ -23,6 +23,7 @@ class ExportOptions:
     """What was asked of an export, as it was written."""
 
     weights: Path | None = None
+    weights_key: str | None = None
     inputs: tuple[str, ...] = ()
     dynamic: tuple[str, ...] = ()
     opset: int | None = None
@@ -45,6 +46,11 @@ export_options = bundled(
             metavar="F",
             type=SourceFile(),
             help="A .safetensors or .pt file for the module; nothing in it is executed.",
+        ),
+        click.option(
+            "--weights-key",
+            metavar="KEY",
+            help="Which set of weights in that file, where several fit: model_ema.",
         ),
         click.option(
             "--input",
@@ -80,6 +86,7 @@ def exported(ctx: click.Context, spec: str, target: Path, options: ExportOptions
             inputs,
             target,
             weights=options.weights,
+            weights_key=options.weights_key,
             dynamic=parse_dynamic(options.dynamic),
             opset=options.opset,
             fp16=options.fp16,

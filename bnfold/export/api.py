@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
 from bnfold import model_io
-from bnfold.errors import UsageError
+from bnfold.errors import ModelError, UsageError
 from bnfold.export.capture import capture, check_opset
 from bnfold.export.check import check_export
 from bnfold.export.dynamic import Axes, Dynamic, dynamic_axes, with_sizes_of_two
@@ -20,9 +21,11 @@ from bnfold.export.prepare import Prepared, prepare
 from bnfold.export.records import ExportResult
 from bnfold.export.shapes import FixedDimension
 from bnfold.export.tidy import tidy
+from bnfold.export.trial import try_once
 from bnfold.progress import Progress
 from bnfold.torch_code.foreign import require
 from bnfold.torch_code.modes import eval_mode
+from bnfold.torch_code.preserved import preserved
 from bnfold.torch_code.source import LoadedModule, load_module
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ def export(
     path: str | os.PathLike[str] | None = None,
     *,
     weights: str | os.PathLike[str] | None = None,
+    weights_key: str | None = None,
     dynamic: Dynamic | None = None,
     opset: int | None = None,
     fp16: bool = False,
@@ -58,6 +62,7 @@ def export(
             beside the factory is used: a function without arguments, or a value, that gives these.
         path: where to save the model; nothing is written unless the check succeeds.
         weights: a `.safetensors` or `.pt` file to load into the module first.
+        weights_key: which set of weights in that file, where several fit: "model_ema".
         dynamic: for inputs by name, the dimensions that may vary, by axis, and what to call them.
             Default: the first of each input, "batch", as far as the network allows. `{}`: none.
         opset: the version of the ONNX operators, 18 to 23; default 20.
@@ -80,29 +85,30 @@ def export(
     version = check_opset(opset)
     target = None if path is None else _writable(Path(path))
     require("onnxscript")
-    loaded = load_module(source, weights, trust=trust)
+    loaded = load_module(source, weights, weights_key=weights_key, trust=trust)
     if loaded.program is not None:
         _refuse_for_program(loaded, dynamic, fp16)
     prepared = prepare(loaded, fp16=fp16)
     given = loaded.examples if inputs is None else inputs
     examples = example_inputs(prepared.module, given, loaded.name)
     progress(1, STEPS, "capturing the graph")
-    model, axes, fixed = _captured(loaded, prepared, examples, dynamic, version)
-    progress(2, STEPS, "comparing it with the module")
-    warnings = [
-        *prepared.warnings,
-        *(f"not dynamic: {reason}" for reason in fixed),
-    ]
-    checked = None
-    if check:
-        checked, limits = check_export(
-            model,
-            prepared.module,
-            examples,
-            dynamic_batch=all(0 in own for own in axes),
-            seed=seed,
-        )
-        warnings += limits
+    with preserved(prepared.module):
+        model, axes, fixed = _captured(loaded, prepared, examples, dynamic, version)
+        progress(2, STEPS, "comparing it with the module")
+        warnings = [
+            *prepared.warnings,
+            *(f"not dynamic: {reason}" for reason in fixed),
+        ]
+        checked = None
+        if check:
+            checked, limits = check_export(
+                model,
+                prepared.module,
+                examples,
+                dynamic_batch=all(0 in own for own in axes),
+                seed=seed,
+            )
+            warnings += limits
     progress(3, STEPS, "saving it")
     if target is not None:
         model_io.save(model, target)
@@ -134,16 +140,21 @@ def _captured(
     axes = dynamic_axes(examples, dynamic, loaded.name)
     reasons: list[str] = []
     with eval_mode(prepared.module):
+        if loaded.program is None:
+            try_once(prepared.module, examples, loaded.name)
         while True:
             ready = examples
             if loaded.program is None:
-                wider = with_sizes_of_two(prepared.module, examples, axes, loaded.name)
+                wider = with_sizes_of_two(prepared.module, examples, axes)
                 if wider is None:
                     reasons.append(f"the network does not run on more than {examples.described()}")
                     axes = [{} for _ in axes]
                 else:
                     ready = wider
             model, fixed = _tidied(loaded, prepared, ready, axes, version)
+            if fixed and loaded.program is None:
+                with suppress(ModelError):  # then they are fixed indeed
+                    model, fixed = _tidied(loaded, prepared, ready, axes, version, insist=True)
             reasons += map(str, fixed)
             if reasons and dynamic is not None:
                 raise UsageError(
@@ -158,10 +169,21 @@ def _captured(
 
 
 def _tidied(
-    loaded: LoadedModule, prepared: Prepared, inputs: ExampleInputs, axes: Axes, version: int
+    loaded: LoadedModule,
+    prepared: Prepared,
+    inputs: ExampleInputs,
+    axes: Axes,
+    version: int,
+    *,
+    insist: bool = False,
 ) -> tuple[ir.Model, list[FixedDimension]]:
     captured = capture(
-        loaded.program or prepared.module, inputs, axes, opset=version, name=loaded.name
+        loaded.program or prepared.module,
+        inputs,
+        axes,
+        opset=version,
+        name=loaded.name,
+        insist=insist,
     )
     model = captured.model
     if len(model.graph.inputs) == len(inputs.names):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import ModelError, UsageError
 from bnfold.export.dynamic import Axes
 from bnfold.export.inputs import ExampleInputs
+from bnfold.export.keywords import explicit_keywords
 from bnfold.torch_code.foreign import foreign_code, quiet
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def capture(
     *,
     opset: int,
     name: str,
+    insist: bool = False,
 ) -> Captured:
     """The exporter's graph, not optimised: with its defaults it folds half of the batch norms.
 
@@ -65,21 +68,28 @@ def capture(
         dynamic: for each tensor of the inputs, the dimensions that may vary.
         opset: the version of the ONNX operators.
         name: what to call the network in a sentence.
+        insist: fail where a dimension is not dynamic. Without, torch fixes a size that the code
+            turns into a Python integer (`len(x)`), whether or not it has to.
 
     Raises:
         ModelError: the exporter cannot do it; the sentence has the first line of its reason.
     """
     import torch
 
-    # AUTO and not DYNAMIC: what the network fixes becomes fixed, and we tell, instead of a failure.
-    sizes = [dict.fromkeys(axes, torch.export.Dim.AUTO) for axes in dynamic]
-    shapes = (
-        None if isinstance(module, torch.export.ExportedProgram) else _like(module, inputs, sizes)
-    )
-    with foreign_code(f"{name} cannot be exported", ModelError), quiet():
+    traced = None if isinstance(module, torch.export.ExportedProgram) else module
+    # AUTO: what the network fixes becomes fixed, and we tell, instead of a failure.
+    kind = torch.export.Dim.DYNAMIC if insist else torch.export.Dim.AUTO
+    with (
+        foreign_code(f"{name} cannot be exported", ModelError),
+        quiet(),
+        torch.no_grad(),  # with gradients, attention is written for training and may not trace
+        nullcontext() if traced is None else explicit_keywords(traced, inputs),
+    ):
+        sizes = [dict.fromkeys(axes, kind) for axes in dynamic]
+        shapes = None if traced is None else _like(traced, inputs, sizes)
         program = torch.onnx.export(
             module,
-            inputs.args,
+            _without_keywords(inputs),
             kwargs=inputs.kwargs,
             dynamo=True,
             optimize=False,
@@ -116,3 +126,9 @@ def _like(module: torch.nn.Module, inputs: ExampleInputs, sizes: list[dict[int, 
     return pytree.tree_unflatten(
         [next(fresh) if isinstance(leaf, torch.Tensor) else None for leaf in leaves], spec
     )
+
+
+def _without_keywords(inputs: ExampleInputs) -> tuple[Any, ...]:
+    """The positional arguments; the exporter would take a dictionary at their end for keywords."""
+    ends_in_dictionary = not inputs.kwargs and inputs.args and isinstance(inputs.args[-1], dict)
+    return (*inputs.args, {}) if ends_in_dictionary else inputs.args

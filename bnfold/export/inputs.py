@@ -136,7 +136,17 @@ def example_inputs(module: torch.nn.Module, given: Any, name: str) -> ExampleInp
     named = dict(bound.arguments)
     if isinstance(given, Mapping) and len(args) == len(given):  # forward(*args): the caller's names
         named = dict(zip(given, args, strict=True))
-    return ExampleInputs(bound.args, bound.kwargs, _leaf_names(named))
+    return ExampleInputs(bound.args, bound.kwargs, _leaf_names(_flat_keywords(module, named)))
+
+
+def _flat_keywords(module: torch.nn.Module, named: Mapping[str, Any]) -> dict[str, Any]:
+    """What `**kwargs` takes stands by its own name: `image` and not `kwargs_image`."""
+    parameters = inspect.signature(module.forward).parameters
+    flat: dict[str, Any] = {}
+    for name, value in named.items():
+        is_keywords = name in parameters and parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+        flat |= value if is_keywords else {name: value}
+    return flat
 
 
 def _leaf_names(named: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bnfold.errors import ModelError
+from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.foreign import foreign_code
 from bnfold.torch_code.source import LoadedModule
 
@@ -37,10 +37,10 @@ def prepare(loaded: LoadedModule, *, fp16: bool) -> Prepared:
         raise ModelError(
             f"{loaded.name}: some of its weights are on the meta device: they have no values"
         )
-    notes = () if loaded.program is not None else _notes(module)
+    notes = loaded.notes if loaded.program is not None else (*loaded.notes, *_notes(module))
     if devices - {"cpu"} or fp16:
         with foreign_code(f"{loaded.name}: the module cannot be copied", ModelError):
-            module = copy.deepcopy(module).cpu()
+            module = copy_of(module).cpu()
             module = module.half() if fp16 else module
     if fp16:
         _refuse_overflow(module, loaded)

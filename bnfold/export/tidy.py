@@ -41,6 +41,7 @@ def tidy(
     simplify_reshapes(model)
     use_split(model)
     _drop_unused(model)
+    _separate_outputs(model.graph)
     fixed = name_dimensions(model, dimensions, sizes)
     name_nodes(model)
     name_values(model, outputs, parameters, model.opset_imports[""])
@@ -59,6 +60,18 @@ def _drop_unused(model: ir.Model) -> None:
     common.IdentityEliminationPass()(model)
     common.RemoveUnusedNodesPass()(model)
     common.RemoveUnusedOpsetsPass()(model)
+
+
+def _separate_outputs(graph: ir.Graph) -> None:
+    """A tensor that the module returns twice has two names: an ONNX graph may not repeat one."""
+    seen: set[ir.Value] = set()
+    for place, value in enumerate(graph.outputs):
+        if value in seen:
+            copied = ir.node("Identity", [value])
+            copied.outputs[0].shape, copied.outputs[0].type = value.shape, value.type
+            graph.append(copied)
+            graph.outputs[place] = copied.outputs[0]
+        seen.add(value)
 
 
 def _own_tensors(model: ir.Model) -> None:

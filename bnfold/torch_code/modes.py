@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -25,19 +24,6 @@ def eval_mode(module: torch.nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes:
             part.training = training  # not train(), which a user may have overridden
-
-
-def copy_of(module: torch.nn.Module) -> torch.nn.Module:
-    """A copy of the module on the CPU, without the gradients of what it keeps of earlier runs."""
-    import torch
-
-    kept = {
-        id(value): value.detach()
-        for part in module.modules()
-        for value in vars(part).values()
-        if isinstance(value, torch.Tensor) and value.grad_fn is not None
-    }
-    return copy.deepcopy(module, kept).cpu()
 
 
 def in_float64(run: Callable[[], Any], what: str, kind: type[BnfoldError]) -> Any:

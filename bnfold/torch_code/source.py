@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import ModelError, UsageError
+from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.factory import built
 from bnfold.torch_code.foreign import foreign_code, quiet, require
 from bnfold.torch_code.weights import load_weights
@@ -28,6 +29,7 @@ class LoadedModule:
         examples: what `example_inputs` beside its factory gave, or the inputs stored in a program.
         program: the exported program, when the SPEC named a .pt2 file.
         owned: the module is nobody else's, so its weights and its mode may be changed.
+        notes: what the reader should know of how it was loaded.
     """
 
     module: torch.nn.Module
@@ -35,6 +37,7 @@ class LoadedModule:
     examples: Any = field(default=None, repr=False)
     program: torch.export.ExportedProgram | None = field(default=None, repr=False)
     owned: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def load_module(
@@ -42,6 +45,7 @@ def load_module(
     weights: str | os.PathLike[str] | None = None,
     *,
     trust: bool = False,
+    weights_key: str | None = None,
 ) -> LoadedModule:
     """The module that a SPEC names, with the weights of a file put in if one is given.
 
@@ -52,6 +56,7 @@ def load_module(
             the factory (inputs, or a function that gives them) makes inputs unnecessary later.
         weights: a `.safetensors` or `.pt` file. A module that was passed in is copied, not changed.
         trust: a `.pt2` program may run code of its author, which reading one does.
+        weights_key: which of several sets of weights in the file, such as "model_ema".
 
     Raises:
         UsageError: the SPEC is none of these forms, or a program that nobody trusts.
@@ -67,25 +72,27 @@ def load_module(
         else _from_spec(os.fspath(source), trust=trust)
     )
     if weights is None:
+        if weights_key is not None:
+            raise UsageError(f"the key {weights_key!r} is for a file of weights; name the file too")
         return loaded
     if loaded.program is not None:
         raise UsageError(
             f"{loaded.name}: a .pt2 program has its weights in it; leave out --weights"
         )
-    return load_weights_into(loaded, Path(weights))
+    return load_weights_into(loaded, Path(weights), weights_key)
 
 
-def load_weights_into(loaded: LoadedModule, weights: Path) -> LoadedModule:
+def load_weights_into(loaded: LoadedModule, weights: Path, key: str | None = None) -> LoadedModule:
     """The same network with the weights of the file; a module that is not ours is copied first."""
-    import copy
     from dataclasses import replace
 
     module = loaded.module
     if not loaded.owned:
         with foreign_code(f"{loaded.name}: the module cannot be copied", ModelError):
-            module = copy.deepcopy(module)
-    load_weights(module, weights)
-    return replace(loaded, module=module, owned=True)
+            module = copy_of(module)
+    taken = load_weights(module, weights, key)
+    notes = () if taken is None else (f"the weights are those under {taken!r} in {weights}",)
+    return replace(loaded, module=module, owned=True, notes=notes)
 
 
 def _bare(module: torch.nn.Module) -> torch.nn.Module:

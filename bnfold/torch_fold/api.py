@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import ModelError, UsageError
 from bnfold.export.api import export
 from bnfold.export.inputs import example_inputs as inputs_of
+from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.foreign import foreign_code, require
 from bnfold.torch_fold.mapping import Array
 from bnfold.torch_fold.modules import parts_of
@@ -51,7 +51,7 @@ def fold_module(
     """
     require("torch")
     with foreign_code("the module cannot be copied", ModelError):
-        folded = copy.deepcopy(module)
+        folded = copy_of(module)
     folded.eval()
     original = export(module, example_inputs, seed=seed).model
     parts = parts_of(folded, inputs_of(folded, example_inputs, type(module).__name__))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,8 +14,9 @@ from bnfold.float64 import UnsupportedOperatorError
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype, numpy_dtype
+from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.foreign import foreign_code, quiet
-from bnfold.torch_code.modes import copy_of, flat_outputs, in_float64
+from bnfold.torch_code.modes import flat_outputs, in_float64
 from bnfold.verify.noise import rounded_again
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TorchSubject:
         self.outputs = tuple(outputs)
         self._inputs = [spec.name for spec in inputs]
         with foreign_code(f"{name}: the module cannot be copied", ModelError):
-            self._module = copy_of(module)
+            self._module = copy_of(module).cpu()
         with suppress(NotImplementedError):  # an exported program has no modes
             self._module.eval()
         self._double: torch.nn.Module | None = None
@@ -77,7 +77,7 @@ class TorchSubject:
             UnsupportedOperatorError: the module does not run so, or rounds to a narrower dtype.
         """
         if self._double is None:
-            self._double = copy.deepcopy(self._module).double()
+            self._double = copy_of(self._module).double()
         runner = self._runner(self._double)
         wide = {name: _widened(array) for name, array in feeds.items()}
         what = f"{self.name} does not run in float64"
@@ -168,6 +168,8 @@ def arguments_of(
         parts = {key.removeprefix(f"{name}_"): key for key in left if key.startswith(f"{name}_")}
         if parts:
             named[name] = _collected({part: left.pop(key) for part, key in parts.items()})
+    if any(p.kind is p.VAR_KEYWORD for p in parameters) and set(needed) <= set(named):
+        return [], named | left
     if tensors and not left and set(needed) <= set(named):
         return [], named
     takes_many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -187,7 +189,7 @@ def _neighbour(module: torch.nn.Module, noise: tuple[int, ...], strength: int) -
     import torch
 
     rng = np.random.default_rng(noise)
-    moved = copy.deepcopy(module)
+    moved = copy_of(module)
     with torch.no_grad():
         for tensor in (*moved.parameters(), *moved.buffers()):
             if tensor.is_floating_point():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,17 @@ WRAPPED: dict[str, Callable[[dict[str, torch.Tensor]], Any]] = {
     "parallel": prefixed("module."),
     "compiled": prefixed("_orig_mod."),
     "both": prefixed("_orig_mod.module."),
+    "average alone": lambda state: {"ema": state},
+    "generator": lambda state: {"generator": state, "discriminator": {"0.weight": torch.ones(1)}},
+    "with a trainer's arguments": lambda state: {"model": state, "args": Namespace(lr=1)},
+    "lightning": lambda state: {"state_dict": prefixed("model.")(state), "version": "2"},
+    "averaged model": lambda state: {"n_averaged": torch.tensor(3), **prefixed("module.")(state)},
+    "profiled": lambda state: {
+        **state,
+        "0.total_ops": torch.zeros(1),
+        "total_params": torch.ones(1),
+    },
+    "average equal to the weights": lambda state: {"model": state, "model_ema": dict(state)},
     "compiled part": lambda state: {
         name.replace("1.", "1._orig_mod.", 1): value for name, value in state.items()
     },
@@ -51,6 +63,42 @@ def test_takes_a_torch_file_as_training_code_writes_it(tmp_path, trained, wrap):
     torch.save(wrap(trained), tmp_path / "w.pt")
     module = load_module(build(), tmp_path / "w.pt").module
     assert all(torch.equal(value, trained[name]) for name, value in module.state_dict().items())
+
+
+SEVERAL: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "average": (lambda raw, good: {"model": raw, "model_ema": good}, "model_ema"),
+    "nested": (lambda raw, good: {"a": {"net": raw}, "b": {"net": good}}, "b.net"),
+    "prefixes": (
+        lambda raw, good: prefixed("student.")(raw) | prefixed("teacher.")(good),
+        "teacher",
+    ),
+    "beside it": (lambda raw, good: {**raw, **prefixed("teacher.")(good)}, "teacher"),
+}
+
+
+@pytest.mark.parametrize(("wrap", "key"), SEVERAL.values(), ids=SEVERAL.keys())
+def test_of_several_sets_of_weights_the_caller_chooses(tmp_path, trained, wrap, key):
+    """Raw weights and their average fit alike; which of them is deployed is not ours to guess."""
+    raw = {name: torch.zeros_like(value) for name, value in trained.items()}
+    torch.save(wrap(raw, trained), tmp_path / "w.pt")
+    with pytest.raises(ModelError, match=f"--weights-key {key}"):
+        load_module(build(), tmp_path / "w.pt")
+    loaded = load_module(build(), tmp_path / "w.pt", weights_key=key)
+    assert torch.equal(loaded.module[0].weight, trained["0.weight"])
+    assert key in loaded.notes[0]
+
+
+def test_a_part_of_another_network_is_not_taken_for_this_one(tmp_path):
+    """The first layer of a larger network has the names and shapes of one that stands alone."""
+    torch.save(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)).state_dict(), tmp_path / "w.pt")
+    with pytest.raises(ModelError, match="more than the weights of this network"):
+        load_module(nn.Linear(3, 2), tmp_path / "w.pt")
+
+
+def test_a_key_that_is_not_there_is_answered_with_those_that_are(tmp_path, trained):
+    torch.save({"model": trained}, tmp_path / "w.pt")
+    with pytest.raises(ModelError, match=r"no weights under 'modle'.*model"):
+        load_module(build(), tmp_path / "w.pt", weights_key="modle")
 
 
 def test_takes_safetensors_and_leaves_the_callers_module_alone(tmp_path, trained):
