@@ -40,9 +40,10 @@ def refuse_what_is_wrong(proto: onnx.ModelProto) -> None:
     for function in proto.functions:
         _require_function_text(function)
     operators = Operators(proto)
-    _Scope(operators, opsets, in_function=False).check_graph(proto.graph, [])
+    devices = frozenset(configuration.name for configuration in proto.configuration)
+    _Scope(operators, opsets, devices, in_function=False).check_graph(proto.graph, [])
     for function in proto.functions:
-        _check_function(function, operators)
+        _check_function(function, operators, devices)
     require_functions(proto, opsets)
 
 
@@ -68,10 +69,13 @@ def _require_function_text(function: onnx.FunctionProto) -> None:
     require_text("a function", "a name or documentation", *texts, *names)
 
 
-def _check_function(function: onnx.FunctionProto, operators: Operators) -> None:
+def _check_function(
+    function: onnx.FunctionProto, operators: Operators, devices: frozenset[str]
+) -> None:
     where = f"function {quoted(function.name)}"
     require_metadata(where, function.metadata_props)
-    checks = _Scope(operators, _opsets(function.opset_import, where), in_function=True)
+    opsets = _opsets(function.opset_import, where)
+    checks = _Scope(operators, opsets, devices, in_function=True)
     scope = set(function.input)
     if len(scope) != len(function.input):
         raise ModelError(f"{where} has two inputs of the same name")
@@ -100,6 +104,7 @@ class _Scope:
 
     operators: Operators
     opsets: Mapping[str, int]
+    devices: frozenset[str]
     in_function: bool
 
     def check_graph(self, graph: onnx.GraphProto, outer: list[set[str]]) -> None:
@@ -155,6 +160,13 @@ class _Scope:
         if domain_of(node.domain) not in self.opsets:
             domain = node.domain or "ai.onnx"
             raise ModelError(f"{label}: the operator domain {quoted(domain)} is not imported")
+        for placed in node.device_configurations:
+            require_text(label, "the name of a device configuration", placed.configuration_id)
+            if placed.configuration_id not in self.devices:
+                raise ModelError(
+                    f"{label}: its device configuration {quoted(placed.configuration_id)} is "
+                    "declared nowhere"
+                )
         operator = self.operators.get(node, self.opsets)
         if operator is not None:
             require_counts(node, operator, label)
