@@ -15,6 +15,7 @@ from bnfold.cli.claims import STALE
 from bnfold.cli.output import note
 from bnfold.cli.sentence import exit_code, one_sentence
 from bnfold.cli.verbosity import is_verbose
+from bnfold.report.shown import escaped
 
 BROKEN_PIPE = 141  # 128 + SIGPIPE: the reader of our output has left, which is its right
 
@@ -46,7 +47,8 @@ class Border:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(BROKEN_PIPE)
         if is_verbose(self._ctx) and not isinstance(error, KeyboardInterrupt):
-            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+            trace_text = "".join(traceback.format_exception(error))
+            click.echo(escaped(trace_text, keep="\n"), err=True, nl=False)
         click.echo(one_sentence(error, gone=self._ctx.meta.get(STALE, ())), err=True)
         raise click.exceptions.Exit(exit_code(error)) from error
 
@@ -63,4 +65,5 @@ class Border:
         if category is UserWarning and f"{os.sep}bnfold{os.sep}" in filename:
             note(self._ctx, str(message))
         elif is_verbose(self._ctx):
-            click.echo(f"{filename}:{lineno}: {category.__name__}: {message}", err=True)
+            said = escaped(f"{filename}:{lineno}: {category.__name__}: {message}", keep="\n")
+            click.echo(said, err=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.verbosity import is_quiet
+from bnfold.report.shown import shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -44,10 +45,12 @@ class LateBar:
         if not self._is_wanted or now < self._next_s:
             return
         self._next_s = now + REFRESH_S
+        from rich.markup import escape
+
         if self._progress is None:
             self._progress = _start(self._title)
         task = self._progress.task_ids[0]
-        title = f"{self._title}: {label}"
+        title = escape(shown(f"{self._title}: {label}"))
         self._progress.update(task, completed=done, total=total, description=title, refresh=True)
 
     def stop(self) -> None:

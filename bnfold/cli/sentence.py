@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bnfold.errors import BnfoldError
+from bnfold.report.shown import shown
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 BAD_INPUT = 2
@@ -59,5 +60,5 @@ def _usage_sentence(error: click.ClickException) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """The text without its line ends."""
-    return " ".join(text.split())
+    """The text without its line ends, as a terminal may have it."""
+    return shown(" ".join(text.split()))

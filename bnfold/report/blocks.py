@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from bnfold.report.shown import shown
+
 if TYPE_CHECKING:
     from bnfold.bench.records import Comparison
 
@@ -58,6 +60,5 @@ def blank() -> Line:
 
 
 def words(cell: Line | str) -> str:
-    """What is to be read; a control character, as names in a model may have, is a `?`."""
-    text = cell if isinstance(cell, str) else cell.text
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+    """What is to be read: names in a model may have anything in them, see `shown`."""
+    return shown(cell if isinstance(cell, str) else cell.text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from bnfold.report.plain import plain_text
+from bnfold.report.shown import shown
 from bnfold.report.verification_text import verification_blocks
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ LEVELS = {"different": "error", "inconclusive": "warning", "equivalent": "notice
 
 def junit_xml(found: Verification) -> str:
     """One test case for the verdict, and one for each output at each optimisation level."""
-    suite = ET.Element("testsuite", name=f"bnfold verify {found.original} {found.other}")
+    suite = ET.Element("testsuite", name=_legal(f"bnfold verify {found.original} {found.other}"))
     verdict = ET.SubElement(suite, "testcase", classname="bnfold.verify", name="verdict")
     if found.verdict == "different":
         failure = ET.SubElement(verdict, "failure", message=_legal(found.reason))
@@ -70,9 +71,9 @@ def _details(found: Verification) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return _legal(text).replace("%", "%25").replace("\n", "%0A")
 
 
 def _legal(text: str) -> str:
     """XML has no way to write most control characters."""
-    return "".join(c if c.isprintable() or c in "\t\n" else "?" for c in text)
+    return "\n".join(shown(line) for line in text.split("\n"))

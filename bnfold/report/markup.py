@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from html import escape
 
+from bnfold.report.shown import escaped
+
 _VOID = frozenset(("meta",))
 
 Content = str | Iterable[str]
@@ -20,7 +22,9 @@ class Markup(str):
 def tag(name: str, attributes: Attributes, *content: Content) -> Markup:
     """An element; a content that is no Markup is text, an attribute that is None is left out."""
     shown = "".join(
-        f' {key}="{escape(str(value))}"' for key, value in attributes.items() if value is not None
+        f' {key}="{escape(escaped(str(value)))}"'
+        for key, value in attributes.items()
+        if value is not None
     )
     if name in _VOID:
         return Markup(f"<{name}{shown}>")
@@ -28,9 +32,9 @@ def tag(name: str, attributes: Attributes, *content: Content) -> Markup:
 
 
 def markup(content: Content) -> Markup:
-    """The content as HTML: escaped, where it is no Markup."""
+    """The content as HTML: escaped, where it is no Markup; what cannot be seen is written out."""
     if isinstance(content, Markup):
         return content
     if isinstance(content, str):
-        return Markup(escape(content))
+        return Markup(escape(escaped(content, keep="\n\t")))
     return Markup("".join(map(markup, content)))

@@ -17,4 +17,4 @@ def test_a_table_has_a_rule_that_sets_numbers_flush_right():
 def test_a_name_cannot_end_its_cell_or_become_markup():
     table = Table((Column("name"),), [("a|b <script> `x` *y* [z](u) \n# q",)])
     row = markdown_text([table]).splitlines()[-1]
-    assert row == r"| a\|b \<script\> \`x\` \*y\* \[z\](u) ?\# q |"
+    assert row == r"| a\|b \<script\> \`x\` \*y\* \[z\](u) \\n\# q |"

@@ -38,7 +38,7 @@ def test_a_long_sentence_stays_on_its_line():
 
 
 def test_control_characters_in_a_models_names_do_not_reach_the_reader():
-    assert plain_text([Line("node '\x1b[31mred\nnext'")]) == "node '?[31mred?next'\n"
+    assert plain_text([Line("node '\x1b[31mred\nnext'")]) == "node '\\x1b[31mred\\nnext'\n"
 
 
 def test_a_terminal_gets_colours_and_a_pipe_does_not():
