@@ -6,9 +6,10 @@
     result.save("folded.onnx")
     assert bnfold.verify("model.onnx", "folded.onnx")
 
-`export`, `fold`, `fold_module`, `inspect`, `verify` and `bench` are functions. What they return,
-and the parts, are in packages to import from: `from bnfold.fold import Ledger`. Whatever they need
-is imported when they are named, so that `import bnfold` costs nothing.
+`export`, `fold`, `fold_module`, `inspect`, `verify`, `bench`, and `run`, which is most of them in
+one, are functions. What they return, and the parts, are in packages to import from:
+`from bnfold.fold import Ledger`. Whatever they need is imported when they are named, so that
+`import bnfold` costs nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bnfold.bench.api import bench
     from bnfold.export.api import export
     from bnfold.fold.api import fold, inspect
+    from bnfold.run.api import run
     from bnfold.torch_fold.api import fold_module
     from bnfold.verify.api import verify
 
@@ -37,6 +39,7 @@ __all__ = [
     "fold",
     "fold_module",
     "inspect",
+    "run",
     "verify",
 ]
 
@@ -46,6 +49,7 @@ _HOMES = {
     "fold": "bnfold.fold.api",
     "fold_module": "bnfold.torch_fold.api",
     "inspect": "bnfold.fold.api",
+    "run": "bnfold.run.api",
     "verify": "bnfold.verify.api",
 }
 """Where each function is, for whoever runs this; the imports above say it to whoever reads it."""

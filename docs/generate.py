@@ -25,6 +25,7 @@ from bnfold.fold.account.ledger import Decision, Ledger
 from bnfold.fold.api import FoldResult
 from bnfold.fold.fold_pass import FoldBatchNorm
 from bnfold.fold.plan import Refusal
+from bnfold.run.records import RunResult
 from bnfold.torch_fold.records import FoldedModule
 from bnfold.verify.records import Verification
 from docs.schemas import RESULTS as RECORDS
@@ -39,6 +40,7 @@ FUNCTIONS = (
     bnfold.verify,
     bnfold.bench,
     bnfold.fold_module,
+    bnfold.run,
 )
 RESULTS = (
     ExportResult,
@@ -50,6 +52,7 @@ RESULTS = (
     BenchResult,
     Comparison,
     FoldedModule,
+    RunResult,
     FoldBatchNorm,
 )
 ASSERTIONS = (pytest_plugin.assert_equivalent, pytest_plugin.assert_folds)

@@ -24,6 +24,7 @@ LAYERS = (
     {"bench", "export"},
     {"torch_fold"},
     {"report"},
+    {"run"},
     {"pytest_plugin", "cli"},
     {"__main__"},
 )

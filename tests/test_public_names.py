@@ -19,6 +19,7 @@ FUNCTIONS = {
     "export": "bnfold.export.api",
     "fold": "bnfold.fold.api",
     "inspect": "bnfold.fold.api",
+    "run": "bnfold.run.api",
     "verify": "bnfold.verify.api",
     "bench": "bnfold.bench.api",
     "fold_module": "bnfold.torch_fold.api",

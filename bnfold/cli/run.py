@@ -26,11 +26,10 @@ from bnfold.cli.verify_options import VerifyOptions, verified
 from bnfold.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from bnfold.export.records import ExportResult
     from bnfold.model_io import Together
     from bnfold.report.blocks import Block
-
-DIFFERENT = 1
-INCONCLUSIVE = 3
+    from bnfold.run.records import RunResult
 
 
 @click.command(
@@ -147,9 +146,9 @@ class _Tour:
         from bnfold.report.bench_text import bench_blocks
         from bnfold.report.ledger_text import ledger_blocks
         from bnfold.report.verification_text import verification_blocks
+        from bnfold.run.records import RunResult
 
-        result: dict[str, Any] = {}
-        original = self._original(result)
+        export, original = self._original()
         every_row = is_verbose(self.ctx)
         inputs, outputs = input_records(self.ctx), []
         if _is_spec(self.source):
@@ -157,7 +156,6 @@ class _Tour:
 
         fold = folded(self.ctx, original, self.fold_as)
         self.say("fold", ledger_blocks(fold.ledger, every_row=every_row))
-        result["fold"] = fold.ledger.to_dict()
         target = self.files.aside(self._at("folded.onnx"))
         fold.save(target)
 
@@ -166,21 +164,15 @@ class _Tour:
             verify_as = replace(verify_as, save_data=self.files.aside(verify_as.save_data))
         verification = verified(self.ctx, compared_with(original, self.fold_as), target, verify_as)
         self.say("verify", verification_blocks(verification, every_row=every_row))
-        result["verify"] = verification.to_dict()
-
-        code = verification.exit_code
-        said = f"{verification.verdict}: {verification.reason}"
-        if code == DIFFERENT:
+        bench = None
+        if verification.verdict == "different":
             self.files.drop(self._at("folded.onnx"))
         else:
             outputs.append(records.model_record(self._at("folded.onnx"), at=target))
             bench = measured(self.ctx, [original, target], self.bench_as)
             self.say("bench", bench_blocks(bench, every_row=every_row))
-            result["bench"] = bench.to_dict()
-            if not code and not bench.is_conclusive:
-                code = INCONCLUSIVE
-                said = "; ".join(comparison.sentence for comparison in bench.headline)
-        return code, said, self._report(result, inputs, outputs)
+        found = RunResult(self.source, export, fold, verification, bench, self._settings())
+        return found.exit_code, found.reason, self._report(found, inputs, outputs)
 
     def say(self, title: str, blocks: list[Block]) -> None:
         """A part of the report, on stdout."""
@@ -188,6 +180,15 @@ class _Tour:
 
         shown = self._placed.blocks(blocks)
         show(self.ctx, [Line(f"-- {title}", "title"), *shown, blank()])
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "export": settings_of(self.export_as),
+            "fold": settings_of(self.fold_as),
+            "verify": settings_of(self.verify_as),
+            "bench": settings_of(self.bench_as),
+        }
 
     def _at(self, name: str) -> Path:
         return self.folder / name
@@ -198,21 +199,20 @@ class _Tour:
         names = TargetRunFolder.MODELS
         return Placed({str(self.files.aside(self._at(n))): str(self._at(n)) for n in names})
 
-    def _original(self, result: dict[str, Any]) -> Path:
+    def _original(self) -> tuple[ExportResult | None, Path]:
         """The ONNX file to fold: the one that was named, or an export of what was named."""
         if not _is_spec(self.source):
-            return Path(self.source)
+            return None, Path(self.source)
         from bnfold.report.export_text import export_blocks
 
         target = self._at("original.onnx")
         aside = self.files.aside(target)
         export = replace(exported(self.ctx, self.source, aside, self.export_as), path=target)
         self.say("export", export_blocks(export))
-        result["export"] = export.to_dict()
-        return aside
+        return export, aside
 
     def _report(
-        self, result: dict[str, Any], inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]
+        self, run: RunResult, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]
     ) -> list[Block]:
         """Writes the record and the page aside; whatever else an earlier run has left will go."""
         from bnfold.report import records
@@ -220,16 +220,9 @@ class _Tour:
         from bnfold.report.bottom_line import in_one_sentence
         from bnfold.report.sections import findings
 
-        settings = {
-            "source": self.source,
-            "export": settings_of(self.export_as),
-            "fold": settings_of(self.fold_as),
-            "verify": settings_of(self.verify_as),
-            "bench": settings_of(self.bench_as),
-        }
-        result = self._placed.values(result)
+        result = self._placed.values(run.to_dict())
         record = records.envelope(
-            "run", settings=settings, inputs=inputs, outputs=outputs, result=result
+            "run", settings=run.settings, inputs=inputs, outputs=outputs, result=result
         )
         found = findings(f"bnfold run: {self.source}", result)
         json_file, page = self._at("report.json"), self._at("report.html")
@@ -244,5 +237,6 @@ class _Tour:
 
 
 def _is_spec(source: str) -> bool:
-    """Whether this names code or a program to export, and not an ONNX file."""
-    return source.endswith(".pt2") or (":" in source and not Path(source).exists())
+    from bnfold.run.api import is_network
+
+    return is_network(source)

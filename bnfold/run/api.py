@@ -1,0 +1,157 @@
+"""`bnfold.run`: a network in; its folded model, the verdict and the timing out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx
+import onnx_ir as ir
+
+from bnfold import model_io
+from bnfold.bench.api import bench
+from bnfold.errors import UsageError
+from bnfold.export.api import export
+from bnfold.fold.api import fold
+from bnfold.fold.rules import allowed
+from bnfold.progress import Progress
+from bnfold.record import json_form
+from bnfold.run.records import FOLDED, ORIGINAL, RunResult
+from bnfold.runtime.sessions import names_of, require_setting
+from bnfold.verify.api import verify
+
+if TYPE_CHECKING:
+    import torch
+
+    from bnfold.export.dynamic import Dynamic
+    from bnfold.export.records import ExportResult
+    from bnfold.verify.user_data import Data
+
+    Model = str | os.PathLike[str] | onnx.ModelProto | ir.Model
+
+
+def run(
+    source: torch.nn.Module | Model,
+    inputs: Any = None,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    dynamic: Dynamic | None = None,
+    opset: int | None = None,
+    fp16: bool = False,
+    allow: str | Collection[str] = (),
+    skip: str | Collection[str] = (),
+    data: Data | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    providers: str | Sequence[str] = ("cpu",),
+    threads: int = 1,
+    batch: int = 1,
+    levels: str | Sequence[str] = ("all", "none"),
+    pairs: int = 40,
+    dims: Mapping[str, int] | None = None,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
+    progress: Progress | None = None,
+) -> RunResult:
+    """The network is exported where need be, folded, verified, and timed against the original.
+
+    A model that comes out different is not timed. Nothing is written: `save` of the result does.
+
+    Args:
+        source: a torch module, what `export` takes by name, or an ONNX model: a path, a ModelProto
+            or an onnx_ir.Model.
+        inputs: to export with, as `export` takes them.
+        weights: to load into a module first, as `export` takes them.
+        dynamic: dimensions of the export that may vary, as `export` takes them.
+        opset: of the export.
+        fp16: export in float16.
+        allow: priced rewrites, as `fold` takes them.
+        skip: names of nodes or rules to leave alone.
+        data: what to verify and to time on, as `verify` and `bench` take it.
+        samples: how many sets of inputs to verify on at most.
+        seed: of made-up inputs, and of the timing.
+        providers: "cpu", "cuda"; each is verified and timed, the first is the headline.
+        threads: to time with, inside one operator.
+        batch: the size of a dynamic first dimension, to time with.
+        levels: the optimisations to time with; verified is with none and with all.
+        pairs: the number of paired measurements.
+        dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
+        custom_ops: shared libraries with operators for onnxruntime.
+        progress: called with (steps done, steps in all, what is being done), for each part anew.
+
+    Raises:
+        UsageError: a setting that there is not, or one for an export where nothing is exported.
+        ModelError: the network, or the exporter, failed; or the model does not run.
+        DataError: the inputs or the data do not fit.
+        ProviderUnavailableError: a provider does not run here.
+        ModelsDifferError: the exported graph computes something else than the module.
+        MissingDependencyError: torch or onnxscript is not installed, where they are needed.
+    """
+    allowed(allow)
+    providers, levels = names_of(providers), names_of(levels)
+    require_setting(providers, levels, tuple(map(str, custom_ops)))
+    for_export = {"weights": weights, "dynamic": dynamic, "opset": opset, "fp16": fp16}
+    exported: ExportResult | None = None
+    original: Any = source
+    if is_network(source):
+        exported = export(
+            original, inputs, None, weights=weights, dynamic=dynamic, opset=opset, fp16=fp16,
+            seed=seed, progress=progress,
+        )  # fmt: skip
+        original = exported.model
+    elif inputs is not None or any(for_export.values()):
+        raise UsageError("the source is an ONNX model already: there is nothing to export")
+    folded = fold(original, allow=allow, skip=skip, progress=progress)
+    with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
+        before = _on_disk(original, Path(folder, ORIGINAL))
+        after = folded.save(Path(folder, FOLDED))
+        verification = verify(
+            before, after, data=data, samples=samples, seed=seed, providers=providers, dims=dims,
+            custom_ops=custom_ops, progress=progress,
+        )  # fmt: skip
+        timed = None
+        if verification.verdict != "different":
+            timed = bench(
+                [before, after], providers=providers, threads=threads, batch=batch, levels=levels,
+                pairs=pairs, seed=seed, data=data, dims=dims, custom_ops=custom_ops,
+                progress=progress,
+            )  # fmt: skip
+    settings = {
+        "source": _named(source),
+        "export": {"opset": opset, "fp16": fp16},
+        "fold": {"allow": sorted(_sequence(allow)), "skip": sorted(_sequence(skip))},
+        "verify": {"samples": samples, "seed": seed, "providers": providers},
+        "bench": {"threads": threads, "batch": batch, "levels": levels, "pairs": pairs},
+    }
+    return RunResult(_named(source), exported, folded, verification, timed, json_form(settings))
+
+
+def is_network(source: object) -> bool:
+    """Whether this is, or names, code or a program to export, and not an ONNX model."""
+    if isinstance(source, onnx.ModelProto | ir.Model):
+        return False
+    if not isinstance(source, str | os.PathLike):
+        return True
+    name = os.fspath(source)
+    return name.endswith(".pt2") or (":" in name and not Path(name).exists())
+
+
+def _on_disk(model: Model, path: Path) -> Path:
+    if isinstance(model, str | os.PathLike):
+        return Path(model)
+    model_io.save(model_io.load(model), path)
+    return path
+
+
+def _named(source: object) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    if isinstance(source, onnx.ModelProto | ir.Model):
+        return source.graph.name or "a model"
+    return type(source).__name__
+
+
+def _sequence(names: str | Collection[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
