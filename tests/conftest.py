@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
+import sys
 from collections import Counter
+from collections.abc import Iterator
+from copy import copy
+from functools import cache
 from zlib import crc32
 
 import pytest
@@ -38,3 +43,35 @@ def pytest_collection_finish() -> None:
     """What was imported and collected stays to the end, so no collection looks at it again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _frozen() -> Iterator[None]:
+    """The same of what a file's tests have imported."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _translated_once() -> Iterator[None]:
+    """The exporter's table of operators is made once, and copied for each export.
+
+    torch parses the source of 500 translations for each, which is more than half of the time that
+    a small network takes.
+    """
+    if "torch" not in sys.modules:
+        yield
+        return
+    registration = importlib.import_module("torch.onnx._internal.exporter._registration")
+    table = registration.ONNXRegistry
+    made = cache(table.from_torchlib)
+
+    def copied(*args: object, **settings: object) -> object:
+        found = copy(made(*args, **settings))
+        found.functions = {name: list(ways) for name, ways in found.functions.items()}
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "from_torchlib", staticmethod(copied))
+        yield

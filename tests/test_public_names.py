@@ -51,8 +51,6 @@ def test_a_name_that_there_is_not_is_told():
     "first",
     [
         "import bnfold.fold.api, bnfold.verify, bnfold.bench.records, bnfold.export.api",
-        "from bnfold.fold import Ledger",
-        "import importlib; importlib.import_module('bnfold.verify.api')",
         "import bnfold; bnfold.fold; import bnfold.fold.api; import importlib; "
         "importlib.reload(bnfold)",
         "import bnfold.cli, bnfold.pytest_plugin",

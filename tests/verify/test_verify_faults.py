@@ -1,4 +1,8 @@
-"""A fault in one layer of ten is caught; a correct fold never is."""
+"""A fault in one layer of ten is caught; a correct fold never is.
+
+What verify is for stands or falls here, and each network is a second or more: those that are deep,
+or like another one, are for `make test-all`, where many seeds are drawn too.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,10 @@ from benchmarks.factor.networks import NETWORKS, plain, pre_activation
 from bnfold.verify import verify
 
 FIRST, MIDDLE, LAST = 0, 4, 9
+QUICK = {
+    "plain, 10 layers, float16", "large activations", "tiny variances", "dead channels",
+    "batch norm after the activation", "ResNet with Softmax", "perceptron", "8 bits",
+}  # fmt: skip
 SOME = [MIDDLE, *(pytest.param(layer, marks=pytest.mark.slow) for layer in (FIRST, LAST))]
 
 
@@ -36,7 +44,10 @@ def test_one_set_of_inputs_is_enough_to_catch_a_fault(network, fault):
     assert verify(network, FAULTS[fault](network, MIDDLE), samples=1).verdict == "different"
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS],
+)
 def test_never_calls_a_correct_fold_different(name):
     model = NETWORKS[name](3)
     found = verify(model, folded(model))

@@ -63,7 +63,7 @@ def _alike(axis: Axis, other: Axis) -> Axis:
     return Axis(axis.taps, other.stride, axis.dilation, begin, end)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data(), _axis_lists(), st.booleans())
 def test_the_sum_of_convolutions(
     data: st.DataObject, axis_lists: list[tuple[Axis, ...]], is_static: bool
@@ -115,13 +115,13 @@ def _succession(data: st.DataObject, *, pointwise: bool, padded: bool) -> None:
     np.testing.assert_allclose(_run(whole, x), _run(second, middle), atol=1e-11)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_the_succession_of_two_convolutions_without_padding_between(data: st.DataObject) -> None:
     _succession(data, pointwise=False, padded=False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_the_succession_of_a_pointwise_and_a_padded_convolution(data: st.DataObject) -> None:
     _succession(data, pointwise=True, padded=True)
