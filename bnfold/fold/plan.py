@@ -73,12 +73,14 @@ class NewNode:
         inputs: see Operand.
         attributes: name to plain value; None keeps those of the node that it replaces.
         output: a temporary's name, or None for the output of the node that it replaces.
+        reshapes: whether a temporary has another shape than that output.
     """
 
     op_type: str
     inputs: tuple[Operand, ...]
     attributes: Mapping[str, Any] | None = None
     output: str | None = None
+    reshapes: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bnfold.errors import UsageError, did_you_mean
-from bnfold.fold.merge import sequential, sum_tree
+from bnfold.fold.merge import concat, sequential, sum_tree
 from bnfold.fold.moves.table import PRICES, RULES
 
-MERGES: tuple[str, ...] = (sum_tree.RULE, sequential.RULE)
+MERGES: tuple[str, ...] = (sum_tree.RULE, sequential.RULE, concat.RULE)
 
 RULE_NAMES: tuple[str, ...] = tuple(dict.fromkeys([*(rule.name for rule in RULES), *MERGES]))
 """Every rule once, in the order in which they are asked."""

@@ -154,6 +154,8 @@ class Engine:
             stored = first if isinstance(first, Exact) else None
             dims = dims if stored is None else stored.shape
             shape = old.shape if stored is None or old.type is None else ir.Shape(stored.shape)
+            if new.reshapes:
+                dims = shape = None
             name = self._fresh(f"{old.name}_{new.output}", edit)
             output = ir.Value(name=name, type=old.type, shape=shape)
             temporary[new.output] = output

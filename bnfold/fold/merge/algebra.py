@@ -56,9 +56,7 @@ def added(parts: Sequence[tuple[Kernel, float]], sizes: Sizes) -> Kernel | None:
         total = np.zeros((stop - start, *shape[1:]))
         for kernel, sign in parts:
             taps = tuple(map(_taps_within, kernel.axes, axes))
-            total[(slice(None), slice(None), *taps)] += sign * _in_blocks(
-                kernel, group, start, stop
-            )
+            total[(slice(None), slice(None), *taps)] += sign * in_blocks(kernel, group, start, stop)
         return total
 
     weight = computed(shape, first.weight.dtype, rows)
@@ -74,9 +72,11 @@ def composed(first: Kernel, second: Kernel) -> Kernel | None:
 
     Offsets: tap v of the second looks at position `v` of the middle, whose tap u looks at
     `stride1 * v + u` of x. The second pads the middle with zeros, the result pads x: exact if it
-    pads nothing, or if the first makes zeros of zeros and nothing else, one tap wide and b1 = 0.
+    pads nothing, or if the first makes zeros of zeros and nothing else, one tap wide and b1 = 0,
+    and leaves no border out: there x has numbers where the middle is padded.
     """
-    if second.is_padded and (np.any(first.bias) or not first.is_one_tap):
+    plain = first.is_one_tap and not first.is_cropped and not np.any(first.bias)
+    if second.is_padded and not plain:
         return None
     if first.channels_out != second.channels_in or len(first.axes) != len(second.axes):
         return None
@@ -86,9 +86,9 @@ def composed(first: Kernel, second: Kernel) -> Kernel | None:
     shape = (second.channels_out, first.channels_in // group, *(axis.taps for axis in axes))
 
     def rows(start: int, stop: int) -> Array:
-        before = _in_blocks(first, group, 0, first.channels_out)
+        before = in_blocks(first, group, 0, first.channels_out)
         before = before.reshape(group, -1, *before.shape[1:])
-        after = _in_blocks(second, group, start, stop)
+        after = in_blocks(second, group, start, stop)
         block = np.arange(start, stop) * group // second.channels_out
         total = np.zeros((stop - start, *shape[1:]))
         for q in np.unique(block):
@@ -169,7 +169,7 @@ def _taps_after(
     return tuple(taps)
 
 
-def _in_blocks(kernel: Kernel, group: int, start: int, stop: int) -> Array:
+def in_blocks(kernel: Kernel, group: int, start: int, stop: int) -> Array:
     """Rows of W for fewer, larger blocks: `[stop - start, Cin/group, *kernel]`, zeros beside."""
     rows = kernel.weight.rows(start, stop)
     if kernel.group == group:

@@ -10,15 +10,16 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.algebra import composed, with_macs
+from bnfold.fold.merge.border_kernel import border_kernel
 from bnfold.fold.merge.dense import dense_of
 from bnfold.fold.merge.kernel import Kernel, diagonal, kernel_of
 from bnfold.fold.merge.merge import is_private
-from bnfold.fold.merge.pad_kernel import pad_kernel
 from bnfold.fold.numbers.affine import Affine, identity
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of
 
 _DEEPEST = 6  # operators of one branch
+_HOSTS = ("Conv", "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,19 @@ def _through(way: Way, node: ir.Node, facts: Facts) -> Way | None:
     source = source_of(node, facts)
     if isinstance(source, Source):
         return _through_affine(way, source)
-    if is_op(node, "Pad") and way.kernel is not None:
-        return _behind(pad_kernel(node, way.kernel, facts), way, node, 0)
     own = _own_kernel(node, facts)
     kernel = None if own is None else _after(way, own)
     if kernel is None:
         return None
-    host = way.host or (None if is_op(node, "AveragePool") else node)
+    host = way.host or (node if is_op(node, *_HOSTS) else None)
     return replace(_extended(way, node, 0), affine=None, kernel=kernel, host=host)
 
 
 def _own_kernel(node: ir.Node, facts: Facts) -> Kernel | None:
     if is_op(node, "Conv", "AveragePool"):
         return kernel_of(node, facts)
+    if is_op(node, "Pad", "Slice"):
+        return border_kernel(node, facts)
     if is_op(node, "Gemm", "MatMul") and not attribute_of(node, "transA", 0):
         return dense_of(node, facts)
     return None

@@ -49,6 +49,11 @@ class Axis:
         """Whether a tap may see padding."""
         return self.begin > 0 or self.end > 0
 
+    @property
+    def is_cropped(self) -> bool:
+        """Whether a border of x is left out, which no Conv does by itself."""
+        return self.begin < 0 or self.end < 0
+
     def positions(self, size: int) -> int:
         """How many outputs an input of this size has."""
         return (size + self.excess - 1) // self.stride + 1
@@ -87,6 +92,11 @@ class Kernel:
     def is_padded(self) -> bool:
         """Whether any tap may see padding."""
         return any(axis.is_padded for axis in self.axes)
+
+    @property
+    def is_cropped(self) -> bool:
+        """Whether it leaves out a border of x."""
+        return any(axis.is_cropped for axis in self.axes)
 
     @property
     def is_one_tap(self) -> bool:

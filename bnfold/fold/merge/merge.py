@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import describe
+from bnfold.fold.facts.node import describe, op_of
 from bnfold.fold.plan import Plan
 
 
@@ -28,7 +28,9 @@ class Merge:
     def sentence(self) -> str:
         """What happened, for the ledger; asked before the plan is carried out."""
         *others, last = [describe(node) for node in self.parts]
-        return f"{', '.join(others)} and {last} are one {describe(self.host)}"
+        name = describe(self.host).removeprefix(op_of(self.host))
+        new = self.plan.replaced[self.host].nodes[-1]
+        return f"{', '.join(others)} and {last} are one {new.op_type}{name}"
 
 
 def is_private(value: ir.Value) -> bool:

@@ -125,7 +125,8 @@ def _sum(parts: Sequence[_Part], sizes: Sizes) -> Kernel | None:
 def _no_more_work(parts: Sequence[_Part], sizes: Sizes) -> Kernel | None:
     kernel = _sum(parts, sizes)
     paid = sum(part.kernel.macs for part in parts)
-    return kernel if kernel is not None and kernel.macs <= paid else None
+    fits = kernel is not None and kernel.macs <= paid and not kernel.is_cropped
+    return kernel if fits else None
 
 
 def _biases(host: ir.Node, tree: SumTree, kernel: Kernel, facts: Facts) -> dict[Leaf, Array]:

@@ -1,4 +1,4 @@
-"""A linear operator behind another one becomes one with it: Conv and Conv, Gemm or MatMul and such.
+"""A linear operator behind another one becomes one with it: convolutions, products, and such.
 
 conv(conv(x, W1, b1), W2, b2) = conv(x, W2 W1, W2 b1 + b2): see `algebra.composed` for when that is
 exact. It is done where it does not multiply more often than the two did.
@@ -11,9 +11,12 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.algebra import composed
+from bnfold.fold.merge.concat import behind_concat
 from bnfold.fold.merge.dense import dense_nodes, dense_of
 from bnfold.fold.merge.kernel import Kernel, kernel_of
 from bnfold.fold.merge.merge import Merge, is_private
+from bnfold.fold.merge.transposed import before_conv, behind_conv
+from bnfold.fold.merge.whole_extent import behind_flatten, is_flat
 from bnfold.fold.numbers.exact import scaled
 from bnfold.fold.plan import NewNode, Plan, Remove, Replace
 from bnfold.fold.sources.skipped import Skipped
@@ -27,14 +30,28 @@ def sequential_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | N
     first = _maker(node.inputs[0] if node.inputs else None, skipped)
     if first is None or skipped.has_node(node):
         return None
+    if is_op(first, "Concat"):
+        return behind_concat(node, first, facts, skipped)
     if is_op(node, "Conv") and is_op(first, "Conv"):
         before, after = kernel_of(first, facts), kernel_of(node, facts)
         whole = None if before is None or after is None else _composed(before, after)
         x = first.inputs[0]
         return None if whole is None else _merge((first, node), (whole.as_node(x),))
+    if is_op(node, "ConvTranspose") and is_op(first, "Conv"):
+        return _as_merge((first, node), behind_conv(first, node, facts))
+    if is_op(node, "Conv") and is_op(first, "ConvTranspose"):
+        return _as_merge((first, node), before_conv(first, node, facts))
+    if is_flat(first, facts):
+        conv = _maker(first.inputs[0], skipped)
+        new = None if conv is None else behind_flatten(conv, node, facts)
+        return None if conv is None else _as_merge((conv, first, node), new)
     if is_op(node, "Gemm", "MatMul"):
         return _dense(first, node, facts, skipped)
     return None
+
+
+def _as_merge(parts: tuple[ir.Node, ...], new: tuple[NewNode, ...] | None) -> Merge | None:
+    return None if new is None else _merge(parts, new)
 
 
 def _dense(first: ir.Node, node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
@@ -74,7 +91,8 @@ def _composed(first: Kernel, second: Kernel) -> Kernel | None:
     """Both in one, if that is exact and no more work than they are."""
     whole = composed(first, second)
     paid = second.macs if second.is_enlarging else first.macs + second.macs
-    return whole if whole is not None and whole.macs <= paid else None
+    fits = whole is not None and whole.macs <= paid and not whole.is_cropped
+    return whole if fits else None
 
 
 def _maker(value: ir.Value | None, skipped: Skipped) -> ir.Node | None:

@@ -183,7 +183,7 @@ def _narrow(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 MUTATIONS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
-    "channels rolled": (algebra, "_in_blocks", _rolled, BLOCK),
+    "channels rolled": (algebra, "in_blocks", _rolled, BLOCK),
     "taps in the corner": (algebra, "_taps_within", _corner, BLOCK),
     "an end too early": (algebra, "_union", _narrow, BLOCK),
     "a host whose sign is lost": (
@@ -192,7 +192,7 @@ MUTATIONS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
         lambda _original: lambda kernel: kernel,
         SIGNED,
     ),
-    "channels rolled in a chain": (algebra, "_in_blocks", _rolled, CHAIN),
+    "channels rolled in a chain": (algebra, "in_blocks", _rolled, CHAIN),
     "a bias through the wrong rows": (
         algebra,
         "_per_row",

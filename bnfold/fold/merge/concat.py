@@ -1,0 +1,160 @@
+"""Convolutions of one value, concatenated along the channels, become one with the rows of all.
+
+    concat(conv(x, W1, b1), conv(x, W2, b2)) = conv(x, [W1; W2], [b1; b2])
+
+and where a convolution reads the Concat, the two are composed: W' = W [W1; W2]. Each W_i stands
+among zero rows, and the sum of those is what `algebra.added` makes, so that kernels of different
+sizes fit too. It never multiplies more often than those before it did together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.merge.algebra import added, composed, in_blocks, with_macs
+from bnfold.fold.merge.branch import Way, ways_down
+from bnfold.fold.merge.dense import dense_nodes, dense_of
+from bnfold.fold.merge.kernel import Kernel, kernel_of
+from bnfold.fold.merge.merge import Merge
+from bnfold.fold.numbers.affine import Array
+from bnfold.fold.numbers.exact import computed
+from bnfold.fold.plan import NewNode, Plan, Remove, Replace, Step
+from bnfold.fold.sources.skipped import Skipped
+
+RULE = "merge-concat"
+
+
+@dataclass(frozen=True)
+class Concatenated:
+    """A Concat whose parts are convolutions of one value.
+
+    Attributes:
+        node: the Concat.
+        base: that value.
+        ways: how each part is made of it.
+        kernel: all of it as a convolution, at the price of the parts.
+        host: the first of the convolutions.
+    """
+
+    node: ir.Node
+    base: ir.Value
+    ways: tuple[Way, ...]
+    kernel: Kernel
+    host: ir.Node
+
+    @property
+    def nodes(self) -> tuple[ir.Node, ...]:
+        """All that the convolution stands for."""
+        return (*(node for way in self.ways for node, _ in way.nodes), self.node)
+
+
+def concat_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
+    """The Concat and its parts as one operator, where that is no more work."""
+    found = concatenated(node, facts, skipped)
+    if found is None or found.kernel.weight.size > found.kernel.macs:
+        return None
+    new = _as_nodes(found.kernel, found, facts)
+    return None if new is None else _merge(found.nodes, node, new, facts)
+
+
+def behind_concat(node: ir.Node, concat: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
+    """A Conv, Gemm or MatMul with the Concat that it alone reads, and the parts of that."""
+    found = concatenated(concat, facts, skipped)
+    own = kernel_of(node, facts) if is_op(node, "Conv") else dense_of(node, facts)
+    if found is None or own is None or attribute_of(node, "transA", 0) or own.is_enlarging:
+        return None
+    whole = composed(found.kernel, own)
+    if whole is None or whole.macs > found.kernel.macs + own.macs:
+        return None
+    new = _as_nodes(whole, found, facts)
+    return None if new is None else _merge((*found.nodes, node), node, new, facts)
+
+
+def concatenated(node: ir.Node, facts: Facts, skipped: Skipped) -> Concatenated | None:
+    """The Concat along the channels, its parts down to the one value that they have in common."""
+    if not is_op(node, "Concat") or skipped.has_node(node) or len(node.inputs) < 2:
+        return None
+    parts = [value for value in node.inputs if value is not None]
+    if len(set(parts)) != len(node.inputs):
+        return None
+    ways = [[w for w in ways_down(value, facts, skipped) if w.kernel] for value in parts]
+    for first in ways[0]:
+        same = [next((w for w in each if w.base is first.base), None) for each in ways]
+        chosen = tuple(w for w in same if w is not None)
+        found = _of_ways(node, chosen, facts) if len(chosen) == len(parts) else None
+        if found is not None:
+            return found
+    return None
+
+
+def _of_ways(node: ir.Node, ways: tuple[Way, ...], facts: Facts) -> Concatenated | None:
+    kernels = [way.kernel for way in ways if way.kernel is not None]
+    hosts = [way.host for way in ways if way.host is not None]
+    rank, base = facts.rank(node.outputs[0]), ways[0].base
+    if rank is None or len(hosts) != len(ways) or len({len(k.axes) for k in kernels}) != 1:
+        return None
+    channels = 1 if kernels[0].axes else rank - 1
+    if attribute_of(node, "axis", 1) % rank != channels or not _runs_alike(hosts):
+        return None
+    whole = _stacked(kernels, base, facts)
+    if whole is None or whole.is_cropped:
+        return None
+    return Concatenated(node, base, ways, with_macs(whole, sum(k.macs for k in kernels)), hosts[0])
+
+
+def _runs_alike(hosts: Sequence[ir.Node]) -> bool:
+    """Whether the operators are all Conv, or all products of one kind without transA."""
+    plain = not any(attribute_of(host, "transA", 0) for host in hosts)
+    kinds = [all(is_op(host, kind) for host in hosts) for kind in ("Conv", "Gemm", "MatMul")]
+    return plain and any(kinds)
+
+
+def _stacked(kernels: Sequence[Kernel], base: ir.Value, facts: Facts) -> Kernel | None:
+    """The rows of all, one below the other."""
+    total = sum(kernel.channels_out for kernel in kernels)
+    starts = np.cumsum([0, *(kernel.channels_out for kernel in kernels)]).tolist()
+    placed = [(_placed(k, start, total), 1.0) for k, start in zip(kernels, starts, strict=False)]
+    if len({(k.channels_in, k.weight.dtype) for k in kernels}) != 1:
+        return None
+    return added(placed, tuple(facts.dim(base, i + 2) for i in range(len(kernels[0].axes))))
+
+
+def _placed(kernel: Kernel, start: int, total: int) -> Kernel:
+    """The kernel with zero rows before and behind its own."""
+    count = kernel.channels_out
+    shape = (total, kernel.channels_in, *kernel.weight.shape[2:])
+
+    def rows(first: int, last: int) -> Array:
+        whole = np.zeros((last - first, *shape[1:]))
+        a, b = max(first, start), min(last, start + count)
+        if a < b:
+            whole[a - first : b - first] = in_blocks(kernel, 1, a - start, b - start)
+        return whole
+
+    bias = np.zeros(total)
+    bias[start : start + count] = kernel.bias
+    weight = computed(shape, kernel.weight.dtype, rows)
+    return Kernel(weight, bias, 1, kernel.axes, kernel.macs)
+
+
+def _as_nodes(kernel: Kernel, found: Concatenated, facts: Facts) -> tuple[NewNode, ...] | None:
+    """The operators that compute it; None where they would be more than there were."""
+    if kernel.axes:
+        return (kernel.as_node(found.base),)
+    new = dense_nodes(kernel, found.host, found.base, facts)
+    return new if len(new) < len(found.nodes) else None
+
+
+def _merge(
+    parts: Sequence[ir.Node], host: ir.Node, new: tuple[NewNode, ...], facts: Facts
+) -> Merge:
+    """The last operator becomes the new one, with its name and its output; the others go."""
+    steps: dict[ir.Node, Step] = {node: Remove() for node in parts if node is not host}
+    plan = Plan({**steps, host: Replace(new)}, direction="merge", rules=(RULE,))
+    return Merge(plan, host, tuple(sorted({*parts}, key=facts.order)))
