@@ -13,8 +13,11 @@ from bnfold.cli.output import (
     conclude,
     html_option,
     json_option,
+    plot_option,
     put_page,
+    put_plot,
     put_record,
+    require_plot,
     show,
     show_record,
 )
@@ -31,6 +34,7 @@ INCONCLUSIVE = 3
 @click.argument("models", metavar="MODEL [MODEL ...]", nargs=-1, required=True, type=SourceModel())
 @bench_options
 @html_option
+@plot_option
 @json_option
 @force_option
 @verbosity_options
@@ -41,12 +45,14 @@ def bench(
     models: tuple[Path, ...],
     bench_as: BenchOptions,
     html_target: Path | None,
+    plot_target: Path | None,
     json_target: str | None,
 ) -> int:
     """Time each MODEL against the first one, in pairs, and say what is certain.
 
     One MODEL alone is measured but compared with nothing. Exit code 3: too noisy to say.
     """
+    require_plot(plot_target, len(models))
     result = measured(ctx, models, bench_as)
 
     from bnfold.model_io import Together
@@ -58,6 +64,7 @@ def bench(
     with Together() as files:
         put_record(record, json_target, files)
         put_page(Findings(f"bnfold bench: {names}", bench=result), html_target, files)
+        put_plot(result, plot_target, files)
     show_record(record, json_target)
     every_row = bench_as.profile or is_verbose(ctx)
     show(ctx, bench_blocks(result, every_row=every_row), json_target)

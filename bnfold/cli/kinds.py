@@ -47,6 +47,11 @@ def is_markdown(path: Path) -> bool:
     return _beginning(path).startswith(b"<!-- bnfold -->")
 
 
+def is_plot(path: Path) -> bool:
+    """Whether the file is a plot that bnfold has written."""
+    return b"<desc>Made by bnfold</desc>" in _beginning(path)
+
+
 def what_is_there(path: Path) -> str:
     """The file in words, for a refusal to replace it."""
     names = {
@@ -55,6 +60,7 @@ def what_is_there(path: Path) -> str:
         "a page of bnfold": is_page,
         "a JUnit report of bnfold": is_junit,
         "a Markdown report of bnfold": is_markdown,
+        "a plot of bnfold": is_plot,
     }
     return next((name for name, holds in names.items() if holds(path)), "a file of another kind")
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.sentence import on_one_line
-from bnfold.cli.targets import STDOUT, TargetPage, TargetRecord
+from bnfold.cli.targets import STDOUT, TargetPage, TargetPlot, TargetRecord
 from bnfold.cli.verbosity import is_quiet
+from bnfold.errors import UsageError
 from bnfold.report.blocks import Block
 from bnfold.report.plain import plain_text
 
 if TYPE_CHECKING:
+    from bnfold.bench.records import BenchResult
     from bnfold.model_io import Together
     from bnfold.report.sections import Findings
 
@@ -37,6 +39,15 @@ html_option = click.option(
     metavar="FILE",
     type=TargetPage(),
     help="Write the report as a page for a browser.",
+)
+
+
+plot_option = click.option(
+    "--plot",
+    "plot_target",
+    metavar="FILE.svg",
+    type=TargetPlot(),
+    help="Draw the timings: every pair, the interval, and the baseline against itself.",
 )
 
 
@@ -82,6 +93,26 @@ def put_page(findings: Findings, html_target: Path | None, files: Together) -> N
         from bnfold.report.html import html_page
 
         put_text(html_page(findings), html_target, files)
+
+
+def require_plot(plot_target: Path | None, models: int) -> None:
+    """Returns where --plot was not given, or asks for what can be drawn of so many models.
+
+    Raises:
+        UsageError: the file is not to be SVG, or nothing is compared.
+    """
+    if plot_target is not None and plot_target.suffix.lower() != ".svg":
+        raise UsageError(f"--plot {plot_target}: a plot is an SVG file; name it so: plot.svg")
+    if plot_target is not None and models < 2:
+        raise UsageError("--plot draws comparisons of models, and there are none here")
+
+
+def put_plot(bench: BenchResult, plot_target: Path | None, files: Together) -> None:
+    """The drawing will be where --plot said, if it said so."""
+    if plot_target is not None:
+        from bnfold.report.plot import plot_svg
+
+        put_text(plot_svg(bench.comparisons), plot_target, files)
 
 
 def show_record(record: Mapping[str, Any], json_target: str | None) -> None:

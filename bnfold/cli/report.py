@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.claims import GuardedCommand, force_option
-from bnfold.cli.output import html_option, put_page, put_text, show
+from bnfold.cli.output import (
+    html_option,
+    plot_option,
+    put_page,
+    put_plot,
+    put_text,
+    require_plot,
+    show,
+)
 from bnfold.cli.sources import SourceFile
 from bnfold.cli.targets import TargetJUnit, TargetMarkdown
 from bnfold.cli.verbosity import is_verbose, verbosity_options
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 @click.argument("record", metavar="REPORT.json", type=SourceFile())
 @click.option("--all", "every_row", is_flag=True, help="Every row that there is.")
 @html_option
+@plot_option
 @click.option(
     "--markdown",
     "markdown_target",
@@ -47,6 +56,7 @@ def report(
     record: Path,
     every_row: bool,
     html_target: Path | None,
+    plot_target: Path | None,
     markdown_target: Path | None,
     junit_target: Path | None,
 ) -> None:
@@ -65,8 +75,11 @@ def report(
         raise DataError(f"{record}: {error}") from error
     if junit_target is not None and found.verification is None:
         raise UsageError(f"--junit is for a verification, and {record} has none")
+    require_plot(plot_target, 0 if found.bench is None else len(found.bench.models))
     with Together() as files:
         put_page(found, html_target, files)
+        if found.bench is not None:
+            put_plot(found.bench, plot_target, files)
         if markdown_target is not None:
             blocks = _blocks(found, every_row=every_row)
             put_text(markdown_text(blocks), markdown_target, files)

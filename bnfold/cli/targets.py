@@ -110,6 +110,16 @@ class TargetJUnit(Target):
         return junit_error(failure)
 
 
+class TargetPlot(Target):
+    """A drawing of the timings."""
+
+    noun = "a plot"
+
+    def is_ours(self, path: Path, value: Any) -> bool:
+        """A plot of ours."""
+        return kinds.is_plot(path)
+
+
 class TargetMarkdown(Target):
     """A report as Markdown."""
 

@@ -11,24 +11,40 @@ from bnfold.report.ratio_chart import Dot, Drawing, Row, ratio_chart
 if TYPE_CHECKING:
     from bnfold.bench.records import Comparison
 
+LEGEND = (
+    "time of the baseline over time of the candidate, one dot a pair in the order measured; "
+    "right of 1 is faster"
+)
 _LONGEST = 28  # characters of a name that fit in large letters
 
 
 def chart_html(comparison: Comparison) -> Markup:
     """A dot for every pair, the interval, and the baseline against itself below."""
-    row, drawing = comparison, ratio_chart(comparison)
-    pair = f"{row.candidate} against {row.baseline}"
+    svg = chart_svg(comparison, ratio_chart(comparison), {})
+    return tag("figure", {}, svg, tag("figcaption", {}, f"{setting_of(comparison)}: {LEGEND}."))
+
+
+def chart_svg(comparison: Comparison, drawing: Drawing, place: Attributes) -> Markup:
+    """The drawing of the comparison as an element that may stand in a page or in another one."""
+    count, pair = len(comparison.quads), pair_of(comparison)
     attributes: Attributes = {
         "viewBox": f"0 0 {drawing.width:g} {drawing.height:g}",
         "role": "img",
-        "aria-label": f"{row.sentence}: {len(row.quads)} pairs of {pair}",
+        "aria-label": f"{comparison.sentence}: {count} pairs of {pair}",
+        **place,
     }
-    caption = (
-        f"{pair}, {row.provider}, optimisations {row.level}: time of the baseline over time of the "
-        "candidate, one dot a pair in the order measured; right of 1 is faster."
-    )
-    svg = tag("svg", attributes, _drawn(drawing, row))
-    return tag("figure", {}, svg, tag("figcaption", {}, caption))
+    return tag("svg", attributes, _drawn(drawing, comparison))
+
+
+def pair_of(comparison: Comparison) -> str:
+    """The two models."""
+    return f"{comparison.candidate} against {comparison.baseline}"
+
+
+def setting_of(comparison: Comparison) -> str:
+    """The two models, and what they were timed on."""
+    row = comparison
+    return f"{pair_of(row)}, {row.provider}, optimisations {row.level}"
 
 
 def _drawn(drawing: Drawing, row: Comparison) -> Iterator[Markup]:

@@ -37,6 +37,7 @@ from bnfold.cli.targets import (
     TargetMarkdown,
     TargetModel,
     TargetPage,
+    TargetPlot,
     TargetRecord,
     TargetRunFolder,
 )
@@ -76,6 +77,7 @@ TARGETS: dict[type[Target], Callable[[str], str | None]] = {
     TargetPage: lambda file: file,
     TargetJUnit: lambda file: file,
     TargetMarkdown: lambda file: file,
+    TargetPlot: lambda file: file,
     # A folder is asked for; it hits a file only where the file has one of its names.
     TargetRunFolder: lambda file: None,
     TargetDataFolder: lambda file: None,
@@ -86,6 +88,7 @@ FRESH = {
     TargetPage: "new.html",
     TargetJUnit: "new.xml",
     TargetMarkdown: "new.md",
+    TargetPlot: "new.svg",
     TargetRunFolder: "results",
     TargetDataFolder: "newsets",
 }
@@ -210,10 +213,11 @@ THEIRS = {
     "page": lambda path: path.write_text("<!doctype html><title>mine</title>"),
     "settings": lambda path: path.write_text('{"name": "mine", "tool": "x"}'),
     "list": lambda path: path.write_text("[1, 2]"),
+    "drawing": lambda path: path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>'),
     "report": lambda path: path.write_text('<testsuite name="mine"/>'),
     "array": lambda path: path.write_bytes(b"\x93NUMPY" + bytes(200)),
 }
-FILES = (TargetModel, TargetRecord, TargetPage, TargetJUnit, TargetMarkdown)
+FILES = (TargetModel, TargetRecord, TargetPage, TargetJUnit, TargetMarkdown, TargetPlot)
 
 
 @pytest.mark.parametrize("theirs", THEIRS)
