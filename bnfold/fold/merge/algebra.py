@@ -87,7 +87,7 @@ def composed(first: Kernel, second: Kernel) -> Kernel | None:
 
     def rows(start: int, stop: int) -> Array:
         before = in_blocks(first, group, 0, first.channels_out)
-        before = before.reshape(group, -1, *before.shape[1:])
+        before = before.reshape(group, before.shape[0] // group, *before.shape[1:])
         after = in_blocks(second, group, start, stop)
         block = np.arange(start, stop) * group // second.channels_out
         total = np.zeros((stop - start, *shape[1:]))

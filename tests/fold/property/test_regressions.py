@@ -444,3 +444,31 @@ def test_extent_that_a_later_operator_tells_outlives_what_it_was_told_of() -> No
         },
     )
     assert kinds_of(fold_checked(built, x=(2, 3, 4, 2))) == ["Conv", "MatMul", "Add"]
+
+
+def test_convolutions_of_no_channels_merge() -> None:
+    """A value of extent 0: nothing is computed, and nothing is divided by how much that is."""
+    built = model(
+        """(float[N, 0, 4, 4] x) => (float[N, 0, 4, 4] y) {
+            a = Conv(x, v)
+            b = Conv(a, w)
+            y = Relu(b)
+        }""",
+        {"v": weight(0, 0, 1, 1), "w": weight(0, 0, 1, 1)},
+    )
+    result = bnfold.fold(built)
+    assert result.ledger.bugs == ()
+    assert len(result.ledger.merges) == 1
+
+
+def test_a_shift_moves_into_a_transposed_convolution_of_no_channels() -> None:
+    built = model(
+        """(float[N, 3, 4, 4] x) => (float[N, 0, 4, 4] y) {
+            a = Sigmoid(x)
+            b = BN(a, p)
+            c = ConvTranspose(b, w)
+            y = Relu(c)
+        }""",
+        {"w": weight(3, 0, 1, 1), **norm("p", 3)},
+    )
+    assert bnfold.fold(built).ledger.bugs == ()

@@ -84,8 +84,9 @@ def _is_pointwise(node: ir.Node, weight: Exact) -> bool:
 def _sum_of(weight: Exact, t: Array, node: ir.Node) -> Array:
     """`sum_i W[i, j] t[i]` for every output channel, of a pointwise kernel."""
     group = attribute_of(node, "group", 1)
-    kernel = weight.value().reshape(group, -1, weight.shape[1])
-    return np.asarray(np.einsum("qij,qi->qj", kernel, t.reshape(group, -1)).reshape(-1))
+    rows = weight.shape[0] // group
+    kernel = weight.value().reshape(group, rows, weight.shape[1])
+    return np.asarray(np.einsum("qij,qi->qj", kernel, t.reshape(group, rows)).reshape(-1))
 
 
 def _absorbed(node: ir.Node, weight: Exact, bias: Array | None) -> Replace:
