@@ -178,13 +178,20 @@ class Folder:
 
     def _carry_out_merge(self, merge: Merge) -> bool:
         """Whether the merge was made and proven; affines that went with it are accounted for."""
+        try:
+            return self._merged(merge)
+        except MISTAKES as error:
+            self.account.report(f"{merge.sentence}: it failed: {told(error)}")
+            return False
+
+    def _merged(self, merge: Merge) -> bool:
         sentence = merge.sentence
         gone = [node for node in merge.parts if node is not merge.host]
-        told = self.account.told_by(merge.plan, gone, names_of([merge.host]), self.facts)
+        moved = self.account.told_by(merge.plan, gone, names_of([merge.host]), self.facts)
         proof = self.rewriting.carry_out(merge.plan, sentence)
         if isinstance(proof, Refusal):
             return False
         self.account.proofs.append(proof)
         self.account.merges.append(sentence)
-        decide(told, proof)
+        decide(moved, proof)
         return True

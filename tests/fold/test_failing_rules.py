@@ -57,3 +57,20 @@ def test_a_fold_goes_on_where_a_question_fails(
         monkeypatch.setattr(where, name, _fails)
         assert len(bnfold.fold(_model()).ledger.kept) == 2
     assert bnfold.fold(_model()).ledger.bugs
+
+
+def test_a_fold_goes_on_where_a_merge_fails_while_it_is_carried_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Motif(
+        "row",
+        "(float[N,4] x) => (float[N,5] y, float[N,5] z) { a = Gemm(x, v) y = Gemm(a, w) "
+        "c = Gemm(x, u) z = BN(c, m) }",
+        {"v": (4, 3), "w": (3, 5), "u": (4, 5), "m": Norm(5)},
+        "",
+    ).model()
+    monkeypatch.setattr(folder.Folder, "_merged", _fails)
+    ledger = bnfold.fold(model).ledger
+    assert [d.status for d in ledger.decisions] == ["folded"]
+    assert len(ledger.bugs) == 1
+    assert "it failed: KeyError" in ledger.bugs[0]
