@@ -103,3 +103,23 @@ def test_rounding_that_a_deep_network_blows_up_is_no_bug() -> None:
     opinion = _opinion(model)
     assert not opinion.left_out
     assert opinion.agrees
+
+
+@pytest.mark.parametrize("size", [131, 400])
+def test_what_a_long_sum_loses_is_no_bug(size: int) -> None:
+    """A mean over 17,000 numbers that are alike, added one after the other: each loses the same.
+
+    Neighbours lose what the original loses; what it is off by itself explains the difference.
+    """
+    model = Motif(
+        "mean",
+        f"(float[1,3,{size},{size}] x) => (float[1,4,1,1] y) {{ c = Clip(x, one, one) "
+        "a = Conv(c, w, b) g = GlobalAveragePool(a) y = BN(g, n) }",
+        {"w": (4, 3, 1, 1), "b": (4,), "n": Norm(4), "one": np.array(0.1, np.float32)},
+        "",
+        opset=13,
+    ).model()
+    ledger = bnfold.fold(model).ledger
+    assert ledger.batch_norms_after == 0
+    assert ledger.opinion is not None
+    assert 8e-6 < ledger.opinion.error < 1e-3
