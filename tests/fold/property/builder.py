@@ -34,6 +34,9 @@ class Builder:
         values: float tensors that a motif may continue from, oldest first.
         samples: every tensor's value for the sample input, in float64.
         parent: the scope around; None for the main graph.
+        most, least: elements of a tensor, at most and at least.
+        steps: constants may come through steps (Round, Floor, Cast to integers).
+        fixed: initializers that lead to a step: moved by a rounding they mean something else.
     """
 
     choices: Choices
@@ -47,6 +50,10 @@ class Builder:
     values: list[str] = field(default_factory=list)
     samples: dict[str, Array] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    most: int = _MOST
+    least: int = 1
+    steps: bool = False
+    fixed: set[str] = field(default_factory=set)
 
     def name(self, hint: str) -> str:
         """A free name; now and then one that a fold would like to use."""
@@ -106,7 +113,7 @@ class Builder:
         except (ValueError, IndexError, UnsupportedOperatorError, EvaluationError) as error:
             raise NotApplicableError(str(error)) from error
         for result in results[:count]:
-            if result.size == 0 or result.size > _MOST:
+            if not self.least <= result.size <= self.most:
                 raise NotApplicableError(f"{op} gives {result.shape}")
         outputs = [self.name(op.lower()[:4]) for _ in range(count)]
         label = "" if self.choices.chance(15) else self.name(f"n_{op.lower()[:4]}")
@@ -127,5 +134,14 @@ class Builder:
     def inner(self) -> Builder:
         """A builder for a body of a control-flow node."""
         return Builder(
-            self.choices, self.numbers, self.opset, self.dtype, parent=self, names=self.names
+            self.choices,
+            self.numbers,
+            self.opset,
+            self.dtype,
+            parent=self,
+            names=self.names,
+            most=self.most,
+            least=self.least,
+            steps=self.steps,
+            fixed=self.fixed,
         )

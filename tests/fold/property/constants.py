@@ -7,10 +7,13 @@ import onnx
 from onnx import helper, numpy_helper
 
 from tests.fold.property.builder import Array, Builder
+from tests.fold.property.steps import stepped
 
 
 def constant(b: Builder, array: Array, hint: str, dtype: int | None = None) -> str:
     """The array as an initializer, a Constant node, computed, shared, or overridable."""
+    if b.steps and array.size and b.choices.chance(12):
+        return stepped(b, array, hint, dtype)
     way = b.choices.weighted(
         [(76, "stored"), (8, "node"), (10, "computed"), (5, "shared"), (1, "overridable")]
     )

@@ -1,0 +1,135 @@
+"""Random networks folded and judged by runtimes alone: `python -m benchmarks.soundness`.
+
+Seeds are taken in blocks, in order, and each finished block is a line of a file: stopped, it goes
+on where it was. The counts go to soundness.md; a network that is found wrong is named there by its
+seed, and `--seed N` judges that one again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy
+import onnx
+import onnxruntime
+
+from tests.fold.property.wider.judge import WrongError, judged
+from tests.fold.property.wider.network import random_network
+
+BLOCK = 250
+REPORT = Path(__file__).parent / "soundness.md"
+STATE = Path("build/soundness.jsonl")
+
+
+def judge_block(block: int) -> dict[str, object]:
+    """The counts of one block of seeds, and what was wrong."""
+    counts: Counter[str] = Counter()
+    wrong: dict[str, str] = {}
+    begun = time.process_time()
+    for seed in range(block * BLOCK, (block + 1) * BLOCK):
+        counts["networks"] += 1
+        try:
+            found = judged(random_network(seed))
+        except WrongError as error:
+            wrong[str(seed)] = str(error)[:300]
+            continue
+        except Exception as error:  # noqa: BLE001 - a crash is a fault like any other
+            wrong[str(seed)] = f"crash: {type(error).__name__}: {error}"[:300]
+            continue
+        counts[f"judged by {found.judge}"] += 1
+        counts["judged with all optimisations too"] += found.optimised
+        counts["changed by the fold"] += bool(found.folded or found.merges)
+        counts["affines folded"] += found.folded
+        counts["affines kept"] += found.kept
+        counts["branches merged"] += found.merges
+    seconds = time.process_time() - begun
+    return {"block": block, "counts": dict(counts), "wrong": wrong, "cpu_s": round(seconds, 1)}
+
+
+def run(until: int, processes: int, state: Path) -> None:
+    """Every block below `until` seeds has its line in the file."""
+    state.parent.mkdir(parents=True, exist_ok=True)
+    done = {row["block"] for row in rows(state)}
+    open_blocks = [block for block in range(until // BLOCK) if block not in done]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for row in pool.imap_unordered(judge_block, open_blocks):
+            with state.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"block {row['block']}: {len(row['wrong'])} wrong", flush=True)
+
+
+def rows(state: Path) -> list[dict[str, object]]:
+    """The finished blocks; a line that was being written when the run was killed is none."""
+    found = []
+    for line in state.read_text(encoding="utf-8").splitlines() if state.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def report(state: Path) -> str:
+    """The counts of all finished blocks, as Markdown."""
+    blocks = rows(state)
+    total: Counter[str] = Counter()
+    wrong: dict[str, str] = {}
+    for row in blocks:
+        total.update(row["counts"])
+        wrong |= row["wrong"]
+    seeds = sorted(int(row["block"]) for row in blocks)
+    cpu_h = sum(float(row["cpu_s"]) for row in blocks) / 3600
+    lines = [
+        "# Random networks, judged by runtimes",
+        "",
+        "Remade by `python -m benchmarks.soundness`; what the networks hold and who judges them is "
+        "told in [docs/soundness.md](../docs/soundness.md).",
+        "",
+        f"{len(blocks)} blocks of {BLOCK} seeds, {_ranges(seeds)}; {cpu_h:.1f} hours of one core; "
+        f"onnxruntime {onnxruntime.__version__}, onnx {onnx.__version__}, "
+        f"numpy {numpy.__version__}.",
+        "",
+        "| what | count |",
+        "| --- | --: |",
+        *(f"| {name} | {count} |" for name, count in total.items()),
+        f"| **wrong** | **{len(wrong)}** |",
+        "",
+        *(f"- seed {seed}: {sentence}" for seed, sentence in wrong.items()),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _ranges(blocks: list[int]) -> str:
+    runs: list[list[int]] = []
+    for block in blocks:
+        if runs and runs[-1][1] == block * BLOCK:
+            runs[-1][1] += BLOCK
+        else:
+            runs.append([block * BLOCK, (block + 1) * BLOCK])
+    return "seeds " + ", ".join(f"{start} to {stop - 1}" for start, stop in runs)
+
+
+def main() -> None:
+    """Goes on with the run and writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--until", type=int, default=100_000, help="how many seeds")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--state", type=Path, default=STATE, help="where finished blocks are noted")
+    parser.add_argument("--seed", type=int, help="judge this network alone")
+    given = parser.parse_args()
+    if given.seed is not None:
+        print(judged(random_network(given.seed)))
+        return
+    try:
+        run(given.until, given.processes, given.state)
+    finally:
+        REPORT.write_text(report(given.state), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

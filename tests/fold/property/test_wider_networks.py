@@ -1,0 +1,35 @@
+"""Random networks of what is rare, judged by runtimes alone: see `wider/judge.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fold.property.wider.judge import judged
+from tests.fold.property.wider.network import random_network
+
+_BLOCK = 50
+_FAST = 2
+_ALL = 200
+
+
+def _check_block(block: int) -> None:
+    found = []
+    for seed in range(block * _BLOCK, (block + 1) * _BLOCK):
+        try:
+            found.append(judged(random_network(seed)))
+        except Exception as error:
+            error.add_note(f"wider network {seed}")
+            raise
+    assert sum(one.judge == "onnxruntime" for one in found) > _BLOCK / 2
+    assert sum(one.folded for one in found) > _BLOCK / 2
+
+
+@pytest.mark.parametrize("block", range(_FAST))
+def test_the_runtimes_agree_with_the_fold_of_a_wider_network(block: int) -> None:
+    _check_block(block)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(_FAST, _ALL))
+def test_the_runtimes_agree_with_the_fold_of_many_wider_networks(block: int) -> None:
+    _check_block(block)
