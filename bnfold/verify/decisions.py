@@ -15,12 +15,16 @@ def decision_rows(
     original: Sequence[Sequence[Array]],
     other: Sequence[Sequence[Array]],
 ) -> list[DecisionRow]:
-    """A row for each output that looks like class scores: floats, [N, at least 2 classes]."""
+    """A row for each output that looks like class scores: floats, [N, at least 2 classes].
+
+    On all sets the same number of classes: what varies with the inputs is no class.
+    """
     rows = []
     for index, spec in enumerate(outputs):
         a = [run[index] for run in original]
         b = [run[index] for run in other]
-        if not is_exact_dtype(a[0].dtype) and all(x.ndim == 2 and x.shape[1] > 1 for x in a):
+        widths = {x.shape[1] if x.ndim == 2 else 0 for x in a}
+        if not is_exact_dtype(a[0].dtype) and len(widths) == 1 and min(widths) > 1:
             rows.append(_row(spec.name, np.concatenate(a), np.concatenate(b)))
     return rows
 
