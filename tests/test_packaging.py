@@ -83,6 +83,16 @@ def test_every_python_of_the_matrix_of_ci_is_a_classifier():
     assert set(re.findall(r"3\.\d+", matrix)) == stated
 
 
+@pytest.mark.parametrize(
+    "workflow", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.name
+)
+def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(workflow):
+    """A tag can be moved to other code; a commit cannot."""
+    used = re.findall(r"uses: (.*)", workflow.read_text(encoding="utf-8"))
+    assert used
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", text) for text in used)
+
+
 def test_the_changelog_knows_this_version():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## {bnfold.__version__}" in changelog or "## Unreleased" in changelog
