@@ -1,4 +1,7 @@
-"""The whole call on small models: what is recorded, and a difference nobody can miss."""
+"""The whole call on small models: what is recorded, and a difference nobody can miss.
+
+Clocks and processes are real here, which takes seconds; `test_protocol.py` has a clock of its own.
+"""
 
 from __future__ import annotations
 

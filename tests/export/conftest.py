@@ -1,4 +1,8 @@
-"""Small networks of each kind, each exported once for all tests that look at it."""
+"""Small networks of each kind, each exported once for all tests that look at it.
+
+An export takes torch half a second, and these tests are the slowest part of the fast ones. What
+they guard is torch's own work: no stand-in would tell what a new version of it does.
+"""
 
 from __future__ import annotations
 

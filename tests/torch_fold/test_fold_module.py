@@ -1,4 +1,7 @@
-"""A torch module's batch norms go into its own layers, and torch itself says it is the same."""
+"""A torch module's batch norms go into its own layers, and torch itself says it is the same.
+
+Each test exports twice and verifies, as a fold inside torch does: with less it would not be tested.
+"""
 
 from __future__ import annotations
 

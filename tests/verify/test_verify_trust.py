@@ -1,4 +1,7 @@
-"""A reference that is wrong is found out: each operator of the evaluator is broken on purpose."""
+"""A reference that is wrong is found out: each operator of the evaluator is broken on purpose.
+
+Slow, as a network is verified for each operator; but a verdict is worth what its reference is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Random sums of random branches: right, no more work, and done when done."""
+"""Random sums of random branches: right, no more work, and done when done.
+
+They take seconds: which of several ways through a sum is taken depends on all of its branches, so
+that no list of cases covers it.
+"""
 
 from __future__ import annotations
 

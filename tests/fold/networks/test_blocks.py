@@ -1,4 +1,7 @@
-"""Blocks of real architectures, exported by torch as a user would, folded, and run."""
+"""Blocks of real architectures, exported by torch as a user would, folded, and run.
+
+What an exporter writes is never quite what a test would: each block is worth its seconds for that.
+"""
 
 from __future__ import annotations
 
