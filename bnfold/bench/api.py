@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bnfold.bench.campaign import Campaign
 from bnfold.bench.environment import disturbances, doubts, environment
 from bnfold.bench.protocol import BLOCK_MS
 from bnfold.bench.records import BenchInput, BenchResult, Settings
+from bnfold.bench.schedule import Schedule
 from bnfold.bench.statistics import CONFIDENCE, MARGIN, RESOLUTION
 from bnfold.errors import UsageError
 from bnfold.progress import Progress
@@ -19,7 +19,7 @@ from bnfold.runtime.sessions import names_of, require_setting
 if TYPE_CHECKING:
     import os
 
-    from bnfold.bench.subjects import ModelSource
+    from bnfold.bench.model_files import ModelSource
     from bnfold.verify.user_data import Data
 
 
@@ -65,8 +65,8 @@ def bench(
         ProviderUnavailableError: a provider that does not really run here.
     """
     # Imported here: the process that measures one model alone imports this package, but not onnx.
-    from bnfold.bench.inputs import Sizes, given_arrays, make_feeds
-    from bnfold.bench.subjects import described, require_end, same_files, subjects
+    from bnfold.bench.inputs import InputSizes, given_arrays, make_feeds
+    from bnfold.bench.model_files import described, model_files, require_end, same_files
     from bnfold.runtime.engine import Setting
 
     providers, levels = names_of(providers), names_of(levels)
@@ -75,11 +75,11 @@ def bench(
     libraries = tuple(map(str, custom_ops))
     require_setting(providers, levels, libraries)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        found = subjects(_several(models), Path(folder))
+        found = model_files(_several(models), Path(folder))
         given = {} if data is None else given_arrays(found[0], data, batch)
-        feeds = make_feeds(found[0], given=given, sizes=Sizes(batch, dims or {}), seed=seed)
+        feeds = make_feeds(found[0], given=given, sizes=InputSizes(batch, dims or {}), seed=seed)
         require_end(found, feeds.arrays, Setting(providers[0], custom_ops=libraries))
-        campaign = Campaign(
+        schedule = Schedule(
             found,
             feeds.arrays,
             settings,
@@ -87,7 +87,7 @@ def bench(
             with_profile=profile,
             progress=progress,
         )
-        isolated, comparisons = campaign.isolated(), campaign.comparisons()
+        isolated, comparisons = schedule.isolated(), schedule.comparisons()
         measured = tuple(described(s, is_baseline=s is found[0]) for s in found)
         return BenchResult(
             models=measured,
@@ -97,7 +97,7 @@ def bench(
             ),
             isolated=isolated,
             comparisons=comparisons,
-            profiles=campaign.profiles(),
+            profiles=schedule.profiles(),
             notes=(
                 *same_files(measured),
                 *doubts(facts, threads=threads),

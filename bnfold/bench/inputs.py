@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bnfold.bench.subjects import Subject
+from bnfold.bench.model_files import ModelFile
 from bnfold.errors import DataError, ModelError, UsageError
 from bnfold.runtime.arrays import make_array
 from bnfold.runtime.extents import Extent, chosen_sizes, open_extents, shape_of
@@ -20,8 +20,8 @@ Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Sizes of dynamic dimensions: `batch` for a first one that `dims` does not name.
+class InputSizes:
+    """InputSizes of dynamic dimensions: `batch` for a first one that `dims` does not name.
 
     `dims` is keyed by the dimension's name ("length") or its place ("x:2").
     """
@@ -38,7 +38,7 @@ class Feeds:
     notes: tuple[str, ...]
 
 
-def make_feeds(subject: Subject, *, given: Arrays, sizes: Sizes, seed: int) -> Feeds:
+def make_feeds(subject: ModelFile, *, given: Arrays, sizes: InputSizes, seed: int) -> Feeds:
     """Arrays that the model can be run on; the same seed gives the same arrays.
 
     Args:
@@ -69,7 +69,7 @@ def make_feeds(subject: Subject, *, given: Arrays, sizes: Sizes, seed: int) -> F
     return Feeds({spec.name: arrays[spec.name] for spec in subject.inputs}, tuple(notes))
 
 
-def given_arrays(subject: Subject, data: Data, batch: int) -> Mapping[str, np.ndarray]:
+def given_arrays(subject: ModelFile, data: Data, batch: int) -> Mapping[str, np.ndarray]:
     """The arrays by input name: as they are where they are named, else the first set of the data.
 
     Of that set, `batch` rows where the batch is dynamic and there are as many.
@@ -86,7 +86,7 @@ def given_arrays(subject: Subject, data: Data, batch: int) -> Mapping[str, np.nd
     return arrays
 
 
-def _require_plain(subject: Subject, spec: TensorSpec) -> None:
+def _require_plain(subject: ModelFile, spec: TensorSpec) -> None:
     """Returns for a type of NumPy's own, which onnxruntime takes from NumPy."""
     dtype = None if spec.dtype == "string" else numpy_dtype(spec.dtype)
     if dtype is None or dtype.kind not in "fiub" or dtype.isbuiltin != 1:
@@ -96,7 +96,7 @@ def _require_plain(subject: Subject, spec: TensorSpec) -> None:
         )
 
 
-def _require_fitting(subject: Subject, given: Arrays) -> None:
+def _require_fitting(subject: ModelFile, given: Arrays) -> None:
     specs = {spec.name: spec for spec in subject.inputs}
     for name, array in given.items():
         if name not in specs:

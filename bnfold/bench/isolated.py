@@ -26,11 +26,11 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import our_error
 
 if TYPE_CHECKING:
-    from bnfold.bench.subjects import Subject
+    from bnfold.bench.model_files import ModelFile
 
 
 def measure_isolated(
-    subject: Subject, settings: Setting, feeds: Mapping[str, np.ndarray]
+    subject: ModelFile, settings: Setting, feeds: Mapping[str, np.ndarray]
 ) -> Isolated:
     """The numbers of one model at one level, from a process that does nothing else.
 

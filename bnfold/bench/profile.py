@@ -23,12 +23,12 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import engine_errors
 
 if TYPE_CHECKING:
-    from bnfold.bench.subjects import Subject
+    from bnfold.bench.model_files import ModelFile
 
 _RUNS = 24
 
 
-def profile(subject: Subject, settings: Setting, feeds: Mapping[str, np.ndarray]) -> Profile:
+def profile(subject: ModelFile, settings: Setting, feeds: Mapping[str, np.ndarray]) -> Profile:
     """The time per operator type of a model at one level, the mean over the faster runs.
 
     The profiler itself costs time with every node: use it for shares, not for latency.

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnfold.bench.inputs import IMAGE_SIDE, Sizes, make_feeds
-from bnfold.bench.subjects import subjects
+from bnfold.bench.inputs import IMAGE_SIDE, InputSizes, make_feeds
+from bnfold.bench.model_files import model_files
 from bnfold.errors import DataError, ModelError, UsageError
 
 
@@ -16,8 +16,10 @@ from bnfold.errors import DataError, ModelError, UsageError
 def feeds_of(model_file, tmp_path):
     def make(signature: str, *, batch=1, dims=None, given=None, seed=0):
         path = model_file(f"g ({signature}) => (float y) {{ y = Constant<value_float=1.0>() }}")
-        (subject,) = subjects([path], tmp_path)
-        return make_feeds(subject, given=given or {}, sizes=Sizes(batch, dims or {}), seed=seed)
+        (subject,) = model_files([path], tmp_path)
+        return make_feeds(
+            subject, given=given or {}, sizes=InputSizes(batch, dims or {}), seed=seed
+        )
 
     return make
 
@@ -118,5 +120,5 @@ def test_given_arrays_that_do_not_fit_are_refused(feeds_of, given, words):
 
 def test_an_initializer_that_is_listed_as_an_input_is_not_fed(model_file, tmp_path: Path):
     path = model_file("g (float[2] x, float[2] w = {1, 2}) => (float[2] y) { y = Add(x, w) }")
-    (subject,) = subjects([path], tmp_path)
+    (subject,) = model_files([path], tmp_path)
     assert [spec.name for spec in subject.inputs] == ["x"]

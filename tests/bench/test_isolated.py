@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from bnfold.bench.isolated import measure_isolated
-from bnfold.bench.subjects import Subject
+from bnfold.bench.model_files import ModelFile
 from bnfold.errors import InternalError, ModelError
 from bnfold.runtime.engine import Setting
 
@@ -19,8 +19,8 @@ SMALL = "g (float[N,2] file) => (float[N,2] y) { y = Relu(file) }"  # savez has 
 
 
 @pytest.fixture
-def subject(model_file) -> Subject:
-    return Subject("small", model_file(SMALL), (), 0)
+def subject(model_file) -> ModelFile:
+    return ModelFile("small", model_file(SMALL), (), 0)
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bnfold.bench.model_files import ModelFile
 from bnfold.bench.profile import operator_times, profile
-from bnfold.bench.subjects import Subject
 from bnfold.runtime.engine import Setting
 
 
@@ -41,7 +41,7 @@ def test_a_profile_without_runs_has_no_operators():
 def test_a_real_profile_names_every_operator_and_leaves_no_file(model_file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = "g (float[N,2] x) => (float[N,2] y) { a = Exp(x) b = Sin(a) y = Exp(b) }"
-    subject = Subject("m", model_file(text), (), 0)
+    subject = ModelFile("m", model_file(text), (), 0)
     found = profile(subject, Setting(level="none"), {"x": np.ones((4, 2), np.float32)})
     assert {row.op: row.nodes for row in found.operators} == {"Exp": 2, "Sin": 1}
     assert sum(row.share for row in found.operators) == pytest.approx(1.0)

@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 
 from bnfold.bench.bound import BoundModel, bind_alike
+from bnfold.bench.model_files import ModelFile
 from bnfold.bench.profile import profile
 from bnfold.bench.sessions import bound_model, open_model
-from bnfold.bench.subjects import Subject
 from bnfold.errors import ModelError, UsageError
 from bnfold.runtime.engine import Setting, said
 
@@ -30,7 +30,7 @@ def test_threads_are_as_asked_and_never_spin(model_file):
 def test_sessions_of_one_level_differ_from_those_of_another(model_file):
     """At "none" the two Identity nodes are still there to be profiled."""
     text = "g (float[2] x) => (float[2] y) { a = Identity(x) b = Identity(a) y = Relu(b) }"
-    subject, feeds = Subject("m", model_file(text), (), 0), {"x": np.ones(2, np.float32)}
+    subject, feeds = ModelFile("m", model_file(text), (), 0), {"x": np.ones(2, np.float32)}
     found = {
         level: {row.op for row in profile(subject, Setting(level=level), feeds).operators}
         for level in ("all", "none")

@@ -22,7 +22,7 @@ ModelSource = str | os.PathLike[str] | onnx_ir.Model
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelFile:
     """A model file with the name it goes by in tables, and the inputs it wants.
 
     `bounds` says for integer inputs what they may hold, `seconds` how long a run may take.
@@ -36,7 +36,7 @@ class Subject:
     seconds: float | None = None
 
 
-def subjects(models: Sequence[ModelSource], folder: Path) -> tuple[Subject, ...]:
+def model_files(models: Sequence[ModelSource], folder: Path) -> tuple[ModelFile, ...]:
     """A subject for each model; models in memory are written into `folder`.
 
     Raises:
@@ -54,7 +54,7 @@ def subjects(models: Sequence[ModelSource], folder: Path) -> tuple[Subject, ...]
     return found
 
 
-def require_end(found: Sequence[Subject], feeds: Mapping[str, Array], setting: Setting) -> None:
+def require_end(found: Sequence[ModelFile], feeds: Mapping[str, Array], setting: Setting) -> None:
     """Returns where each model that has a Loop ends within its time, run once.
 
     Raises:
@@ -68,7 +68,7 @@ def require_end(found: Sequence[Subject], feeds: Mapping[str, Array], setting: S
             session.run(feeds)
 
 
-def described(subject: Subject, *, is_baseline: bool) -> BenchModel:
+def described(subject: ModelFile, *, is_baseline: bool) -> BenchModel:
     """The record of a subject, with the hash of its bytes."""
     return BenchModel(
         name=subject.name,
@@ -116,15 +116,15 @@ def _names(models: Sequence[ModelSource], paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _subject(path: Path, name: str) -> Subject:
+def _subject(path: Path, name: str) -> ModelFile:
     model = model_io.load(path)
     inputs = inputs_of(model)
     size_bytes = sum(file.stat().st_size for file in model_io.files_of(path))
     bounds = bounds_of([model], inputs)
-    return Subject(name, path, inputs, size_bytes, bounds, seconds_for(model))
+    return ModelFile(name, path, inputs, size_bytes, bounds, seconds_for(model))
 
 
-def _require_same_inputs(baseline: Subject, candidate: Subject) -> None:
+def _require_same_inputs(baseline: ModelFile, candidate: ModelFile) -> None:
     wanted = {spec.name: spec.dtype for spec in baseline.inputs}
     found = {spec.name: spec.dtype for spec in candidate.inputs}
     where = f"{candidate.name} cannot be compared with {baseline.name}"

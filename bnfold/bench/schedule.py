@@ -17,17 +17,17 @@ from bnfold.runtime.engine import Setting
 
 if TYPE_CHECKING:
     from bnfold.bench.inputs import Arrays
-    from bnfold.bench.subjects import Subject
+    from bnfold.bench.model_files import ModelFile
 
 _STEPS_ALONE = 20  # what one model alone counts for beside a pair, so that a bar runs evenly
 
 
-class Campaign:
-    """What there is to do for these subjects, each provider and each level; methods do a part."""
+class Schedule:
+    """What there is to do for these models, each provider and each level; methods do a part."""
 
     def __init__(
         self,
-        found: Sequence[Subject],
+        found: Sequence[ModelFile],
         feeds: Arrays,
         settings: Settings,
         *,
@@ -35,7 +35,7 @@ class Campaign:
         with_profile: bool,
         progress: Progress | None,
     ) -> None:
-        self._subjects = found
+        self._models = found
         self._feeds = feeds
         self._settings = settings
         self._with_profile = with_profile
@@ -54,15 +54,15 @@ class Campaign:
         """Each model alone, for each provider and level."""
         rows = []
         for cell in self._grid:
-            for subject in self._subjects:
-                self._advance(0, f"{subject.name} alone, {_label(cell)}")
-                rows.append(measure_isolated(subject, cell, self._feeds))
-                self._advance(_STEPS_ALONE, f"{subject.name} alone, {_label(cell)}")
+            for model in self._models:
+                self._advance(0, f"{model.name} alone, {_label(cell)}")
+                rows.append(measure_isolated(model, cell, self._feeds))
+                self._advance(_STEPS_ALONE, f"{model.name} alone, {_label(cell)}")
         return tuple(rows)
 
     def comparisons(self) -> tuple[Comparison, ...]:
         """Each further model against the first, for each provider and level."""
-        if len(self._subjects) == 1:
+        if len(self._models) == 1:
             return ()
         return tuple(row for cell in self._grid for row in self._compare(cell))
 
@@ -70,17 +70,16 @@ class Campaign:
         """The operators of each model, where they were asked for."""
         rows = []
         for cell in self._grid if self._with_profile else ():
-            for subject in self._subjects:
-                self._advance(0, f"{subject.name} by operator, {_label(cell)}")
-                rows.append(profile(subject, cell, self._feeds))
-                self._advance(_STEPS_ALONE, f"{subject.name} by operator, {_label(cell)}")
+            for model in self._models:
+                self._advance(0, f"{model.name} by operator, {_label(cell)}")
+                rows.append(profile(model, cell, self._feeds))
+                self._advance(_STEPS_ALONE, f"{model.name} by operator, {_label(cell)}")
         return tuple(rows)
 
     def _compare(self, cell: Setting) -> list[Comparison]:
         self._advance(0, f"pairs, {_label(cell)}")
         baseline, twin, *candidates = (
-            bound_model(subject.path, cell, self._feeds)
-            for subject in (self._subjects[0], *self._subjects)
+            bound_model(model.path, cell, self._feeds) for model in (self._models[0], *self._models)
         )
         bind_alike((baseline, twin, *candidates))
         samples = measure_pairs(
@@ -100,8 +99,8 @@ class Campaign:
         return Comparison(
             provider=cell.provider,
             level=cell.level,
-            baseline=self._subjects[0].name,
-            candidate=self._subjects[i + 1].name,
+            baseline=self._models[0].name,
+            candidate=self._models[i + 1].name,
             verdict=verdict,
             sentence=sentence(verdict, ratio),
             reason=reason,
