@@ -10,6 +10,7 @@ from benchmarks.motifs import (
     kinds,
     merges,
     networks,
+    products,
     rectifiers,
     sources,
     traps,
@@ -26,6 +27,7 @@ GROUPS: dict[str, tuple[Motif, ...]] = {
     "rectifiers": rectifiers.MOTIFS,
     "networks": networks.MOTIFS,
     "kinds": kinds.MOTIFS,
+    "products": products.MOTIFS,
     "traps": traps.MOTIFS,
 }
 """All motifs by the part of the algebra that they are about."""

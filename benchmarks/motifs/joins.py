@@ -54,20 +54,20 @@ MOTIFS = (
         "concat-of-convs",
         f"{_X} {{ {_TWO} z = Concat<axis=1>(a, c) y = BN(z, n) }}",
         {**_HALVES, "n": Norm(8)},
-        "Conv Conv Concat",
+        "Conv",
     ),
     Motif(
         "concat-negative-axis",
         f"{_X} {{ {_TWO} z = Concat<axis=-3>(a, c) y = BN(z, n) }}",
         {**_HALVES, "n": Norm(8)},
-        "Conv Conv Concat",
+        "Conv",
     ),
     Motif(
         "concat-of-concats",
         f"""{_X} {{ {_TWO} d = Conv(x, t) p = Concat<axis=1>(a, d)
             z = Concat<axis=1>(p, c) y = BN(z, n) }}""",
         {"w": (3, 3, 3, 3), "b": (3,), "t": (1, 3, 3, 3), "v": (4, 3, 3, 3), "n": Norm(8)},
-        "Conv Conv Conv Concat Concat",
+        "Conv",
     ),
     Motif(
         "concat-in-space",

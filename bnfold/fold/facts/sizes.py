@@ -69,6 +69,9 @@ def run_dims(
         return (None,) if axis is None else _without(here, axis % len(here))
     if op == "MaxUnpool":
         return (*here[:2], *(None for _ in here[2:]))
+    if op == "DeformConv":
+        weight, offset = (_dims_of(input_of(node, i), dims) for i in (1, 2))
+        return None if weight is None or offset is None else (here[0], weight[0], *offset[2:])
     if op == "GridSample":
         grid = _dims_of(input_of(node, 1), dims)
         return None if grid is None else (*here[:2], *grid[1:-1])

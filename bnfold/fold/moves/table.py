@@ -6,6 +6,7 @@ from bnfold.fold.moves.absorb import (
     affine_nodes,
     conv,
     conv_transpose,
+    deform_conv,
     dequantize,
     gemm,
     matmul,
@@ -35,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     *quantized.RULES,  # first: it answers only for quantised weights
     *dequantize.RULES,
     *conv.RULES,
+    *deform_conv.RULES,
     *conv_transpose.RULES,
     *gemm.RULES,
     *matmul.RULES,

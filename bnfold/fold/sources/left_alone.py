@@ -30,7 +30,6 @@ def belongs_elsewhere(source: Source, facts: Facts) -> Refusal | None:
         "LayerNormalization",
         "InstanceNormalization",
         "GroupNormalization",
-        "RMSNormalization",
         "SimplifiedLayerNormalization",
     ):
         return Refusal("run-time-statistics", "it ends a normalisation computed at run time")

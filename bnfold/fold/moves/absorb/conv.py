@@ -38,7 +38,7 @@ def conv_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     b = bias_of(node, 2, weight.shape[0], facts)
     if isinstance(b, Refusal):
         return b
-    folded = scaled(weight, _column(s, len(weight.shape)))
+    folded = scaled(weight, column(s, len(weight.shape)))
     return [_absorbed(node, folded, s * b + t)]
 
 
@@ -63,10 +63,10 @@ def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
     b = bias_of(node, 2, weight.shape[0], facts)
     if isinstance(b, Refusal):
         return b
-    folded = scaled(weight, _per_group(s, weight, group))
+    folded = scaled(weight, per_group(s, weight, group))
     if gauges[0].has_shift and sees_padding(node, weight.shape[2:], facts):
         return conv_map(node, weight, folded, t, facts)
-    per_row = _per_group(t, weight, group)
+    per_row = per_group(t, weight, group)
 
     def contribution(rows: Array, start: int, stop: int) -> Array:
         part = per_row[start:stop] if per_row.shape[0] > 1 else per_row
@@ -84,11 +84,12 @@ def _absorbed(node: ir.Node, weight: Exact, bias: Array | None) -> Replace:
     return Replace((NewNode("Conv", (x, weight, of_array(bias, weight.dtype))),))
 
 
-def _column(vector: Array, rank: int) -> Array:
+def column(vector: Array, rank: int) -> Array:
+    """`[Cout]` laid against W."""
     return vector.reshape((-1,) + (1,) * (rank - 1))
 
 
-def _per_group(vector: Array, weight: Exact, group: int) -> Array:
+def per_group(vector: Array, weight: Exact, group: int) -> Array:
     """`[Cin]` laid against W: row o of group q sees the channels of group q."""
     spatial = (1,) * (len(weight.shape) - 2)
     by_group = vector.reshape(group, weight.shape[1])

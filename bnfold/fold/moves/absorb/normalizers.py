@@ -4,7 +4,8 @@ Letters: y = g * (x - mean(x)) / std(x) + b with constants g and b; s, t the aff
 
     s * y + t = (s g) * (x - mean(x)) / std(x) + (s b + t)
 
-Source: ONNX operators, InstanceNormalization-6, GroupNormalization-21, LayerNormalization-17.
+Source: ONNX operators, InstanceNormalization-6, GroupNormalization-21, LayerNormalization-17,
+RMSNormalization-23.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from bnfold.fold.plan import Answer, NewNode, Refusal, Replace, Rule
 from bnfold.fold.sources.not_constant import not_constant
 
 _CODE = "dynamic-parameters"
+_NO_BIAS = Refusal("matmul-shift", "it has a scale and no bias, so that no shift goes into it")
 
 
 def channels_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -66,7 +68,25 @@ def layer_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     return [Replace((NewNode("LayerNormalization", inputs),))]
 
 
+def rms_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
+    """RMSNormalization: y = g * x / rms(x), so s y = (s g) * x / rms(x); it has no bias for t."""
+    scale = facts.exact(node.inputs[1])
+    if scale is None:
+        return not_constant(node.inputs[1], facts, "scale", _CODE)
+    demand = demands[0]
+    if demand.has_shift:
+        return _NO_BIAS
+    axis = attribute_of(node, "axis", -1) % demand.rank
+    s = demand.scale.reshape(demand.scale.shape[axis:])
+    outside = any(demand.varies_along(i) for i in range(axis))
+    if outside or np.broadcast_shapes(s.shape, scale.shape) != scale.shape:
+        return NOT_PER_CHANNEL
+    grown = of_array(s * scale.value(), scale.dtype)
+    return [Replace((NewNode("RMSNormalization", (node.inputs[0], grown)),))]
+
+
 RULES = (
+    Rule("normalizer", ("RMSNormalization",), backward=rms_after),
     Rule("normalizer", ("InstanceNormalization", "GroupNormalization"), backward=channels_after),
     Rule("normalizer", ("LayerNormalization",), backward=layer_after),
 )
