@@ -6,10 +6,10 @@
     result.save("folded.onnx")
     assert bnfold.verify("model.onnx", "folded.onnx")
 
-`export`, `fold`, `fold_module`, `inspect`, `verify`, `bench`, and `run`, which is most of them in
-one, are functions. What they return, and the parts, are in packages to import from:
-`from bnfold.fold import Ledger`. Whatever they need is imported when they are named, so that
-`import bnfold` costs nothing.
+`export`, `fold`, `fold_module`, `inspect`, `verify`, `bench`, `run`, which is most of them in one,
+and `sweep`, for many models, are functions. What they return, and the parts, are in packages to
+import from: `from bnfold.fold import Ledger`. Whatever they need is imported when they are named,
+so that `import bnfold` costs nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bnfold.export.api import export
     from bnfold.fold.api import fold, inspect
     from bnfold.run.api import run
+    from bnfold.sweep.api import sweep
     from bnfold.torch_fold.api import fold_module
     from bnfold.verify.api import verify
 
@@ -40,6 +41,7 @@ __all__ = [
     "fold_module",
     "inspect",
     "run",
+    "sweep",
     "verify",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "fold_module": "bnfold.torch_fold.api",
     "inspect": "bnfold.fold.api",
     "run": "bnfold.run.api",
+    "sweep": "bnfold.sweep.api",
     "verify": "bnfold.verify.api",
 }
 """Where each function is, for whoever runs this; the imports above say it to whoever reads it."""

@@ -26,6 +26,7 @@ from bnfold.fold.api import FoldResult
 from bnfold.fold.fold_pass import FoldBatchNorm
 from bnfold.fold.plan import Refusal
 from bnfold.run.records import RunResult
+from bnfold.sweep.records import Outcome, SweepResult
 from bnfold.torch_fold.records import FoldedModule
 from bnfold.verify.records import Verification
 from docs.schemas import RESULTS as RECORDS
@@ -41,6 +42,7 @@ FUNCTIONS = (
     bnfold.bench,
     bnfold.fold_module,
     bnfold.run,
+    bnfold.sweep,
 )
 RESULTS = (
     ExportResult,
@@ -53,6 +55,8 @@ RESULTS = (
     Comparison,
     FoldedModule,
     RunResult,
+    SweepResult,
+    Outcome,
     FoldBatchNorm,
 )
 ASSERTIONS = (pytest_plugin.assert_equivalent, pytest_plugin.assert_folds)

@@ -12,6 +12,7 @@ from bnfold.bench.records import BenchResult
 from bnfold.fold.account.ledger import Ledger
 from bnfold.record import SCHEMA_VERSION
 from bnfold.report.fleet_text import Unread
+from bnfold.sweep.records import Outcome
 from bnfold.verify.records import Verification
 
 Schema = dict[str, Any]
@@ -163,6 +164,9 @@ RESULTS: dict[str, Schema] = {
     "fold": closed(LEDGER, optional={"verification": VERIFICATION}),
     "verify": VERIFICATION,
     "bench": BENCH,
+    "sweep": closed(
+        {"headline": TEXT, "exit_code": COUNT, "models": listed(closed(fields_of(Outcome)))}
+    ),
     "run": closed(
         {"fold": closed(LEDGER), "verify": VERIFICATION},
         optional={"export": EXPORT, "bench": BENCH},

@@ -25,6 +25,7 @@ LAYERS = (
     {"torch_fold"},
     {"report"},
     {"run"},
+    {"sweep"},
     {"pytest_plugin", "cli"},
     {"__main__"},
 )

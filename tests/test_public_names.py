@@ -20,6 +20,7 @@ FUNCTIONS = {
     "fold": "bnfold.fold.api",
     "inspect": "bnfold.fold.api",
     "run": "bnfold.run.api",
+    "sweep": "bnfold.sweep.api",
     "verify": "bnfold.verify.api",
     "bench": "bnfold.bench.api",
     "fold_module": "bnfold.torch_fold.api",

@@ -23,6 +23,7 @@ COMMANDS = {
     "verify": "Tell whether two models compute the same, rounding apart.",
     "bench": "Time models against each other, in pairs, and say what is certain.",
     "run": "Do it all: export, fold, verify, bench, one report.",
+    "sweep": "Fold and verify a whole fleet of models, side by side, into one folder.",
     "report": "Show a JSON record again, as text, a page, JUnit or Markdown.",
 }
 

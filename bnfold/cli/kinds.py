@@ -32,6 +32,12 @@ def is_record(path: Path) -> bool:
     return isinstance(tool, dict) and tool.get("name") == "bnfold"
 
 
+def is_journal(path: Path) -> bool:
+    """Whether the file is a sweep's, a record to a line."""
+    first = _beginning(path).partition(b"\n")[0]
+    return b'"command": "sweep"' in first and b'{"name": "bnfold"}' in first
+
+
 def is_page(path: Path) -> bool:
     """Whether the file is a page that bnfold has written."""
     return b'<meta name="generator" content="bnfold' in _beginning(path)
@@ -57,6 +63,7 @@ def what_is_there(path: Path) -> str:
     names = {
         "an ONNX model": is_model,
         "a record of bnfold": is_record,
+        "the record of a sweep": is_journal,
         "a page of bnfold": is_page,
         "a JUnit report of bnfold": is_junit,
         "a Markdown report of bnfold": is_markdown,

@@ -67,6 +67,28 @@ class SourceModel(Source):
         return [model_record(value)]
 
 
+class SourceFleet(Source):
+    """Models by paths, folders, patterns or URLs."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text as it was written."""
+        return value
+
+    def require(self, value: Any) -> None:
+        """Returns where something fits it; a store is asked later."""
+        if "://" not in value and not list(self.files(value)):
+            require_there(Path(value))
+
+    def files(self, value: Any) -> Iterable[Path]:
+        """Every model that fits and is in a folder here, with its external data."""
+        from bnfold.sweep.stores import in_folders
+
+        paths = [] if "://" in value else map(Path, in_folders(value))
+        return [file for path in paths for file in SourceModel().files(path)]
+
+
 class SourceData(Source):
     """A file of arrays, or a folder of test data."""
 

@@ -194,6 +194,35 @@ class TargetRunFolder(Target):
         return (path == model or _is_data_of(path, model)) and _sha256(model) == made[model.name]
 
 
+class TargetSweepFolder(Target):
+    """The folder of a `sweep`; which models it gets is for the sweep to say, and to keep free."""
+
+    noun = "a sweep"
+    is_report = False
+    PAGE = "sweep.html"
+
+    def require(self, value: Any) -> None:
+        """Returns where the folder is there or can be made."""
+        self._refuse_stdout(value)
+        require_new_folder(value)
+
+    def files(self, value: Any) -> Iterable[Path]:
+        """Its own files."""
+        from bnfold.sweep.journal import NAME
+
+        return [value / NAME, value / self.PAGE]
+
+    def claimed(self, value: Any) -> Iterable[Path]:
+        """The folder too."""
+        return [value, *self.files(value)]
+
+    def is_ours(self, path: Path, value: Any) -> bool:
+        """A folder, an earlier sweep's page, or its record."""
+        if path == value:
+            return path.is_dir()
+        return kinds.is_page(path) if path.name == self.PAGE else kinds.is_journal(path)
+
+
 class TargetDataFolder(Target):
     """A folder of test data, `test_data_set_0` and so on."""
 

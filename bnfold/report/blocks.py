@@ -16,11 +16,12 @@ Style = Literal["", "title", "good", "bad", "warn", "dim"]
 
 @dataclass(frozen=True)
 class Line:
-    """A sentence, or a few words; `indent` in spaces."""
+    """A sentence, or a few words; `indent` in spaces; `link` is where they lead on a page."""
 
     text: str
     style: Style = ""
     indent: int = 0
+    link: str = ""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,10 @@ def _cells(
             "data-title": column.title,
             "scope": None if place else "row",
         }
-        yield tag("td" if place else "th", attributes, words(cell).strip())
+        text = words(cell).strip()
+        link = cell.link if isinstance(cell, Line) else ""
+        content = tag("a", {"href": link}, text) if link else text
+        yield tag("td" if place else "th", attributes, content)
 
 
 def _slug(caption: str) -> str:

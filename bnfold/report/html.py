@@ -22,19 +22,23 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 def html_page(findings: Findings) -> str:
     """The page as text; the same findings give the same page."""
-    sections = findings.sections(every_row=True)
-    main = (_bottom(findings.bottom_line()), _navigation(sections), map(_section, sections))
+    return page(findings.title, findings.bottom_line(), findings.sections(every_row=True))
+
+
+def page(title: str, bottom: Sequence[Line], sections: Sequence[Section]) -> str:
+    """A page with that title; what a reader takes away comes first, then the sections."""
+    main = (_bottom(bottom), _navigation(sections), map(_section, sections))
     from bnfold import __version__
 
     body = tag(
         "body",
         {"class": "page"},
-        tag("h1", {}, findings.title),
+        tag("h1", {}, title),
         tag("main", {}, *main),
         tag("footer", {}, tag("p", {}, f"bnfold {__version__}")),
         tag("script", {}, _asset("report.js")),
     )
-    return f"<!doctype html>\n{tag('html', {'lang': 'en'}, _head(findings.title), body)}\n"
+    return f"<!doctype html>\n{tag('html', {'lang': 'en'}, _head(title), body)}\n"
 
 
 def fragment(blocks: Sequence[Block]) -> str:

@@ -26,6 +26,7 @@ from bnfold.cli.sources import (
     Source,
     SourceData,
     SourceFile,
+    SourceFleet,
     SourceInput,
     SourceModel,
     SourceNetwork,
@@ -40,6 +41,7 @@ from bnfold.cli.targets import (
     TargetPlot,
     TargetRecord,
     TargetRunFolder,
+    TargetSweepFolder,
 )
 from tests.cli.conftest import GOOD, parsed
 
@@ -63,6 +65,7 @@ SOURCES: dict[type[Source], tuple[Example, ...]] = {
     ),
     SourceData: (Example("data.npz", "data.npz"), Example("sets", "sets/input_0.pb")),
     SourceInput: (Example("x:x.npy", "x.npy"),),
+    SourceFleet: (Example("net.onnx", "net.onnx"), Example("net*.onnx", "net.onnx")),
     SourceNetwork: (
         Example("net.onnx", "net.onnx"),
         Example("external.onnx", "values.bin"),
@@ -80,6 +83,7 @@ TARGETS: dict[type[Target], Callable[[str], str | None]] = {
     TargetPlot: lambda file: file,
     # A folder is asked for; it hits a file only where the file has one of its names.
     TargetRunFolder: lambda file: None,
+    TargetSweepFolder: lambda file: None,
     TargetDataFolder: lambda file: None,
 }
 FRESH = {
@@ -90,6 +94,7 @@ FRESH = {
     TargetMarkdown: "new.md",
     TargetPlot: "new.svg",
     TargetRunFolder: "results",
+    TargetSweepFolder: "swept",
     TargetDataFolder: "newsets",
 }
 
@@ -175,7 +180,7 @@ def refused(place, args):
 def test_every_parameter_that_may_name_a_file_says_which_kind(name):
     """A bare text or path would escape the rule; plain words are listed here by name."""
     words = {"allow", "skip", "dims", "dynamic", "providers", "provider", "levels", "rules"}
-    words |= {"weights_key"}
+    words |= {"weights_key", "scheduler"}
     for p in command(name).params:
         is_plain = p.name in words or not isinstance(p.type, click.types.StringParamType)
         assert is_plain and not isinstance(p.type, click.Path | click.File), p.name

@@ -87,6 +87,14 @@ def test_the_record_of_a_verification_that_finds_a_difference(folder):
     assert record["result"]["location"]
 
 
+def test_the_record_of_a_sweep_in_which_a_model_fails(folder):
+    (folder / "bad.onnx").write_bytes(b"no model")
+    record = validated(
+        folder, "sweep", "*.onnx", "-o", "out", "--no-verify", "--workers", "1", codes={2}
+    )
+    assert [model["status"] for model in record["result"]["models"]] == ["failed", "not verified"]
+
+
 def test_the_record_of_an_export(folder):
     pytest.importorskip("torch")
     assert validated(folder, "export", "net.py:build", "-o", "o.onnx")["result"]["check"]

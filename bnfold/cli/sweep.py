@@ -1,0 +1,143 @@
+"""`bnfold sweep`: a whole fleet of models into one folder, with one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bnfold.cli.choices import ALLOWANCE
+from bnfold.cli.claims import FORCE, GuardedCommand, force_option
+from bnfold.cli.completion import rules
+from bnfold.cli.output import conclude, json_option, put_record, put_text, show, show_record
+from bnfold.cli.progress import progress
+from bnfold.cli.sources import SourceFleet
+from bnfold.cli.targets import TargetSweepFolder
+from bnfold.cli.verbosity import verbosity_options
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+
+@click.command(
+    cls=GuardedCommand,
+    epilog="Example: bnfold sweep 'zoo/**/*.onnx' -o folded",
+)
+@click.argument(
+    "models", metavar="MODELS [MODELS ...]", nargs=-1, required=True, type=SourceFleet()
+)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    metavar="DIR",
+    required=True,
+    type=TargetSweepFolder(),
+    help="Where the folded models and the report go; a sweep that was stopped goes on there.",
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    type=ALLOWANCE,
+    help=f"Apply a rewrite that has a price. {ALLOWANCE.legend}. Repeatable.",
+)
+@click.option(
+    "--skip",
+    metavar="RULE",
+    multiple=True,
+    shell_complete=rules,
+    help="Leave everything that this rule would do. Repeatable.",
+)
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    help="Compare each folded model with its original; a different one is not written.",
+)
+@click.option("--samples", type=click.IntRange(min=1), help="Sets of made-up inputs per model.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes on this machine. Default: one for each core, fewer where memory is short.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run on the Dask cluster of this scheduler: tcp://host:8786. Needs bnfold[dask].",
+)
+@json_option
+@force_option
+@verbosity_options
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    *,
+    models: tuple[str, ...],
+    folder: Path,
+    allow: tuple[str, ...],
+    skip: tuple[str, ...],
+    verify: bool,
+    samples: int | None,
+    workers: int | None,
+    scheduler: str | None,
+    json_target: str | None,
+) -> int:
+    """Fold and verify every model that MODELS name, side by side; one that fails stops no other.
+
+    MODELS are files, folders, patterns such as 'zoo/**/*.onnx', or URLs of a store. DIR gets the
+    folded models, a page for each, sweep.jsonl with a line for each, and sweep.html.
+    Exit code 0: all equivalent, 1: one is different, 2: one failed, 3: one is inconclusive.
+    """
+    from bnfold.model_io import Together
+    from bnfold.report.records import envelope
+    from bnfold.sweep import sweep as sweep_
+    from bnfold.sweep.shown import sweep_blocks, sweep_page
+
+    with _executor(scheduler) as executor, progress(ctx, "sweeping") as bar:
+        result = sweep_(
+            models,
+            folder,
+            allow=allow,
+            skip=skip,
+            verify=verify,
+            samples=samples,
+            workers=workers,
+            executor=executor,
+            force=bool(ctx.meta.get(FORCE)),
+            progress=bar,
+        )
+    asked = {"allow": list(allow), "skip": list(skip), "verify": verify, "samples": samples}
+    record = envelope(
+        "sweep",
+        settings=asked,
+        inputs=[_file(o.source, o.size_bytes, o.sha256) for o in result.outcomes if o.sha256],
+        outputs=[
+            _file(o.target, o.target_size_bytes, o.target_sha256)
+            for o in result.outcomes
+            if o.target is not None
+        ],
+        result=result.to_dict(),
+    )
+    with Together() as files:
+        put_text(sweep_page(result, folder), folder / TargetSweepFolder.PAGE, files)
+        put_record(record, json_target, files)
+    show_record(record, json_target)
+    show(ctx, sweep_blocks(result, folder), json_target)
+    return conclude(ctx, result.exit_code, result.headline)
+
+
+def _file(path: str, size_bytes: int, sha256: str) -> dict[str, Any]:
+    return {"path": path, "size_bytes": size_bytes, "sha256": sha256}
+
+
+@contextmanager
+def _executor(scheduler: str | None) -> Iterator[Executor | None]:
+    if scheduler is None:
+        yield None
+        return
+    from bnfold.sweep.cluster import cluster
+
+    with cluster(scheduler) as executor:
+        yield executor

@@ -1,0 +1,6 @@
+"""A whole fleet of models, folded and verified side by side; one that fails stops no other."""
+
+from bnfold.sweep.api import sweep
+from bnfold.sweep.records import Outcome, SweepResult
+
+__all__ = ["Outcome", "SweepResult", "sweep"]

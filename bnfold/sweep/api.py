@@ -1,0 +1,143 @@
+"""The entry point: many models, one result, resumable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from bnfold.errors import UsageError
+from bnfold.fold.rules import allowed
+from bnfold.progress import Progress
+from bnfold.sweep.job import Job, Settings
+from bnfold.sweep.journal import Journal
+from bnfold.sweep.records import Outcome, SweepResult
+from bnfold.sweep.stores import found, is_url
+from bnfold.sweep.workers import run_here, run_on
+
+
+def sweep(
+    models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    allow: str | Collection[str] = (),
+    skip: str | Collection[str] = (),
+    verify: bool = True,
+    samples: int | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> SweepResult:
+    """Every model is folded, verified and written, each with a page; one that fails stops no other.
+
+    A sweep that was stopped goes on where it was: what `output` has of a model with the same
+    content, settings and version is kept. Failures are tried again.
+
+    Args:
+        models: paths, folders (every .onnx below), patterns such as "zoo/**/*.onnx", or URLs and
+            patterns of a store that fsspec knows.
+        output: the folder for the folded models, by their paths below the folder that all models
+            share; and for `sweep.jsonl`, a line for each.
+        allow: priced rewrites that each fold may use; see `bnfold.fold`.
+        skip: rules to leave alone in each model.
+        verify: compare each folded model with its original first; a different one is not written.
+        samples: sets of made-up inputs for each; see `bnfold.verify`.
+        seed: of these inputs.
+        workers: processes on this machine; default: one for each core, fewer where memory is short.
+        executor: where to run in place of these: any `concurrent.futures.Executor` whose workers
+            see the same files.
+        force: replace files in `output` that no sweep has written.
+        progress: called with (done, total, what) for each model.
+        on_outcome: called with each outcome as it comes, in whatever order.
+
+    Raises:
+        UsageError: nothing fits a pattern, a target is an input, another's target or somebody's
+            file, or `allow` has an unknown name.
+        MissingDependencyError: a URL, and fsspec is not installed.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers={workers}: at least one is needed")
+    names = [models] if isinstance(models, str | os.PathLike) else list(models)
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; name a folder")
+    journal = Journal(folder)
+    past = journal.past()
+    # A pattern may find the folder of the results too.
+    results = {Path(target).resolve() for target in past.targets}
+    sources = [
+        source
+        for source in found([os.fspath(name) for name in names])
+        if is_url(source) or Path(source).resolve() not in results
+    ]
+    settings = Settings(_words(allow), _words(skip), verify, samples, seed)
+    allowed(settings.allow)
+    jobs = [
+        Job(source, target, settings, past.outcomes.get(source))
+        for source, target in zip(sources, _targets(sources, folder), strict=True)
+    ]
+    _require_free(jobs, past.targets, is_forced=force)
+    folder.mkdir(parents=True, exist_ok=True)
+    journal.begin(job.target for job in jobs)
+    outcomes: dict[int, Outcome] = {}
+
+    def done(index: int, outcome: Outcome) -> None:
+        outcomes[index] = outcome
+        journal.add(replace(outcome, is_kept=False))
+        if on_outcome is not None:
+            on_outcome(outcome)
+        if progress is not None:
+            progress(len(outcomes), len(jobs), outcome.source)
+
+    if executor is None:
+        run_here(jobs, workers, done)
+    else:
+        run_on(executor, jobs, done)
+    result = SweepResult(tuple(outcomes[index] for index in range(len(jobs))))
+    others = {name: outcome for name, outcome in past.outcomes.items() if name not in sources}
+    now = (replace(outcome, is_kept=False) for outcome in result.outcomes)
+    journal.finish([*others.values(), *now])
+    return result
+
+
+def _words(given: str | Collection[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _targets(sources: Sequence[str], folder: Path) -> list[Path]:
+    """Where each goes: at its path below the folder that all share."""
+    paths = [
+        PurePosixPath(source.partition("://")[2])
+        if is_url(source)
+        else PurePosixPath(Path(source).resolve().as_posix())
+        for source in sources
+    ]
+    shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    targets = [folder / path.relative_to(shared).with_suffix(".onnx") for path in paths]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise UsageError(f"{target}: several of the models would be written there")
+    return targets
+
+
+def _require_free(jobs: Sequence[Job], ours: set[str], *, is_forced: bool) -> None:
+    """Returns where every target is free, or an earlier sweep's.
+
+    Raises:
+        UsageError: one is an input, or a file of somebody else.
+    """
+    inputs = {Path(job.source).resolve() for job in jobs if not is_url(job.source)}
+    for job in jobs:
+        for target in (job.target, job.target.with_name(f"{job.target.name}.data"), job.page):
+            if target.resolve() in inputs:
+                raise UsageError(f"{target}: this is one of the models, and would be lost")
+        if job.target.exists() and str(job.target) not in ours and not is_forced:
+            raise UsageError(
+                f"{job.target}: is there already, and no sweep has written it; name a new folder, "
+                "or replace it with --force"
+            )

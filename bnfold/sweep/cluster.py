@@ -1,0 +1,59 @@
+"""A Dask cluster as an executor, after a look whether its workers can do the work."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any
+
+from bnfold import __version__
+from bnfold.errors import MissingDependencyError, UsageError
+
+PATIENCE_S = 10  # until a scheduler that does not answer counts as absent
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[Executor]:
+    """The executor of the Dask scheduler at the address: `tcp://host:8786`.
+
+    A task whose worker dies goes to another one; what the workers read and write must be at the
+    same path, or URL, for all of them.
+
+    Raises:
+        MissingDependencyError: dask.distributed is not installed.
+        UsageError: no scheduler answers, it has no workers, or one has no bnfold of this version.
+    """
+    try:
+        distributed = importlib.import_module("distributed")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a scheduler needs dask, which is not installed: pip install 'bnfold[dask]'"
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=PATIENCE_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UsageError(f"--scheduler {address}: no scheduler answers there") from error
+    try:
+        _require_workers(client, address)
+        yield client.get_executor(retries=1)
+    finally:
+        client.close()
+
+
+def _require_workers(client: Any, address: str) -> None:
+    versions = client.run(_version, on_error="return")
+    if not versions:
+        raise UsageError(f"--scheduler {address}: it has no workers")
+    for worker, version in versions.items():
+        if isinstance(version, BaseException):
+            raise UsageError(f"worker {worker} has no bnfold that can be imported: {version}")
+        if version != __version__:
+            raise UsageError(
+                f"worker {worker} has bnfold {version}, and this is {__version__}; they must agree"
+            )
+
+
+def _version() -> str:
+    return str(importlib.import_module("bnfold").__version__)

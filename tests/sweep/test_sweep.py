@@ -1,0 +1,186 @@
+"""A fleet of models is folded side by side: what fails stays alone, what was stopped goes on."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.parser
+import onnxruntime as ort
+import pytest
+from click.testing import CliRunner
+
+import bnfold
+from bnfold.cli import main
+from bnfold.errors import UsageError
+
+MODEL = """
+    <ir_version: 8, opset_import: ["" : 15]>
+    net (float[N, 3, 5, 5] x) => (float[N, 2, M, P] y)
+    <float[2, 3, 3, 3] w, float[2] scale = {1.5, -2.0}, float[2] shift = {0.25, 1.0},
+     float[2] mean = {0.5, -1.0}, float[2] variance = {2.0, 0.5}>
+    {
+        h = Conv (x, w)
+        y = BatchNormalization (h, scale, shift, mean, variance)
+    }
+"""
+
+
+def model(seed: int) -> onnx.ModelProto:
+    proto = onnx.parser.parse_model(MODEL)
+    weight = np.random.default_rng(seed).standard_normal((2, 3, 3, 3)).astype(np.float32)
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(weight, "w"))
+    return proto
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate(("a.onnx", "deep/b.onnx", "deep/er/c.onnx")):
+        path = tmp_path / "zoo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(model(seed), path)
+    return tmp_path / "zoo"
+
+
+def put(name: str) -> None:
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_bytes(b"mine")
+
+
+@pytest.fixture
+def here():
+    """Workers that are threads of this process: nothing has to be started."""
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+def answers(path: Path) -> np.ndarray:
+    x = np.random.default_rng(7).standard_normal((2, 3, 5, 5)).astype(np.float32)
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"x": x})
+    return found
+
+
+def test_every_model_is_folded_into_its_place_with_a_page(zoo, here):
+    result = bnfold.sweep("zoo/**/*.onnx", "out", executor=here)
+    assert result.exit_code == 0
+    assert result.headline == "3 models: 3 equivalent; batch norms: 3 -> 0"
+    for name in ("a", "deep/b", "deep/er/c"):
+        folded = Path("out") / f"{name}.onnx"
+        assert "BatchNormalization" not in {n.op_type for n in onnx.load(folded).graph.node}
+        close(name, zoo)
+        assert "equivalent" in (Path("out") / f"{name}.html").read_text()
+
+
+def test_a_model_that_fails_stops_no_other_and_says_why(zoo, here):
+    (zoo / "broken.onnx").write_bytes(b"no model at all")
+    result = bnfold.sweep("zoo", "out", executor=here)
+    assert result.exit_code == 2
+    (failed,) = [outcome for outcome in result.outcomes if outcome.status == "failed"]
+    assert (failed.source, failed.target) == ("zoo/broken.onnx", None)
+    assert "broken.onnx" in failed.reason
+    assert sum(outcome.status == "equivalent" for outcome in result.outcomes) == 3
+    assert not Path("out/broken.onnx").exists()
+
+
+def close(name: str, zoo: Path) -> None:
+    found, wanted = answers(Path("out") / f"{name}.onnx"), answers(zoo / f"{name}.onnx")
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_second_sweep_keeps_what_has_not_changed_and_does_the_rest(zoo, here):
+    bnfold.sweep("zoo", "out", executor=here)
+    onnx.save(model(9), zoo / "a.onnx")  # another content
+    Path("out/deep/b.onnx").write_bytes(Path("out/deep/er/c.onnx").read_bytes())  # spoilt
+    times = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*.onnx")}
+    result = bnfold.sweep("zoo", "out", executor=here)
+    assert [outcome.is_kept for outcome in result.outcomes] == [False, False, True]
+    assert Path("out/deep/er/c.onnx").stat().st_mtime_ns == times[Path("out/deep/er/c.onnx")]
+    for name in ("a", "deep/b", "deep/er/c"):
+        close(name, zoo)
+
+
+def test_other_settings_are_another_sweep(zoo, here):
+    bnfold.sweep("zoo", "out", executor=here)
+    result = bnfold.sweep("zoo", "out", executor=here, skip="conv")
+    assert [outcome.after for outcome in result.outcomes] == [1, 1, 1]
+    assert not any(outcome.is_kept for outcome in result.outcomes)
+
+
+def test_a_record_that_was_cut_by_a_kill_is_read_up_to_there(zoo, here):
+    bnfold.sweep("zoo", "out", executor=here)
+    journal = Path("out/sweep.jsonl")
+    journal.write_text(journal.read_text()[:-40])
+    result = bnfold.sweep("zoo", "out", executor=here)
+    assert [outcome.is_kept for outcome in result.outcomes] == [True, True, False]
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [line.get("source") for line in lines[2:]] == [o.source for o in result.outcomes]
+
+
+def test_what_it_has_written_is_no_model_of_the_next_sweep(zoo, here):
+    bnfold.sweep("zoo", "zoo/out", executor=here)
+    again = bnfold.sweep("zoo", "zoo/out", executor=here)
+    assert len(again.outcomes) == 3
+    assert all(outcome.is_kept for outcome in again.outcomes)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "models", "output", "said"),
+    [
+        (lambda: None, "zoo/*.nothing", "out", "no model fits"),
+        (lambda: None, "zoo", "zoo", "would be lost"),
+        (lambda: put("out/a.onnx"), "zoo", "out", "--force"),
+        (lambda: Path("out").write_bytes(b"mine"), "zoo", "out", "is a file"),
+        (lambda: put("out/sweep.jsonl"), "zoo", "out",
+         "not written by a sweep"),
+    ],
+    ids=["nothing fits", "onto the models", "somebody's model", "a file", "somebody's record"],
+)  # fmt: skip
+def test_nothing_of_the_user_is_lost(zoo, here, prepare, models, output, said):
+    prepare()
+    before = {path: path.read_bytes() for path in zoo.parent.rglob("*") if path.is_file()}
+    with pytest.raises(UsageError, match=said):
+        bnfold.sweep(models, output, executor=here)
+    assert before == {path: path.read_bytes() for path in zoo.parent.rglob("*") if path.is_file()}
+
+
+def test_two_models_that_would_share_a_target_are_refused(zoo, here):
+    (zoo / "a.ONNX").write_bytes((zoo / "a.onnx").read_bytes())
+    with pytest.raises(UsageError, match="several of the models"):
+        bnfold.sweep(["zoo/a.onnx", "zoo/a.ONNX"], "out", executor=here)
+
+
+def test_models_are_read_by_url(zoo, here):
+    pytest.importorskip("fsspec")
+    result = bnfold.sweep(f"file://{zoo}/deep/*.onnx", "out", executor=here)
+    assert [outcome.status for outcome in result.outcomes] == ["equivalent"]
+    assert Path("out/b.onnx").is_file()
+
+
+def test_the_command_shows_a_table_and_writes_page_and_record(zoo):
+    (zoo / "broken.onnx").write_bytes(b"no model at all")
+    args = ["sweep", "zoo", "-o", "out", "--json", "all.json", "--workers", "1"]
+    result = CliRunner().invoke(main, args)
+    assert result.exit_code == 2
+    assert "4 models: 3 equivalent, 1 failed; batch norms: 3 -> 0" in result.stdout
+    record = json.loads(Path("all.json").read_text())
+    assert [one["status"] for one in record["result"]["models"]].count("equivalent") == 3
+    page = Path("out/sweep.html").read_text()
+    assert 'href="deep/er/c.html"' in page
+
+
+def test_a_scheduler_that_is_not_there_is_one_sentence(zoo):
+    pytest.importorskip("distributed")
+    from bnfold.sweep import cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "PATIENCE_S", 0.5)
+        args = ["sweep", "zoo", "-o", "out", "--scheduler", "tcp://127.0.0.1:9"]
+        result = CliRunner().invoke(main, args)
+    assert result.exit_code == 2
+    assert "no scheduler answers there" in result.stderr
+    assert not Path("out").exists()

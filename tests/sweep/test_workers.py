@@ -1,0 +1,123 @@
+"""Workers die: of memory, of a bug in a library, by somebody's hand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import onnx
+import onnx.parser
+import pytest
+
+from bnfold.sweep.api import sweep
+from bnfold.sweep.job import Job, Settings
+from bnfold.sweep.workers import run_here
+
+MODEL = """
+    <ir_version: 8, opset_import: ["" : 15]>
+    net (float[N, 2] x) => (float[N, 2] y)
+    <float[2] scale = {1.5, -2.0}, float[2] shift = {0.25, 1.0},
+     float[2] mean = {0.5, -1.0}, float[2] variance = {2.0, 0.5}, float[2, 2] w = {1, 2, 3, 4}>
+    { h = MatMul (x, w)
+      y = BatchNormalization (h, scale, shift, mean, variance) }
+"""
+
+
+class Deadly(str):
+    """A path that kills the worker that looks at it, as often as there are lives in its file."""
+
+    lives: str
+
+    def __new__(cls, path: str, lives: str) -> Deadly:
+        made = super().__new__(cls, path)
+        made.lives = lives
+        return made
+
+    def __reduce__(self):
+        return (Deadly, (str(self), self.lives))
+
+    def __contains__(self, part: object) -> bool:
+        lives = Path(self.lives)
+        if int(lives.read_text()) > 0:
+            lives.write_text(str(int(lives.read_text()) - 1))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return str.__contains__(self, str(part))
+
+
+def fleet(folder: Path, lives: int) -> list[Job]:
+    (folder / "lives").write_text(str(lives))
+    jobs = []
+    for number in range(4):
+        path = folder / f"{number}.onnx"
+        onnx.save(onnx.parser.parse_model(MODEL), path)
+        source = Deadly(str(path), str(folder / "lives")) if number == 1 else str(path)
+        jobs.append(Job(source, folder / "out" / path.name, Settings(verify=False)))
+    return jobs
+
+
+@pytest.mark.slow  # processes are started, some twice
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are not killed like this")
+@pytest.mark.parametrize(("lives", "status"), [(1, "not verified"), (9, "failed")])
+def test_who_dies_is_tried_once_more_alone_and_the_others_are_done(tmp_path, lives, status):
+    outcomes = {}
+    run_here(fleet(tmp_path, lives), 2, lambda index, outcome: outcomes.update({index: outcome}))
+    assert {i: outcomes[i].status for i in (0, 2, 3)} == dict.fromkeys((0, 2, 3), "not verified")
+    assert outcomes[1].status == status
+    assert ("died twice" in outcomes[1].reason) == (status == "failed")
+
+
+@pytest.mark.slow  # a scheduler and three processes are started
+def test_a_worker_of_a_cluster_is_killed_and_the_sweep_is_whole(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    from bnfold.sweep.cluster import cluster
+
+    for number in range(12):
+        path = tmp_path / "zoo" / f"{number}.onnx"
+        path.parent.mkdir(exist_ok=True)
+        onnx.save(onnx.parser.parse_model(MODEL), path)
+    local = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    with local, cluster(local.scheduler_address) as executor:
+        victim = next(iter(local.workers.values())).process.pid
+        seen = threading.Event()
+
+        def kill() -> None:
+            seen.wait(60)
+            os.kill(victim, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        result = sweep(
+            str(tmp_path / "zoo"), tmp_path / "out", executor=executor,
+            on_outcome=lambda _: seen.set(),
+        )  # fmt: skip
+        killer.join()
+    assert result.headline == "12 models: 12 equivalent; batch norms: 12 -> 0"
+    assert len(list((tmp_path / "out").glob("*.onnx"))) == 12
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path):
+    for number in range(8):
+        path = tmp_path / "zoo" / f"{number}.onnx"
+        path.parent.mkdir(exist_ok=True)
+        onnx.save(onnx.parser.parse_model(MODEL), path)
+    command = [sys.executable, "-m", "bnfold", "sweep", "zoo", "-o", "out", "--workers", "1"]
+    first = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    journal = tmp_path / "out" / "sweep.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and journal.read_text().count("\n") > 3):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    first.kill()
+    first.wait()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "8 models: 8 equivalent" in done.stdout
+    assert "of them from an earlier sweep" in done.stdout
