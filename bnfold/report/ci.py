@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from bnfold.report.plain import plain_text
 from bnfold.report.shown import shown
-from bnfold.report.verification_text import verification_blocks
+from bnfold.report.verification_text import verdict_lines, verification_blocks
 
 if TYPE_CHECKING:
     from bnfold.verify.records import OutputRow, Verification
@@ -53,7 +53,7 @@ def github_annotation(found: Verification) -> str:
     if found.verdict == "equivalent":
         return ""
     title = _escaped(f"bnfold: {found.other} is {found.verdict}").replace(":", "%3A")
-    message = found.reason if found.location is None else f"{found.reason}\n{_details(found)}"
+    message = "\n".join(line.text for line in verdict_lines(found))
     return f"::{LEVELS[found.verdict]} title={title.replace(',', '%2C')}::{_escaped(message)}"
 
 
@@ -61,13 +61,6 @@ def _off(row: OutputRow, factor: float) -> str:
     return row.remark or (
         f"off by {row.error_other:.1e}, {row.ratio:.3g} times the yardstick; allowed: {factor:g}"
     )
-
-
-def _details(found: Verification) -> str:
-    if found.location is None:
-        return ""
-    skips = " ".join(f"--skip {site!r}" for site in found.location.sites)
-    return f"{found.location.sentence}{f'; leave it unfolded with {skips}' if skips else ''}"
 
 
 def _escaped(text: str) -> str:

@@ -23,13 +23,7 @@ SAME_FILE = "both are the same file, byte for byte: this tells nothing about a c
 
 def verification_blocks(found: Verification, *, every_row: bool = False) -> list[Block]:
     """The verdict's sentence, then the evidence; the inputs too where every row is asked for."""
-    blocks: list[Block] = [Line(f"{found.verdict}: {found.reason}", VERDICT_STYLES[found.verdict])]
-    if found.is_same_file:
-        blocks.append(Line(SAME_FILE, "warn", indent=2))
-    if found.location is not None:
-        blocks.append(Line(found.location.sentence, "bad", indent=2))
-        for site in found.location.sites:
-            blocks.append(Line(f"leave it unfolded with --skip {site!r}", indent=2))
+    blocks: list[Block] = [*verdict_lines(found)]
     blocks += _structure(found, every_row=every_row)
     if found.outputs:
         blocks += [blank(), _outputs(found)]
@@ -41,6 +35,18 @@ def verification_blocks(found: Verification, *, every_row: bool = False) -> list
     if every_row and found.feeds:
         blocks += [blank(), _feeds(found)]
     return blocks
+
+
+def verdict_lines(found: Verification) -> list[Line]:
+    """The verdict's sentence and, where the models differ, where they begin to and what to do."""
+    lines = [Line(f"{found.verdict}: {found.reason}", VERDICT_STYLES[found.verdict])]
+    if found.is_same_file:
+        lines.append(Line(SAME_FILE, "warn", indent=2))
+    if found.location is not None:
+        lines.append(Line(found.location.sentence, "bad", indent=2))
+        for site in found.location.sites:
+            lines.append(Line(f"leave it unfolded with --skip {site!r}", indent=2))
+    return lines
 
 
 def _structure(found: Verification, *, every_row: bool) -> Iterable[Block]:

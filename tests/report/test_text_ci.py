@@ -45,7 +45,7 @@ def test_github_gets_one_escaped_line():
     line = github_annotation(DIFFERENT)
     assert line.startswith("::error title=bnfold%3A b.onnx is different::")
     assert "100%25" in line
-    assert "%0Afirst off at 't'; leave it unfolded with --skip 'bn3'" in line
+    assert "%0Afirst off at 't'%0Aleave it unfolded with --skip 'bn3'" in line
     assert "\n" not in line
 
 
