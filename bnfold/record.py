@@ -28,6 +28,15 @@ def json_form(value: Any) -> Any:
     return value
 
 
+class Row:
+    """A frozen dataclass of facts that is JSON alone as it is in the record it belongs to."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts as JSON values."""
+        found: dict[str, Any] = json_form(dataclasses.asdict(self))  # type: ignore[call-overload]
+        return found
+
+
 Facts = TypeVar("Facts")
 
 

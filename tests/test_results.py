@@ -45,6 +45,19 @@ def test_every_result_shows_itself_in_one_line(pair):
     assert repr(folded) == "<FoldResult batch norms: 1 -> 0>"
 
 
+def test_a_row_alone_is_the_json_that_it_is_in_its_record(pair):
+    ledger = bnfold.fold(pair / "good.onnx").ledger
+    found = bnfold.verify(pair / "good.onnx", pair / "wrong.onnx", samples=2)
+    for rows, key, result in (
+        (ledger.decisions, "decisions", ledger),
+        (found.outputs, "outputs", found),
+        (found.feeds, "feeds", found),
+        ((found.location,), "location", found),
+    ):
+        told = result.to_dict()[key]
+        assert [row.to_dict() for row in rows] == (told if isinstance(told, list) else [told])
+
+
 def test_save_returns_the_path(pair):
     assert bnfold.fold(pair / "good.onnx").save(str(pair / "x.onnx")) == Path(pair / "x.onnx")
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from bnfold.record import SCHEMA_VERSION, json_form
+from bnfold.record import SCHEMA_VERSION, Row, json_form
 from bnfold.shown import Shown
 
 Verdict = Literal["faster", "slower", "no difference", "inconclusive"]
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Row):
     """An estimate with its bootstrap percentile interval, `low <= estimate <= high`."""
 
     estimate: float
@@ -25,7 +25,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Quad:
+class Quad(Row):
     """One pair: four timed blocks, A B B A or B A A B; A is the baseline.
 
     `ms[i]` is the time of the median run of the block that `order[i]` names.
@@ -36,7 +36,7 @@ class Quad:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Row):
     """A candidate against the baseline on one provider at one optimisation level.
 
     `null` is the same protocol on two sessions of the baseline: it should hold 1.
@@ -68,7 +68,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Isolated:
+class Isolated(Row):
     """One model in a fresh process of its own.
 
     `session_ms` is the median over `session_samples_ms`, whose first entry is the cold start.
@@ -90,7 +90,7 @@ class Isolated:
 
 
 @dataclass(frozen=True)
-class OperatorTime:
+class OperatorTime(Row):
     """The time that all nodes of one operator take together in one run, `share` of the whole."""
 
     op: str
@@ -101,7 +101,7 @@ class OperatorTime:
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Row):
     """Where one model spends its time, as onnxruntime's own profiler sees it, longest first."""
 
     model: str
@@ -112,7 +112,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class BenchModel:
+class BenchModel(Row):
     """A model that was measured; `size_bytes` and `sha256` cover its external data too."""
 
     name: str
@@ -123,7 +123,7 @@ class BenchModel:
 
 
 @dataclass(frozen=True)
-class BenchInput:
+class BenchInput(Row):
     """One input as it was fed to every model."""
 
     name: str
@@ -133,7 +133,7 @@ class BenchInput:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Row):
     """What was asked for, and the constants of the protocol that the verdicts rest on."""
 
     providers: tuple[str, ...]

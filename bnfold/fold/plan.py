@@ -13,6 +13,7 @@ from bnfold.fold.facts.node import op_of
 from bnfold.fold.facts.operators import ADDENDS
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
+from bnfold.record import Row
 
 if TYPE_CHECKING:
     from bnfold.fold.facts.graph import Facts
@@ -44,7 +45,7 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Refusal(Row):
     """Why an affine cannot move.
 
     Attributes:

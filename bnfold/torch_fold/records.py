@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from bnfold.record import SCHEMA_VERSION, json_form
+from bnfold.record import SCHEMA_VERSION, Row, json_form
 
 if TYPE_CHECKING:
     import torch
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class KeptModule:
+class KeptModule(Row):
     """A batch norm that stays as it was, by the name of its module, and why."""
 
     name: str

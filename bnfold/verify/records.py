@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from bnfold.errors import InconclusiveError, ModelsDifferError
-from bnfold.record import SCHEMA_VERSION, json_form
+from bnfold.record import SCHEMA_VERSION, Row, json_form
 from bnfold.shown import Shown
 
 Verdict = Literal["equivalent", "different", "inconclusive"]
@@ -17,7 +17,7 @@ EXIT_CODES: dict[Verdict, int] = {"equivalent": 0, "different": 1, "inconclusive
 
 
 @dataclass(frozen=True)
-class StructureRow:
+class StructureRow(Row):
     """Something about the two models that is not a number; `is_fatal` rules out equivalence."""
 
     what: str
@@ -28,7 +28,7 @@ class StructureRow:
 
 
 @dataclass(frozen=True)
-class FeedRow:
+class FeedRow(Row):
     """One set of inputs: how it was made and its shapes; `seed` is None for the user's data."""
 
     name: str
@@ -38,7 +38,7 @@ class FeedRow:
 
 
 @dataclass(frozen=True)
-class OutputRow:
+class OutputRow(Row):
     """One output at one optimisation level.
 
     Errors are root mean squares relative to the output's own, over all feeds. `ratio` is the other
@@ -70,7 +70,7 @@ class OutputRow:
 
 
 @dataclass(frozen=True)
-class Location:
+class Location(Row):
     """Where two models part: the first tensor that is off, and the fold sites to blame.
 
     `ratio` is the tensor's error over its budget's yardstick. `sites` are names that
@@ -85,7 +85,7 @@ class Location:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class Doubt(Row):
     """Why the float64 reference is not believed: see `trust`.
 
     On an output the original's error is `error`, on the inputs `feed` or, in one channel, on all;
@@ -113,7 +113,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class DecisionRow:
+class DecisionRow(Row):
     """What a classifier decides, on the user's data: counts out of `samples`.
 
     `smallest_margin` is the least gap between the original's two best classes, and
@@ -130,7 +130,7 @@ class DecisionRow:
 
 
 @dataclass(frozen=True)
-class Share:
+class Share(Row):
     """How many of some things were reached: units behind a Relu, or rows of a table."""
 
     name: str
@@ -139,7 +139,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Coverage:
+class Coverage(Row):
     """What of the original the inputs reached, as far as its float64 reference was computed.
 
     `branches` were never run. `units` has the Relu outputs of which some channel was never above

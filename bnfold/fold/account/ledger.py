@@ -11,12 +11,12 @@ from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.account.size import Size
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Refusal
-from bnfold.record import SCHEMA_VERSION, json_form
+from bnfold.record import SCHEMA_VERSION, Row, json_form
 from bnfold.shown import Shown
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbers(Row):
     """What a careful engineer asks about a fold.
 
     Attributes:
@@ -35,7 +35,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decision(Row):
     """What became of one batch norm, or of constant arithmetic that is one.
 
     Attributes:

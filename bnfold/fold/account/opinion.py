@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bnfold.record import Row
+
 
 @dataclass(frozen=True)
-class Opinion:
+class Opinion(Row):
     """What another runtime makes of the model before and after the fold.
 
     Attributes:

@@ -11,13 +11,14 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op, op_of
+from bnfold.record import Row
 
 _ONE_EACH = ("BatchNormalization", "Mul", "Div")
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
-class Size:
+class Size(Row):
     """The size of a model, its bodies included.
 
     Attributes:
