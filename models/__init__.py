@@ -1,9 +1,18 @@
 """Small networks with batch norm, their training recipes and their trained weights.
 
-They are trained on real data that an installed package ships (scikit-learn's handwritten digits),
-so that everything here can be reproduced without a download:
+    import models
 
-    python -m models.train digits_cnn       # the weights, from a seed
-    python -m models.data held_out.npz --model digits_cnn
-    python -m models.evaluate digits_cnn model.onnx
+    models.names()
+    module = models.build("cnn_post")       # trained, in eval mode
+
+They are trained on real data that installed packages ship, so that everything here can be
+reproduced without a download:
+
+    python -m models.train cnn_post         # the weights, from a seed
+    python -m models.data held_out.npz --model cnn_post
+    python -m models.evaluate cnn_post model.onnx
 """
+
+from models.registry import build, names
+
+__all__ = ["build", "names"]

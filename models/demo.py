@@ -32,7 +32,7 @@ def write_held_out(recipe: Recipe, folder: Path) -> Path:
     """The held-out inputs of a network, in a file that `--data` takes."""
     path = folder / f"{recipe.name}_held_out.npz"
     with path.open("wb") as file:
-        np.savez_compressed(file, **{recipe.input_name: held_out(recipe.task).inputs})
+        np.savez_compressed(file, **{recipe.input_name: held_out(recipe).inputs})
     return path
 
 
@@ -73,7 +73,7 @@ def main(output: Path, pairs: int) -> None:
         if code not in {0, 3}:  # 3: this machine is too busy to time anything on
             bad.append(name)
             continue
-        say(f"{name}: on the {len(held_out(recipe.task).inputs)} digits that it never saw")
+        say(f"{name}: on the {len(held_out(recipe).inputs)} digits that it never saw")
         if not same_answers(recipe, folder):
             bad.append(name)
     say("digits_cnn_post again: what stayed can go, at a price that --allow names")

@@ -1,12 +1,12 @@
-"""Writes the table of results into models/README.md: `python -m models.table`."""
+"""Writes the table in models/README.md and the cards in models/cards: `python -m models.table`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from models.card import CARDS, batch_norms_of, card, record_of
 from models.data import NOISE, held_out
 from models.evaluate import UNITS, metric_of
 from models.recipe import RECIPES, Recipe
@@ -17,30 +17,23 @@ END = "<!-- end table -->\n"
 
 
 def _row(recipe: Recipe) -> str:
-    record = json.loads(recipe.record_path.read_text())
+    record = record_of(recipe)
     size = recipe.weights_path.stat().st_size
     return (
-        f"| `{recipe.name}` | {batch_norms_of(recipe)} | {record['parameters']:,} "
-        f"| {size / 1024:.0f} KiB | {record['epochs']} | {record['value']:.2f} "
-        f"{UNITS[recipe.metric]} |\n"
+        f"| [`{recipe.name}`](cards/{recipe.name}.md) | {batch_norms_of(recipe)} "
+        f"| {record['parameters']:,} | {size / 1024:.0f} KiB | {recipe.data} "
+        f"| {record['epochs']} | {record['value']:.2f} {UNITS[recipe.metric]} |\n"
     )
-
-
-def batch_norms_of(recipe: Recipe) -> int:
-    """How many batch norm layers the network has."""
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    return sum(isinstance(module, _BatchNorm) for module in recipe.build_untrained().modules())
 
 
 def table() -> str:
     """The results as recorded when the weights were trained, as a Markdown table."""
-    noisy = metric_of(RECIPES["digits_denoiser"], held_out("denoise").inputs)
+    noisy = metric_of(RECIPES["digits_denoiser"], held_out(RECIPES["digits_denoiser"]).inputs)
     return (
-        "| network | batch norms | parameters | weights | epochs | on the held-out digits |\n"
-        "| --- | --: | --: | --: | --: | --: |\n"
+        "| network | batch norms | parameters | weights | data | epochs | held out |\n"
+        "| --- | --: | --: | --: | --- | --: | --: |\n"
         + "".join(_row(recipe) for recipe in RECIPES.values())
-        + f"\nThe noisy images themselves (noise {NOISE}) are at {noisy:.2f} dB.\n"
+        + f"\nThe noisy digits themselves (noise {NOISE}) are at {noisy:.2f} dB.\n"
     )
 
 
@@ -53,9 +46,12 @@ def with_table(text: str) -> str:
 
 @click.command()
 def main() -> None:
-    """Bring the table in models/README.md up to date."""
+    """Bring the table in models/README.md and the cards up to date."""
     README.write_text(with_table(README.read_text()))
-    click.echo(f"{README} is up to date")
+    CARDS.mkdir(exist_ok=True)
+    for recipe in RECIPES.values():
+        (CARDS / f"{recipe.name}.md").write_text(card(recipe))
+    click.echo(f"{README} and {CARDS} are up to date")
 
 
 if __name__ == "__main__":

@@ -1,124 +1,101 @@
-"""Trains a network of this package from a seed: `python -m models.train NAME`.
-
-One seed gives one set of weights, bit by bit, for one version of torch on one kind of processor;
-between versions the order of additions may change, and with it the last digits.
-"""
+"""Trains a network of this package from a seed: `python -m models.train NAME`."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
-import numpy as np
-import torch
-from torch import nn
 
-from models.data import add_noise, training
-from models.evaluate import UNITS, metric_of, outputs_of_module
-from models.recipe import RECIPES, Recipe
+from bnfold.errors import UsageError, did_you_mean
+from models.command import NETWORK, Command
+from models.evaluate import UNITS
+from models.recipe import Recipe
+from models.training import checkpoint, diary, result, train
+from models.training.bar import bar
+from models.training.errors import DivergedError
+from models.training.whole import folder_for_writing
 
-
-@contextmanager
-def _reproducible(seed: int) -> Iterator[None]:
-    """Seeds torch and keeps it to one thread; the caller's generator and threads are restored."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the order of additions depends on the number of threads
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)
+RUNS = Path("runs")
 
 
-def train(
-    recipe: Recipe, progress: Callable[[int, float], None] = lambda epoch, loss: None
-) -> nn.Module:
-    """The network as the recipe trains it, in eval mode.
-
-    Args:
-        recipe: what to train, how long, and from which seed.
-        progress: called after each epoch with its number, from 1, and its mean loss.
-    """
-    with _reproducible(recipe.seed):
-        module = recipe.build_untrained().train()
-        examples = training(recipe.task)
-        steps = len(examples.inputs) // recipe.batch_size
-        optimizer = torch.optim.AdamW(
-            module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, recipe.learning_rate, total_steps=recipe.epochs * steps
-        )
-        loss_of = nn.CrossEntropyLoss() if recipe.task == "classify" else nn.MSELoss()
-        rng = np.random.RandomState(recipe.seed)
-        for epoch in range(1, recipe.epochs + 1):
-            order = rng.permutation(len(examples.inputs))[: steps * recipe.batch_size]
-            total = 0.0
-            for rows in order.reshape(steps, recipe.batch_size):
-                inputs = examples.inputs[rows]
-                if recipe.task == "denoise":
-                    inputs = add_noise(inputs, rng)
-                loss = loss_of(
-                    module(torch.from_numpy(inputs)), torch.from_numpy(examples.targets[rows])
-                )
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                total += loss.item()
-            progress(epoch, total / steps)
-        return module.eval()
-
-
-def save(recipe: Recipe, module: nn.Module, weights_path: Path) -> float:
-    """Weights and record are on disk side by side; returns the test metric."""
-    from safetensors.torch import save_file
-
-    metric = metric_of(recipe, outputs_of_module(recipe, module))
-    save_file(module.state_dict(), weights_path)
-    record = {
-        "name": recipe.name,
-        "metric": recipe.metric,
-        "value": round(metric, 4),
-        "parameters": sum(parameter.numel() for parameter in module.parameters()),
-        "seed": recipe.seed,
-        "epochs": recipe.epochs,
-        "versions": {"torch": torch.__version__, "numpy": np.__version__},
-    }
-    weights_path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
-    return metric
-
-
-@click.command()
-@click.argument("name", type=click.Choice(sorted(RECIPES)))
-@click.option("--epochs", type=click.IntRange(min=1), help="Default: as the recipe says.")
-@click.option("--seed", type=int, help="Default: as the recipe says.")
+@click.command(cls=Command)
+@click.argument("recipe", type=NETWORK, metavar="NAME")
+@click.option("--epochs", type=click.IntRange(min=1), help="At most; default: as the recipe says.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Default: as the recipe says.")
+@click.option("--learning-rate", type=float, help="Default: as the recipe says.")
+@click.option("--data", help="Another source of examples, where the network can take it.")
+@click.option(
+    "--logdir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="For the checkpoint, metrics.csv and TensorBoard; default: runs/NAME.",
+)
+@click.option("--fresh", is_flag=True, help="Start anew, though a checkpoint is there.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the .safetensors go; default: models/weights/NAME.safetensors.",
+    help="Where the .safetensors go; default: models/weights/NAME.safetensors for the recipe as it "
+    "is, and in the log directory for another.",
 )
-def main(name: str, epochs: int | None, seed: int | None, out: Path | None) -> None:
-    """Train network NAME, and write its weights and its test metric."""
-    recipe = RECIPES[name]
-    recipe = replace(
-        recipe,
-        epochs=recipe.epochs if epochs is None else epochs,
-        seed=recipe.seed if seed is None else seed,
-    )
+def main(
+    recipe: Recipe,
+    epochs: int | None,
+    seed: int | None,
+    learning_rate: float | None,
+    data: str | None,
+    logdir: Path | None,
+    fresh: bool,
+    out: Path | None,
+) -> None:
+    """Train network NAME, and write its weights and its test metric.
 
-    def show(epoch: int, loss: float) -> None:
-        click.echo(f"epoch {epoch:3d} of {recipe.epochs}: loss {loss:.5f}")
+    A run that was stopped goes on from its last whole epoch, to the weights that it would have had.
+    """
+    given = {"epochs": epochs, "seed": seed, "learning_rate": learning_rate, "data": data}
+    changed = _changed(recipe, given)
+    folder = folder_for_writing(logdir or RUNS / recipe.name)
+    is_changed = changed != recipe
+    path = out or (folder / f"{recipe.name}.safetensors" if is_changed else recipe.weights_path)
+    if fresh:
+        (folder / checkpoint.NAME).unlink(missing_ok=True)
+    if not diary.has_tensorboard():
+        click.echo("TensorBoard is not installed: metrics go to metrics.csv alone", err=True)
+    value = _run(changed, folder, path)
+    unit = UNITS[recipe.metric]
+    click.echo(f"{path}: {value:.2f} {unit} on the held-out examples of {changed.data}")
 
-    module = train(recipe, show)
-    path = recipe.weights_path if out is None else out
-    metric = save(recipe, module, path)
-    click.echo(f"{path}: {metric:.2f} {UNITS[recipe.metric]} on the held-out digits")
+
+def _run(recipe: Recipe, folder: Path, path: Path) -> float:
+    try:
+        with bar(recipe) as shown, diary.opened(folder, checkpoint.epochs_in(folder)) as written:
+
+            def after_epoch(state: Any) -> None:
+                written(state)
+                shown.epoch(state)
+
+            state = train(recipe, folder, after_epoch=after_epoch, after_step=shown.step)
+    except DivergedError as error:
+        kept = folder / checkpoint.NAME
+        good = f"the last good checkpoint is {kept}" if kept.exists() else "no epoch was good"
+        raise DivergedError(f"{error}; {good}; try a smaller --learning-rate") from error
+    return result.save(state, path)
+
+
+def _changed(recipe: Recipe, given: dict[str, Any]) -> Recipe:
+    """The recipe with what was given on the command line.
+
+    Raises:
+        UsageError: the network cannot be trained on that data, or at that rate.
+    """
+    wanted = {key: value for key, value in given.items() if value is not None}
+    if not wanted.get("learning_rate", 1.0) > 0:
+        raise UsageError(f"--learning-rate {wanted['learning_rate']}: has to be above 0")
+    sources = (recipe.data, *recipe.also)
+    if wanted.get("data", recipe.data) not in sources:
+        hint = did_you_mean(wanted["data"], sources) or f"; it takes {', '.join(sources)}"
+        raise UsageError(f"{recipe.name} cannot be trained on {wanted['data']!r}{hint}")
+    return replace(recipe, **wanted)
 
 
 if __name__ == "__main__":
