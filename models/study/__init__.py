@@ -1,0 +1,1 @@
+"""What batch norm does for one small network, measured: `python -m models.study`."""
