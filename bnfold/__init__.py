@@ -7,9 +7,9 @@
     assert bnfold.verify("model.onnx", "folded.onnx")
 
 `export`, `fold`, `fold_module`, `inspect`, `verify`, `bench`, `run`, which is most of them in one,
-and `sweep`, for many models, are functions. What they return, and the parts, are in packages to
-import from: `from bnfold.fold import Ledger`. Whatever they need is imported when they are named,
-so that `import bnfold` costs nothing.
+`optimize`, for deployments, and `sweep`, for many models, are functions. What they return, and the
+parts, are in packages to import from: `from bnfold.fold import Ledger`. Whatever they need is
+imported when they are named, so that `import bnfold` costs nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bnfold.export.api import export
     from bnfold.fold.api import fold, inspect
     from bnfold.run.api import run
+    from bnfold.run.optimize import optimize
     from bnfold.sweep.api import sweep
     from bnfold.torch_fold.api import fold_module
     from bnfold.verify.api import verify
@@ -40,6 +41,7 @@ __all__ = [
     "fold",
     "fold_module",
     "inspect",
+    "optimize",
     "run",
     "sweep",
     "verify",
@@ -51,6 +53,7 @@ _HOMES = {
     "fold": "bnfold.fold.api",
     "fold_module": "bnfold.torch_fold.api",
     "inspect": "bnfold.fold.api",
+    "optimize": "bnfold.run.optimize",
     "run": "bnfold.run.api",
     "sweep": "bnfold.sweep.api",
     "verify": "bnfold.verify.api",

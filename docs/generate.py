@@ -41,6 +41,7 @@ FUNCTIONS = (
     bnfold.verify,
     bnfold.bench,
     bnfold.fold_module,
+    bnfold.optimize,
     bnfold.run,
     bnfold.sweep,
 )

@@ -19,6 +19,7 @@ FUNCTIONS = {
     "export": "bnfold.export.api",
     "fold": "bnfold.fold.api",
     "inspect": "bnfold.fold.api",
+    "optimize": "bnfold.run.optimize",
     "run": "bnfold.run.api",
     "sweep": "bnfold.sweep.api",
     "verify": "bnfold.verify.api",

@@ -237,6 +237,6 @@ class _Tour:
 
 
 def _is_spec(source: str) -> bool:
-    from bnfold.run.api import is_network
+    from bnfold.run.sources import is_network
 
     return is_network(source)

@@ -8,10 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import onnx
-import onnx_ir as ir
-
-from bnfold import model_io
 from bnfold.bench.api import bench
 from bnfold.errors import UsageError
 from bnfold.export.api import export
@@ -20,6 +16,7 @@ from bnfold.fold.rules import allowed
 from bnfold.progress import Progress
 from bnfold.record import json_form
 from bnfold.run.records import FOLDED, ORIGINAL, RunResult
+from bnfold.run.sources import is_network, listed, named, on_disk
 from bnfold.runtime.sessions import names_of, require_setting
 from bnfold.verify.api import verify
 
@@ -28,9 +25,8 @@ if TYPE_CHECKING:
 
     from bnfold.export.dynamic import Dynamic
     from bnfold.export.records import ExportResult
+    from bnfold.run.sources import Model
     from bnfold.verify.user_data import Data
-
-    Model = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 
 def run(
@@ -38,9 +34,11 @@ def run(
     inputs: Any = None,
     *,
     weights: str | os.PathLike[str] | None = None,
+    weights_key: str | None = None,
     dynamic: Dynamic | None = None,
     opset: int | None = None,
     fp16: bool = False,
+    trust: bool = False,
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
     data: Data | None = None,
@@ -64,9 +62,11 @@ def run(
             or an onnx_ir.Model.
         inputs: to export with, as `export` takes them.
         weights: to load into a module first, as `export` takes them.
+        weights_key: which of several sets of weights in that file.
         dynamic: dimensions of the export that may vary, as `export` takes them.
         opset: of the export.
         fp16: export in float16.
+        trust: a `.pt2` program may run code of its author, which reading one does.
         allow: priced rewrites, as `fold` takes them.
         skip: names of nodes or rules to leave alone.
         data: what to verify and to time on, as `verify` and `bench` take it.
@@ -97,15 +97,15 @@ def run(
     original: Any = source
     if is_network(source):
         exported = export(
-            original, inputs, None, weights=weights, dynamic=dynamic, opset=opset, fp16=fp16,
-            seed=seed, progress=progress,
+            original, inputs, None, weights=weights, weights_key=weights_key, dynamic=dynamic,
+            opset=opset, fp16=fp16, trust=trust, seed=seed, progress=progress,
         )  # fmt: skip
         original = exported.model
     elif inputs is not None or any(for_export.values()):
         raise UsageError("the source is an ONNX model already: there is nothing to export")
     folded = fold(original, allow=allow, skip=skip, progress=progress)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        before = _on_disk(original, Path(folder, ORIGINAL))
+        before = on_disk(original, Path(folder, ORIGINAL))
         after = folded.save(Path(folder, FOLDED))
         verification = verify(
             before, after, data=data, samples=samples, seed=seed, providers=providers, dims=dims,
@@ -119,39 +119,10 @@ def run(
                 progress=progress,
             )  # fmt: skip
     settings = {
-        "source": _named(source),
+        "source": named(source),
         "export": {"opset": opset, "fp16": fp16},
-        "fold": {"allow": sorted(_sequence(allow)), "skip": sorted(_sequence(skip))},
+        "fold": {"allow": sorted(listed(allow)), "skip": sorted(listed(skip))},
         "verify": {"samples": samples, "seed": seed, "providers": providers},
         "bench": {"threads": threads, "batch": batch, "levels": levels, "pairs": pairs},
     }
-    return RunResult(_named(source), exported, folded, verification, timed, json_form(settings))
-
-
-def is_network(source: object) -> bool:
-    """Whether this is, or names, code or a program to export, and not an ONNX model."""
-    if isinstance(source, onnx.ModelProto | ir.Model):
-        return False
-    if not isinstance(source, str | os.PathLike):
-        return True
-    name = os.fspath(source)
-    return name.endswith(".pt2") or (":" in name and not Path(name).exists())
-
-
-def _on_disk(model: Model, path: Path) -> Path:
-    if isinstance(model, str | os.PathLike):
-        return Path(model)
-    model_io.save(model_io.load(model), path)
-    return path
-
-
-def _named(source: object) -> str:
-    if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
-    if isinstance(source, onnx.ModelProto | ir.Model):
-        return source.graph.name or "a model"
-    return type(source).__name__
-
-
-def _sequence(names: str | Collection[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+    return RunResult(named(source), exported, folded, verification, timed, json_form(settings))

@@ -1,0 +1,90 @@
+"""`bnfold.optimize`: what is written was verified, and says what made it."""
+
+from __future__ import annotations
+
+import importlib
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+
+import numpy as np
+import onnx
+import pytest
+
+import bnfold
+from bnfold.errors import InconclusiveError, ModelsDifferError, UsageError
+from bnfold.fold.api import FoldResult
+from tests.cli.conftest import GOOD, parsed
+from tests.runtime_oracle import in_onnxruntime
+
+X = {"x": np.random.default_rng(0).standard_normal((2, 2, 5, 5)).astype(np.float32)}
+
+
+@pytest.fixture
+def source(tmp_path):
+    onnx.save(parsed(GOOD), tmp_path / "net.onnx")
+    return tmp_path / "net.onnx"
+
+
+def test_what_is_written_computes_the_same_and_says_where_it_comes_from(source, tmp_path):
+    result = bnfold.optimize(source, target=tmp_path / "folded.onnx", samples=2)
+    assert result
+    folded = onnx.load(tmp_path / "folded.onnx")
+    assert [node.op_type for node in folded.graph.node] == ["Conv"]
+    old, new = (in_onnxruntime(model, X)[0] for model in (onnx.load(source), folded))
+    np.testing.assert_allclose(new, old, rtol=1e-5, atol=1e-5)
+    told = {entry.key: entry.value for entry in folded.metadata_props}
+    assert told == {
+        "bnfold.version": bnfold.__version__,
+        "bnfold.rules": "conv",
+        "bnfold.source_sha256": sha256(source.read_bytes()).hexdigest(),
+    }
+
+
+def test_a_fold_that_went_wrong_is_raised_with_evidence_and_not_written(
+    source, tmp_path, monkeypatch
+):
+    """A fault behind all proofs: the weights are spoilt once the fold is done."""
+    real = bnfold.fold
+
+    def spoilt(*args, **kwargs):
+        model = real(*args, **kwargs).to_proto()
+        for tensor in model.graph.initializer:
+            array = onnx.numpy_helper.to_array(tensor)
+            if array.ndim == 4:
+                tensor.CopyFrom(onnx.numpy_helper.from_array(array * np.float32(1.01), tensor.name))
+        done = real(model, check=False)
+        return FoldResult(done.model, done.ledger)
+
+    monkeypatch.setattr(importlib.import_module("bnfold.run.optimize"), "fold", spoilt)
+    with pytest.raises(ModelsDifferError, match="times the original's own rounding error"):
+        bnfold.optimize(source, target=tmp_path / "folded.onnx", samples=2)
+    assert not (tmp_path / "folded.onnx").exists()
+
+
+def test_a_model_that_cannot_be_judged_is_not_written(tmp_path):
+    random = GOOD.replace("[bn] y =", "n = RandomNormalLike (c)\n  d = Add (c, n)\n  [bn] y =")
+    onnx.save(parsed(random.replace("(c, gamma", "(d, gamma")), tmp_path / "net.onnx")
+    with pytest.raises(InconclusiveError):
+        bnfold.optimize(tmp_path / "net.onnx", target=tmp_path / "folded.onnx")
+    assert not (tmp_path / "folded.onnx").exists()
+
+
+def test_a_model_takes_no_settings_of_an_export(source):
+    with pytest.raises(UsageError, match="nothing to export"):
+        bnfold.optimize(source, opset=20)
+
+
+def test_a_module_is_exported_on_the_way(tmp_path):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).eval()
+    result = bnfold.optimize(module, (1, 3, 8, 8), tmp_path / "net.onnx", samples=2)
+    assert result.export is not None
+    assert [n.op_type for n in onnx.load(tmp_path / "net.onnx").graph.node] == ["Conv"]
+
+
+def test_eight_threads_get_the_bytes_of_one(source, tmp_path):
+    bnfold.optimize(source, target=tmp_path / "alone.onnx", samples=2)
+    targets = [tmp_path / f"{number}.onnx" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda t: bnfold.optimize(source, target=t, samples=2), targets))
+    assert {path.read_bytes() for path in targets} == {(tmp_path / "alone.onnx").read_bytes()}
