@@ -21,11 +21,11 @@ demo: $(STAMP) ## take two trained networks through export, fold, verify and ben
 
 test: $(STAMP) ## the tests that take seconds, in random order, with the coverage floor
 	@echo "Running the tests, in random order, on $(JOBS) cores ..."
-	@$(BIN)/python -m pytest -n $(JOBS) -q -m "not slow" --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q -m "not slow" --cov --cov-report=term:skip-covered
 
 test-all: $(STAMP) ## every test, thousands of generated graphs included
 	@echo "Running every test, the long ones too, on $(JOBS) cores ..."
-	@$(BIN)/python -m pytest -n $(JOBS) -q --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q --cov --cov-report=term:skip-covered
 
 lint: $(STAMP) ## ruff and mypy
 	@echo "Checking style, format and types ..."
