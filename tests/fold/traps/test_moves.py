@@ -272,10 +272,11 @@ def test_two_negative_scales_make_a_positive_one() -> None:
 def test_shared_batch_norm_behind_a_concat_reaches_every_branch() -> None:
     built = model(
         """(float[2, 4, 5, 5] x) => (float[2, 10, 5, 5] y) {
-            a = Conv(x, w) b = Conv(x, w3) c = Concat<axis = 1>(a, b) [bn] y = BN(c, p) }""",
+            a = Conv(x, w) r = Relu(x) b = Conv(r, w3) c = Concat<axis = 1>(a, b)
+            [bn] y = BN(c, p) }""",
         {**_parameters(10, signs=True), "w3": weight(6, 4, 1, 1)},
     )
-    assert kinds_of(fold_checked(built, x=(2, 4, 5, 5))) == ["Conv", "Conv", "Concat"]
+    assert kinds_of(fold_checked(built, x=(2, 4, 5, 5))) == ["Conv", "Relu", "Conv", "Concat"]
 
 
 def test_concat_of_one_value_twice_needs_equal_halves() -> None:
