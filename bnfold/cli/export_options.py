@@ -15,6 +15,7 @@ from bnfold.cli.sources import SourceFile, SourceInput
 from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
+    from bnfold.export.capture import Exporter
     from bnfold.export.records import ExportResult
 
 
@@ -26,6 +27,7 @@ class ExportOptions:
     weights_key: str | None = None
     inputs: tuple[str, ...] = ()
     dynamic: tuple[str, ...] = ()
+    exporter: Exporter = "auto"
     opset: int | None = None
     fp16: bool = False
     trust: bool = False
@@ -67,6 +69,13 @@ export_options = bundled(
             help="x:0=batch lets axis 0 of x vary. Default: the first axis of each input; "
             "'none' for no axis. Repeatable.",
         ),
+        click.option(
+            "--exporter",
+            type=click.Choice(("auto", "dynamo", "torchscript")),
+            default="auto",
+            help="dynamo captures the code, torchscript traces one run; auto is the first, and the "
+            "second where that fails.",
+        ),
         click.option("--opset", type=int, help="The version of the ONNX operators."),
         click.option("--fp16", is_flag=True, help="Weights and inputs in float16."),
         trust_option,
@@ -88,6 +97,7 @@ def exported(ctx: click.Context, spec: str, target: Path, options: ExportOptions
             weights=options.weights,
             weights_key=options.weights_key,
             dynamic=parse_dynamic(options.dynamic),
+            exporter=options.exporter,
             opset=options.opset,
             fp16=options.fp16,
             trust=options.trust,

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from bnfold import model_io
 from bnfold.errors import ModelError, UsageError
-from bnfold.export.capture import capture, check_opset
+from bnfold.export.capture import Exporter, capture, check_opset
 from bnfold.export.check import check_export
 from bnfold.export.dynamic import Axes, Dynamic, dynamic_axes, with_sizes_of_two
 from bnfold.export.inputs import ExampleInputs, example_inputs
@@ -42,6 +42,7 @@ def export(
     weights: str | os.PathLike[str] | None = None,
     weights_key: str | None = None,
     dynamic: Dynamic | None = None,
+    exporter: Exporter = "auto",
     opset: int | None = None,
     fp16: bool = False,
     check: bool = True,
@@ -65,6 +66,9 @@ def export(
         weights_key: which set of weights in that file, where several fit: "model_ema".
         dynamic: for inputs by name, the dimensions that may vary, by axis, and what to call them.
             Default: the first of each input, "batch", as far as the network allows. `{}`: none.
+        exporter: "dynamo" captures the code; "torchscript" traces one run: what the code decides
+            by values is then decided for good, with a warning; "auto" is the first, and the second
+            where that fails and nothing is decided.
         opset: the version of the ONNX operators, 18 to 23; default 20.
         fp16: export with weights and inputs in float16.
         check: compare the graph with the module; False only where that takes too long.
@@ -93,11 +97,12 @@ def export(
     examples = example_inputs(prepared.module, given, loaded.name)
     progress(1, STEPS, "capturing the graph")
     with preserved(prepared.module):
-        model, axes, fixed = _captured(loaded, prepared, examples, dynamic, version)
+        model, axes, fixed, told = _captured(loaded, prepared, examples, dynamic, version, exporter)
         progress(2, STEPS, "comparing it with the module")
         warnings = [
             *prepared.warnings,
             *(f"not dynamic: {reason}" for reason in fixed),
+            *told,
         ]
         checked = None
         if check:
@@ -135,8 +140,9 @@ def _captured(
     examples: ExampleInputs,
     dynamic: Dynamic | None,
     version: int,
-) -> tuple[ir.Model, Axes, list[str]]:
-    """The clean graph, its dynamic dimensions, and why others that should be dynamic are not."""
+    exporter: Exporter,
+) -> tuple[ir.Model, Axes, list[str], tuple[str, ...]]:
+    """The clean graph, its dynamic dimensions, why others are not, and what a trace has decided."""
     axes = dynamic_axes(examples, dynamic, loaded.name)
     reasons: list[str] = []
     with eval_mode(prepared.module):
@@ -151,10 +157,12 @@ def _captured(
                     axes = [{} for _ in axes]
                 else:
                     ready = wider
-            model, fixed = _tidied(loaded, prepared, ready, axes, version)
-            if fixed and loaded.program is None:
+            model, fixed, told = _tidied(loaded, prepared, ready, axes, version, exporter)
+            if fixed and loaded.program is None and exporter != "torchscript":
                 with suppress(ModelError):  # then they are fixed indeed
-                    model, fixed = _tidied(loaded, prepared, ready, axes, version, insist=True)
+                    model, fixed, told = _tidied(
+                        loaded, prepared, ready, axes, version, "dynamo", insist=True
+                    )
             reasons += map(str, fixed)
             if reasons and dynamic is not None:
                 raise UsageError(
@@ -163,7 +171,7 @@ def _captured(
             for dimension in fixed:
                 axes[examples.names.index(dimension.input)].pop(dimension.axis)
             if not fixed or loaded.program is not None:
-                return model, axes, reasons
+                return model, axes, reasons, told
             # Once more, without them: the exporter keeps a symbol in shapes where there is a size,
             # and that may be the two that we made of a one.
 
@@ -174,15 +182,17 @@ def _tidied(
     inputs: ExampleInputs,
     axes: Axes,
     version: int,
+    exporter: Exporter,
     *,
     insist: bool = False,
-) -> tuple[ir.Model, list[FixedDimension]]:
+) -> tuple[ir.Model, list[FixedDimension], tuple[str, ...]]:
     captured = capture(
         loaded.program or prepared.module,
         inputs,
         axes,
         opset=version,
         name=loaded.name,
+        exporter=exporter,
         insist=insist,
     )
     model = captured.model
@@ -196,7 +206,7 @@ def _tidied(
         outputs=output_names(captured.program, len(model.graph.outputs)),
         parameters=prepared.module.state_dict().keys(),
     )
-    return model, fixed
+    return model, fixed, captured.told
 
 
 def _refuse_for_program(loaded: LoadedModule, dynamic: Dynamic | None, fp16: bool) -> None:

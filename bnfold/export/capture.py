@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from bnfold.errors import ModelError, UsageError
 from bnfold.export.dynamic import Axes
 from bnfold.export.inputs import ExampleInputs
 from bnfold.export.keywords import explicit_keywords
+from bnfold.export.torchscript import NEWEST_OPSET, capture_by_tracing
 from bnfold.torch_code.foreign import foreign_code, quiet
 
 if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
+
+Exporter = Literal["dynamo", "torchscript", "auto"]
 
 DEFAULT_OPSET = 20
 OPSETS = range(18, 24)  # what torch's operator library is written for, and its checker accepts
@@ -44,11 +47,13 @@ class Captured:
         program: what it translated, or None if it does not say.
         sizes: the symbols of `model`'s shapes that stand for one size only: the exporter keeps a
             symbol for a dimension although the network fixes it.
+        told: what a reader should know of how it was made.
     """
 
     model: ir.Model
     program: torch.export.ExportedProgram | None
     sizes: dict[str, int]
+    told: tuple[str, ...] = ()
 
 
 def capture(
@@ -58,6 +63,7 @@ def capture(
     *,
     opset: int,
     name: str,
+    exporter: Exporter = "dynamo",
     insist: bool = False,
 ) -> Captured:
     """The exporter's graph, not optimised: with its defaults it folds half of the batch norms.
@@ -68,12 +74,53 @@ def capture(
         dynamic: for each tensor of the inputs, the dimensions that may vary.
         opset: the version of the ONNX operators.
         name: what to call the network in a sentence.
+        exporter: which of torch's; "auto" is the newer one, and the older where that fails.
         insist: fail where a dimension is not dynamic. Without, torch fixes a size that the code
             turns into a Python integer (`len(x)`), whether or not it has to.
 
     Raises:
         ModelError: the exporter cannot do it; the sentence has the first line of its reason.
     """
+    import torch
+
+    if exporter == "torchscript" and not isinstance(module, torch.export.ExportedProgram):
+        return _traced(module, inputs, dynamic, opset, name)
+    try:
+        return _captured(module, inputs, dynamic, opset, name, insist)
+    except ModelError as error:
+        if insist or isinstance(module, torch.export.ExportedProgram):
+            raise
+        if exporter == "dynamo":
+            raise ModelError(f"{error}; --exporter torchscript may do it") from error
+        try:
+            found = _traced(module, inputs, dynamic, min(opset, NEWEST_OPSET), name)
+        except ModelError as other:
+            raise ModelError(f"{error}; and {other}") from error
+        if found.told:
+            raise ModelError(
+                f"{error}; and {found.told[0]}: where that is right for every input, say so with "
+                "--exporter torchscript"
+            ) from error
+        return replace(found, told=(f"it was traced, as {error}",))
+
+
+def _traced(
+    module: torch.nn.Module, inputs: ExampleInputs, dynamic: Axes, opset: int, name: str
+) -> Captured:
+    if opset > NEWEST_OPSET:
+        raise ModelError(f"{name} cannot be traced to opset {opset}: {NEWEST_OPSET} is the newest")
+    model, told = capture_by_tracing(module, inputs, dynamic, opset=opset, name=name)
+    return Captured(model, None, {}, told)
+
+
+def _captured(
+    module: torch.nn.Module | torch.export.ExportedProgram,
+    inputs: ExampleInputs,
+    dynamic: Axes,
+    opset: int,
+    name: str,
+    insist: bool,
+) -> Captured:
     import torch
 
     traced = None if isinstance(module, torch.export.ExportedProgram) else module

@@ -1,0 +1,73 @@
+"""Which of torch's exporters is used, and what a trace may not decide unsaid."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import bnfold
+from bnfold.errors import ModelError
+from tests.runtime_oracle import in_onnxruntime
+
+
+class Plain(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.features(x).mean((2, 3))
+
+
+class Deciding(nn.Module):
+    """Its answer depends on a number that is not known before it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(x)
+        return y if float(y.sum()) >= 0 else 2 * y
+
+
+class Opaque(Plain):
+    """What torch.export cannot look into, and a trace need not."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.compiler.is_exporting():
+            raise RuntimeError("not here")
+        return super().forward(x)
+
+
+def test_a_trace_keeps_batch_norms_names_and_the_dynamic_batch():
+    torch.manual_seed(0)
+    module = Plain().eval()
+    result = bnfold.export(module, (1, 3, 8, 8), exporter="torchscript")
+    nodes = {node.name: node.op_type for node in result.model.graph}
+    assert nodes["features.1"] == "BatchNormalization"
+    assert "features.0.weight" in result.model.graph.initializers
+    x = torch.randn(5, 3, 8, 8)
+    (answer,) = in_onnxruntime(bnfold.fold(result.model).to_proto(), {"x": x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(answer), module(x).detach(), rtol=1e-5, atol=1e-5)
+
+
+def test_where_one_exporter_fails_the_other_is_used_and_told():
+    result = bnfold.export(Opaque().eval(), (2, 3, 8, 8))
+    assert result.warnings[0].startswith("it was traced, as Opaque cannot be exported")
+    assert result.check is not None
+    assert result.check.verdict == "equivalent"
+
+
+def test_the_one_that_was_asked_for_names_the_other():
+    with pytest.raises(ModelError, match=r"cannot be exported.*--exporter torchscript may do it"):
+        bnfold.export(Opaque().eval(), (2, 3, 8, 8), exporter="dynamo")
+
+
+def test_a_trace_decides_nothing_unless_it_is_told_to():
+    """The graph of one branch would be right on half of all inputs, and pass a check on few."""
+    with pytest.raises(ModelError, match=r"test_exporters.py:\d+ once and for all"):
+        bnfold.export(Deciding().eval(), (2, 3))
+    result = bnfold.export(Deciding().eval(), (2, 3), exporter="torchscript", check=False)
+    assert "once and for all" in result.warnings[0]
