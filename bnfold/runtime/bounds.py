@@ -56,6 +56,7 @@ def wide_bounds(
     """
     found = dict(bounds)
     for spec in specs:
+        # One byte is a pixel, and has its whole range already.
         if bounds.get(spec.name) != NARROW or numpy_dtype(spec.dtype).itemsize == 1:
             continue
         values = [_input(model, spec.name) for model in models]
@@ -83,6 +84,7 @@ def bounds_of(models: Sequence[ir.Model], specs: Sequence[TensorSpec]) -> Bounds
     for spec in specs:
         if spec.dtype != "string" and numpy_dtype(spec.dtype).kind in "iu":
             ranges = [integer_bounds(model, spec.name) for model in models]
+            # The models are fed the same arrays, and an index has to be in the table of each.
             found[spec.name] = max(r[0] for r in ranges), min(r[1] for r in ranges)
     return found
 
@@ -116,6 +118,7 @@ def _gives_a_size(value: ir.Value) -> bool:
             if node.domain not in ("", "ai.onnx") or index in _SIZE_OPERANDS.get(node.op_type, ()):
                 return True
             for output in node.outputs:
+                # A size is an integer: what has become a real number is followed no further.
                 if output not in seen and not (output.dtype and output.dtype.is_floating_point()):
                     seen.add(output)
                     pending.append(output)
@@ -131,7 +134,7 @@ def _table_sizes(value: ir.Value, seen: set[int]) -> list[int]:
         size = _table_size(node, index)
         if size is not None:
             sizes.append(size)
-        elif node.op_type in _HANDS_ON and index == 0:
+        elif node.op_type in _HANDS_ON and index == 0:  # its other inputs are sizes and places
             for output in node.outputs:
                 sizes += _table_sizes(output, seen)
     return sizes

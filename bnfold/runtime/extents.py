@@ -71,6 +71,7 @@ def chosen_sizes(
     for extent in extents:
         if extent.place in dims:
             at_places.setdefault(extent.label, set()).add(dims[extent.place])
+    # Sizes that differ say that the extents share no more than a name: no other one follows them.
     by_name = {label: sizes.pop() for label, sizes in at_places.items() if len(sizes) == 1}
     by_name |= {e.name: dims[e.name] for e in extents if e.name is not None and e.name in dims}
     sizes = {}
@@ -98,5 +99,6 @@ def _require_known(extents: Sequence[Extent], dims: Mapping[str, int]) -> None:
         if key not in keys:
             has = ", ".join(keys) or "none"
             raise UsageError(f"no input has a dynamic dimension {key!r}; it has {has}")
+        # True is an Integral of Python's, and no size of anybody's.
         if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
             raise UsageError(f"dimension {key!r} cannot have size {size!r}")

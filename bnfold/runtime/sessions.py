@@ -134,6 +134,7 @@ def require_setting(
             engine.require_level(level)
         for provider in providers:
             engine.require_built_in(provider)
+            # Whether it is built in says nothing of its driver and libraries: one node does.
             if provider != "cpu":
                 setting = Setting(provider, level="none")
                 engine.open_session(_smallest_model(), setting, name="a Relu")

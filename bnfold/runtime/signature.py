@@ -58,7 +58,7 @@ def inputs_of(model: ir.Model) -> tuple[TensorSpec, ...]:
     Raises:
         ModelError: an input is no tensor.
     """
-    stored = model.graph.initializers
+    stored = model.graph.initializers  # before IR version 4 each of them had to be an input too
     return tuple(_spec(value) for value in model.graph.inputs if value.name not in stored)
 
 
