@@ -21,7 +21,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class InputSizes:
-    """InputSizes of dynamic dimensions: `batch` for a first one that `dims` does not name.
+    """Sizes of dynamic dimensions: `batch` for a first one that `dims` does not name.
 
     `dims` is keyed by the dimension's name ("length") or its place ("x:2").
     """
