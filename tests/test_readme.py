@@ -73,3 +73,4 @@ def test_the_code_of_the_library_section_runs(tmp_path, monkeypatch, capsys):
     exec(compile(code, "README.md", "exec"), {"module": module, "inputs": (1, 2, 6, 6)})
     assert "folded ('conv',)" in capsys.readouterr().out
     assert (tmp_path / "folded.onnx").exists()
+    assert (tmp_path / "results/report.html").exists()
