@@ -22,7 +22,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.passes.common import ShapeInferencePass
+
+from bnfold.verify.inference import Inferred, inferred_of
 
 _ULP: Mapping[ir.DataType, float] = {
     ir.DataType.FLOAT: 2.0**-23,
@@ -50,7 +51,8 @@ _SUMS = (
 
 _SOME_TERMS = 64  # of a sum of which the graph does not tell
 
-Values = Mapping[str, ir.Value]
+Known = Mapping[str, Inferred]
+_NOTHING = Inferred(None, ())
 
 
 def jitter(model: ir.Model, seed: int, strength: int = 1) -> None:
@@ -58,7 +60,7 @@ def jitter(model: ir.Model, seed: int, strength: int = 1) -> None:
 
     `strength` is a factor for all of it.
     """
-    inferred = _inferred(model)
+    inferred = inferred_of(model)
     graph = model.graph
     count = 0
     for node in list(graph):
@@ -67,12 +69,12 @@ def jitter(model: ir.Model, seed: int, strength: int = 1) -> None:
         for index, value in enumerate(node.inputs):
             if value is None or value.const_value is not None or value.is_initializer():
                 continue
-            known = inferred.get(value.name or "", value)
-            if known.dtype is None or known.dtype not in _ULP:
+            dtype = inferred.get(value.name or "", _NOTHING).dtype
+            if dtype is None or dtype not in _ULP:
                 continue
             count += 1
-            size = strength * _ULP[known.dtype] * _spread(node, inferred)
-            moved = _moved(value, known.dtype, size, seed * 100_003 + count)
+            size = strength * _ULP[dtype] * _spread(node, inferred)
+            moved = _moved(value, dtype, size, seed * 100_003 + count)
             graph.insert_before(node, moved)
             node.replace_input_with(index, moved[-1].outputs[0])
 
@@ -91,8 +93,8 @@ def _moved(value: ir.Value, dtype: ir.DataType, size: float, tag: int) -> list[i
     return nodes
 
 
-def _spread(node: ir.Node, inferred: Values) -> float:
-    shapes = [_extents(inferred.get(value.name or "", value)) for value in node.inputs if value]
+def _spread(node: ir.Node, inferred: Known) -> float:
+    shapes = [inferred.get(v.name or "", _NOTHING).extents for v in node.inputs if v is not None]
     return max(1.0, math.sqrt(_terms(node.op_type, shapes, node.domain)) / 3.0)
 
 
@@ -110,17 +112,3 @@ def _terms(op_type: str, shapes: Sequence[Sequence[int]], domain: str) -> int:
         return math.prod(first[1:])
     is_sum = domain or op_type.endswith(_SUMS)
     return _SOME_TERMS if is_sum else 1
-
-
-def _extents(value: ir.Value) -> tuple[int, ...]:
-    if value.shape is None:
-        return ()
-    return tuple(dim if isinstance(dim, int) else 1 for dim in value.shape)
-
-
-def _inferred(model: ir.Model) -> Values:
-    """The values of the main graph with what shape inference says of them, by name."""
-    graph = ShapeInferencePass()(model.clone()).model.graph
-    values = [*graph.inputs, *graph.initializers.values()]
-    values += [value for node in graph for value in node.outputs]
-    return {value.name: value for value in values if value.name}

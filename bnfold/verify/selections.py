@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import onnx_ir as ir
-from onnx_ir.passes.common import ShapeInferencePass
 
 from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.feeds import Feed
+from bnfold.verify.inference import dtypes_of
 from bnfold.verify.reach import follows_numbers
 from bnfold.verify.subject import OnnxSubject
 
@@ -155,9 +155,10 @@ def _copy_out(subject: OnnxSubject, places: Sequence[Place], cut: Cut) -> None:
 
 
 def _dtypes(model: ir.Model, places: Sequence[Place]) -> tuple[ir.DataType, ...] | None:
-    nodes = list(ShapeInferencePass()(model.clone()).model.graph)
+    nodes, known = list(model.graph), dtypes_of(model)
     operands = [nodes[place.node].inputs[place.operand] for place in places]
-    dtypes = tuple(v.dtype for v in operands if v is not None and v.dtype is not None)
+    names = [value.name or "" for value in operands if value is not None]
+    dtypes = tuple(known[name] for name in names if name in known)
     return dtypes if len(dtypes) == len(places) else None
 
 
