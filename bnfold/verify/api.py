@@ -111,6 +111,7 @@ def verify(
             ),
             feeds=tuple(feed.row() for feed in first.feeds),
         )
+    first = job.with_scores(first)
     found = job.compare(first, is_user_data=data is not None)
     if found.is_equivalent and data is None and samples is None:
         found = job.compare_further(found, dims or {})

@@ -29,9 +29,10 @@ class OutputCase:
         original: Runs,
         *,
         is_stepped: bool = False,
+        is_one_runtime: bool = True,
     ) -> None:
-        """`is_stepped`: activations are quantised on the way."""
-        self._is_stepped = is_stepped
+        """`is_stepped`: activations are quantised on the way; `is_one_runtime` runs both models."""
+        self._is_stepped, self._is_one_runtime = is_stepped, is_one_runtime
         self.name = name
         self._feeds, self._references = feeds, references
         self._is_exact = is_exact_dtype(original[0].dtype)
@@ -40,6 +41,7 @@ class OutputCase:
         self._scales = [1.0 if self._is_exact else scale_of(array) for array in references]
         self._ulp = ulp_of(original[0].dtype)
         self._noise, self._magnitude, self._spread = Tally(), Tally(), Tally()
+        self._in_integers = Tally()
         self._original = original
         self._choice = OpenChoice(original)
         if not self._is_exact:
@@ -53,6 +55,13 @@ class OutputCase:
         if self._is_exact:
             self._choice.add(index, run)
         self.add_spread(index, run)
+
+    def add_integer_run(self, index: int, run: Array) -> None:
+        """Takes in a neighbour that rounds as integer kernels do: for levels with optimisations."""
+        if self._is_exact:
+            self._choice.add(index, run)
+        else:
+            self._in_integers.add(self._feeds[index], self._error(index, run), self._axes)
 
     @property
     def wants_strong_copies(self) -> bool:
@@ -90,11 +99,19 @@ class OutputCase:
         self, level: str, original: Runs, other: Runs, *, is_own_reference: bool = False
     ) -> OutputRow:
         """The verdict on this output; `is_own_reference`: the reference is `original` itself."""
-        own = self._noise if is_own_reference else self._noise.plus(self._tally(original))
+        noise = self._in_integers if level != "none" and self._in_integers.by_feed else self._noise
+        own = noise if is_own_reference else noise.plus(self._tally(original))
         its = self._tally(other)
         if self._is_exact:
             return self._exact_row(level, original, other, own, its)
-        judged = judge(own, its, self._magnitude, self._ulp, is_stepped=self._is_stepped)
+        judged = judge(
+            own,
+            its,
+            self._magnitude,
+            self._ulp,
+            is_stepped=self._is_stepped,
+            is_one_runtime=self._is_one_runtime,
+        )
         apart = sum(int((~same_non_finite(a, b)).sum()) for a, b in _pairs(original, other))
         return OutputRow(
             level=level,

@@ -13,7 +13,7 @@ from bnfold.progress import Progress
 from bnfold.runtime.bounds import table_sizes
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RunError
-from bnfold.verify.campaign import Campaign, Run, steps
+from bnfold.verify.comparison import Comparison, stepped, steps
 from bnfold.verify.coverage import drawn_ids
 from bnfold.verify.decisions import decision_rows
 from bnfold.verify.evidence import evidence_of
@@ -25,10 +25,12 @@ from bnfold.verify.pairing import Pair
 from bnfold.verify.reach import resting
 from bnfold.verify.records import Location, Verdict, Verification
 from bnfold.verify.selections import apply
+from bnfold.verify.shapes import Run
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.trial import Maker, Trial, is_finite
 from bnfold.verify.user_data import Data, user_feeds
 from bnfold.verify.verdict import verdict_of, worst_of
+from bnfold.verify.yardstick import Yardstick
 
 SAMPLES = 8
 """Sets of inputs to make up where the user gives none: each kind, in several shapes."""
@@ -92,6 +94,23 @@ class Job:
             [feed for feed, _ in kept], [run for _, run in kept], tuple(notes), tuple(resting)
         )
 
+    def with_scores(self, first: FirstRuns) -> FirstRuns:
+        """The runs of a torch module once more, with what stands behind its outputs, if it does.
+
+        A graph shows that before it is run; a module is watched while it runs.
+        """
+        original, other = self.pair.original, self.pair.other
+        if isinstance(original, OnnxSubject):
+            return first
+        from bnfold.verify.torch_scores import show_scores
+        from bnfold.verify.torch_subject import TorchSubject
+
+        assert isinstance(original, TorchSubject), "there are two kinds of subjects"
+        if not show_scores(original, other, first.feeds[0].arrays, self.setting):
+            return first
+        runner = original.open(self.setting)
+        return replace(first, runs=[runner.run(feed.arrays) for feed in first.feeds])
+
     def _maker(self, dims: Mapping[str, int]) -> Maker:
         pair = self.pair
         return Maker(
@@ -115,35 +134,30 @@ class Job:
     def compare(self, first: FirstRuns, *, is_user_data: bool = False) -> Verification:
         """All runs, the verdict, and on failure the place."""
         a, b, feeds, whole = self.pair.original, self.pair.other, first.feeds, None
+        plain = self.pair.plain
         if self.pair.cut is not None and isinstance(a, OnnxSubject):
             whole = b.open(self.setting)
             a, b, feeds = apply(self.pair.cut, a, b, feeds, first.runs)
-        campaign = Campaign(
-            a,
-            b,
-            feeds,
-            first.runs,
-            self.setting,
-            self.levels,
-            self.seed,
-            self._step(len(first.feeds)),
-        )
-        campaign.run()
-        if whole is not None and campaign.settled is None:
-            campaign.selected_alike(whole, first.feeds, self.pair.returned)
-        verdict, reason = campaign.settled or verdict_of(campaign.rows, len(first.feeds))
+            plain = None
+        step = self._step(len(first.feeds))
+        yardstick = Yardstick(a, feeds, first.runs, self.setting, self.seed, stepped(a, b), step)
+        comparison = Comparison(a, b, plain, yardstick, self.levels)
+        comparison.run()
+        if whole is not None and comparison.settled is None:
+            comparison.selected_alike(whole, first.feeds, self.pair.returned)
+        verdict, reason = comparison.settled or verdict_of(comparison.rows, len(first.feeds))
         found = replace(
             self.unmeasured(verdict, reason),
-            method=campaign.method,
+            method=yardstick.method,
             feeds=tuple(feed.row() for feed in first.feeds),
-            notes=(*first.notes, *campaign.notes),
-            outputs=tuple(campaign.rows),
-            doubt=campaign.doubt,
+            notes=(*first.notes, *comparison.notes),
+            outputs=tuple(comparison.rows),
+            doubt=yardstick.doubt,
         )
-        if campaign.settled is not None:
+        if comparison.settled is not None:
             return found
         if is_user_data:
-            rows = decision_rows(self.pair.original.outputs, first.runs, campaign.others)
+            rows = decision_rows(self.pair.returned, first.runs, comparison.others)
             found = replace(found, decisions=tuple(rows))
         if verdict == "different":
             return replace(found, location=self._location(found, first.feeds))
@@ -247,7 +261,7 @@ class Job:
 
     def _location(self, found: Verification, feeds: Sequence[Feed]) -> Location | None:
         bad = [row for row in found.outputs if not row.is_within and row.level == "none"]
-        original = self.pair.original
+        original, other = self.pair.plain or (self.pair.original, self.pair.other)
         if not bad or not isinstance(original, OnnxSubject):
             return None
         model = original.model
@@ -256,12 +270,6 @@ class Job:
             return fold(model, skip=skip, check=False)  # what it is about is judged here
 
         feed = next((feed for feed in feeds if feed.name == bad[0].worst_feed), feeds[0])
-        search = Search(
-            original,
-            self.pair.other,
-            feed,
-            self.setting,
-            self.seed,
-            is_trusted=found.doubt is None,
-        )
+        is_trusted = found.doubt is None
+        search = Search(original, other, feed, self.setting, self.seed, is_trusted=is_trusted)
         return locate(search, refold)

@@ -81,7 +81,13 @@ class Judgement:
 
 
 def judge(
-    original: Tally, other: Tally, magnitude: Tally, ulp: float, *, is_stepped: bool = False
+    original: Tally,
+    other: Tally,
+    magnitude: Tally,
+    ulp: float,
+    *,
+    is_stepped: bool = False,
+    is_one_runtime: bool = True,
 ) -> Judgement:
     """The ratios of an output.
 
@@ -94,32 +100,38 @@ def judge(
             on any set and in any channel. Sets are judged with their weights and without (one with
             a flip hides no fault on the others, nor is it left out), and the worst channel's own
             error is that of all.
+        is_one_runtime: both models run in it. A kernel for Sigmoid may be exact to an ulp of 1 and
+            no better, where another one is exact to an ulp of a faint result: of two runtimes no
+            channel has a budget below the output's.
     """
     floor = FLOOR_ULP * ulp
-    weighed = _judged(original, other, magnitude, ulp, _weights(original, floor), is_stepped)
+    kind = _Kind(ulp, is_stepped, is_one_runtime and ulp < _FINE_ULP)
+    weighed = _judged(original, other, magnitude, kind, _weights(original, floor))
     if not is_stepped:
         return weighed
-    even = _judged(original, other, magnitude, ulp, {}, is_stepped)
+    even = _judged(original, other, magnitude, kind, {})
     return max(weighed, even, key=lambda found: max(found.ratio, found.channel_ratio or 0.0))
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """What is known of an output beside its errors; `has_faint`: faint channels have budgets."""
+
+    ulp: float
+    is_stepped: bool
+    has_faint: bool
+
+
 def _judged(
-    original: Tally,
-    other: Tally,
-    magnitude: Tally,
-    ulp: float,
-    weights: Mapping[str, float],
-    is_stepped: bool,
+    original: Tally, other: Tally, magnitude: Tally, kind: _Kind, weights: Mapping[str, float]
 ) -> Judgement:
-    floor = FLOOR_ULP * ulp
+    floor = FLOOR_ULP * kind.ulp
     own, its, level = (tally.total(weights) for tally in (original, other, magnitude))
     ratio = its.rms / (float(allowance(1, np.array(its.count))) * max(own.rms, floor))
     worst = Judgement(own.rms, its.rms, ratio)
     for axis in sorted(its.by_axis):
         seen = its.rows * other.evenness(axis, weights)
-        ratios = _channel_ratios(
-            own, its, level, axis, floor, seen, is_fine=ulp < _FINE_ULP, is_stepped=is_stepped
-        )
+        ratios = _channel_ratios(own, its, level, axis, seen, kind)
         top = int(np.argmax(ratios))
         if worst.channel_ratio is None or ratios[top] > worst.channel_ratio:
             worst = Judgement(own.rms, its.rms, ratio, float(ratios[top]), axis, top)
@@ -140,25 +152,19 @@ def _weights(original: Tally, floor: float) -> dict[str, float]:
 
 
 def _channel_ratios(
-    own: Sums,
-    its: Sums,
-    level: Sums,
-    axis: int,
-    floor: float,
-    seen: Array,
-    *,
-    is_fine: bool,
-    is_stepped: bool,
+    own: Sums, its: Sums, level: Sums, axis: int, seen: Array, kind: _Kind
 ) -> Array:
-    errors, n = its.rms_along(axis), max(its.rows, 1)
+    errors, n, floor = its.rms_along(axis), max(its.rows, 1), FLOOR_ULP * kind.ulp
     loudness, spread = level.rms_along(axis), own.rms_along(axis)
-    if is_stepped:  # where one flip lay, the next one need not
+    if kind.is_stepped:  # where one flip lay, the next one need not
         spread = np.full_like(spread, spread.max(initial=0.0))
-    is_well_seen = is_fine & (its.numbers_along(axis) >= WELL_SEEN)
+    is_well_seen = kind.has_faint & (its.numbers_along(axis) >= WELL_SEEN)
     prior = own.rms * np.where(is_well_seen, np.minimum(loudness, 1.0), 1.0)
     shrunk = np.sqrt((n * spread**2 + PRIOR * prior**2) / (n + PRIOR))
     is_alive = is_well_seen & (loudness > 0) & (spread <= RESOLVED * loudness)
     floors = floor * np.where(is_alive, loudness, np.maximum(loudness, FAINT))
+    if not kind.has_faint and kind.ulp < _FINE_ULP:
+        floors = np.maximum(floors, own.rms)
     return np.asarray(errors / (allowance(len(errors), seen) * np.maximum(shrunk, floors)))
 
 

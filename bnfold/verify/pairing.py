@@ -55,6 +55,8 @@ class Pair:
     returned: tuple[TensorSpec, ...]
     structure: tuple[StructureRow, ...]
     cut: Cut | None = None
+    plain: tuple[Subject, OnnxSubject] | None = None
+    """Both as they are, where they return more than that here."""
 
     @property
     def onnx_models(self) -> list[OnnxSubject]:
@@ -120,9 +122,10 @@ def pair(
         rows += compare_structure(original.model, other.model)
     found = Pair(original, other, made_for, inputs, original.outputs, tuple(rows))
     if isinstance(original, OnnxSubject) and difference_sentence(rows) is None:
-        scores = scores_behind(original.model, other.model)
-        original.expose(scores)
-        other.expose(scores)
+        found = replace(found, plain=(original.copy(), other.copy()))
+        for score in scores_behind(original.model, other.model):
+            original.copy_out(score.ours, score.name, score.dtype, score.classes)
+            other.copy_out(score.theirs, score.name, score.dtype, score.classes)
         found = replace(found, cut=cut_of(original, other))
         if found.cut is not None:
             show_entering(found.cut, original)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -22,12 +22,13 @@ from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
 from bnfold.verify.coverage import Reached
 from bnfold.verify.deciding import steps_of_constants
+from bnfold.verify.integer_kernels import round_biases
 from bnfold.verify.jitter import jitter
+from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import neighbouring_weights
 from bnfold.verify.operators import has_steps
 
 Feeds = Mapping[str, Array]
-Noise = tuple[int, ...]
 Constants = Callable[[ir.Value], Array | None]
 Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
@@ -55,19 +56,8 @@ class Subject(Protocol):
     def has_steps(self) -> bool:
         """Whether activations are quantised on the way."""
 
-    def open(
-        self,
-        setting: Setting,
-        noise: Noise | None = None,
-        *,
-        is_jittered: bool = False,
-        strength: int = 1,
-    ) -> Runner:
-        """The model ready to run; with `noise`, a seed, its weights are rounded once more.
-
-        If it `is_jittered` too, its activations are moved by a rounding, see `jitter`. Both move by
-        so many roundings as the `strength` says.
-        """
+    def open(self, setting: Setting, neighbour: Neighbour | None = None) -> Runner:
+        """The model, or a neighbour of it, ready to run."""
 
     def reference(self, feeds: Feeds) -> list[Array]:
         """The outputs in float64, in order."""
@@ -104,24 +94,27 @@ class OnnxSubject:
         found._steps = None
         return found
 
-    def open(
-        self,
-        setting: Setting,
-        noise: Noise | None = None,
-        *,
-        is_jittered: bool = False,
-        strength: int = 1,
-    ) -> Session:
-        """A session on the model, or on a neighbour of it, with activations that move too."""
-        if is_jittered and noise is not None:
-            moved = self.copy()
-            jitter(moved.model, noise[-1], strength)
-            moved._is_as_given = False
-            return moved.open(setting, noise, strength=strength)
-        weights = () if noise is None else neighbouring_weights(self.model, noise, strength)
-        with self._runnable() as source:
+    def open(self, setting: Setting, neighbour: Neighbour | None = None) -> Session:
+        """A session on the model, or on a neighbour of it."""
+        moved = self if neighbour is None else self._moved(neighbour)
+        weights: Iterable[tuple[str, Array]] = ()
+        if neighbour is not None:
+            weights = neighbouring_weights(self.model, neighbour.seed, neighbour.strength)
+        with moved._runnable() as source:
             seconds = seconds_for(self.model)
             return Session(source, setting, name=self.name, weights=weights, seconds=seconds)
+
+    def _moved(self, neighbour: Neighbour) -> OnnxSubject:
+        """The graph of a neighbour, the weights as they are."""
+        if not neighbour.is_jittered and not neighbour.in_integers:
+            return self
+        moved = self.copy()
+        if neighbour.in_integers:
+            round_biases(moved.model, neighbour.seed)
+        if neighbour.is_jittered:
+            jitter(moved.model, neighbour.seed[-1], neighbour.strength)
+        moved._is_as_given = False
+        return moved
 
     def reference(self, feeds: Feeds) -> list[Array]:
         """The outputs by the float64 interpreter; what it comes by is `reached`."""
@@ -158,11 +151,24 @@ class OnnxSubject:
             self.model.graph.outputs.append(values[name])
             self._is_as_given = False
 
-    def copy_out(self, value: ir.Value, name: str, dtype: ir.DataType) -> None:
-        """From now on a copy of the value is returned, under this name, after the outputs."""
-        node = ir.node("Identity", [value], outputs=[_typed(name, dtype)])
-        self.model.graph.append(node)
-        self.model.graph.outputs.append(node.outputs[0])
+    def copy_out(
+        self, value: ir.Value, name: str, dtype: ir.DataType, classes: int | None = None
+    ) -> None:
+        """From now on a copy of the value is returned, under this name, after the outputs.
+
+        With `classes`, an axis, it is what the value is below its largest number along that axis.
+        """
+        graph = self.model.graph
+        if classes is None:
+            node = ir.node("Identity", [value], outputs=[_typed(name, dtype)])
+        else:
+            largest = _largest(value, classes, self.model.opset_imports.get("", 0))
+            graph.extend(largest)
+            top = largest[-1].outputs[0]
+            top.name = f"the largest of {name}"
+            node = ir.node("Sub", [value, top], outputs=[_typed(name, dtype)])
+        graph.append(node)
+        graph.outputs.append(node.outputs[0])
         self._is_as_given = False
 
     def feed_in(self, node: int, operand: int, name: str, dtype: ir.DataType) -> None:
@@ -188,6 +194,15 @@ class OnnxSubject:
                 path = Path(folder) / "model.onnx"
                 model_io.save(self.model, path, external_data=True)
                 yield str(path)
+
+
+def _largest(value: ir.Value, axis: int, opset: int) -> list[ir.Node]:
+    """Nodes for the largest number along the axis; before ReduceMax-18 it is an attribute."""
+    if opset < 18:
+        return [ir.node("ReduceMax", [value], {"axes": [axis], "keepdims": 1})]
+    axes = ir.node("Constant", [], {"value": ir.tensor([axis], dtype=ir.DataType.INT64)})
+    axes.outputs[0].name = f"axis {axis} of {value.name}"
+    return [axes, ir.node("ReduceMax", [value, axes.outputs[0]], {"keepdims": 1})]
 
 
 def _typed(name: str, dtype: ir.DataType) -> ir.Value:

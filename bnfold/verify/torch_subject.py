@@ -17,10 +17,14 @@ from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype, numpy_dt
 from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.foreign import foreign_code, quiet
 from bnfold.torch_code.modes import flat_outputs, in_float64
+from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import rounded_again
+from bnfold.verify.scores import Score
 
 if TYPE_CHECKING:
     import torch
+
+    from bnfold.verify.torch_scores import Watch, Way
 
 
 class TorchSubject:
@@ -52,22 +56,31 @@ class TorchSubject:
         with suppress(NotImplementedError):  # an exported program has no modes
             self._module.eval()
         self._double: torch.nn.Module | None = None
+        self._shown: dict[int, int | None] = {}
 
-    def open(
-        self,
-        setting: Setting,
-        noise: tuple[int, ...] | None = None,
-        *,
-        is_jittered: bool = False,
-        strength: int = 1,
-    ) -> _TorchRunner:
+    def ways(self, feeds: Mapping[str, Array]) -> list[tuple[Way, torch.Tensor]]:
+        """What stands behind each result, see `torch_scores`.
+
+        Raises:
+            RunError: the module does not run so, though it may run as it is.
+        """
+        watch, leaves = self._runner(self._module).watched(feeds)
+        return [watch.behind(leaf) for leaf in leaves]
+
+    def show(self, scores: Mapping[int, Score]) -> None:
+        """From now on these scores, by the index of the result, are returned after the results."""
+        self._shown = {index: score.classes for index, score in scores.items()}
+        specs = [TensorSpec(s.name, str(s.dtype.numpy()), None) for s in scores.values()]
+        self.outputs = (*self.outputs, *specs)
+
+    def open(self, setting: Setting, neighbour: Neighbour | None = None) -> _TorchRunner:
         """The module itself, whatever the setting, or a neighbour of it."""
         del setting
-        if noise is None:
+        if neighbour is None:
             return self._runner(self._module)
-        moved = _neighbour(self._module, noise, strength)
-        if is_jittered:
-            _jitter(moved, noise[-1], strength)
+        moved = _neighbour(self._module, neighbour.seed, neighbour.strength)
+        if neighbour.is_jittered:
+            _jitter(moved, neighbour.seed[-1], neighbour.strength)
         return self._runner(moved)
 
     def reference(self, feeds: Mapping[str, Array]) -> list[Array]:
@@ -99,19 +112,42 @@ class TorchSubject:
         return not all(map(_is_same, first, again))
 
     def _runner(self, module: torch.nn.Module) -> _TorchRunner:
-        return _TorchRunner(module, self._inputs, self.outputs, self.name)
+        count = len(self.outputs) - len(self._shown)
+        return _TorchRunner(module, self._inputs, count, self._shown, self.name)
 
 
 class _TorchRunner:
     def __init__(
-        self, module: Any, inputs: Sequence[str], outputs: Sequence[TensorSpec], name: str
+        self,
+        module: Any,
+        inputs: Sequence[str],
+        count: int,
+        shown: Mapping[int, int | None],
+        name: str,
     ) -> None:
-        self._module, self._inputs, self._outputs, self._name = module, inputs, outputs, name
+        self._module, self._inputs, self._name = module, inputs, name
+        self._count, self._shown = count, shown
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         return [to_array(leaf) for leaf in self.leaves(feeds)]
 
     def leaves(self, feeds: Mapping[str, Array]) -> list[torch.Tensor]:
+        """The results, and the scores that are shown."""
+        if not self._shown:
+            return self._results(feeds)
+        watch, results = self.watched(feeds)
+        scores = ((watch.behind(results[i])[1], axis) for i, axis in self._shown.items())
+        return [*results, *(u if a is None else u - u.amax(a, keepdim=True) for u, a in scores)]
+
+    def watched(self, feeds: Mapping[str, Array]) -> tuple[Watch, list[torch.Tensor]]:
+        """The results, and what was watched on the way to them."""
+        from bnfold.verify.torch_scores import Watch
+
+        watch = Watch()
+        with watch:
+            return watch, self._results(feeds)
+
+    def _results(self, feeds: Mapping[str, Array]) -> list[torch.Tensor]:
         import torch
 
         tensors = {name: to_tensor(feeds[name]) for name in self._inputs}
@@ -119,10 +155,10 @@ class _TorchRunner:
             args, named = arguments_of(self._module, tensors)
             result = self._module(*args, **named)
         leaves = flat_outputs(result)
-        if len(leaves) != len(self._outputs):
+        if len(leaves) != self._count:
             raise ModelError(
                 f"the models have different outputs: {self._name} returns {len(leaves)} tensors, "
-                f"the ONNX model {len(self._outputs)}"
+                f"the ONNX model {self._count}"
             )
         return leaves
 

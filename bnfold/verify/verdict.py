@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bnfold.verify.measure import K
 from bnfold.verify.records import OutputRow, Verdict
+from bnfold.verify.scores import INSIDE
 
 LEVEL_WORDS = {
     "none": "with the runtime's optimisations off",
@@ -43,17 +44,16 @@ def _equivalent(rows: Sequence[OutputRow], feeds: int) -> str:
 
 
 def _difference(row: OutputRow) -> str:
+    what = row.name if row.name.startswith(INSIDE) else f"output {row.name!r}"
     if row.non_finite:
-        return (
-            f"output {row.name!r} has NaN or Inf in {row.non_finite} places where only one has it"
-        )
+        return f"{what} has NaN or Inf in {row.non_finite} places where only one has it"
     if row.is_exact:
-        return f"output {row.name!r} differs in {row.mismatches} of {row.elements} elements"
+        return f"{what} differs in {row.mismatches} of {row.elements} elements"
     times = f"times the original's own rounding error ({K:g} are allowed)"
     if row.ratio > K or row.channel_ratio is None:
-        return f"output {row.name!r} is off by {row.ratio:.3g} {times}"
+        return f"{what} is off by {row.ratio:.3g} {times}"
     return (
-        f"output {row.name!r} is off by {row.channel_ratio:.3g} {times} "
+        f"{what} is off by {row.channel_ratio:.3g} {times} "
         f"at index {row.worst_channel} of axis {row.channel_axis}"
     )
 

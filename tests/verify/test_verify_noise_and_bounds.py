@@ -149,6 +149,6 @@ def test_inputs_that_overflow_the_original_are_left_out_and_named():
 def test_models_too_large_for_one_protobuf_go_by_a_file(monkeypatch):
     monkeypatch.setattr(subject, "_IN_MEMORY_BYTES", 0)
     assert bnfold.verify(two_convs(), bnfold.fold(two_convs()).model).is_equivalent
-    found = bnfold.verify(two_convs(), two_convs(factor=1.01))
+    found = bnfold.verify(two_convs(), bnfold.fold(two_convs(factor=1.01)).model)
     assert found.location is not None
     assert found.location.sites == ("bn2",)
