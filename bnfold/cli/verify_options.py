@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from bnfold.cli.data_options import (
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.export_options import trust_option
 from bnfold.cli.progress import progress
+from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -35,6 +37,7 @@ class VerifyOptions:
     seed: int = 0
     providers: tuple[str, ...] = ("cpu",)
     dims: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     custom_ops: tuple[Path, ...] = ()
     save_data: Path | None = None
     trust: bool = False
@@ -57,6 +60,13 @@ verify_options = bundled(
             help=f"{PROVIDER.legend}. Repeatable.",
         ),
         dim_option,
+        click.option(
+            "--map",
+            "names",
+            metavar="A=B",
+            multiple=True,
+            help="An input or output that A calls A is called B in B. Repeatable.",
+        ),
         custom_ops_option,
         save_data_option,
         trust_option,
@@ -82,8 +92,24 @@ def verified(
             seed=options.seed,
             providers=options.providers,
             dims=parse_dims(options.dims),
+            names=parse_names(options.names),
             custom_ops=options.custom_ops,
             save_data=options.save_data,
             trust=options.trust,
             progress=bar,
         )
+
+
+def parse_names(texts: Sequence[str]) -> dict[str, str]:
+    """`logits=output` as `{"logits": "output"}`.
+
+    Raises:
+        UsageError: a text is not A=B.
+    """
+    names: dict[str, str] = {}
+    for text in texts:
+        ours, equals, theirs = text.partition("=")
+        if not (ours and equals and theirs):
+            raise UsageError(f"--map {text}: write A=B, as in --map logits=output")
+        names[ours] = theirs
+    return names

@@ -34,6 +34,7 @@ def verify(
     providers: str | Sequence[str] = ("cpu",),
     levels: str | Sequence[str] = ("none", "all"),
     dims: Mapping[str, int] | None = None,
+    names: Mapping[str, str] | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     save_data: str | os.PathLike[str] | None = None,
     trust: bool = False,
@@ -52,6 +53,7 @@ def verify(
         providers: "cpu", "cuda"; each is judged by itself, one alone may be a plain string.
         levels: of the runtime's optimisations; each is judged by itself too.
         dims: sizes of dynamic dimensions of made-up inputs, by name or as "INPUT:AXIS".
+        names: what inputs and outputs of `a` are called in `b`, where that is something else.
         custom_ops: shared libraries with operators for onnxruntime.
         save_data: a folder to write the inputs and the original's outputs to.
         trust: a `.pt2` program may run code of its author, which reading one does; without, it is
@@ -59,7 +61,7 @@ def verify(
         progress: called with (steps done, steps in all, what is being done).
 
     Raises:
-        ModelError: a model is malformed, or no inputs can fit both.
+        ModelError: a model is malformed.
         DataError: the data does not fit; the message names the input.
         UsageError: a setting, or a dynamic dimension, that there is not; a program that nobody
             trusts.
@@ -72,7 +74,7 @@ def verify(
     libraries = tuple(os.fspath(path) for path in custom_ops)
     providers, levels = names_of(providers), names_of(levels)
     require_setting(providers, levels, libraries)
-    models = pair(a, b, has_custom_ops=bool(libraries), trust=trust)
+    models = pair(a, b, has_custom_ops=bool(libraries), trust=trust, names=names or {})
     job = Job(
         models,
         Setting(providers[0], levels[0], custom_ops=libraries, for_values=True),
@@ -82,7 +84,7 @@ def verify(
     )
     fatal = difference_sentence(models.structure)
     if fatal is not None:
-        return job.unmeasured("different", f"the models have different outputs: {fatal}")
+        return job.unmeasured("different", fatal)
     random = models.randomness()
     if random is not None:
         return job.unmeasured(
@@ -102,12 +104,12 @@ def verify(
         feeds = tuple(feed.row() for feed in first.feeds)
         return replace(job.unmeasured("inconclusive", reason), feeds=feeds)
     if first.resting:
-        names = ", ".join(map(repr, first.resting))
+        at_rest = ", ".join(map(repr, first.resting))
         return replace(
             job.unmeasured(
                 "inconclusive",
-                f"output {names} is the same on all inputs that were made up, so they tell nothing "
-                "of what makes it; give data on which it changes",
+                f"output {at_rest} is the same on all inputs that were made up, so they tell "
+                "nothing of what makes it; give data on which it changes",
             ),
             feeds=tuple(feed.row() for feed in first.feeds),
         )

@@ -98,15 +98,21 @@ class Pair:
 
 
 def pair(
-    a: Source | torch.nn.Module, b: Source, *, has_custom_ops: bool, trust: bool = False
+    a: Source | torch.nn.Module,
+    b: Source,
+    *,
+    has_custom_ops: bool,
+    trust: bool = False,
+    names: Mapping[str, str] | None = None,
 ) -> Pair:
-    """Both models loaded and their structures compared.
+    """Both models loaded and their structures compared; `names` has those of `b` by those of `a`.
 
     Raises:
-        ModelError: one cannot be loaded, no inputs can fit both, or one has operators that nobody
-            here knows.
+        ModelError: one cannot be loaded, or one has operators that nobody here knows.
+        UsageError: a name of `b` is that of no input or output.
     """
     other = OnnxSubject(b, "other")
+    other.rename(names or {})
     original: Subject
     if isinstance(a, onnx.ModelProto | ir.Model) or not _is_torch(a):
         original = OnnxSubject(cast(Source, a), "original")
@@ -117,7 +123,8 @@ def pair(
     if isinstance(original, OnnxSubject):
         made_for = original.inputs
         rows += compare_inputs(made_for, other.inputs)
-        inputs = agreed_inputs(made_for, other.inputs)
+        if difference_sentence(rows) is None:
+            inputs = agreed_inputs(made_for, other.inputs)
         rows += compare_outputs(original.outputs, other.outputs)
         rows += compare_structure(original.model, other.model)
     found = Pair(original, other, made_for, inputs, original.outputs, tuple(rows))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from bnfold.errors import ModelError, UsageError
+from bnfold.errors import UsageError
 from bnfold.runtime.signature import Dim, TensorSpec
 from bnfold.verify.records import StructureRow
 
@@ -24,25 +24,16 @@ def compare_structure(a: ir.Model, b: ir.Model) -> list[StructureRow]:
 
 
 def compare_inputs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> list[StructureRow]:
-    """Rows for the inputs, where one feed fits both models.
-
-    Raises:
-        ModelError: no feed can fit both; the message names the inputs that stand in the way.
-    """
+    """Rows for the inputs; a name that only one has, a dtype or a shape that differs is fatal."""
     ours, theirs = {s.name: s for s in a}, {s.name: s for s in b}
-    for name in [*ours, *theirs]:
-        if name not in ours or name not in theirs:
-            has, lacks = ("original", "other") if name in ours else ("other", "original")
-            raise ModelError(
-                f"the models have different inputs: the {has} model has {name!r}, the {lacks} "
-                f"has not ({_names(a)} against {_names(b)})"
-            )
-        if not _fit(ours[name], theirs[name]):
-            raise ModelError(
-                f"the models have different inputs: {name!r} is {ours[name]} in the original and "
-                f"{theirs[name]} in the other"
-            )
-    rows = [_row(f"input {name}", str(ours[name]), str(theirs[name])) for name in ours]
+    rows = []
+    if ours.keys() != theirs.keys():
+        rows.append(_row("input names", _names(a), _names(b), is_fatal=True))
+    for spec in a:
+        other = theirs.get(spec.name)
+        if other is not None:
+            fatal = not _fit(spec, other)
+            rows.append(_row(f"input {spec.name}", str(spec), str(other), is_fatal=fatal))
     return [*rows, _row("input order", _names(a), _names(b))]
 
 
@@ -98,7 +89,11 @@ def difference_sentence(rows: Sequence[StructureRow]) -> str | None:
     """The first fatal difference in words, or None."""
     for row in rows:
         if row.is_fatal and not row.is_same:
-            return f"{row.what}: {row.original} in the original, {row.other} in the other"
+            advice = "; map names that stand for each other" if row.what.endswith("names") else ""
+            return (
+                f"the models have different {row.what.split()[0]}s: {row.what}: {row.original} in "
+                f"the original, {row.other} in the other{advice}"
+            )
     return None
 
 

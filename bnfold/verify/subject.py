@@ -15,6 +15,7 @@ import onnx
 import onnx_ir as ir
 
 from bnfold import model_io
+from bnfold.errors import UsageError
 from bnfold.float64 import run_graph
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
@@ -150,6 +151,31 @@ class OnnxSubject:
                 values[name].dtype = dtype
             self.model.graph.outputs.append(values[name])
             self._is_as_given = False
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """From now on inputs and outputs have other names: those in front, by what they have.
+
+        Raises:
+            UsageError: there is no input or output of a name, or two get one name.
+        """
+        graph = self.model.graph
+        ends = {value.name: value for value in (*graph.inputs, *graph.outputs)}
+        for name, old in names.items():
+            if old not in ends:
+                known = ", ".join(map(repr, ends))
+                raise UsageError(f"{name}={old}: the other model has {known}, and no {old!r}")
+        if len(set(names.values())) < len(names):
+            raise UsageError("one input or output of the other model cannot stand for two")
+        chosen = {name: ends[old] for name, old in names.items()}
+        named = [*graph.inputs, *graph.initializers.values()]
+        named += [value for node in graph for value in node.outputs]
+        for index, value in enumerate(named):
+            if value in chosen.values() or value.name in names:
+                value.name = f"{value.name} of the other model {index}"
+        for name, value in chosen.items():
+            value.name = name
+            self._is_as_given = False
+        self.inputs = inputs_of(self.model)
 
     def copy_out(
         self, value: ir.Value, name: str, dtype: ir.DataType, classes: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import bnfold
-from bnfold.errors import ModelError
+from bnfold.errors import UsageError
 from tests.verify.graphs import parsed
 
 BASE = "g (float[N,4] x) => (float[N,4] y) { y = Relu (x) }"
@@ -18,19 +18,40 @@ def rows(found):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ("g (float[N,4] z) => (float[N,4] y) { y = Relu (z) }", "the original model has 'x'"),
-        (
-            "g (float[N,4] x, float[4] z) => (float[N,4] y) { y = Add (x, z) }",
-            "other model has 'z'",
-        ),
+        ("g (float[N,4] z) => (float[N,4] y) { y = Relu (z) }", "x in the original, z in the"),
+        ("g (float[N,4] x, float[4] z) => (float[N,4] y) { y = Add (x, z) }", "x, z in the other"),
         ("g (float16[N,4] x) => (float16[N,4] y) { y = Relu (x) }", r"float16\[N,4\] in the other"),
         ("g (float[N,5] x) => (float[N,5] y) { y = Relu (x) }", r"float32\[N,5\] in the other"),
         ("g (float[N,4,1] x) => (float[N,4,1] y) { y = Relu (x) }", r"float32\[N,4,1\]"),
     ],
 )
-def test_models_with_different_inputs_are_refused_by_name(other, words):
-    with pytest.raises(ModelError, match=words):
-        bnfold.verify(parsed(BASE), parsed(other))
+def test_different_inputs_are_a_difference_without_a_run_as_outputs_are(other, words):
+    found = bnfold.verify(parsed(BASE), parsed(other))
+    assert found.verdict == "different"
+    assert not found.outputs
+    with pytest.raises(bnfold.BnfoldError, match=f"different inputs.*{words}"):
+        found.raise_if_different()
+
+
+RENAMED = "g (float[N,4] a, float[N,4] y) => (float[N,4] x) { b = Sub (a, y)  x = Relu (b) }"
+ORIGINAL = "g (float[N,4] x, float[N,4] b) => (float[N,4] y) { c = Sub (x, b)  y = Relu (c) }"
+
+
+def test_renamed_inputs_and_outputs_are_mapped():
+    """The other model uses each of the original's names for something else."""
+    names = {"x": "a", "b": "y", "y": "x"}
+    assert bnfold.verify(parsed(ORIGINAL), parsed(RENAMED), names=names).is_equivalent
+    wrong = bnfold.verify(parsed(ORIGINAL), parsed(RENAMED), names={"x": "y", "b": "a", "y": "x"})
+    assert wrong.verdict == "different"
+    assert "map names" in bnfold.verify(parsed(ORIGINAL), parsed(RENAMED)).reason
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [({"x": "q"}, "no 'q'"), ({"x": "a", "b": "a"}, "cannot stand for two")]
+)
+def test_a_name_that_cannot_be_mapped_is_refused(names, words):
+    with pytest.raises(UsageError, match=words):
+        bnfold.verify(parsed(ORIGINAL), parsed(RENAMED), names=names)
 
 
 @pytest.mark.parametrize(
