@@ -269,7 +269,7 @@ class Job:
         def refold(skip: Sequence[str]) -> FoldResult:
             return fold(model, skip=skip, check=False)  # what it is about is judged here
 
-        feed = next((feed for feed in feeds if feed.name == bad[0].worst_feed), feeds[0])
+        worst = next((feed for feed in feeds if feed.name == bad[0].worst_feed), feeds[0])
         is_trusted = found.doubt is None
-        search = Search(original, other, feed, self.setting, self.seed, is_trusted=is_trusted)
+        search = Search(original, other, worst, self.setting, self.seed, is_trusted=is_trusted)
         return locate(search, refold)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.runtime.signature import Array, is_exact_dtype
-from bnfold.verify.measure import ulp_of
+from bnfold.verify.measure import scale_of, ulp_of
 
 NEAR = 1e-3
 """Prints of one tensor in two models differ by less, as a part of its size; rounding apart."""
@@ -52,9 +52,9 @@ def print_of(array: Array) -> Print | None:
     flat = array.astype(np.float64).reshape(-1)
     if not np.isfinite(flat).all():
         return None
-    size = float(np.sqrt(np.mean(flat**2)))
-    places = np.arange(flat.size, dtype=np.float64)
-    products = [float(flat @ np.cos(w * places)) / np.sqrt(flat.size) for w in _FREQUENCIES]
+    size = scale_of(flat)  # squares of 1e155 are no float64
+    places, part = np.arange(flat.size, dtype=np.float64), flat / size / np.sqrt(flat.size)
+    products = [size * float(part @ np.cos(w * places)) for w in _FREQUENCIES]
     return Print(array.shape, size, tuple(products), max(NEAR, _NEAR_ULP * ulp_of(array.dtype)))
 
 
