@@ -25,6 +25,7 @@ def pin(graph: ir.Graph, found: Found, *, is_main: bool) -> None:
     _rank(graph, found)
     symbols: dict[str, int] = {}
     nodes = list(graph)
+    # backward first, as weights tell of inputs; then forward, as those tell of what is made of them
     for node in (*reversed(nodes), *nodes):
         for value, axis, extent in _dictated(node, found):
             dims = found[value]
@@ -34,7 +35,7 @@ def pin(graph: ir.Graph, found: Found, *, is_main: bool) -> None:
             if isinstance(known, str):
                 symbols[known] = extent
             found[value] = (*dims[:axis], extent, *dims[axis + 1 :])
-    if symbols and is_main:
+    if symbols and is_main:  # in a body a symbol may be bound to another size each time
         for value, dims in found.items():
             if any(d in symbols for d in dims if isinstance(d, str)):
                 found[value] = tuple(symbols.get(d, d) if isinstance(d, str) else d for d in dims)

@@ -91,7 +91,7 @@ def composed(first: Kernel, second: Kernel) -> Kernel | None:
         after = in_blocks(second, group, start, stop)
         block = np.arange(start, stop) * group // second.channels_out
         total = np.zeros((stop - start, *shape[1:]))
-        for q in np.unique(block):
+        for q in np.unique(block):  # rows of one block see the same middle channels
             mine = block == q
             for v in np.ndindex(*(axis.taps for axis in second.axes)):
                 product = np.tensordot(after[(mine, slice(None), *v)], before[q], axes=1)
@@ -121,6 +121,7 @@ def _union(axes: Sequence[Axis], size: int | None) -> Axis | None:
     """The axis that has the taps of all; None if they move or end differently."""
     if len({axis.stride for axis in axes}) > 1:
         return None
+    # positions differ by the excess, but for what a stride rounds away: then sizes must be known
     widest = max(axes, key=lambda axis: axis.excess)
     if any(axis.excess != widest.excess for axis in axes) and (
         size is None or len({axis.positions(size) for axis in axes}) > 1
@@ -129,6 +130,7 @@ def _union(axes: Sequence[Axis], size: int | None) -> Axis | None:
     begin = max(axis.begin for axis in axes)
     last = max(axis.reach - axis.begin for axis in axes)
     spaces = [axis.dilation for axis in axes if axis.taps > 1]
+    # the coarsest grid on which all taps of all parts lie; one tap alone needs none
     dilation = math.gcd(*spaces, *(begin - axis.begin for axis in axes)) or 1
     reach = begin + last
     end = widest.excess + last
@@ -178,6 +180,7 @@ def in_blocks(kernel: Kernel, group: int, start: int, stop: int) -> Array:
     row = np.arange(start, stop)
     own = row * kernel.group // kernel.channels_out * width
     block = row * group // kernel.channels_out * (kernel.channels_in // group)
+    # row o reads `width` channels of its small block, at an offset within the larger one
     wide = np.zeros((stop - start, kernel.channels_in // group, *rows.shape[2:]))
     wide[(row - start)[:, None], (own - block)[:, None] + np.arange(width)] = rows
     return wide

@@ -123,22 +123,25 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
     moved: set[ir.Value] = set()
     witnesses: set[ir.Node] = set()
     sign = host.sign
-    for join in reversed(tree.joins):
+    for join in reversed(tree.joins):  # from the leaves to the root: a join knows what became below
         under = [leaf for leaf in beneath[join] if leaf in chosen]
         if 0 < len(under) < len(chosen):
+            # some of the chosen are added here and some further up: their sum comes in by the host
             moved.add(join.outputs[0])
         kept = [i for i in range(len(join.inputs)) if (join, i) not in gone]
-        if not kept:
+        if not kept:  # then it is an operand of its own parent no more
             steps[join] = Remove()
             gone.add(tree.parents[join])
             continue
         if len(kept) < len(join.inputs):
+            # what is left of a Sub without its first operand is negative: the host can be so itself
             is_host = [leaf for leaf in beneath[join] if leaf not in chosen] == [] and host in under
             negates = is_op(join, "Sub") and kept == [1]
             sign = -sign if negates and is_host else sign
             steps[join] = _shortened(join, kept, negates=negates and not is_host)
         elif any(value in moved for value in join.inputs) or host.join is join:
             witnesses.add(join)
+        # a join that stays may have had its shape from leaves that are gone: another must have it
         is_bare = isinstance(steps.get(join), PassBy)
         if join.outputs[0] in moved and host not in under and not is_bare:
             rest = [leaf.value for leaf in beneath[join] if leaf not in chosen]

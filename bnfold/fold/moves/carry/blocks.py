@@ -9,10 +9,9 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.moves.carry.along import UNKNOWN_SHAPE
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
-
-_UNKNOWN = Refusal("shape-unknown", "the shape of its input or output is not known")
 
 
 def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -26,7 +25,7 @@ def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     count = facts.dim(node.outputs[0], 1)
     channels = None if count is None else demands[0].channels(1, count)
     if channels is None:
-        return _UNKNOWN
+        return UNKNOWN_SHAPE
     blocks = attribute_of(node, "blocksize", 1) ** 2
     column_first = attribute_of(node, "mode", "DCR") == "CRD"
     vectors = []
@@ -48,7 +47,7 @@ def block_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> A
     count = facts.dim(node.inputs[0], 1)
     channels = None if count is None else gauges[0].channels(1, count)
     if channels is None:
-        return _UNKNOWN
+        return UNKNOWN_SHAPE
     blocks = attribute_of(node, "blocksize", 1) ** 2
     column_first = attribute_of(node, "mode", "DCR") == "CRD"
     vectors = []

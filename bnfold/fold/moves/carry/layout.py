@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.moves.carry.along import UNKNOWN_SHAPE
 from bnfold.fold.numbers.affine import Affine, Array, Dims
 from bnfold.fold.plan import Answer, Leave, PassBy, Refusal, Rule
 
@@ -20,7 +21,6 @@ _MIXED = Refusal(
     "it merges the channels with an axis whose size is not known",
     advice="export with a static size for that axis",
 )
-_UNKNOWN = Refusal("shape-unknown", "the shape of its input or output is not known")
 
 
 def same_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -82,13 +82,13 @@ def reshape_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
 def reshape_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `reshape_after`."""
     if set(gauges) != {0}:
-        return _UNKNOWN
+        return UNKNOWN_SHAPE
     return _reshape(gauges, facts.dims(node.inputs[0]), facts.dims(node.outputs[0]))
 
 
 def _reshape(affines: Mapping[int, Affine], here: Dims | None, there: Dims | None) -> Answer:
     if here is None or there is None:
-        return _UNKNOWN
+        return UNKNOWN_SHAPE
     scale = _regrouped(affines[0].scale, here, there)
     shift = _regrouped(affines[0].shift, here, there)
     if scale is None or shift is None:
@@ -186,6 +186,8 @@ def _groups(here: Dims, there: Dims) -> list[tuple[range, range]]:
     ):
         start += 1
     groups = [(range(i, i + 1), range(i, i + 1)) for i in range(start)]
+    # from behind: both sides are counted up until they hold as many numbers, as row-major order has
+    # the last axes move fastest; an open extent ends it, and what is before is one group
     i, j = len(here), len(there)
     tail: list[tuple[range, range]] = []
     while i > start and j > start:

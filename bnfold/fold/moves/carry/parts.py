@@ -9,11 +9,9 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of
+from bnfold.fold.moves.carry.along import DYNAMIC_PART, UNKNOWN_EXTENT
 from bnfold.fold.numbers.affine import Affine, Array, identity
-from bnfold.fold.plan import Answer, Leave, Refusal, Rule
-
-_DYNAMIC = Refusal("dynamic-indices", "which part it takes is known only at run time")
-_UNKNOWN = Refusal("shape-unknown", "the extent of the axis that it works on is not known")
+from bnfold.fold.plan import Answer, Leave, Rule
 
 
 def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -24,7 +22,7 @@ def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     axis, sizes = _split_sizes(node, facts)
     rank = next(iter(demands.values())).rank
     if axis is None:
-        return _UNKNOWN
+        return UNKNOWN_EXTENT
     axis %= rank
     parts = [demands.get(i, identity(rank)) for i in range(len(node.outputs))]
     first = next(iter(demands.values()))
@@ -34,22 +32,22 @@ def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     if not first.varies_along(axis):
         others = {i: first for i, part in enumerate(parts) if not part.equals(first)}
         steps.append(Leave({0: first}, wants=others))
-    return steps or _UNKNOWN
+    return steps or UNKNOWN_EXTENT
 
 
 def split_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
     """Each part carries its slice of s and t."""
     if set(gauges) != {0}:
-        return _DYNAMIC
+        return DYNAMIC_PART
     axis, sizes = _split_sizes(node, facts)
     if axis is None:
-        return _UNKNOWN
+        return UNKNOWN_EXTENT
     gauge = gauges[0]
     axis %= gauge.rank
     if not gauge.varies_along(axis):
         return [Leave(dict.fromkeys(range(len(node.outputs)), gauge))]
     if sizes is None:
-        return _UNKNOWN
+        return UNKNOWN_EXTENT
     return [Leave(dict(enumerate(_sliced(gauge, sizes, axis))))]
 
 
@@ -62,7 +60,7 @@ def concat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         return [Leave(dict.fromkeys(range(count), demand))]
     sizes = [facts.dim(value, axis) for value in node.inputs]
     if any(size is None for size in sizes):
-        return _UNKNOWN
+        return UNKNOWN_EXTENT
     return [Leave(dict(enumerate(_sliced(demand, [s or 0 for s in sizes], axis))))]
 
 
@@ -81,7 +79,7 @@ def concat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
         steps.append(Leave({0: first}, wants=wants))
     if all(size is not None for size in sizes):
         steps.append(Leave({0: _embedded(gauges, [s or 0 for s in sizes], axis)}))
-    return steps or _UNKNOWN
+    return steps or UNKNOWN_EXTENT
 
 
 def _split_sizes(node: ir.Node, facts: Facts) -> tuple[int | None, list[int] | None]:

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.facts.window import is_larger_than_input, window_of
+from bnfold.fold.moves.carry.along import ALONG, alike, in_space
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Answer, Leave, NewNode, Refusal, Replace, Rule
 
@@ -19,7 +20,6 @@ _SIGN = Refusal(
 )
 _COUNTED = Refusal("padding-counted", "its mean counts padded zeros, which a shift would not reach")
 _EMPTY = Refusal("empty-window", "one of its windows may hold padding alone")
-_IN_SPACE = Refusal("not-per-channel", "the affine varies along an axis that it pools")
 
 
 def pool_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -37,9 +37,10 @@ def pool_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
 
 
 def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
+    found = alike(affines, in_space(affines))
+    if isinstance(found, Refusal):
+        return found
     affine = affines[0]
-    if any(affine.varies_along(axis) for axis in range(2, affine.rank)):
-        return _IN_SPACE
     if len(node.outputs) > 1 and any(
         v.name and (v.uses() or v.is_graph_output()) for v in node.outputs[1:]
     ):
@@ -51,7 +52,7 @@ def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
         return _EMPTY
     if is_op(node, "AveragePool") and affine.has_shift and _counts_padding(node, facts):
         return _COUNTED
-    return [Leave({0: affine})]
+    return found
 
 
 def _counts_padding(node: ir.Node, facts: Facts) -> bool:
@@ -135,7 +136,7 @@ def reduce_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     if gauge is None or axes is None:
         return Refusal("dynamic-axes", "which axes it reduces is not known")
     if any(gauge.varies_along(axis) for axis in axes):
-        return _IN_SPACE
+        return ALONG
     passed = gauge
     if attribute_of(node, "keepdims", 1) == 0:
         passed = Affine(np.squeeze(gauge.scale, axis=axes), np.squeeze(gauge.shift, axis=axes))

@@ -12,18 +12,18 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.moves.carry.along import UNKNOWN_SHAPE
 from bnfold.fold.numbers.affine import Affine, Array, Dims
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
 _REPEATED = Refusal("not-per-channel", "it repeats entries along an axis where the affine varies")
-_UNKNOWN = Refusal("shape-unknown", "the shape of its input or output is not known")
 
 
 def repeat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """A(repeat(x)) = repeat(A(x)) where A is the same for every repeat."""
     there, here = facts.dims(node.inputs[0]), facts.dims(node.outputs[0])
     if here is None or there is None:
-        return _UNKNOWN
+        return UNKNOWN_SHAPE
     scale, shift = (_base(a, here, there) for a in (demands[0].scale, demands[0].shift))
     if scale is None or shift is None:
         return _REPEATED
@@ -34,7 +34,7 @@ def repeat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     """The mirror of `repeat_after`."""
     here, there = facts.dims(node.inputs[0]), facts.dims(node.outputs[0])
     if set(gauges) != {0} or here is None or there is None:
-        return _UNKNOWN
+        return UNKNOWN_SHAPE
     gauge = gauges[0].aligned(len(there))
     scale, shift = (_repeated(a, here, there) for a in (gauge.scale, gauge.shift))
     if scale is None or shift is None:

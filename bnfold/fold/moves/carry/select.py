@@ -10,13 +10,11 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
+from bnfold.fold.moves.carry.along import DYNAMIC_PART, UNKNOWN_EXTENT
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
 Indices = npt.NDArray[np.int64]
-
-_DYNAMIC = Refusal("dynamic-indices", "which part it takes is known only at run time")
-_UNKNOWN = Refusal("shape-unknown", "the extent of the axis that it works on is not known")
 
 
 def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -33,7 +31,7 @@ def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     gathered = _gathered_axis(node, facts)
     if gathered is not None:
         scale, shift = (_with_gathered_axis(a, node, facts, gathered) for a in (scale, shift))
-    scale, shift = np.broadcast_arrays(scale, shift)
+    scale, shift = np.broadcast_arrays(scale, shift)  # "any" must stand in both at the same entries
     for axis, indices in axes.items():
         if scale.shape[axis] == 1 and not _reads_part(indices, facts.dim(node.inputs[0], axis)):
             continue
@@ -41,18 +39,18 @@ def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         if extent is None:
             if scale.shape[axis] == 1:
                 continue  # the same affine everywhere along an axis of unknown extent
-            return _UNKNOWN
+            return UNKNOWN_EXTENT
         spread = _spread(scale, shift, axis, indices, extent)
         if spread is None:
             return Refusal("read-twice", "it reads one entry twice, with different affines")
         scale, shift = spread
-    return [Leave({0: Affine(scale, shift)})] if scale.ndim == rank else _UNKNOWN
+    return [Leave({0: Affine(scale, shift)})] if scale.ndim == rank else UNKNOWN_EXTENT
 
 
 def select_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
     """y = x[indices] carries s[indices] and t[indices]."""
     if set(gauges) != {0}:
-        return _DYNAMIC
+        return DYNAMIC_PART
     taken = _taken(node, facts)
     if isinstance(taken, Refusal):
         return _anywhere(node, gauges[0], facts, taken, backward=False)
@@ -104,18 +102,18 @@ def _taken(node: ir.Node, facts: Facts) -> tuple[dict[int, Indices], int] | Refu
     """Axis to the indices that are read, and the rank of x."""
     rank = facts.rank(node.inputs[0])
     if rank is None:
-        return _UNKNOWN
+        return UNKNOWN_EXTENT
     if is_op(node, "Gather"):
         indices = facts.constant(node.inputs[1])
         axis = attribute_of(node, "axis", 0) % rank
         if indices is None:
-            return _DYNAMIC
+            return DYNAMIC_PART
         extent = facts.dim(node.inputs[0], axis)
         flat = indices.reshape(-1)
         if extent is not None:
             flat = np.where(flat < 0, flat + extent, flat)
         elif np.any(flat < 0):
-            return _UNKNOWN
+            return UNKNOWN_EXTENT
         return {axis: np.asarray(flat)}, rank
     return _sliced_axes(node, rank, facts)
 
@@ -131,17 +129,18 @@ def _sliced_axes(
         value = input_of(node, position)
         constant = facts.constant(value)
         if value is not None and constant is None:
-            return _DYNAMIC
+            return DYNAMIC_PART
         bounds.append(constant)
     starts, ends, axes, steps = bounds
     if starts is None or ends is None:
-        return _DYNAMIC
+        return DYNAMIC_PART
     axes = np.arange(len(starts)) if axes is None else axes
     steps = np.ones(len(starts), dtype=np.int64) if steps is None else steps
     taken: dict[int, Indices] = {}
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         extent = facts.dim(node.inputs[0], int(axis) % rank)
         if extent is None:
+            # no extent: -1 says that a part is taken, and nobody may ask which
             taken[int(axis) % rank] = np.array([-1])  # some part of an unknown extent
             continue
         stop = None if step < 0 and end < -extent else int(end)
@@ -184,7 +183,9 @@ def _spread(
             return None
         moved = np.broadcast_to(moved, (len(indices), *moved.shape[1:]))
         whole = np.full((extent, *moved.shape[1:]), np.nan)
-        whole[indices] = moved
+        whole[indices] = (
+            moved  # where an index comes twice the last one wins, and the first is lost
+        )
         if not np.array_equal(whole[indices], moved, equal_nan=True):
             return None
         results.append(np.moveaxis(whole, 0, axis))
