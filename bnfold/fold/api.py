@@ -15,6 +15,8 @@ from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.opinion import Opinion
+from bnfold.fold.edit.subnormals import count_subnormals
+from bnfold.fold.edit.subnormals import flush_subnormals as flush_in_place
 from bnfold.fold.folder import fold_in_place
 from bnfold.fold.opinion.second import second_opinion
 from bnfold.fold.rules import allowed, named
@@ -63,6 +65,7 @@ def fold(
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
     repair: str | Collection[str] = (),
+    flush_subnormals: bool = False,
     strict: bool = False,
     check: bool = True,
     progress: Progress | None = None,
@@ -76,6 +79,7 @@ def fold(
         skip: names of nodes or rules to leave alone; one alone may be a plain string.
         repair: what to mend first, by name, "spatial" or "inference": it changes what the model
             computes, and is told in the ledger; see `repaired`.
+        flush_subnormals: folded float32 weights below 1.2e-38 become 0; they are counted anyhow.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
         check: compare the whole model before and after in onnxruntime too, where it runs there.
         progress: called with (steps done, steps in all, what is being done).
@@ -89,7 +93,8 @@ def fold(
     copy = model_io.load(model)
     repairs = repair_in_place(copy, named(repair))
     ledger = fold_in_place(copy, allowed(allow), named(skip), progress=progress)
-    ledger = replace(ledger, repairs=repairs)
+    small = flush_in_place(copy) if flush_subnormals else count_subnormals(copy)
+    ledger = replace(ledger, repairs=repairs, subnormals=small, flushed=flush_subnormals)
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
     if check and (ledger.folded or ledger.merges):

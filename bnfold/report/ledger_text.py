@@ -29,7 +29,7 @@ NO_BATCH_NORMS = (
 def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     """The ledger as a reader wants it: totals, then groups; each row by itself if asked for."""
     blocks: list[Block] = [_totals(ledger), *_repaired(ledger.repairs)]
-    blocks += [*_proof(ledger), *_paid(ledger.folded)]
+    blocks += [*_proof(ledger), *_paid(ledger.folded), *_subnormal(ledger)]
     blocks += [Line(f"bug in bnfold: {bug}; please report it", "bad") for bug in ledger.bugs]
     if every_row:
         merges = [Line(f"merged: {merge}") for merge in ledger.merges]
@@ -70,6 +70,21 @@ def _repaired(repairs: Sequence[str]) -> Iterable[Line]:
         yield Line(f"repaired, so that the model computes something else: {sentence}", "warn")
     if len(repairs) > MOST_REPAIRS:
         yield Line(f"and {len(repairs) - MOST_REPAIRS} more like these", "warn")
+
+
+def _subnormal(ledger: Ledger) -> Iterable[Line]:
+    """Numbers that are right, and slow."""
+    if not ledger.subnormals:
+        return
+    what = f"{counted(ledger.subnormals, 'folded weight')} below 1.2e-38"
+    if ledger.flushed:
+        yield Line(f"{what} set to 0", "warn")
+    else:
+        yield Line(
+            f"{what}: subnormal numbers, with which some processors are many times slower; "
+            "--flush-subnormals sets them to 0",
+            "warn",
+        )
 
 
 def _paid(folded: Group) -> Iterable[Line]:

@@ -90,6 +90,9 @@ class Ledger(Shown):
     Attributes:
         decisions: one for each batch norm and each folded piece of constant arithmetic.
         repairs: what was changed by name before the fold, in words: changes of meaning, no folds.
+        subnormals: entries of folded float32 weights below 1.2e-38, which some processors compute
+            many times slower.
+        flushed: whether they were set to 0.
         merges: linear branches that became one operator, in words.
         bugs: rewrites that did not prove themselves and were not made.
         opinion: what onnxruntime says of the whole; None where it was not to be asked.
@@ -101,6 +104,8 @@ class Ledger(Shown):
     merges: tuple[str, ...] = ()
     bugs: tuple[str, ...] = field(default=())
     repairs: tuple[str, ...] = ()
+    subnormals: int = 0
+    flushed: bool = False
     opinion: Opinion | None = None
     proofs: tuple[float, ...] = ()
     before: Size | None = None
@@ -148,6 +153,8 @@ class Ledger(Shown):
             "batch_norms_after": self.batch_norms_after,
             "decisions": json_form([asdict(decision) for decision in self.decisions]),
             "repairs": list(self.repairs),
+            "subnormals": self.subnormals,
+            "flushed": self.flushed,
             "merges": list(self.merges),
             "bugs": list(self.bugs),
             "proofs": json_form(self.proofs),

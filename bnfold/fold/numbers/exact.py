@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import ml_dtypes
@@ -135,6 +135,32 @@ class _FoldedTensor(ir.LazyTensor):
         for start, stop in self.exact.chunks():
             rows = _round(self.exact.rows(start, stop), self.exact.dtype)
             file.write(ir.Tensor(rows, dtype=self.exact.dtype).tobytes())
+
+
+def exact_of(tensor: ir.TensorProtocol) -> Exact | None:
+    """The tensor before rounding, where a fold has made it."""
+    return tensor.exact if isinstance(tensor, _FoldedTensor) else None
+
+
+def subnormals_in(exact: Exact) -> int:
+    """How many entries are, once rounded, neither 0 nor a normal number."""
+    smallest = float(_limits(exact.dtype).smallest_normal)
+    count = 0
+    for start, stop in exact.chunks():
+        rounded = np.abs(_round(exact.rows(start, stop), exact.dtype).astype(np.float64))
+        count += int(np.sum((rounded < smallest) & (rounded > 0)))
+    return count
+
+
+def flushed(exact: Exact) -> Exact:
+    """The tensor with 0 in the place of each number that would be subnormal."""
+    smallest = float(_limits(exact.dtype).smallest_normal)
+
+    def rows(start: int, stop: int) -> Array:
+        part = exact.rows(start, stop)
+        return np.where(np.abs(part) < smallest, 0.0, part)
+
+    return replace(exact, rows=rows)
 
 
 def of_tensor(tensor: ir.TensorProtocol) -> Exact:
