@@ -14,7 +14,7 @@ ROOT = Path(bnfold.__file__).parent
 LAYERS = (
     {"errors", "__init__"},
     {"progress"},
-    {"shown"},  # asks the report, by its name, how a result looks in a notebook
+    {"notebook_display"},  # asks the report, by its name, how a result looks in a notebook
     {"record"},
     {"runtime"},
     {"float64", "model_io", "torch_code"},

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from bnfold.notebook_display import Shown
 from bnfold.record import SCHEMA_VERSION, Row, json_form
-from bnfold.shown import Shown
 
 Verdict = Literal["faster", "slower", "no difference", "inconclusive"]
 

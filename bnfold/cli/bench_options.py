@@ -13,7 +13,7 @@ from bnfold.cli.bundles import bundled
 from bnfold.cli.choices import LEVEL, PROVIDER
 from bnfold.cli.data_options import custom_ops_option, data_option
 from bnfold.cli.dimensions import dim_option, parse_dims
-from bnfold.cli.progress import progress
+from bnfold.cli.progress_bar import progress
 from bnfold.cli.verbosity import is_verbose
 
 if TYPE_CHECKING:

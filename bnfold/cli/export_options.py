@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
-from bnfold.cli.progress import progress
+from bnfold.cli.progress_bar import progress
 from bnfold.cli.sources import SourceFile, SourceInput
 from bnfold.errors import UsageError
 

@@ -12,7 +12,7 @@ from bnfold.cli.bundles import bundled
 from bnfold.cli.choices import ALLOWANCE, REPAIR
 from bnfold.cli.completion import rules
 from bnfold.cli.output import note
-from bnfold.cli.progress import progress
+from bnfold.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     import onnx

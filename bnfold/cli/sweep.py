@@ -13,7 +13,7 @@ from bnfold.cli.choices import ALLOWANCE
 from bnfold.cli.claims import FORCE, GuardedCommand, force_option
 from bnfold.cli.completion import rules
 from bnfold.cli.output import conclude, json_option, put_record, put_text, show, show_record
-from bnfold.cli.progress import progress
+from bnfold.cli.progress_bar import progress
 from bnfold.cli.sources import SourceFleet
 from bnfold.cli.targets import TargetSweepFolder
 from bnfold.cli.verbosity import verbosity_options

@@ -19,7 +19,7 @@ from bnfold.cli.data_options import (
 )
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.export_options import trust_option
-from bnfold.cli.progress import progress
+from bnfold.cli.progress_bar import progress
 from bnfold.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnfold.shown import Shown
+from bnfold.notebook_display import Shown
 
 if TYPE_CHECKING:
     import onnx_ir as ir

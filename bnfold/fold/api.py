@@ -21,8 +21,8 @@ from bnfold.fold.folder import fold_in_place
 from bnfold.fold.opinion.second import second_opinion
 from bnfold.fold.rules import allowed, named
 from bnfold.fold.sources.repair import repair as repair_in_place
+from bnfold.notebook_display import Shown
 from bnfold.progress import Progress
-from bnfold.shown import Shown
 
 
 @dataclass(frozen=True)

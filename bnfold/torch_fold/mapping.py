@@ -17,7 +17,7 @@ _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 @dataclass
-class Changes:
+class NewTensors:
     """New tensors by the names of a module's state dict, and nodes that belong to no part of it.
 
     Attributes:
@@ -29,10 +29,10 @@ class Changes:
     strangers: dict[str, str] = field(default_factory=dict)
 
 
-def changes_between(before: ir.Model, after: ir.Model, parts: Parts) -> Changes:
+def changes_between(before: ir.Model, after: ir.Model, parts: Parts) -> NewTensors:
     """What a fold has changed, in terms of the module that `before` was exported from."""
     old = {node.name: node for node in before.graph}
-    changes = Changes()
+    changes = NewTensors()
     for node in after.graph:
         name = node.name or ""
         if name not in old:
@@ -85,7 +85,7 @@ def _attributes(node: ir.Node) -> Mapping[str, Any]:
 
 
 def _told(
-    node: ir.Node, changed: Mapping[int, Array], parts: Parts, changes: Changes
+    node: ir.Node, changed: Mapping[int, Array], parts: Parts, changes: NewTensors
 ) -> str | None:
     """The module's tensors are those of the node; or why they cannot be."""
     owner = (node.name or "").partition("/")[0]  # `fc`, or `fc/MatMul`

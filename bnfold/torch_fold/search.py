@@ -10,7 +10,7 @@ import onnx_ir as ir
 from bnfold.fold.account.ledger import Decision
 from bnfold.fold.api import fold
 from bnfold.fold.rules import MERGES
-from bnfold.torch_fold.mapping import Changes, changes_between, nodes_named, norms_of
+from bnfold.torch_fold.mapping import NewTensors, changes_between, nodes_named, norms_of
 from bnfold.torch_fold.modules import Parts, norm_kinds
 from bnfold.torch_fold.records import KeptModule
 
@@ -27,7 +27,7 @@ class Mapped:
         kept: those that stay.
     """
 
-    changes: Changes
+    changes: NewTensors
     gone: tuple[str, ...]
     kept: tuple[KeptModule, ...]
 
@@ -74,7 +74,7 @@ def _must_stay(
             yield node, reason
 
 
-def _blamed(folded: Sequence[Decision], changes: Changes) -> dict[str, str]:
+def _blamed(folded: Sequence[Decision], changes: NewTensors) -> dict[str, str]:
     """The folds that have changed what belongs to no module; all of them where none is to blame."""
     if not changes.strangers:
         return {}

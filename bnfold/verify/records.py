@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from bnfold.errors import InconclusiveError, ModelsDifferError
+from bnfold.notebook_display import Shown
 from bnfold.record import SCHEMA_VERSION, Row, json_form
-from bnfold.shown import Shown
 
 Verdict = Literal["equivalent", "different", "inconclusive"]
 

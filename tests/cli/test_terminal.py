@@ -14,7 +14,7 @@ pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
 PROGRESS = """
 import time
 import click
-from bnfold.cli.progress import progress
+from bnfold.cli.progress_bar import progress
 
 @click.command()
 @click.pass_context

@@ -11,8 +11,8 @@ from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.account.size import Size
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Refusal
+from bnfold.notebook_display import Shown
 from bnfold.record import SCHEMA_VERSION, Row, json_form
-from bnfold.shown import Shown
 
 
 @dataclass(frozen=True)
