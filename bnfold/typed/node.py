@@ -49,7 +49,7 @@ class Budget:
 
     elements: int = 1 << 24
     products: int = 1 << 30
-    total: int = 1 << 30
+    total: int = 1 << 27
 
 
 def run_typed_node(
