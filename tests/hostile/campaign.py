@@ -94,6 +94,8 @@ def _be_the_command(folder: Path, command: tuple[str, ...], said: Path, seconds:
         errors = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(errors, 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for as long as it lives
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
