@@ -46,15 +46,30 @@ class Trial:
             CertificateError: something that enters has no known shape.
         """
         for node in self.part.nodes:
-            known = [name for name in node.input if name in self.values]
-            joins = bool(known) and node.domain in DEFAULT_DOMAINS and node.op_type in JOINS
-            partner = self.values[known[0]].shape if joins else None
-            inputs = [self._get(name, partner) if name else None for name in node.input]
+            inputs = [
+                self._get(name, self._partner(node, index)) if name else None
+                for index, name in enumerate(node.input)
+            ]
             outputs = _call(node, inputs, self.facts)
             self.values.update(zip(node.output, outputs, strict=False))
         for name in self.part.seen:
             self.values[name] = _array(self._get(name, None))
         return self.values
+
+    def _partner(self, node: onnx.NodeProto, index: int) -> tuple[int, ...] | None:
+        """A shape that the node's input agrees with, as far as the values so far tell."""
+        known = [self.values[name].shape for name in node.input if name in self.values]
+        if not known or node.domain not in DEFAULT_DOMAINS:
+            return None
+        if node.op_type in JOINS:
+            return known[0]
+        is_recurrent = node.op_type in ("RNN", "GRU", "LSTM")
+        if not is_recurrent or index < 4 or node.input[0] not in self.values:
+            return None
+        x, is_batch_first = self.values[node.input[0]].shape, attributes_of(node).get("layout", 0)
+        if index == 4:
+            return (x[0 if is_batch_first else 1],)  # sequence_lens
+        return (x[0], 1, 1) if is_batch_first else (1, x[1], 1)  # a state: [directions, batch, H]
 
     def _get(self, name: str, partner: tuple[int, ...] | None) -> Constant | Exact:
         """The value; a constant that is large, unread."""
