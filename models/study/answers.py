@@ -16,12 +16,8 @@ Values = Callable[[Variant], list[float]]
 
 def speed(study: Study) -> list[str]:
     """How many epochs to the target, each variant at the rate where it is fastest."""
-    target, epochs = study.grid.target_percent, study.grid.epochs
-    said = [
-        f"{_first_upper(v.said)}, {target:g} % took {estimate(_fastest(study)(v)).said()} epochs "
-        f"at the fastest rate, {study.fastest_rate(v):g}{_those_that_did(study, v)}."
-        for v in VARIANTS
-    ]
+    epochs = study.grid.epochs
+    said = [_took(study, variant) for variant in VARIANTS]
     compared = [
         _compared(_fastest(study), NONE, BEFORE, "epochs", "fewer", "more"),
         _compared(_fastest(study), NONE, AFTER, "epochs", "fewer", "more"),
@@ -184,9 +180,16 @@ def _unseen(apart: Estimate) -> str:
     return " (too few seeds to tell)" if apart.seeds < FEW else " (no difference seen)"
 
 
-def _those_that_did(study: Study, variant: Variant) -> str:
-    reached = study.reached(variant, study.fastest_rate(variant))
-    return "" if reached == study.grid.seeds else f" ({reached} of {study.grid.seeds} seeds did)"
+def _took(study: Study, variant: Variant) -> str:
+    """How long it took where it is fastest; of how many seeds, if not of all."""
+    rate, target = study.fastest_rate(variant), study.grid.target_percent
+    reached, seeds = study.reached(variant, rate), study.grid.seeds
+    name = _first_upper(variant.said)
+    if not reached:
+        return f"{name}, no seed reached {target:g} % in {study.grid.epochs} epochs at any rate."
+    those = "" if reached == seeds else f" (only {reached} of {seeds} seeds got there)"
+    took = estimate(study.epochs_to_target(variant, rate)).said()
+    return f"{name}, {target:g} % took {took} epochs at the fastest rate, {rate:g}{those}."
 
 
 def _width(works: list[float]) -> float:

@@ -66,7 +66,7 @@ def _trust(seeds: int) -> str:
     if seeds < FEW:
         return (
             f"of only {seeds} seeds they are little more than the range of the runs, and nothing "
-            f"is concluded from them (these are the seeds that were run so far, of {FULL.seeds})"
+            f"is concluded from them (the full study has {FULL.seeds})"
         )
     return f"with {seeds} seeds they are rather too narrow than too wide"
 

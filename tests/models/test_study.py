@@ -107,7 +107,7 @@ def test_sentences_follow_from_the_runs() -> None:
     study = Study(GRID, outcomes(speeds))
     said = answers.speed(study)
     assert "With batch norm before the activation, 95 % took 2.0 [2.0, 2.0] epochs" in said[0]
-    assert "(1 of 6 seeds did)" in said[2]
+    assert "(only 1 of 6 seeds got there)" in said[2]
     assert said[-2].endswith("-1.0 [-1.0, -1.0] epochs: fewer.")
     claims = dict(answers.verdicts(study))
     assert claims["Batch norm speeds up training"] == "holds here"
@@ -116,6 +116,13 @@ def test_sentences_follow_from_the_runs() -> None:
     assert claims[place] == "holds in one of two comparisons"
     assert claims["Batch norm and Dropout together are better than batch norm alone"] == (
         "no difference seen"
+    )
+
+
+def test_a_target_that_no_seed_reached_took_no_time() -> None:
+    said = answers.speed(Study(GRID, outcomes(lambda cell: [60.0, 70.0, 80.0])))
+    assert said[0] == (
+        "With batch norm before the activation, no seed reached 95 % in 3 epochs at any rate."
     )
 
 
