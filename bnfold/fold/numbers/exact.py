@@ -50,9 +50,9 @@ class Exact:
         return self.rows(0, self.shape[0] if self.shape else 1)
 
     def chunks(self) -> Iterator[tuple[int, int]]:
-        """Ranges of rows small enough to hold in float64."""
-        if not self.shape:
-            yield 0, 1
+        """Ranges of rows small enough to hold in float64; one of no rows where there are none."""
+        if not self.shape or not self.shape[0]:
+            yield 0, self.shape[0] if self.shape else 1
             return
         step = max(1, _CHUNK // max(1, math.prod(self.shape[1:])))
         for start in range(0, self.shape[0], step):

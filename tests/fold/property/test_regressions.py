@@ -472,3 +472,17 @@ def test_a_shift_moves_into_a_transposed_convolution_of_no_channels() -> None:
         {"w": weight(3, 0, 1, 1), **norm("p", 3)},
     )
     assert bnfold.fold(built).ledger.bugs == ()
+
+
+def test_a_shift_moves_into_a_matrix_of_no_rows() -> None:
+    """What is added up over nothing is 0, and not an error."""
+    built = model(
+        """(float[N, 0] x) => (float[N, 3] y) {
+            a = Sigmoid(x)
+            b = BN(a, p)
+            g = Gemm(b, w, c)
+            y = Relu(g)
+        }""",
+        {"w": weight(0, 3), "c": weight(3), **norm("p", 0)},
+    )
+    assert bnfold.fold(built).ledger.bugs == ()
