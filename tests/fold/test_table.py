@@ -11,7 +11,8 @@ README = (Path(bnfold.__file__).parent / "fold" / "README.md").read_text(encodin
 
 
 def test_the_readme_lists_every_rule_as_it_is() -> None:
-    rows = [line for line in README.splitlines() if line.startswith("| ")][2:]
+    table = [line for line in README.splitlines() if line.startswith("| ")][2:]
+    rows = [line.rpartition(" | ")[0] + " |" for line in table]
     wanted = [
         f"| {rule.name} | {', '.join(rule.ops)} | {'yes' if rule.backward else 'no'} "
         f"| {'yes' if rule.forward else 'no'} |"

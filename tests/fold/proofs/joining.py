@@ -1,0 +1,67 @@
+"""Statements on the rules of operators with several run-time operands."""
+
+from __future__ import annotations
+
+from tests.fold.proofs.case import Case, both
+
+_TWO = "(float[1,2,2] x, float[1,2,2] z) => (float[1,2,2] y)"
+_SUMS = tuple(
+    case
+    for op in ("Add(x, z)", "Sub(x, z)", "Sum(x, z)", "Mean(x, z)", "Add(x, x)")
+    for shift in (True, False)
+    for case in (
+        Case("sum", f"{_TWO} {{ y = {op} }}", {0: (1, 2, 1)}, shift=shift),
+        Case("sum", f"{_TWO} {{ y = {op} }}", {0: (1, 2, 1)}, shift=shift, backward=False),
+    )
+    if not ("x, x" in op and not case.backward)
+) + (
+    Case("sum", f"{_TWO} {{ y = Sub(x, z) }}", {1: (1, 2, 1)}, backward=False),
+    Case("sum", f"{_TWO} {{ y = Add(x, z) }}", {0: (1, 2, 1), 1: (1, 2, 1)}, backward=False),
+    Case("sum", "(float[1,2,2] x, float[2,1] z) => (float[1,2,2] y) { y = Add(x, z) }", {0: (1, 2, 1)}),
+    Case("sum", "(float[1,2,2] x, float[2,1] z) => (float[1,2,2] y) { y = Add(x, z) }", {0: (1, 2, 1)}, backward=False),
+)  # fmt: skip
+_FACTORS = tuple(
+    case
+    for op in ("Mul", "Div")
+    for case in (
+        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, shift=False),
+        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, shift=False, backward=False),
+        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {1: (1, 2, 1)}, shift=False, backward=False),
+        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1), 1: (1, 2, 1)}, shift=False, backward=False),
+    )
+)  # fmt: skip
+_CHOICES = tuple(
+    case
+    for op in ("Max", "Min")
+    for case in (
+        Case("choice", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, positive=True),
+        Case("choice", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, positive=True, backward=False),
+        Case("choice", f"{_TWO} {{ y = {op}(x, c) }}", {0: (1, 2, 1)}, {"c": (2, 1)}, positive=True, backward=False),
+    )
+) + (
+    Case("choice", "(bool[1,2,2] k, float[1,2,2] x, float[1,2,2] z) => (float[1,2,2] y) { y = Where(k, x, z) }", {0: (1, 2, 1)}),
+    Case("choice", "(bool[1,2,2] k, float[1,2,2] x, float[1,2,2] z) => (float[1,2,2] y) { y = Where(k, x, z) }", {1: (1, 2, 1)}, backward=False),
+    Case("choice", "(bool[1,2,2] k, float[1,2,2] x) => (float[1,2,2] y) { y = Where(k, x, c) }", {1: (1, 2, 1)}, {"c": ()}, backward=False),
+)  # fmt: skip
+_NEGATED = both(
+    Case("negate", "(float[1,2,2] x) => (float[1,2,2] y) { y = Neg(x) }", {0: (1, 2, 1)})
+)
+_CONTRACTED = (
+    Case("contraction", "(float[2,3] x, float[3,2] z) => (float[2,2] y) { y = MatMul(x, z) }", {0: (1, 2)}, shift=False),
+    Case("contraction", "(float[2,3] x, float[3,2] z) => (float[2,2] y) { y = MatMul(x, z) }", {0: (2, 1)}, shift=False),
+    Case("contraction", "(float[2,3] x, float[3,2] z) => (float[2,2] y) { y = MatMul(x, z) }", {0: (2, 1)}, shift=False, backward=False),
+    Case("contraction", "(float[2,3] x, float[3,2] z) => (float[2,2] y) { y = MatMul(x, z) }", {1: (1, 2)}, shift=False, backward=False),
+    Case("contraction", "(float[2,3] x, float[3,2] z) => (float[2,2] y) { y = MatMul(x, z) }", {0: (2, 1), 1: (1, 2)}, shift=False, backward=False),
+    Case("contraction", "(float[2,3] x) => (float[2,2] y) { y = Einsum<equation = \"ij,jk->ik\">(x, w) }", {0: (1, 2)}, {"w": (3, 2)}, shift=False),
+    Case("contraction", "(float[2,3] x) => (float[2,2] y) { y = Einsum<equation = \"ij,jk->ik\">(x, w) }", {0: (1, 3)}, {"w": (3, 2)}, backward=False),
+    Case("contraction", "(float[2,3] x) => (float[3,2] y) { y = Einsum<equation = \"ij->ji\">(x) }", {0: (3, 1)}),
+    Case("contraction", "(float[2,3] x) => (float[3,2] y) { y = Einsum<equation = \"ij->ji\">(x) }", {0: (2, 1)}, backward=False),
+)  # fmt: skip
+_FORGOTTEN = (
+    Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = Softmax<axis = 1>(x) }", {0: (2, 1)}, backward=False),
+    Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = LogSoftmax<axis = 1>(x) }", {0: (2, 1)}, backward=False),
+    Case("forgets", "(float[1,2,3] x) => (float[1,2,3] y) { y = InstanceNormalization(x, g, b) }", {0: (1, 2, 1)}, {"g": (2,), "b": (2,)}, backward=False),
+    Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = LayerNormalization<axis = -1>(x, g, b) }", {0: (2, 1)}, {"g": (3,), "b": (3,)}, backward=False),
+    Case("forgets", "(float[1,2,2] x) => (float[1,2,2] y) { y = GroupNormalization<num_groups = 1>(x, g, b) }", {0: (1, 1, 1)}, {"g": (2,), "b": (2,)}, backward=False, opset=21),
+)  # fmt: skip
+CASES = (*_SUMS, *_FACTORS, *_CHOICES, *_NEGATED, *_CONTRACTED, *_FORGOTTEN)
