@@ -28,6 +28,14 @@ _CONV = (
         shift=False,
     ),
 )  # fmt: skip
+_DEFORMED = tuple(
+    case
+    for bias in (", b", "")
+    for case in (
+        Case("conv", f"(float[1,2,2,2] x, float[1,2,2,2] o) => (float[1,2,2,2] y) {{ y = DeformConv<group = 2>(x, w, o{bias}) }}", {0: (1, 2, 1, 1)}, {"w": (2, 1, 1, 1)} | ({"b": (2,)} if bias else {}), opset=19),
+        Case("conv", f"(float[1,2,2,2] x, float[1,2,2,2] o) => (float[1,2,2,2] y) {{ y = DeformConv(x, w, o{bias}) }}", {0: (1, 2, 1, 1)}, {"w": (2, 2, 1, 1)} | ({"b": (2,)} if bias else {}), opset=19, shift=False, backward=False),
+    )
+)  # fmt: skip
 _TRANSPOSED = (
     Case("conv-transpose", "(float[1,2,2] x) => (float[1,3,5] y) { y = ConvTranspose<strides = [3]>(x, w, b) }", {0: (1, 3, 1)}, {"w": (2, 3, 2), "b": (3,)}),
     Case("conv-transpose", "(float[1,4,2] x) => (float[1,4,2] y) { y = ConvTranspose<group = 2, pads = [1, 0]>(x, w) }", {0: (1, 4, 1)}, {"w": (4, 2, 2)}),
@@ -73,6 +81,7 @@ _PRODUCTS = (
     Case("matmul", "(float[3,2] x) => (float[2] y) { y = MatMul(w, x) }", {1: (3, 1)}, {"w": (3,)}, backward=False),
 )  # fmt: skip
 _NORMALIZERS = (
+    Case("normalizer", "(float[2,3] x) => (float[2,3] y) { y = RMSNormalization<axis = -1>(x, g) }", {0: (1, 3)}, {"g": (3,)}, shift=False, opset=23),
     Case("normalizer", "(float[1,2,2] x) => (float[1,2,2] y) { y = InstanceNormalization(x, g, b) }", {0: (1, 2, 1)}, {"g": (2,), "b": (2,)}),
     Case("normalizer", "(float[1,2,2] x) => (float[1,2,2] y) { y = GroupNormalization<num_groups = 1>(x, g, b) }", {0: (1, 2, 1)}, {"g": (2,), "b": (2,)}, opset=21),
     Case("normalizer", "(float[2,3] x) => (float[2,3] y) { y = LayerNormalization<axis = -1>(x, g, b) }", {0: (1, 3)}, {"g": (3,), "b": (3,)}),
@@ -123,6 +132,7 @@ _NORM = tuple(
 CASES = (
     *_NORM,
     *_CONV,
+    *_DEFORMED,
     *_TRANSPOSED,
     *_GEMMS,
     *_PRODUCTS,

@@ -14,7 +14,7 @@ import sympy
 
 from tests.fold.proofs.places import MOVES, Attributes, Inputs, moved
 from tests.fold.proofs.symbols import Symbols, constant, symbols
-from tests.fold.proofs.windows import conv, conv_transpose, pool, unpooled
+from tests.fold.proofs.windows import conv, conv_transpose, deformed, pool, unpooled
 
 
 def evaluate(
@@ -142,6 +142,14 @@ def _normalized(axes_of: Callable[[int, Attributes], Sequence[int]]) -> Callable
     return run
 
 
+def _by_size(inputs: Inputs, attributes: Attributes) -> Symbols:
+    """g * x / rms(x), where x stays: whatever is made of the last axis's squares."""
+    del attributes
+    x, g = np.asarray(inputs[0]), np.asarray(inputs[1])
+    square = (x**2).sum(axis=-1, keepdims=True)
+    return g * x * np.vectorize(sympy.Function("spread", real=True), otypes=[object])(square)
+
+
 def _gates(inputs: Inputs, attributes: Attributes) -> Symbols:
     """What enters the gates from X: X @ W^T + Wb. Whatever follows is the same function of it."""
     del attributes
@@ -163,6 +171,7 @@ def _all(inputs: Inputs) -> list[Symbols]:
 _OPERATORS: Mapping[str, Callable[[Inputs, Attributes], object]] = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
+    "DeformConv": deformed,
     "Gemm": _gemm,
     "MatMul": lambda i, a: _all(i)[0] @ _all(i)[1],
     "Einsum": lambda i, a: np.einsum(str(a["equation"]), *_all(i)),
@@ -207,6 +216,7 @@ _OPERATORS: Mapping[str, Callable[[Inputs, Attributes], object]] = {
     "InstanceNormalization": _normalized(lambda rank, a: range(2, rank)),
     "GroupNormalization": _normalized(lambda rank, a: range(1, rank)),
     "LayerNormalization": _normalized(lambda rank, a: range(int(a["axis"]) % rank, rank)),  # type: ignore[call-overload]
+    "RMSNormalization": _by_size,
     "RNN": _gates,
     "GRU": _gates,
     "LSTM": _gates,

@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from tests.fold.proofs.places import Attributes, Inputs
-from tests.fold.proofs.symbols import Symbols, constant
+from tests.fold.proofs.symbols import Symbols, constant, symbols
 
 
 def _ints(attributes: Attributes, name: str, default: Sequence[int]) -> list[int]:
@@ -59,6 +59,16 @@ def conv(inputs: Inputs, attributes: Attributes) -> Symbols:
                     total = total + w[(o, i, *tap)] * x[(n, first + i, *place)]
             y[(n, o, *position)] = total
     return y
+
+
+def deformed(inputs: Inputs, attributes: Attributes) -> Symbols:
+    """A Conv of one tap over samples of x: any sums of its entries, as nothing is known of them."""
+    x = inputs[0]
+    assert x is not None
+    places = math.prod(x.shape[2:])
+    sampled = symbols("sample", (places, places))
+    moved = np.einsum("ncq,pq->ncp", x.reshape(*x.shape[:2], places), sampled)
+    return conv([moved.reshape(x.shape), inputs[1], *inputs[3:4]], attributes)
 
 
 def conv_transpose(inputs: Inputs, attributes: Attributes) -> Symbols:
