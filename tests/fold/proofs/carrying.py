@@ -24,9 +24,17 @@ _LAYOUTS = (
     ("(float[1,8,1,1] x) => (float[1,2,2,2] y) { y = DepthToSpace<blocksize = 2, mode = \"CRD\">(x) }", (1, 2, 1, 1), None, {}),
     ("(float[1,8,1,1] x) => (float[1,2,2,2] y) { y = DepthToSpace<blocksize = 2>(x) }", (1, 2, 1, 1), None, {}),
     ("(float[1,2,2,2] x) => (float[1,8,1,1] y) { y = SpaceToDepth<blocksize = 2>(x) }", (1, 1, 1, 1), (1, 2, 1, 1), {}),
+    ("(float[1,2,2,2] x) => (float[1,8,1,1] y) { y = SpaceToDepth<blocksize = 2, mode = \"CRD\">(x) }", None, (1, 2, 1, 1), {"opset": 28}),
 )  # fmt: skip
 _LAYOUT = tuple(
-    Case("layout", text, {0: extents}, integers=integers, backward=backward)
+    Case(
+        "layout",
+        text,
+        {0: extents},
+        integers={k: v for k, v in integers.items() if k != "opset"},
+        backward=backward,
+        opset=integers.get("opset", 18),
+    )
     for text, behind, before, integers in _LAYOUTS
     for extents, backward in ((behind, True), (before, False))
     if extents is not None

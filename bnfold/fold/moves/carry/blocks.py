@@ -18,7 +18,8 @@ def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     """DepthToSpace, SpaceToDepth: a spatial block and a group of channels change places.
 
     y = depth_to_space(x) takes each channel of y from `blocksize**2` channels of x; y =
-    space_to_depth(x) spreads each channel of x over as many of y.
+    space_to_depth(x) spreads each channel of x over as many of y. DCR: those of one channel are
+    count / blocksize**2 apart; CRD (of SpaceToDepth since opset 28): they stand side by side.
     """
     if any(demands[0].varies_along(axis) for axis in (0, 2, 3)):
         return Refusal("not-per-channel", "the affine varies in space")
@@ -33,7 +34,7 @@ def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
         if is_op(node, "DepthToSpace"):
             vectors.append(np.repeat(v, blocks) if column_first else np.tile(v, blocks))
             continue
-        by_block = v.reshape(blocks, -1)
+        by_block = v.reshape(-1, blocks).T if column_first else v.reshape(blocks, -1)
         if np.any(by_block != by_block[0]):
             return Refusal("blocks-differ", "the affine differs within a block of positions")
         vectors.append(by_block[0])
@@ -53,7 +54,7 @@ def block_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> A
     vectors = []
     for v in channels:
         if is_op(node, "SpaceToDepth"):
-            vectors.append(np.tile(v, blocks))
+            vectors.append(np.repeat(v, blocks) if column_first else np.tile(v, blocks))
             continue
         by_block = v.reshape(-1, blocks).T if column_first else v.reshape(blocks, -1)
         if np.any(by_block != by_block[0]):
