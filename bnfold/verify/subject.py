@@ -28,6 +28,7 @@ from bnfold.verify.jitter import jitter
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import neighbouring_weights
 from bnfold.verify.operators import has_steps
+from bnfold.verify.wide_ends import NarrowEnds, narrow_outputs, widen_ends
 
 Feeds = Mapping[str, Array]
 Constants = Callable[[ir.Value], Array | None]
@@ -95,15 +96,21 @@ class OnnxSubject:
         found._steps = None
         return found
 
-    def open(self, setting: Setting, neighbour: Neighbour | None = None) -> Session:
+    def open(self, setting: Setting, neighbour: Neighbour | None = None) -> Session | NarrowEnds:
         """A session on the model, or on a neighbour of it."""
         moved = self if neighbour is None else self._moved(neighbour)
+        narrow = narrow_outputs(moved.model)
+        if narrow:
+            moved = moved.copy()
+            widen_ends(moved.model)
+            moved._is_as_given = False
         weights: Iterable[tuple[str, Array]] = ()
         if neighbour is not None:
             weights = neighbouring_weights(self.model, neighbour.seed, neighbour.strength)
         with moved._runnable() as source:
             seconds = seconds_for(self.model)
-            return Session(source, setting, name=self.name, weights=weights, seconds=seconds)
+            session = Session(source, setting, name=self.name, weights=weights, seconds=seconds)
+        return NarrowEnds(session, narrow) if narrow else session
 
     def _moved(self, neighbour: Neighbour) -> OnnxSubject:
         """The graph of a neighbour, the weights as they are."""
