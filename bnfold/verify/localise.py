@@ -26,7 +26,7 @@ from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.records import Location, OutputRow
 from bnfold.verify.subject import OnnxSubject
 
-CHUNK = 64
+CHUNK = 32
 """Tensors held at once, for the memory's sake."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.signature import Array, is_exact_dtype
@@ -70,8 +72,17 @@ class Yardstick:
 
     def add_copies(self, count: int) -> bool:
         """More neighbours: a network can be far more sensitive than a few copies show."""
-        self._add(dict(enumerate(self.cases)), count, is_jittered=self.is_range)
+        self._add(dict(enumerate(self.cases)), count, is_jittered=self._moves_activations)
         return True
+
+    @property
+    def _moves_activations(self) -> bool:
+        """Whether weights alone do not tell: the reference is no better than a run.
+
+        So it is where the runs are their own reference, and where they are in float64 themselves:
+        what both round alike is no error of the original then, and that of the other model is.
+        """
+        return self.is_range or any(run.dtype == np.float64 for run in self.original[0])
 
     def add_strong_copies(self) -> bool:
         """Copies that turn what rounding can turn, for decisions and steps; whether there are."""
