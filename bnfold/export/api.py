@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from bnfold import model_io
 from bnfold.errors import ModelError, UsageError
-from bnfold.export.capture import Exporter, capture, check_opset
+from bnfold.export.capture import Exporter, capture, check_opset, opset_for
 from bnfold.export.check import check_export
 from bnfold.export.dynamic import Axes, Dynamic, dynamic_axes, with_sizes_of_two
 from bnfold.export.inputs import ExampleInputs, example_inputs
@@ -23,6 +23,7 @@ from bnfold.export.shapes import FixedDimension
 from bnfold.export.tidy import tidy
 from bnfold.export.trial import try_once
 from bnfold.progress import Progress
+from bnfold.runtime.releases import release
 from bnfold.torch_code.foreign import require
 from bnfold.torch_code.modes import eval_mode
 from bnfold.torch_code.preserved import preserved
@@ -48,6 +49,7 @@ def export(
     check: bool = True,
     seed: int = 0,
     trust: bool = False,
+    runtime: str | None = None,
     progress: Progress | None = None,
 ) -> ExportResult:
     """The network is an ONNX graph with all of its batch norms, and computes what the module does.
@@ -75,6 +77,8 @@ def export(
         seed: of the random inputs for the check.
         trust: a `.pt2` program may run code of its author, which reading one does; without, it is
             refused.
+        runtime: a release that has to load it, such as "onnxruntime==1.17": opset and IR version
+            are those that it knows.
         progress: called with (steps done, steps in all, what is being done).
 
     Raises:
@@ -86,7 +90,8 @@ def export(
         MissingDependencyError: torch or onnxscript is not installed.
     """
     progress = progress or _silent
-    version = check_opset(opset)
+    wanted = None if runtime is None else release(runtime)
+    version = check_opset(opset if wanted is None else opset_for(wanted, opset))
     target = None if path is None else _writable(Path(path))
     require("onnxscript")
     loaded = load_module(source, weights, weights_key=weights_key, trust=trust)
@@ -114,6 +119,9 @@ def export(
                 seed=seed,
             )
             warnings += limits
+    notes = prepared.notes
+    if wanted is not None:
+        notes += (wanted.fit(model, loaded.name),)
     progress(3, STEPS, "saving it")
     if target is not None:
         model_io.save(model, target)
@@ -125,7 +133,7 @@ def export(
         opset=version,
         batch_norms=sum(node.op_type == "BatchNormalization" for node in model.graph.all_nodes()),
         check=checked,
-        notes=prepared.notes,
+        notes=notes,
         warnings=tuple(warnings),
     )
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
+    from bnfold.runtime.releases import Release
+
 Exporter = Literal["dynamo", "torchscript", "auto"]
 
 DEFAULT_OPSET = 20
@@ -36,6 +38,22 @@ def check_opset(opset: int | None) -> int:
             f"opset {opset} is not supported; the exporter writes {OPSETS[0]} to {OPSETS[-1]}"
         )
     return opset
+
+
+def opset_for(wanted: Release, opset: int | None) -> int:
+    """The opset to export to for this release; what was asked for, if it loads that.
+
+    Raises:
+        UsageError: it does not, or loads none that the exporter writes.
+    """
+    if opset is not None and opset > wanted.opset:
+        raise UsageError(f"opset {opset}: {wanted.name} loads opset {wanted.opset} at most")
+    if wanted.opset < OPSETS[0]:
+        raise UsageError(
+            f"{wanted.name} loads opset {wanted.opset} at most; "
+            f"the exporter writes {OPSETS[0]} to {OPSETS[-1]}"
+        )
+    return min(DEFAULT_OPSET, wanted.opset) if opset is None else opset
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from bnfold.fold.rules import allowed, named
 from bnfold.fold.sources.repair import repair as repair_in_place
 from bnfold.notebook_display import Shown
 from bnfold.progress import Progress
+from bnfold.runtime.releases import release
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,12 @@ class FoldResult(Shown):
     Attributes:
         model: the folded copy; its folded weights are computed when they are read or saved.
         ledger: a Decision for every batch norm.
+        loads: what the release that was asked for loads of it, as a sentence; else empty.
     """
 
     model: ir.Model
     ledger: Ledger
+    loads: str = ""
 
     def save(self, path: str | os.PathLike[str], *, external_data: bool | None = None) -> Path:
         """The folded model is at `path`, whole or not at all; the path is returned.
@@ -45,6 +48,14 @@ class FoldResult(Shown):
         """
         model_io.save(self.model, path, external_data=external_data)
         return Path(path)
+
+    def for_release(self, runtime: str) -> FoldResult:
+        """The same for a release of the runtime: the model gets an IR version that it knows.
+
+        Raises:
+            ModelError: the model needs more than that release loads.
+        """
+        return replace(self, loads=release(runtime).fit(self.model, "the model"))
 
     def to_proto(self) -> onnx.ModelProto:
         """The folded model as a ModelProto, with its weights."""
@@ -68,6 +79,7 @@ def fold(
     flush_subnormals: bool = False,
     strict: bool = False,
     check: bool = True,
+    runtime: str | None = None,
     progress: Progress | None = None,
 ) -> FoldResult:
     """Every batch norm that can be folded exactly is folded, in a copy of the model.
@@ -82,15 +94,19 @@ def fold(
         flush_subnormals: folded float32 weights below 1.2e-38 become 0; they are counted anyhow.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
         check: compare the whole model before and after in onnxruntime too, where it runs there.
+        runtime: a release that has to load it, such as "onnxruntime==1.17": the model gets an IR
+            version that it knows.
         progress: called with (steps done, steps in all, what is being done).
 
     Raises:
-        ModelError: the model is missing, malformed or not supported.
+        ModelError: the model is missing, malformed or not supported, or needs more than `runtime`
+            loads.
         UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
         InternalError: a bug in bnfold: the folded model differs by more than rounding explains, or,
             with `strict`, a rewrite was wrong.
     """
     copy = model_io.load(model)
+    loads = "" if runtime is None else release(runtime).fit(copy, _name_of(model))
     repairs = repair_in_place(copy, named(repair))
     ledger = fold_in_place(copy, allowed(allow), named(skip), progress=progress)
     small = flush_in_place(copy) if flush_subnormals else count_subnormals(copy)
@@ -99,7 +115,12 @@ def fold(
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
     if check and (ledger.folded or ledger.merges):
         ledger = replace(ledger, opinion=_asked(repaired(model, repair), copy))
-    return FoldResult(copy, ledger)
+    return FoldResult(copy, ledger, loads)
+
+
+def _name_of(model: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> str:
+    is_path = isinstance(model, str | os.PathLike)
+    return os.fspath(model) if is_path else "the model"  # type: ignore[arg-type]
 
 
 def repaired(

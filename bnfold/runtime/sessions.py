@@ -68,6 +68,7 @@ class Session:
     Attributes:
         name: what sentences call the model.
         setting: how it runs.
+        outputs: the names of the outputs, in order.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Session:
         self._values = {key: engine.ort_value(array) for key, array in self._arrays.items()}
         with engine_errors():
             self._session = engine.open_session(source, setting, name=name, weights=self._values)
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, feeds: Mapping[str, Array], names: Sequence[str] | None = None) -> list[Array]:
         """The outputs, or those named, in order.
@@ -102,7 +103,7 @@ class Session:
             RunError: onnxruntime refuses the inputs, or fails on them.
             OverdueError: it is not done in time.
         """
-        asked = names or self._outputs
+        asked = names or self.outputs
         with engine_errors():
             return engine.run(self._session, feeds, asked, name=self.name, seconds=self._seconds)
 

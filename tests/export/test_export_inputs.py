@@ -141,3 +141,13 @@ def test_what_the_exporter_cannot_do_is_one_sentence_and_no_file(tmp_path, modul
     assert caught.value.__cause__ is not None
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_export_is_for_a_release_of_the_runtime():
+    """1.17 loads IR version 9, and the default would be 10."""
+    result = bnfold.export(Pair(), (2, 3), runtime="onnxruntime==1.17")
+    assert result.model.ir_version <= 9
+    assert any("which onnxruntime 1.17 loads" in note for note in result.notes)
+    with pytest.raises(UsageError, match=r"opset 21: onnxruntime 1\.17 loads opset 20 at most"):
+        bnfold.export(Pair(), (2, 3), opset=21, runtime="onnxruntime==1.17")
+    assert bnfold.export(Pair(), (2, 3), opset=18, runtime="1.32").opset == 18

@@ -9,13 +9,18 @@ from types import SimpleNamespace
 import onnxruntime
 import pytest
 
-from bnfold.bench.sessions import open_model
 from bnfold.errors import ProviderUnavailableError, UsageError
-from bnfold.runtime.engine import Setting, refusal_to_start, with_native_log
-from bnfold.runtime.sessions import require_setting
+from bnfold.runtime.engine import Setting, open_session, refusal_to_start, with_native_log
+from bnfold.runtime.sessions import engine_errors, require_setting
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 SMALL = "g (float[1] x) => (float[1] y) { y = Relu(x) }"
+
+
+def open_model(path, setting):
+    with engine_errors():
+        return open_session(str(path), setting, name=path.name)
+
 
 has_cuda = CUDA in onnxruntime.get_available_providers()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LONGEST_REASON = 300
+_SOURCE_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ [\w:<>~*& ]+\([^()]*\) ")
 
 
 class EngineError(Exception):
@@ -73,6 +74,7 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
 
 def said(error: Exception) -> str:
-    """What onnxruntime said, on one line and without its numbers in front."""
+    """What onnxruntime said, on one line, without its numbers in front and places in its source."""
     words = " ".join(str(error).split()) or type(error).__name__
+    words = _SOURCE_PLACE.sub("", words)
     return re.sub(r"^(\[ONNXRuntimeError\] : )?(\d+ : \w+ : )?", "", words)[:_LONGEST_REASON]

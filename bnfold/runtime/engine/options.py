@@ -10,6 +10,7 @@ from typing import Any
 from .errors import UnknownSettingError, runtime_errors, said
 from .setting import LEVELS, Setting, require_level
 
+_SWITCH = {"0": False, "false": False, "1": True, "true": True}
 ONLY_FATAL = 4  # what goes wrong comes back as an exception; the log would say it twice
 
 
@@ -29,8 +30,12 @@ def session_options(
         onnxruntime.GraphOptimizationLevel, LEVELS[setting.level]
     )
     options.intra_op_num_threads = setting.threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.inter_op_num_threads = setting.inter_threads
+    options.execution_mode = (
+        onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        if setting.inter_threads == 1
+        else onnxruntime.ExecutionMode.ORT_PARALLEL
+    )
     options.log_severity_level = ONLY_FATAL
     # Spinning threads of one session would take the cores from the other one's runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -48,7 +53,24 @@ def session_options(
         options.optimized_model_filepath = save_as
     for library in setting.custom_ops:
         _register(options, library)
+    for key, value in setting.session_options:
+        _set(options, key, value)
     return options
+
+
+def _set(options: Any, key: str, value: str) -> None:
+    """Sets an entry of the configuration, whose names have dots, or a switch."""
+    if "." in key:
+        options.add_session_config_entry(key, value)
+        return
+    if not isinstance(getattr(options, key, None), bool):
+        raise UnknownSettingError(
+            f"{key}={value}: onnxruntime has no such session option; name an entry of its session "
+            "configuration, which has dots, or a switch such as enable_cpu_mem_arena"
+        )
+    if value.lower() not in _SWITCH:
+        raise UnknownSettingError(f"{key}={value}: this option is a switch: 0 or 1")
+    setattr(options, key, _SWITCH[value.lower()])
 
 
 def _register(options: Any, library: str) -> None:

@@ -28,6 +28,9 @@ class Setting:
         threads: inside one operator; with 1, the order of a sum and so its rounding stays the same.
         custom_ops: paths of libraries with operators.
         for_values: the outputs count and not the time: no TF32, and as little memory as can be.
+        inter_threads: operators side by side; with 1, one after the other.
+        session_options: further entries of the session's configuration, or attributes of
+            `SessionOptions` that are on or off, such as `enable_cpu_mem_arena`.
     """
 
     provider: str = "cpu"
@@ -35,6 +38,8 @@ class Setting:
     threads: int = 1
     custom_ops: tuple[str, ...] = ()
     for_values: bool = False
+    inter_threads: int = 1
+    session_options: tuple[tuple[str, str], ...] = ()
 
 
 def version() -> str:
