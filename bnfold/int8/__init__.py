@@ -1,0 +1,1 @@
+"""Models in int8 as onnxruntime's static quantiser makes them, and what that costs in accuracy."""
