@@ -169,6 +169,6 @@ RESULTS: dict[str, Schema] = {
     ),
     "run": closed(
         {"fold": closed(LEDGER), "verify": VERIFICATION},
-        optional={"export": EXPORT, "bench": BENCH},
+        optional={"export": EXPORT, "bench": BENCH, "int8": BENCH},
     ),
 }

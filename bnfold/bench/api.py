@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
-from bnfold.bench.environment import disturbances, doubts, environment
-from bnfold.bench.protocol import BLOCK_MS
-from bnfold.bench.records import BenchInput, BenchResult, Settings
+import numpy as np
+
+from bnfold.bench.asked import checked, each_of
+from bnfold.bench.environment import disagreements, disturbances, doubts, environment
+from bnfold.bench.records import BenchResult
 from bnfold.bench.schedule import Schedule
-from bnfold.bench.statistics import CONFIDENCE, MARGIN, RESOLUTION
 from bnfold.errors import UsageError
 from bnfold.progress import Progress
 from bnfold.runtime.sessions import names_of, require_setting
@@ -19,7 +20,10 @@ from bnfold.runtime.sessions import names_of, require_setting
 if TYPE_CHECKING:
     import os
 
-    from bnfold.bench.model_files import ModelSource
+    from numpy.typing import ArrayLike
+
+    from bnfold.bench.int8 import Int8
+    from bnfold.bench.model_files import ModelFile, ModelSource
     from bnfold.verify.user_data import Data
 
 
@@ -27,124 +31,140 @@ def bench(
     models: ModelSource | Sequence[ModelSource],
     *,
     providers: str | Sequence[str] = ("cpu",),
-    threads: int = 1,
-    batch: int = 1,
+    threads: int | Sequence[int] = 1,
+    batch: int | Sequence[int] | None = None,
     levels: str | Sequence[str] = ("all", "none"),
-    pairs: int = 40,
+    pairs: int | None = None,
+    duration: float | None = None,
+    processes: int = 9,
+    warm_up: int = 3,
+    streams: int = 0,
+    inter_threads: int = 1,
+    session_options: Mapping[str, str] | None = None,
+    pythons: Sequence[str | os.PathLike[str]] = (),
     seed: int = 0,
     data: Data | None = None,
+    int8: Data | None = None,
+    labels: ArrayLike | None = None,
     dims: Mapping[str, int] | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     profile: bool = False,
     progress: Progress | None = None,
 ) -> BenchResult:
-    """Every model is compared with the first one, and measured alone in a process of its own.
+    """Every model is compared with the first one, and measured alone in processes of its own.
 
     Args:
         models: paths or models in memory; the first is the baseline, one alone, in a list or not,
             is only measured.
         providers: "cpu", "cuda"; the first is the headline, one alone may be a plain string.
-        threads: threads inside one operator.
-        batch: the size of a dynamic first dimension.
+        threads: threads inside one operator; several numbers are measured one after the other.
+        batch: the size of a dynamic first dimension, or several; 1 where nothing else says.
         levels: onnxruntime's optimisations, "all", "extended", "basic", "none"; the first is the
             headline, "none" stands for runtimes that optimise little.
-        pairs: the number of paired measurements per comparison, fixed beforehand.
+        pairs: the number of paired measurements per comparison, fixed beforehand; 40.
+        duration: seconds of paired measurements per comparison, in place of `pairs`; how many that
+            is, each process finds out before it measures.
+        processes: how many processes the pairs are spread over, at most.
+        warm_up: runs before the first one that is timed.
+        streams: so many threads run a model at once, and its throughput is told; 0 for none.
+        inter_threads: threads for operators side by side; more than one runs them so.
+        session_options: further entries of onnxruntime's session configuration.
+        pythons: interpreters with an onnxruntime of their own to measure with, in place of this
+            one; a model that one of them does not load is a row of its own.
         seed: of the random inputs and of the bootstrap.
         data: what to time on, in place of random numbers: arrays by input name, or what
             `bnfold.verify` takes, of which the first set is used.
+        int8: calibration data, in the forms of `data`: all models are quantised with it by
+            onnxruntime's static quantiser (QDQ, per channel), timed so, and compared with the
+            float baseline on it.
+        labels: the class of each row of `int8`, for the share of rows that are right.
         dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
         custom_ops: shared libraries with operators for onnxruntime.
         profile: also sum up the time per operator.
         progress: called with (steps done, steps in all, what is being done).
 
     Raises:
-        UsageError: a setting, or a dynamic dimension without a size.
+        UsageError: a setting, a dynamic dimension without a size, or a Python that cannot measure.
         ModelError: a model that cannot be read, does not run, or wants other inputs than the first.
         DataError: `data` that does not fit.
         InconclusiveError: a model with a Loop does not end.
-        ProviderUnavailableError: a provider that does not really run here.
+        ProviderUnavailableError: a provider that does not really run.
     """
-    # Imported here: the process that measures one model alone imports this package, but not onnx.
-    from bnfold.bench.inputs import InputSizes, given_arrays, make_feeds
+    # Imported here: these need onnx, and whoever only reads a record does without.
+    from bnfold.bench.grid import Grid
     from bnfold.bench.model_files import described, model_files, require_end, same_files
     from bnfold.runtime.engine import Setting
 
-    providers, levels = names_of(providers), names_of(levels)
-    settings = _checked(providers, levels, threads=threads, batch=batch, pairs=pairs, seed=seed)
-    facts = environment(with_gpu="cuda" in providers)
+    if labels is not None and int8 is None:
+        raise UsageError("labels are of the rows of the int8 data: give that too")
+    asked = checked(
+        providers=names_of(providers),
+        levels=names_of(levels),
+        threads=each_of(threads),
+        batch=each_of(batch),
+        pairs=pairs,
+        duration=duration,
+        processes=processes,
+        warm_up=warm_up,
+        streams=streams,
+        inter_threads=inter_threads,
+        session_options=session_options or {},
+        seed=seed,
+    )
     libraries = tuple(map(str, custom_ops))
-    require_setting(providers, levels, libraries)
-    with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        found = model_files(_several(models), Path(folder))
-        given = {} if data is None else given_arrays(found[0], data, batch)
-        feeds = make_feeds(found[0], given=given, sizes=InputSizes(batch, dims or {}), seed=seed)
-        require_end(found, feeds.arrays, Setting(providers[0], custom_ops=libraries))
+    if not pythons:
+        require_setting(asked.providers, asked.levels, libraries)
+    facts = environment(with_gpu="cuda" in asked.providers)
+    with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
+        folder = Path(name)
+        found = model_files(_several(models), folder)
+        grid = Grid(found, asked, folder, libraries, tuple(map(str, pythons)), data, dims or {})
+        provider = "cpu" if pythons else asked.providers[0]
+        quantised = None if int8 is None else _quantised(found, int8, labels, folder)
+        require_end(found, grid.arrays, Setting(provider, custom_ops=libraries))
+        timed = found if quantised is None else quantised.subjects
         schedule = Schedule(
-            found,
-            feeds.arrays,
-            settings,
-            libraries=libraries,
+            timed,
+            grid.places,
+            asked,
             with_profile=profile,
+            is_elsewhere=bool(pythons),
             progress=progress,
         )
-        isolated, comparisons = schedule.isolated(), schedule.comparisons()
-        measured = tuple(described(s, is_baseline=s is found[0]) for s in found)
-        return BenchResult(
-            models=measured,
-            inputs=tuple(
-                BenchInput(name, array.dtype.name, array.shape, _source(name in given))
-                for name, array in feeds.arrays.items()
-            ),
-            isolated=isolated,
-            comparisons=comparisons,
-            profiles=schedule.profiles(),
-            notes=(
-                *same_files(measured),
-                *doubts(facts, threads=threads),
-                *disturbances(comparisons),
-                *feeds.notes,
-            ),
-            settings=settings,
-            environment=facts,
-        )
+        schedule.run()
+        measured = tuple(described(s, is_baseline=s is timed[0]) for s in timed)
+    isolated, comparisons = tuple(schedule.isolated), tuple(schedule.comparisons)
+    return BenchResult(
+        models=measured,
+        inputs=grid.inputs,
+        isolated=isolated,
+        comparisons=comparisons,
+        profiles=tuple(schedule.profiles),
+        failed=tuple(schedule.failed),
+        runtimes=grid.runtimes,
+        notes=(
+            *same_files(measured),
+            *doubts(facts, threads=max(asked.threads)),
+            *disturbances(comparisons),
+            *disagreements(comparisons, isolated),
+            *grid.notes,
+            *(() if quantised is None else quantised.notes),
+        ),
+        int8=() if quantised is None else quantised.accuracies,
+        settings=asked,
+        environment=facts,
+    )
+
+
+def _quantised(
+    found: Sequence[ModelFile], data: Data, labels: ArrayLike | None, folder: Path
+) -> Int8:
+    from bnfold.bench.int8 import in_int8
+
+    return in_int8(found, data, None if labels is None else np.asarray(labels), folder)
 
 
 def _several(models: ModelSource | Sequence[ModelSource]) -> Sequence[ModelSource]:
     is_list = isinstance(models, Sequence) and not isinstance(models, str)
-    return models if is_list else [models]  # type: ignore[list-item, return-value]
-
-
-def _source(is_given: bool) -> Literal["random", "given"]:
-    return "given" if is_given else "random"
-
-
-def _checked(
-    providers: tuple[str, ...],
-    levels: tuple[str, ...],
-    *,
-    threads: int,
-    batch: int,
-    pairs: int,
-    seed: int,
-) -> Settings:
-    for name, value, least in (
-        ("threads", threads, 1),
-        ("batch", batch, 1),
-        ("pairs", pairs, 5),
-        ("seed", seed, 0),
-    ):
-        if value < least:
-            raise UsageError(f"{name} must be at least {least}, not {value}")
-    require_setting(providers, levels)
-    return Settings(
-        providers=providers,
-        levels=levels,
-        threads=threads,
-        batch=batch,
-        pairs=pairs,
-        seed=seed,
-        block_ms=BLOCK_MS,
-        confidence=CONFIDENCE,
-        resolution=RESOLUTION,
-        margin=MARGIN,
-    )
+    found: Any = models if is_list else [models]
+    return list(found)

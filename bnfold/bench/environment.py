@@ -6,16 +6,18 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.runtime import engine
 
 if TYPE_CHECKING:
-    from bnfold.bench.records import Comparison
+    from bnfold.bench.records import Comparison, Isolated
 
 BUSY_LOAD = 0.5  # load per usable core from which other programs are in the way
+
+AT_ODDS = 1.1  # beyond an interval by this factor, a ratio contradicts it
 
 OFTEN = 0.25  # share of interrupted blocks from which a reader should know
 
@@ -80,6 +82,31 @@ def disturbances(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
         for (provider, level), share in shares.items()
         if share is not None and share > OFTEN
     )
+
+
+def disagreements(
+    comparisons: Iterable[Comparison], isolated: Sequence[Isolated]
+) -> tuple[str, ...]:
+    """Sentences where a ratio of pairs is not that of the models alone."""
+    alone = {(row.model, *_where(row)): row for row in isolated}
+    found = []
+    for pair in comparisons:
+        rows = [alone.get((name, *_where(pair))) for name in (pair.baseline, pair.candidate)]
+        if pair.verdict == "inconclusive" or rows[0] is None or rows[1] is None:
+            continue
+        ratio = rows[0].median_ms / rows[1].median_ms
+        if not pair.ratio.low / AT_ODDS <= ratio <= pair.ratio.high * AT_ODDS:
+            found.append(
+                f"{pair.candidate}, {pair.provider}, optimisations {pair.level}: its ratio is "
+                f"{pair.ratio.estimate:.2f} in pairs, and {ratio:.2f} of the medians of each model "
+                f"alone; processes apart meet the machine at different times, so believe the "
+                "pairs, or repeat it on a quieter machine"
+            )
+    return tuple(found)
+
+
+def _where(row: Comparison | Isolated) -> tuple[object, ...]:
+    return row.provider, row.level, row.threads, row.batch, row.runtime
 
 
 def usable_cores() -> int:

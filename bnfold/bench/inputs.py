@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +21,12 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class InputSizes:
-    """Sizes of dynamic dimensions: `batch` for a first one that `dims` does not name.
+    """Sizes of dynamic dimensions: `batch` for a first one that `dims` does not name, or 1.
 
     `dims` is keyed by the dimension's name ("length") or its place ("x:2").
     """
 
-    batch: int
+    batch: int | None
     dims: Mapping[str, int]
 
 
@@ -57,11 +57,13 @@ def make_feeds(subject: ModelFile, *, given: Arrays, sizes: InputSizes, seed: in
     arrays = {name: np.asarray(array) for name, array in given.items()}
     _require_fitting(subject, arrays)
     made = [spec for spec in subject.inputs if spec.name not in arrays]
-    notes = [note for spec in made for note in _fixed_batch(spec, sizes.batch)]
+    batch = 1 if sizes.batch is None else sizes.batch
+    notes = [note for spec in made for note in _fixed_batch(spec, batch)]
     # Those of given arrays come last: they are there to be named by `dims`, and decide nothing.
     ranked = [spec for spec in subject.inputs if spec.name in arrays and spec.dims is not None]
     extents = open_extents([*made, *ranked])
-    known = chosen_sizes(extents, sizes.dims, _choice(sizes.batch, set(arrays), notes))
+    known = chosen_sizes(extents, sizes.dims, _choice(batch, set(arrays), notes))
+    _require_one_batch(extents, known, sizes)
     rng = np.random.default_rng(seed)
     for spec in made:
         bounds = subject.bounds.get(spec.name, (0, 1))
@@ -124,6 +126,20 @@ def _choice(batch: int, given: Collection[str], notes: list[str]) -> Callable[[E
         )
 
     return choose
+
+
+def _require_one_batch(
+    extents: Sequence[Extent], known: Mapping[str, int], sizes: InputSizes
+) -> None:
+    """Returns where `dims` gives no batch, or the one that was asked for."""
+    for extent in extents:
+        is_sized = extent.name in sizes.dims or extent.place in sizes.dims
+        size = known[extent.place]
+        if sizes.batch is not None and extent.axis == 0 and is_sized and size != sizes.batch:
+            raise UsageError(
+                f"batch {sizes.batch} and {extent.label} = {size} contradict each other: both are "
+                f"the first dimension of input {extent.input!r}"
+            )
 
 
 def _fixed_batch(spec: TensorSpec, batch: int) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import onnx
 import onnx_ir
 
 from bnfold import model_io
@@ -18,7 +19,7 @@ from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of
 
-ModelSource = str | os.PathLike[str] | onnx_ir.Model
+ModelSource = str | os.PathLike[str] | onnx.ModelProto | onnx_ir.Model
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def model_files(models: Sequence[ModelSource], folder: Path) -> tuple[ModelFile,
     """
     if not models:
         raise UsageError("bench needs at least one model")
+    models = [onnx_ir.from_proto(m) if isinstance(m, onnx.ModelProto) else m for m in models]
     paths = [_on_disk(model, folder / f"model{i}.onnx") for i, model in enumerate(models)]
     found = tuple(
         _subject(path, name) for path, name in zip(paths, _names(models, paths), strict=True)

@@ -14,34 +14,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from bnfold.bench.bound import BoundModel
+from bnfold.bench.place import Place
 from bnfold.bench.records import OperatorTime, Profile
-from bnfold.bench.sessions import open_model
-from bnfold.runtime.engine import Setting
-from bnfold.runtime.sessions import engine_errors
 
 if TYPE_CHECKING:
     from bnfold.bench.model_files import ModelFile
 
-_RUNS = 24
 
-
-def profile(subject: ModelFile, settings: Setting, feeds: Mapping[str, np.ndarray]) -> Profile:
-    """The time per operator type of a model at one level, the mean over the faster runs.
+def profile(place: Place, subject: ModelFile) -> Profile:
+    """The time per operator type of a model, the mean over the faster runs.
 
     The profiler itself costs time with every node: use it for shares, not for latency.
     """
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        session = open_model(subject.path, settings, profile_prefix=str(Path(folder) / "profile"))
-        with engine_errors():
-            run = BoundModel(session, feeds, device=settings.provider, name=subject.name)
-        for _ in range(_RUNS):
-            run()
-        events = json.loads(Path(session.end_profiling()).read_text())
-    operators = operator_times(events)
-    return Profile(subject.name, settings.provider, settings.level, _RUNS, operators)
+        found = place.ask("profile", [subject], {"prefix": str(Path(folder) / "profile")})
+        events = json.loads(Path(found["file"]).read_text())
+    return Profile(
+        model=subject.name, **place.row, runs=found["runs"], operators=operator_times(events)
+    )
 
 
 def operator_times(events: Iterable[Mapping[str, Any]]) -> tuple[OperatorTime, ...]:

@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from statistics import median
 
 from bnfold.bench.interruptions import interruptions
-from bnfold.bench.records import Quad
+from bnfold.bench.quad import Quad
 
 BLOCK_MS = 5.0
+WARM_UP_RUNS = 3
 
 _LONGEST_BLOCK_MS = 20.0
-_WARM_UP_RUNS, _CALIBRATION_RUNS = 3, 5
+_CALIBRATION_RUNS = 5
+_FEWEST_PAIRS, _MOST_PAIRS = 3, 1000
 _MOST_RUNS = 1 << 12  # runs shorter than a microsecond are the call from Python and nothing else
 _ORDERS = ("ABBA", "BAAB")
 
@@ -51,18 +53,24 @@ def measure_pairs(
     twin: Runner,
     candidates: Sequence[Runner],
     *,
-    pairs: int,
+    pairs: int | None = None,
+    seconds: float | None = None,
+    warm_up: int = WARM_UP_RUNS,
     seed: int,
     clock: Clock = time.perf_counter_ns,
-    after_pair: Callable[[], None] = lambda: None,
+    after_pair: Callable[[int, int], None] = lambda done, total: None,
 ) -> PairedSamples:
     """Times `pairs` quads of each candidate and of the twin, each against the baseline.
 
-    The number of pairs is fixed beforehand: stopping when the answer pleases is no measurement.
-    The seed decides which pairs begin with the candidate.
+    The number of pairs is fixed beforehand, given or as many as fit into `seconds` by what the
+    calibration took: stopping when the answer pleases is no measurement. The seed decides which
+    pairs begin with the candidate. `after_pair` is told how many are done, of how many.
     """
     rivals = (twin, *candidates)
-    runs = runs_per_block((baseline, *rivals), clock)
+    times = [undisturbed_ms(runner, clock, warm_up) for runner in (baseline, *rivals)]
+    runs = runs_per_block(times)
+    if pairs is None:
+        pairs = pairs_within(seconds or 0.0, times, runs)
     orders = [_orders(pairs, seed + i) for i in range(len(rivals))]
     quads: list[list[Quad]] = [[] for _ in rivals]
     watch = _Watch(clock)
@@ -72,33 +80,39 @@ def measure_pairs(
                 order = orders[i][pair]
                 ms = [watch.block_ms(baseline if x == "A" else rival, runs) for x in order]
                 quads[i].append(Quad(order, (ms[0], ms[1], ms[2], ms[3])))
-            after_pair()
+            after_pair(pair + 1, pairs)
     null, *others = (tuple(found) for found in quads)
     return PairedSamples(tuple(others), null, runs, watch.interrupted)
 
 
-def runs_per_block(runners: Sequence[Runner], clock: Clock) -> int:
-    """The number of runs that every block has, one for all; warms the sessions up.
+def runs_per_block(times: Sequence[float]) -> int:
+    """The number of runs that every block has, one for all, from one run's milliseconds of each.
 
     The fastest runner's blocks last about `BLOCK_MS`, the slowest one's at most a few times that.
     It is one number because the first run after a change of model finds the caches full of the
     other one's data: with more runs in its blocks, a model would seem faster.
     """
-    times = [_undisturbed_ms(runner, clock) for runner in runners]
     wanted = min(BLOCK_MS / min(times), _LONGEST_BLOCK_MS / max(times))
     return min(max(round(wanted), 1), _MOST_RUNS)
 
 
-def _undisturbed_ms(runner: Runner, clock: Clock) -> float:
+def pairs_within(seconds: float, times: Sequence[float], runs: int) -> int:
+    """How many pairs last so long, by the times of the baseline and of its rivals."""
+    baseline, *rivals = times
+    pair_ms = sum(2 * runs * (baseline + rival) for rival in rivals)
+    return min(max(round(seconds * 1e3 / pair_ms), _FEWEST_PAIRS), _MOST_PAIRS)
+
+
+def undisturbed_ms(runner: Runner, clock: Clock, warm_up: int = WARM_UP_RUNS) -> float:
     """The shortest of a few runs, after some that warm up."""
-    for _ in range(_WARM_UP_RUNS):
+    for _ in range(warm_up):
         runner()
     return min(_run_times_ms(runner, _CALIBRATION_RUNS, clock))
 
 
 def _orders(pairs: int, seed: int) -> list[str]:
     """As many of one order as of the other, give or take one, shuffled."""
-    orders = [_ORDERS[i % 2] for i in range(pairs)]
+    orders = [_ORDERS[(i + seed) % 2] for i in range(pairs)]
     random.Random(seed).shuffle(orders)
     return orders
 

@@ -2,121 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
-from bnfold.bench.bound import bind_alike
 from bnfold.bench.isolated import measure_isolated
+from bnfold.bench.pairs import measure_processes
 from bnfold.bench.profile import profile
-from bnfold.bench.protocol import PairedSamples, measure_pairs
-from bnfold.bench.records import Comparison, Isolated, Profile, Settings
-from bnfold.bench.sessions import bound_model
-from bnfold.bench.statistics import judge, ratio_interval, sentence
+from bnfold.bench.records import Comparison, Failed, Isolated, Profile, Settings
+from bnfold.errors import ModelError
 from bnfold.progress import Progress
-from bnfold.runtime.engine import Setting
 
 if TYPE_CHECKING:
-    from bnfold.bench.inputs import Arrays
     from bnfold.bench.model_files import ModelFile
+    from bnfold.bench.place import Place
 
-_STEPS_ALONE = 20  # what one model alone counts for beside a pair, so that a bar runs evenly
+Row = TypeVar("Row")
+
+_STEPS_ALONE = 20  # what one model alone counts for, so that a bar runs evenly
+_STEPS_PAIRS = 40
 
 
+@dataclass
 class Schedule:
-    """What there is to do for these models, each provider and each level; methods do a part."""
+    """What there is to do for these subjects in each place; `run` does it and fills the rows.
 
-    def __init__(
-        self,
-        found: Sequence[ModelFile],
-        feeds: Arrays,
-        settings: Settings,
-        *,
-        libraries: tuple[str, ...] = (),
-        with_profile: bool,
-        progress: Progress | None,
-    ) -> None:
-        self._models = found
-        self._feeds = feeds
-        self._settings = settings
-        self._with_profile = with_profile
-        self._progress = progress
-        self._grid = tuple(
-            Setting(provider, level, settings.threads, libraries)
-            for provider in settings.providers
-            for level in settings.levels
-        )
-        self._done = 0
-        per_cell = len(found) * _STEPS_ALONE * (2 if with_profile else 1)
-        per_cell += settings.pairs if len(found) > 1 else 0
-        self._total = per_cell * len(self._grid)
+    Attributes:
+        subjects: the first is the baseline.
+        places: the grid, the headline first.
+        settings: what was asked for.
+        with_profile: the operators are timed too.
+        is_elsewhere: other Pythons measure; a model that one of them does not load is a row.
+        progress: called with (steps done, steps in all, what is being done).
+    """
 
-    def isolated(self) -> tuple[Isolated, ...]:
-        """Each model alone, for each provider and level."""
-        rows = []
-        for cell in self._grid:
-            for model in self._models:
-                self._advance(0, f"{model.name} alone, {_label(cell)}")
-                rows.append(measure_isolated(model, cell, self._feeds))
-                self._advance(_STEPS_ALONE, f"{model.name} alone, {_label(cell)}")
-        return tuple(rows)
+    subjects: Sequence[ModelFile]
+    places: Sequence[Place]
+    settings: Settings
+    with_profile: bool
+    is_elsewhere: bool
+    progress: Progress | None
+    isolated: list[Isolated] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    profiles: list[Profile] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    _done: int = 0
 
-    def comparisons(self) -> tuple[Comparison, ...]:
-        """Each further model against the first, for each provider and level."""
-        if len(self._models) == 1:
-            return ()
-        return tuple(row for cell in self._grid for row in self._compare(cell))
+    def run(self) -> None:
+        """Each model alone in each place, then the pairs, then the operators."""
+        well = {place: self._alone(place) for place in self.places}
+        for place, running in well.items():
+            if len(self.subjects) > 1:
+                self._pairs(place, running)
+        for place, running in well.items() if self.with_profile else ():
+            for subject in running:
+                self._say(0, f"{subject.name} by operator, {place}")
+                self.profiles.append(profile(place, subject))
+                self._say(_STEPS_ALONE, f"{subject.name} by operator, {place}")
+        self._done = self._total
+        self._say(0, "done")
 
-    def profiles(self) -> tuple[Profile, ...]:
-        """The operators of each model, where they were asked for."""
-        rows = []
-        for cell in self._grid if self._with_profile else ():
-            for model in self._models:
-                self._advance(0, f"{model.name} by operator, {_label(cell)}")
-                rows.append(profile(model, cell, self._feeds))
-                self._advance(_STEPS_ALONE, f"{model.name} by operator, {_label(cell)}")
-        return tuple(rows)
+    def _alone(self, place: Place) -> list[ModelFile]:
+        """Measures them alone; those that run there."""
+        running = []
+        for subject in self.subjects:
+            label = f"{subject.name} alone, {place}"
+            self._say(0, label)
+            row = self._or_failed(place, subject, lambda one: self._isolated(place, one))
+            if row is not None:
+                self.isolated.append(row)
+                running.append(subject)
+            self._say(_STEPS_ALONE, label)
+        return running
 
-    def _compare(self, cell: Setting) -> list[Comparison]:
-        self._advance(0, f"pairs, {_label(cell)}")
-        baseline, twin, *candidates = (
-            bound_model(model.path, cell, self._feeds) for model in (self._models[0], *self._models)
-        )
-        bind_alike((baseline, twin, *candidates))
-        samples = measure_pairs(
-            baseline,
-            twin,
-            candidates,
-            pairs=self._settings.pairs,
-            seed=self._settings.seed,
-            after_pair=lambda: self._advance(1, f"pairs, {_label(cell)}"),
-        )
-        return [self._judged(cell, samples, i) for i in range(len(candidates))]
-
-    def _judged(self, cell: Setting, samples: PairedSamples, i: int) -> Comparison:
-        null = ratio_interval(samples.null, seed=self._settings.seed)
-        ratio = ratio_interval(samples.candidates[i], seed=self._settings.seed)
-        verdict, reason = judge(ratio, null)
-        return Comparison(
-            provider=cell.provider,
-            level=cell.level,
-            baseline=self._models[0].name,
-            candidate=self._models[i + 1].name,
-            verdict=verdict,
-            sentence=sentence(verdict, ratio),
-            reason=reason,
-            ratio=ratio,
-            null=null,
-            runs_per_block=samples.runs_per_block,
-            quads=samples.candidates[i],
-            null_quads=samples.null,
-            interrupted=samples.interrupted,
+    def _isolated(self, place: Place, subject: ModelFile) -> Isolated:
+        asked = self.settings
+        return measure_isolated(
+            place,
+            subject,
+            processes=asked.processes,
+            warm_up=asked.warm_up,
+            streams=asked.streams,
         )
 
-    def _advance(self, steps: int, label: str) -> None:
-        self._done += steps
-        if self._progress is not None:
-            self._progress(self._done, self._total, label)
+    def _or_failed(
+        self, place: Place, subject: ModelFile, measure: Callable[[ModelFile], Row]
+    ) -> Row | None:
+        try:
+            return measure(subject)
+        except ModelError as error:
+            if not self.is_elsewhere:
+                raise
+            said = str(error).removeprefix(f"{subject.name}: ")
+            self.failed.append(Failed(model=subject.name, **place.row, sentence=said))
+            return None
 
+    def _pairs(self, place: Place, running: Sequence[ModelFile]) -> None:
+        baseline, *candidates = self.subjects
+        start, label = self._done, f"pairs, {place}"
+        self._say(0, label)
+        rivals = [subject for subject in candidates if subject in running]
+        if baseline in running and rivals:
+            self.comparisons += measure_processes(
+                place,
+                [baseline, *rivals],
+                self.settings,
+                on_share=lambda share: self._say_at(start + int(share * _STEPS_PAIRS), label),
+            )
+        self._say_at(start + _STEPS_PAIRS, label)
 
-def _label(cell: Setting) -> str:
-    return f"{cell.provider}, optimisations {cell.level}"
+    @property
+    def _total(self) -> int:
+        each = _STEPS_ALONE * (2 if self.with_profile else 1) * len(self.subjects)
+        each += _STEPS_PAIRS if len(self.subjects) > 1 else 0
+        return each * len(self.places)
+
+    def _say(self, steps: int, label: str) -> None:
+        self._say_at(self._done + steps, label)
+
+    def _say_at(self, done: int, label: str) -> None:
+        self._done = max(self._done, done)
+        if self.progress is not None:
+            self.progress(self._done, self._total, label)

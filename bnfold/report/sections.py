@@ -37,7 +37,7 @@ class Findings:
     Attributes:
         title: of the whole.
         ledgers: by model; a name that is empty needs none.
-        verification, bench, export: as they are.
+        verification, bench, int8, export: as they are; `int8` is a timing too.
         failed: the models that could not be read.
     """
 
@@ -45,6 +45,7 @@ class Findings:
     ledgers: Mapping[str, Ledger] | None = None
     verification: Verification | None = None
     bench: BenchResult | None = None
+    int8: BenchResult | None = None
     export: ExportFacts | None = None
     failed: Sequence[Unread] = ()
 
@@ -61,6 +62,8 @@ class Findings:
             found.append(Section("Verification", blocks))
         if self.bench is not None:
             found.append(Section("Speed", bench_blocks(self.bench, every_row=every_row)))
+        if self.int8 is not None:
+            found.append(Section("Speed in int8", bench_blocks(self.int8, every_row=every_row)))
         return found
 
     @property
@@ -148,12 +151,14 @@ def findings(title: str, parts: Mapping[str, Any]) -> Findings:
     for entry in parts.get("folds", []):
         path = read_as(_Input, entry, where="models").path
         ledgers[path] = read_as(Ledger, entry, where=path)
-    verification, bench, export = (parts.get(name) for name in ("verify", "bench", "export"))
+    steps = ("verify", "bench", "int8", "export")
+    verification, bench, int8, export = (parts.get(name) for name in steps)
     return Findings(
         title,
         ledgers or None,
         None if verification is None else _verification(verification),
         None if bench is None else read_as(BenchResult, bench, where="bench"),
+        None if int8 is None else read_as(BenchResult, int8, where="int8"),
         None if export is None else read_as(ExportFacts, export, where="export"),
         read_as(tuple[Unread, ...], parts.get("failed", []), where="failed"),
     )

@@ -45,10 +45,10 @@ def run(
     samples: int | None = None,
     seed: int = 0,
     providers: str | Sequence[str] = ("cpu",),
-    threads: int = 1,
-    batch: int = 1,
+    threads: int | Sequence[int] = 1,
+    batch: int | Sequence[int] | None = None,
     levels: str | Sequence[str] = ("all", "none"),
-    pairs: int = 40,
+    pairs: int | None = None,
     dims: Mapping[str, int] | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     progress: Progress | None = None,
@@ -76,7 +76,7 @@ def run(
         threads: to time with, inside one operator.
         batch: the size of a dynamic first dimension, to time with.
         levels: the optimisations to time with; verified is with none and with all.
-        pairs: the number of paired measurements.
+        pairs: the number of paired measurements; 40.
         dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
         custom_ops: shared libraries with operators for onnxruntime.
         progress: called with (steps done, steps in all, what is being done), for each part anew.

@@ -30,6 +30,7 @@ class RunResult:
         fold, verification: as they are.
         bench: None where the models are different: a wrong model is not timed.
         settings: what was asked of each step, as JSON values.
+        int8: the timing of both in int8, where that was asked for.
     """
 
     source: str
@@ -38,6 +39,7 @@ class RunResult:
     verification: Verification
     bench: BenchResult | None
     settings: Mapping[str, Any]
+    int8: BenchResult | None = None
 
     @property
     def exit_code(self) -> int:
@@ -59,7 +61,11 @@ class RunResult:
 
     def __repr__(self) -> str:
         """One line."""
-        speed = "" if self.bench is None else f"; {self.bench.headline[0].sentence}"
+        speed = (
+            ""
+            if self.bench is None or not self.bench.headline
+            else f"; {self.bench.headline[0].sentence}"
+        )
         return f"<RunResult {self.fold.ledger.summary}; {self.verification.verdict}{speed}>"
 
     def _repr_html_(self) -> str:
@@ -80,6 +86,7 @@ class RunResult:
             "fold": self.fold,
             "verify": self.verification,
             "bench": self.bench,
+            "int8": self.int8,
         }
         return {name: step.to_dict() for name, step in steps.items() if step is not None}
 

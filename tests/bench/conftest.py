@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx.parser
 import pytest
+
+from bnfold.bench.handed import write_archive
+from bnfold.bench.place import Place, stored
+from bnfold.runtime.engine import Setting
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
 
@@ -23,3 +29,17 @@ def model_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Place]:
+    """place(feeds, setting, python=...): where a model is measured, in fresh processes."""
+
+    def make(
+        feeds: Mapping[str, np.ndarray], setting: Setting, python: str = sys.executable
+    ) -> Place:
+        folder = tmp_path_factory.mktemp("place")
+        fed = stored(feeds, folder / "feeds.npz", batch=1)
+        return Place(python, write_archive(folder), "", setting, fed)
+
+    return make

@@ -61,7 +61,7 @@ def test_the_record_keeps_every_sample_and_survives_json(pair, model_file):
     }
     assert len(result.profiles) == 6
     assert record["inputs"] == [
-        {"name": "t0", "dtype": "float32", "shape": [3, 4096], "source": "random"}
+        {"name": "t0", "dtype": "float32", "shape": [3, 4096], "source": "random", "batch": 3}
     ]
     assert record["schema_version"] == 1
     assert record["settings"]["seed"] == 5
@@ -108,6 +108,12 @@ def test_cuda_is_refused_before_anything_is_measured(pair):
         ({"pairs": 2}, "pairs must be at least 5, not 2"),
         ({"threads": 0}, "threads must be at least 1"),
         ({"batch": 0}, "batch must be at least 1"),
+        ({"batch": (2, 0)}, "batch must be at least 1, not 0"),
+        ({"duration": 0}, "duration must be more than 0 seconds, not 0"),
+        ({"duration": float("nan")}, "duration must be more than 0 seconds, not nan"),
+        ({"duration": 1, "pairs": 40}, "give one of them"),
+        ({"processes": 0}, "processes must be at least 1"),
+        ({"warm_up": -1}, "warm_up must be at least 0"),
         ({"seed": -3}, "seed must be at least 0, not -3"),
         ({"levels": ("most",)}, "unknown optimisation level 'most'"),
         ({"levels": ()}, "lists of at least one name"),
@@ -123,3 +129,27 @@ def test_a_model_that_fails_on_its_inputs_is_named(model_file):
     text = "g (float[A] x, float[N,L] z) => (float[N,L] y) { y = Add(x, z) }"
     with pytest.raises(ModelError, match=r"model\.onnx: it does not run on these inputs"):
         bnfold.bench([model_file(text)], levels=("all",), dims={"A": 3, "L": 4})
+
+
+def test_batches_and_threads_are_swept_one_after_the_other(pair):
+    """The rows tell which is which, and the inputs what was timed."""
+    result = bnfold.bench(
+        pair, pairs=5, levels="none", processes=1, batch=(2, 5), threads=(1, 2), streams=2
+    )
+    grid = [(1, 2), (1, 5), (2, 2), (2, 5)]
+    assert [(c.threads, c.batch) for c in result.comparisons] == grid
+    assert result.headline == result.comparisons
+    assert [row.shape for row in result.inputs] == [(2, 4096), (5, 4096)]
+    assert all(row.runs_per_s > 0 for row in result.isolated)
+
+
+def test_a_batch_that_two_numbers_cannot_be_is_refused(model_file):
+    fixed = model_file("g (float[1,3] x) => (float[1,3] y) { y = Sin(x) }")
+    with pytest.raises(UsageError, match=r"batch 1 and batch 8 are the same .*fixed at \[1, 3\]"):
+        bnfold.bench(fixed, batch=(1, 8))
+
+
+def test_a_size_of_the_batch_by_name_is_the_batch_of_the_rows(pair):
+    result = bnfold.bench(pair[0], levels="all", processes=1, dims={"N": 4})
+    assert [row.batch for row in result.isolated] == [4]
+    assert result.settings.batch == ()

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from bnfold.bench.environment import disturbances, doubts, environment
-from bnfold.bench.records import Comparison, Interval
+from bnfold.bench.environment import disagreements, disturbances, doubts, environment
+from bnfold.bench.records import Comparison, Interval, Isolated
 
 QUIET = {"load_average": [0.1, 0.1, 0.1], "cores_usable": 4, "governor": "performance"}
 
@@ -48,3 +48,20 @@ def test_frequent_interruptions_are_told_once_for_each_level(share, is_told):
     ]
     told = ("cpu, optimisations all: other programs interrupted 60% of the blocks",)
     assert disturbances(rows) == (told if is_told else ())
+
+
+@pytest.mark.parametrize(
+    ("median_ms", "verdict", "is_told"),
+    [(9.6, "faster", False), (6.0, "faster", True), (6.0, "inconclusive", False)],
+)
+def test_a_ratio_of_pairs_that_the_models_alone_contradict_is_told(median_ms, verdict, is_told):
+    found = Interval(1.05, 1.02, 1.08)
+    even = Interval(1.0, 1.0, 1.0)
+    pair = Comparison("cpu", "all", "a", "b", verdict, "", "", found, even, 1, (), ())
+    rows = [
+        Isolated(name, "cpu", "all", 1.0, ms, ms, ms, 1.0, 1.0, (1.0,), (ms,))
+        for name, ms in (("a", 10.0), ("b", median_ms))
+    ]
+    said = disagreements([pair], rows)
+    assert len(said) == is_told
+    assert all("its ratio is 1.05 in pairs, and 1.67 of the medians" in one for one in said)

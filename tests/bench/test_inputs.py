@@ -14,7 +14,7 @@ from bnfold.errors import DataError, ModelError, UsageError
 
 @pytest.fixture
 def feeds_of(model_file, tmp_path):
-    def make(signature: str, *, batch=1, dims=None, given=None, seed=0):
+    def make(signature: str, *, batch=None, dims=None, given=None, seed=0):
         path = model_file(f"g ({signature}) => (float y) {{ y = Constant<value_float=1.0>() }}")
         (subject,) = model_files([path], tmp_path)
         return make_feeds(
@@ -122,3 +122,11 @@ def test_an_initializer_that_is_listed_as_an_input_is_not_fed(model_file, tmp_pa
     path = model_file("g (float[2] x, float[2] w = {1, 2}) => (float[2] y) { y = Add(x, w) }")
     (subject,) = model_files([path], tmp_path)
     assert [spec.name for spec in subject.inputs] == ["x"]
+
+
+def test_a_batch_that_a_dimension_contradicts_is_refused(feeds_of):
+    for dims in ({"N": 4}, {"x:0": 4}):
+        with pytest.raises(UsageError, match=r"batch 2 and N = 4 contradict each other"):
+            feeds_of("float[N,3] x", batch=2, dims=dims)
+        assert feeds_of("float[N,3] x", dims=dims).arrays["x"].shape == (4, 3)
+        assert feeds_of("float[N,3] x", batch=4, dims=dims).arrays["x"].shape == (4, 3)

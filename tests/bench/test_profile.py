@@ -38,11 +38,14 @@ def test_a_profile_without_runs_has_no_operators():
     assert operator_times([]) == ()
 
 
-def test_a_real_profile_names_every_operator_and_leaves_no_file(model_file, tmp_path, monkeypatch):
+def test_a_real_profile_names_every_operator_and_leaves_no_file(
+    model_file, place, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     text = "g (float[N,2] x) => (float[N,2] y) { a = Exp(x) b = Sin(a) y = Exp(b) }"
     subject = ModelFile("m", model_file(text), (), 0)
-    found = profile(subject, Setting(level="none"), {"x": np.ones((4, 2), np.float32)})
+    feeds = {"x": np.ones((4, 2), np.float32)}
+    found = profile(place(feeds, Setting(level="none")), subject)
     assert {row.op: row.nodes for row in found.operators} == {"Exp": 2, "Sin": 1}
     assert sum(row.share for row in found.operators) == pytest.approx(1.0)
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]

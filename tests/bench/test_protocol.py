@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnfold.bench import protocol
-from bnfold.bench.protocol import measure_pairs, runs_per_block
+from bnfold.bench.protocol import (
+    measure_pairs,
+    pairs_within,
+    runs_per_block,
+    undisturbed_ms,
+)
 from bnfold.bench.statistics import judge, ratio_interval
 
 
@@ -141,9 +146,7 @@ def test_the_number_of_pairs_is_what_was_asked_for_whatever_comes_out(pairs):
     ],
 )
 def test_blocks_last_about_five_milliseconds_and_all_have_as_many_runs(times_ms, runs):
-    machine = Machine()
-    runners = [machine.runner("A", ms) for ms in times_ms]
-    assert runs_per_block(runners, machine.clock) == runs
+    assert runs_per_block(times_ms) == runs
 
 
 def test_an_interrupted_run_does_not_change_the_number_of_runs():
@@ -154,15 +157,16 @@ def test_an_interrupted_run_does_not_change_the_number_of_runs():
         usual()
         machine.now_ns += 40_000_000 if len(machine.log) % 2 == 0 else 0
 
-    assert runs_per_block([interrupted], machine.clock) == 5
+    assert runs_per_block([undisturbed_ms(interrupted, machine.clock)]) == 5
 
 
 def test_a_clock_that_stands_still_does_not_hang():
     machine = Machine()
-    assert runs_per_block([machine.runner("A", 0.0)], machine.clock) > 1
+    assert runs_per_block([undisturbed_ms(machine.runner("A", 0.0), machine.clock)]) > 1
 
 
-def test_a_session_is_warmed_up_before_it_is_timed():
+@pytest.mark.parametrize("warm_up", [0, 3, 7])
+def test_a_session_is_warmed_up_before_it_is_timed(warm_up):
     machine = Machine()
     times: list[int] = []
 
@@ -170,8 +174,18 @@ def test_a_session_is_warmed_up_before_it_is_timed():
         times.append(len(machine.log))
         return machine.now_ns
 
-    runs_per_block([machine.runner("A", 80.0)], clock)
-    assert times[0] >= 3
+    undisturbed_ms(machine.runner("A", 80.0), clock, warm_up)
+    assert times[0] == warm_up
+
+
+def test_as_many_pairs_are_measured_as_fit_into_the_time_by_the_calibration():
+    """A pair is 4 blocks of 4 runs for each rival: 1 + 1, 1 + 2 and 1 + 5 ms, twice: 88 ms."""
+    assert pairs_within(0.88, [1.0, 1.0, 2.0, 5.0], 4) == 10
+    machine = Machine()
+    run = machine.runner("A", 1.0)
+    samples = measure_pairs(run, run, [run], seconds=0.8, seed=0, clock=machine.clock)
+    assert len(samples.null) == 20  # 5 runs of 1 ms in each of 4 blocks, for two rivals: 40 ms
+    assert pairs_within(0.001, [100.0, 100.0], 1) == 3
 
 
 def test_the_share_of_interrupted_blocks_is_counted(monkeypatch):
@@ -190,7 +204,7 @@ def test_garbage_is_not_collected_while_blocks_run_and_is_as_before_after(was_en
     machine, seen = Machine(), set()
     run = machine.runner("A", 10.0)
 
-    def after_pair() -> None:
+    def after_pair(_done: int, _total: int) -> None:
         seen.add(gc.isenabled())
 
     (gc.enable if was_enabled else gc.disable)()

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnfold.bench.records import Interval, Quad
-from bnfold.bench.statistics import judge, log_ratios, ratio_interval, sentence
+from bnfold.bench.quad import Quad
+from bnfold.bench.records import Interval
+from bnfold.bench.statistics import judge, log_ratios, order_rank, ratio_interval, sentence
 
 RARELY_SLOW = settings(deadline=None, max_examples=40)  # a busy machine is no failure
 
@@ -69,6 +70,36 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_claims():
 def test_the_same_seed_gives_the_same_interval(seed):
     quads = noisy_quads(1.2, sigma=0.05, pairs=20, seed=1)
     assert ratio_interval(quads, seed=seed) == ratio_interval(quads, seed=seed)
+
+
+def test_processes_that_differ_widen_the_interval_to_what_they_tell():
+    """Within a process pairs agree to 0.1 %; from one to the next the ratio differs by 5 %."""
+    hits, rng = 0, np.random.default_rng(7)
+    for seed in range(200):
+        shifts = 0.05 * rng.standard_normal(9)
+        quads = [
+            quad
+            for i, shift in enumerate(shifts)
+            for quad in noisy_quads(math.exp(shift), sigma=1e-3, pairs=5, seed=1000 * seed + i)
+        ]
+        found = ratio_interval(quads, seed=seed, processes=(5,) * 9)
+        hits += found.low <= 1.0 <= found.high
+    assert 0.91 <= hits / 200 <= 0.995
+
+
+def test_one_wild_process_moves_neither_end_of_the_interval():
+    parts = [noisy_quads(1.2, sigma=0.01, pairs=5, seed=i) for i in range(8)]
+    wild = noisy_quads(3.0, sigma=0.01, pairs=5, seed=9)
+    quads = [quad for part in (*parts[:4], wild, *parts[4:]) for quad in part]
+    found = ratio_interval(quads, seed=0, processes=(5,) * 9)
+    assert found.estimate == pytest.approx(1.2, rel=0.01)
+    assert found.high / found.low < 1.03
+
+
+@pytest.mark.parametrize(("count", "rank"), [(5, 1), (6, 1), (8, 1), (9, 2), (11, 2), (12, 3)])
+def test_the_ranks_are_those_of_the_tables_of_order_statistics(count, rank):
+    """P(x_(r) <= median <= x_(n+1-r)): 0.969 for 1 of 6, 0.961 for 2 of 9 and 3 of 12."""
+    assert order_rank(count) == rank
 
 
 def test_one_wild_pair_moves_neither_the_estimate_nor_the_interval():

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from bnfold.bench.quad import Quad
 from bnfold.bench.records import (
     BenchInput,
     BenchModel,
@@ -20,7 +21,6 @@ from bnfold.bench.records import (
     Isolated,
     OperatorTime,
     Profile,
-    Quad,
     Settings,
 )
 from bnfold.fold.account.ledger import Decision, Ledger, Numbers
@@ -92,7 +92,11 @@ BENCH = BenchResult(
     isolated=(Isolated("a.onnx", "cpu", "all", 1.5, 0.25, 0.2, 0.31, 62.0, 51.0, (1.5,), (0.25,)),),
     profiles=(Profile("a.onnx", "cpu", "all", 20, (OperatorTime("Conv", "CPU", 9, 0.2, 0.8),)),),
     notes=("the load average was high",),
-    settings=Settings(("cpu",), ("all",), 1, 1, 6, 0, 5.0, 0.95, 1.02, 1.05),
+    settings=Settings(
+        ("cpu",), ("all",), threads=(1,), batch=(1,), pairs=6, duration_s=None, processes=9,
+        warm_up=3, streams=0, inter_threads=1, session_options=(), seed=0, block_ms=5.0,
+        confidence=0.95, resolution=1.02, margin=1.05,
+    ),
     environment={"cpu": "A CPU", "cores_usable": 2, "os": "Linux", "python": "3.11", "gpu": None,
                  "versions": {"onnxruntime": "1.32.0"}},
 )  # fmt: skip

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnfold.bench.records import Comparison, Interval, Quad
+from bnfold.bench.quad import Quad
+from bnfold.bench.records import Comparison, Interval
 from bnfold.report.ratio_chart import MARGIN, WIDTH, ratio_chart
 
 RARELY_SLOW = settings(deadline=None, max_examples=40)  # a busy machine is no failure

@@ -10,6 +10,7 @@ from bnfold.bench.records import (
     BenchModel,
     BenchResult,
     Comparison,
+    Failed,
     Interval,
     Isolated,
     OperatorTime,
@@ -36,7 +37,11 @@ RESULT = BenchResult(
     isolated=(ISOLATED, replace(ISOLATED, model="b.onnx")),
     profiles=(Profile("a.onnx", "cpu", "all", 10, (OperatorTime("Conv", "cpu", 3, 0.4, 0.8),)),),
     notes=("something else was running",),
-    settings=Settings(("cpu",), ("all", "none"), 1, 1, 40, 0, 5.0, 0.95, 0.01, 0.02),
+    settings=Settings(
+        ("cpu",), ("all", "none"), threads=(1,), batch=(1,), pairs=40, duration_s=None, processes=9,
+        warm_up=3, streams=0, inter_threads=1, session_options=(), seed=0, block_ms=5.0,
+        confidence=0.95, resolution=1.02, margin=1.05,
+    ),
     environment={
         "cpu": "A Processor", "cores_usable": 2, "python": "3.11.7", "gpu": None,
         "versions": {"onnxruntime": "1.2.3"},
@@ -68,8 +73,8 @@ def test_doubts_and_the_environment_are_told():
     text = "\n".join(lines_of(RESULT))
     assert "note: something else was running" in text
     assert lines_of(RESULT)[-1] == (
-        "measured on A Processor, 2 cores, onnxruntime 1.2.3, Python 3.11.7, "
-        "1 thread, batch 1, 40 pairs, seed 0"
+        "measured on A Processor, 2 cores, onnxruntime 1.2.3 (Python 3.11.7), "
+        "1 thread, batch 1, 40 pairs, 1 process, seed 0"
     )
 
 
@@ -83,3 +88,26 @@ def test_one_model_alone_has_figures_and_no_verdict():
 @pytest.mark.parametrize("every_row", [False, True])
 def test_operator_times_are_shown_when_asked_for(every_row):
     assert any("Conv" in line for line in lines_of(RESULT, every_row=every_row)) is every_row
+
+
+def test_what_tells_rows_apart_is_told_and_a_runtime_that_does_not_load_is_a_row():
+    old, new = (replace(COMPARISON, runtime=f"onnxruntime {v}") for v in ("1.17.3", "1.22.1"))
+    failed = Failed("b.onnx", "cpu", "all", 1, 1, "onnxruntime 1.20.1", "onnxruntime refuses it")
+    lines = lines_of(replace(RESULT, comparisons=(old, new), failed=(failed,)))
+    assert lines[0] == "b.onnx against a.onnx (onnxruntime 1.17.3): no difference measured"
+    assert lines[1] == "b.onnx against a.onnx (onnxruntime 1.22.1): no difference measured"
+    row = next(line for line in lines if "refuses it" in line)
+    assert row.split("  ")[0] == "b.onnx"
+    assert "cpu, all, onnxruntime 1.20.1" in row
+    assert not replace(RESULT, failed=(failed,)).is_conclusive
+
+
+def test_batches_and_threads_are_told_where_there_are_several():
+    sweep = replace(RESULT.settings, threads=(1, 2))
+    rows = (ISOLATED, replace(ISOLATED, batch=8, p99_ms=0.9, runs_per_s=1234.4))
+    text = "\n".join(lines_of(replace(RESULT, isolated=rows, settings=sweep)))
+    assert "cpu, all, batch 8, 1 thread" in text
+    assert "p99 ms" in text
+    assert "1234" not in text
+    streams = replace(RESULT, isolated=rows, settings=replace(sweep, streams=2))
+    assert "1234" in "\n".join(lines_of(streams))

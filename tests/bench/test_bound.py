@@ -9,11 +9,21 @@ import onnxruntime
 import pytest
 
 from bnfold.bench.bound import BoundModel, bind_alike
-from bnfold.bench.model_files import ModelFile
-from bnfold.bench.profile import profile
-from bnfold.bench.sessions import bound_model, open_model
 from bnfold.errors import ModelError, UsageError
-from bnfold.runtime.engine import Setting, said
+from bnfold.runtime.engine import Setting, open_session, said
+from bnfold.runtime.sessions import engine_errors
+
+
+def open_model(path, setting):
+    with engine_errors():
+        return open_session(str(path), setting, name=path.name)
+
+
+def bound_model(path, setting, feeds):
+    with engine_errors():
+        session = open_model(path, setting)
+        return BoundModel(session, feeds, device=setting.provider, name=path.name)
+
 
 SMALL = "g (float[1] x) => (float[1] y) { y = Relu(x) }"
 
@@ -27,15 +37,32 @@ def test_threads_are_as_asked_and_never_spin(model_file):
     assert options.get_session_config_entry("session.inter_op.allow_spinning") == "0"
 
 
-def test_sessions_of_one_level_differ_from_those_of_another(model_file):
-    """At "none" the two Identity nodes are still there to be profiled."""
-    text = "g (float[2] x) => (float[2] y) { a = Identity(x) b = Identity(a) y = Relu(b) }"
-    subject, feeds = ModelFile("m", model_file(text), (), 0), {"x": np.ones(2, np.float32)}
-    found = {
-        level: {row.op for row in profile(subject, Setting(level=level), feeds).operators}
-        for level in ("all", "none")
-    }
-    assert found == {"all": {"Relu"}, "none": {"Identity", "Relu"}}
+def test_a_session_is_set_up_as_it_is_deployed(model_file):
+    """More threads for operators side by side mean that they do run so."""
+    options = open_model(
+        model_file(SMALL),
+        Setting(
+            inter_threads=3,
+            session_options=(("session.intra_op.allow_spinning", "1"), ("enable_mem_pattern", "0")),
+        ),
+    ).get_session_options()
+    assert options.inter_op_num_threads == 3
+    assert options.execution_mode == onnxruntime.ExecutionMode.ORT_PARALLEL
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "1"
+    assert not options.enable_mem_pattern
+    assert onnxruntime.SessionOptions().enable_mem_pattern
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("enable_speed", "1"), "enable_speed=1: onnxruntime has no such session option"),
+        (("enable_mem_pattern", "on"), "enable_mem_pattern=on: this option is a switch: 0 or 1"),
+    ],
+)
+def test_a_session_option_that_there_is_not_is_refused(model_file, option, words):
+    with pytest.raises(UsageError, match=words):
+        open_model(model_file(SMALL), Setting(session_options=(option,)))
 
 
 def test_a_bound_model_computes_from_the_arrays_it_was_given(model_file):

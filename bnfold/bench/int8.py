@@ -1,0 +1,86 @@
+"""Models in int8 for a measurement: quantised alike, and how accurate each is beside the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnfold.bench.model_files import ModelFile
+from bnfold.errors import DataError
+from bnfold.int8.accuracy import Int8Accuracy, accuracy, outputs_of
+from bnfold.int8.quantise import quantise
+from bnfold.int8.spread import spreads, widened
+from bnfold.verify.user_data import Data, user_feeds
+
+FALLS_DB = 1.0
+"""From as many decibels on, a fall in accuracy is told; less is a matter of the calibration."""
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Int8:
+    """The subjects in int8, and what is to be said of them."""
+
+    subjects: tuple[ModelFile, ...]
+    accuracies: tuple[Int8Accuracy, ...]
+    notes: tuple[str, ...]
+
+
+def in_int8(found: Sequence[ModelFile], data: Data, labels: Array | None, folder: Path) -> Int8:
+    """Each subject quantised with the same data, and compared with the float baseline on it.
+
+    Raises:
+        DataError: the data or the labels do not fit.
+        ModelError: onnxruntime does not quantise a model.
+    """
+    baseline = found[0]
+    feeds = [feed.arrays for feed in user_feeds(data, baseline.inputs, samples=None)]
+    reference = outputs_of(baseline.path, feeds, name=baseline.name)
+    quantised, accuracies = [], []
+    for i, subject in enumerate(found):
+        target = folder / f"int8-{i}.onnx"
+        quantise(subject.path, feeds, target, name=subject.name)
+        outputs = outputs_of(target, feeds, name=f"{subject.name} in int8")
+        if any(outputs[name].shape != reference[name].shape for name in reference):
+            raise DataError(f"{subject.name}: its outputs are not those of {baseline.name}")
+        accuracies.append(accuracy(subject.name, reference, outputs, labels))
+        size_bytes = target.stat().st_size
+        name = f"{subject.name} in int8"
+        quantised.append(replace(subject, name=name, path=target, size_bytes=size_bytes))
+    notes = [
+        note
+        for subject, row in zip(found[1:], accuracies[1:], strict=True)
+        for note in _falls(baseline, subject, accuracies[0], row, feeds[0])
+    ]
+    return Int8(tuple(quantised), tuple(accuracies), tuple(notes))
+
+
+def _falls(
+    baseline: ModelFile,
+    subject: ModelFile,
+    before: Int8Accuracy,
+    after: Int8Accuracy,
+    feed: Any,
+) -> list[str]:
+    """That the subject is less accurate in int8 than the baseline is, and where that comes from."""
+    if after.snr_db > before.snr_db - FALLS_DB:
+        return []
+    said = (
+        f"in int8 {subject.name} is {before.snr_db - after.snr_db:.1f} dB further from the float "
+        f"model than {baseline.name} is"
+    )
+    apart = widened(
+        spreads(baseline.path, feed, name=baseline.name),
+        spreads(subject.path, feed, name=subject.name),
+    )
+    if apart is None:
+        return [said]
+    return [
+        f"{said}: the channels of {apart!r} are further apart than those of any tensor before, and "
+        "int8 has one scale for all of them; leave the batch norm behind it with --skip"
+    ]

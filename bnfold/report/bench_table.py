@@ -1,0 +1,31 @@
+"""A measurement as CSV: a row for each comparison, for each model alone, and for what failed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bnfold.bench.records import BenchResult
+
+COLUMNS = (
+    "kind", "model", "baseline", "runtime", "provider", "level", "threads", "batch", "verdict",
+    "ratio", "low", "high", "median_ms", "p90_ms", "p99_ms", "runs_per_s", "session_ms",
+    "peak_rss_mib", "sentence",
+)  # fmt: skip
+
+
+def csv_text(result: BenchResult) -> str:
+    """The rows under `COLUMNS`; what does not apply to a row is empty."""
+    file = io.StringIO()
+    table = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n", extrasaction="ignore")
+    table.writeheader()
+    for pair in result.comparisons:
+        more = {"kind": "pairs", "model": pair.candidate, "ratio": pair.ratio.estimate}
+        table.writerow({**vars(pair), **more, "low": pair.ratio.low, "high": pair.ratio.high})
+    for row in result.isolated:
+        table.writerow({"kind": "alone", **vars(row)})
+    for failed in result.failed:
+        table.writerow({"kind": "failed", **vars(failed)})
+    return file.getvalue()
