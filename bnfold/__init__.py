@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bnfold.run.optimize import optimize
     from bnfold.sweep.api import sweep
     from bnfold.torch_fold.api import fold_module
+    from bnfold.tune.api import tune
     from bnfold.verify.api import verify
 
 __version__ = "0.1.0"
@@ -44,6 +45,7 @@ __all__ = [
     "optimize",
     "run",
     "sweep",
+    "tune",
     "verify",
 ]
 
@@ -56,6 +58,7 @@ _HOMES = {
     "optimize": "bnfold.run.optimize",
     "run": "bnfold.run.api",
     "sweep": "bnfold.sweep.api",
+    "tune": "bnfold.tune.api",
     "verify": "bnfold.verify.api",
 }
 """Where each function is, for whoever runs this; the imports above say it to whoever reads it."""

@@ -22,6 +22,7 @@ FUNCTIONS = {
     "optimize": "bnfold.run.optimize",
     "run": "bnfold.run.api",
     "sweep": "bnfold.sweep.api",
+    "tune": "bnfold.tune.api",
     "verify": "bnfold.verify.api",
     "bench": "bnfold.bench.api",
     "fold_module": "bnfold.torch_fold.api",

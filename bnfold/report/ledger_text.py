@@ -12,6 +12,7 @@ from bnfold.report.words import counted, names
 
 if TYPE_CHECKING:
     from bnfold.fold.account.ledger import Decision, Ledger
+    from bnfold.fold.account.trial import Trial
     from bnfold.fold.plan import Refusal
 
 Group = Sequence["Decision"]
@@ -30,6 +31,7 @@ def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     """The ledger as a reader wants it: totals, then groups; each row by itself if asked for."""
     blocks: list[Block] = [_totals(ledger), *_repaired(ledger.repairs)]
     blocks += [*_proof(ledger), *_paid(ledger.folded), *_subnormal(ledger)]
+    blocks += _tried(ledger.tried)
     blocks += [Line(f"bug in bnfold: {bug}; please report it", "bad") for bug in ledger.bugs]
     if every_row:
         merges = [Line(f"merged: {merge}") for merge in ledger.merges]
@@ -95,6 +97,28 @@ def _paid(folded: Group) -> Iterable[Line]:
             by_price.setdefault(price, []).append(subject(decision))
     for price, subjects in by_price.items():
         yield Line(f"paid: {price} for {names(subjects)}; {SLOWER}", "warn")
+
+
+def _tried(trials: Sequence[Trial]) -> list[Block]:
+    """What was measured on the target, and what of it is in the model."""
+    if not trials:
+        return []
+    columns = (
+        Column("tried here"), Column("for"), Column("verdict"), Column("ratio", right=True),
+        Column("interval", right=True), Column(""),
+    )  # fmt: skip
+    rows = [
+        (
+            trial.rewrite,
+            names(trial.batch_norms),
+            Line(trial.verdict, "good" if trial.is_kept else ""),
+            "" if trial.ratio is None else f"{trial.ratio:.3f}",
+            "" if trial.low is None else f"{trial.low:.3f} to {trial.high:.3f}",
+            "kept" if trial.is_kept else f"not kept{f': {trial.reason}' if trial.reason else ''}",
+        )
+        for trial in trials
+    ]
+    return [blank(), Table(columns, rows, caption="Rewrites that were measured on the target")]
 
 
 def _merges(merges: Sequence[str]) -> list[Block]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.account.size import Size
+from bnfold.fold.account.trial import Trial
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Refusal
 from bnfold.notebook_display import Shown
@@ -97,6 +98,7 @@ class Ledger(Shown):
         bugs: rewrites that did not prove themselves and were not made.
         opinion: what onnxruntime says of the whole; None where it was not to be asked.
         proofs: for each rewrite that was made, merges too, how far float64 was from exact.
+        tried: rewrites with a price that were measured on a target; `tune` keeps what is faster.
         before, after: the size of the model; None where only decisions are told.
     """
 
@@ -110,6 +112,7 @@ class Ledger(Shown):
     proofs: tuple[float, ...] = ()
     before: Size | None = None
     after: Size | None = None
+    tried: tuple[Trial, ...] = ()
 
     @property
     def batch_norms(self) -> tuple[Decision, ...]:
@@ -160,6 +163,7 @@ class Ledger(Shown):
             "proofs": json_form(self.proofs),
             "before": None if self.before is None else json_form(asdict(self.before)),
             "after": None if self.after is None else json_form(asdict(self.after)),
+            "tried": json_form([asdict(trial) for trial in self.tried]),
             "opinion": None if self.opinion is None else json_form(asdict(self.opinion)),
         }
 
