@@ -1,6 +1,6 @@
 """Assertions on models for anybody's test suite.
 
-    from bnfold.pytest_plugin import assert_equivalent, assert_folds
+    from bnfold.pytest_plugin import assert_equivalent, assert_folds, assert_not_slower
 
 The plugin is loaded whenever pytest starts, so it imports nothing heavy until it is used.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
+    from bnfold.bench.records import BenchResult
     from bnfold.fold.account.ledger import Ledger
     from bnfold.verify.records import Verification
     from bnfold.verify.user_data import Data
@@ -98,6 +99,64 @@ def assert_folds(
     if ledger.batch_norms_after > leaves:
         raise AssertionError(_ledger_text(ledger, leaves))
     return ledger
+
+
+def assert_not_slower(
+    a: Model,
+    b: Model,
+    *,
+    limit: float = 1.05,
+    providers: str | Sequence[str] = ("cpu",),
+    threads: int | Sequence[int] = 1,
+    batch: int | Sequence[int] | None = None,
+    level: str = "all",
+    pairs: int | None = None,
+    duration: float | None = None,
+    pythons: Sequence[str | os.PathLike[str]] = (),
+    data: Data | None = None,
+    dims: Mapping[str, int] | None = None,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
+) -> BenchResult:
+    """`b` takes at most `limit` times the time of `a`; the measurement is returned.
+
+    Takes what `bnfold.bench` takes.
+
+    Raises:
+        AssertionError: it takes longer, or that cannot be said here; the message is the table.
+    """
+    __tracebackhide__ = True
+    from bnfold.bench.api import bench
+    from bnfold.report.gates import speed_gates
+
+    if not limit >= 1:
+        raise ValueError(f"limit is a factor from 1 on, not {limit}")
+    try:
+        found = bench(
+            [a, b],
+            providers=providers,
+            threads=threads,
+            batch=batch,
+            levels=level,
+            pairs=pairs,
+            duration=duration,
+            pythons=pythons,
+            data=data,
+            dims=dims,
+            custom_ops=custom_ops,
+        )
+    except BnfoldError as error:
+        raise error.with_traceback(None) from None
+    gates = [gate for gate in speed_gates(found, limit) if not gate.holds]
+    if gates:
+        raise AssertionError(_bench_text(found, [gate.line.text for gate in gates]))
+    return found
+
+
+def _bench_text(found: BenchResult, heads: Sequence[str]) -> str:
+    from bnfold.report.bench_text import bench_blocks
+    from bnfold.report.plain import plain_text
+
+    return "\n".join([*heads, plain_text(bench_blocks(found))])
 
 
 def _verification_text(found: Verification) -> str:

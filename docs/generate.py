@@ -43,6 +43,7 @@ FUNCTIONS = (
     bnfold.fold_module,
     bnfold.optimize,
     bnfold.run,
+    bnfold.tune,
     bnfold.sweep,
 )
 RESULTS = (
@@ -60,7 +61,11 @@ RESULTS = (
     Outcome,
     FoldBatchNorm,
 )
-ASSERTIONS = (pytest_plugin.assert_equivalent, pytest_plugin.assert_folds)
+ASSERTIONS = (
+    pytest_plugin.assert_equivalent,
+    pytest_plugin.assert_folds,
+    pytest_plugin.assert_not_slower,
+)
 ERRORS = [
     kind
     for kind in vars(errors).values()

@@ -9,6 +9,14 @@ import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.gates import (
+    conclude_with,
+    fail_if_slower_option,
+    given_gates,
+    junit_option,
+    put_junit,
+    tell_ci,
+)
 from bnfold.cli.output import (
     conclude,
     html_option,
@@ -17,12 +25,15 @@ from bnfold.cli.output import (
     put_page,
     put_plot,
     put_record,
+    put_text,
     require_plot,
     show,
     show_record,
 )
 from bnfold.cli.sources import SourceModel
+from bnfold.cli.targets import TargetMarkdown, TargetTable
 from bnfold.cli.verbosity import is_verbose, verbosity_options
+from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
     from bnfold.bench.records import BenchResult
@@ -33,8 +44,24 @@ INCONCLUSIVE = 3
 @click.command(cls=GuardedCommand, epilog="Example: bnfold bench net.onnx folded.onnx --batch 8")
 @click.argument("models", metavar="MODEL [MODEL ...]", nargs=-1, required=True, type=SourceModel())
 @bench_options
+@fail_if_slower_option
+@junit_option
 @html_option
 @plot_option
+@click.option(
+    "--markdown",
+    "markdown_target",
+    metavar="FILE",
+    type=TargetMarkdown(),
+    help="Write it as Markdown, for a pull request or a CI summary.",
+)
+@click.option(
+    "--csv",
+    "table_target",
+    metavar="FILE",
+    type=TargetTable(),
+    help="Write a row for each comparison, and each model alone, as CSV.",
+)
 @json_option
 @force_option
 @verbosity_options
@@ -44,35 +71,56 @@ def bench(
     *,
     models: tuple[Path, ...],
     bench_as: BenchOptions,
+    fail_if_slower: float | None,
+    junit_target: Path | None,
     html_target: Path | None,
     plot_target: Path | None,
+    markdown_target: Path | None,
+    table_target: Path | None,
     json_target: str | None,
 ) -> int:
     """Time each MODEL against the first one, in pairs, and say what is certain.
 
-    One MODEL alone is measured but compared with nothing. Exit code 3: too noisy to say.
+    One MODEL alone is measured but compared with nothing. Exit code 3: too noisy to say; with
+    --fail-if-slower, 0 where it holds, 1 where it does not, and 3 where that cannot be said.
     """
+    if fail_if_slower is not None and len(models) == 1:
+        raise UsageError("--fail-if-slower compares a model with the first one: name two models")
     require_plot(plot_target, len(models))
     result = measured(ctx, models, bench_as)
 
     from bnfold.model_io import Together
+    from bnfold.report.bench_table import csv_text
     from bnfold.report.bench_text import bench_blocks
+    from bnfold.report.gates import speed_gates
+    from bnfold.report.markdown import markdown_text
     from bnfold.report.sections import Findings
 
     names = " ".join(model.name for model in result.models)
-    record = _record(ctx, result)
+    gates = [] if fail_if_slower is None else [*speed_gates(result, fail_if_slower)]
+    record = _record(ctx, result, given_gates(fail_if_slower=fail_if_slower))
+    blocks = bench_blocks(result, every_row=bench_as.profile or is_verbose(ctx))
+    blocks += [gate.line for gate in gates]
     with Together() as files:
         put_record(record, json_target, files)
         put_page(Findings(f"bnfold bench: {names}", bench=result), html_target, files)
         put_plot(result, plot_target, files)
+        put_junit(f"bnfold bench {names}", junit_target, files, gates=gates)
+        if markdown_target is not None:
+            put_text(markdown_text(blocks), markdown_target, files)
+        if table_target is not None:
+            put_text(csv_text(result), table_target, files)
     show_record(record, json_target)
-    every_row = bench_as.profile or is_verbose(ctx)
-    show(ctx, bench_blocks(result, every_row=every_row), json_target)
+    show(ctx, blocks, json_target)
+    tell_ci(blocks, gates=gates)
+    if gates:
+        return conclude_with(ctx, gates)
     said = "; ".join(comparison.sentence for comparison in result.headline)
+    said = said or "; ".join(f"{f.model} on {f.runtime}: {f.sentence}" for f in result.failed)
     return conclude(ctx, 0 if result.is_conclusive else INCONCLUSIVE, said)
 
 
-def _record(ctx: click.Context, result: BenchResult) -> dict[str, Any]:
+def _record(ctx: click.Context, result: BenchResult, gates: dict[str, Any]) -> dict[str, Any]:
     from bnfold.report.records import envelope
 
     found = result.to_dict()
@@ -80,7 +128,7 @@ def _record(ctx: click.Context, result: BenchResult) -> dict[str, Any]:
     models = [{key: model[key] for key in hashes} for model in found["models"]]
     return envelope(
         "bench",
-        settings=found["settings"],
+        settings={**found["settings"], **gates},
         inputs=[*models, *(record for record in input_records(ctx) if record not in models)],
         outputs=[],
         result=found,

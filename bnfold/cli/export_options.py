@@ -31,12 +31,20 @@ class ExportOptions:
     opset: int | None = None
     fp16: bool = False
     trust: bool = False
+    runtime: str | None = None
 
 
 trust_option = click.option(
     "--trust",
     is_flag=True,
     help="Read a .pt2 program, which may run code of its author.",
+)
+
+for_option = click.option(
+    "--for",
+    "runtime",
+    metavar="RELEASE",
+    help="A release that has to load the model: onnxruntime==1.17, or another number.",
 )
 
 export_options = bundled(
@@ -79,6 +87,7 @@ export_options = bundled(
         click.option("--opset", type=int, help="The version of the ONNX operators."),
         click.option("--fp16", is_flag=True, help="Weights and inputs in float16."),
         trust_option,
+        for_option,
     ),
 )
 
@@ -101,6 +110,7 @@ def exported(ctx: click.Context, spec: str, target: Path, options: ExportOptions
             opset=options.opset,
             fp16=options.fp16,
             trust=options.trust,
+            runtime=options.runtime,
             progress=bar,
         )
 

@@ -11,9 +11,18 @@ import click
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.data_options import data_option
-from bnfold.cli.fold_options import FoldOptions, compared_with, fold_options, folded
+from bnfold.cli.export_options import for_option
+from bnfold.cli.fold_options import FoldOptions, compared_with, fold_options
+from bnfold.cli.gain import gain_lines
+from bnfold.cli.gates import (
+    conclude_with,
+    given_gates,
+    junit_option,
+    leaves_option,
+    put_junit,
+    tell_ci,
+)
 from bnfold.cli.output import (
-    conclude,
     html_option,
     json_option,
     put_page,
@@ -23,6 +32,7 @@ from bnfold.cli.output import (
 )
 from bnfold.cli.sources import SourceModel
 from bnfold.cli.targets import TargetModel
+from bnfold.cli.tune_options import TuneOptions, folded_or_tuned, tune_options
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.cli.verify_options import VerifyOptions, verified
 from bnfold.errors import UsageError
@@ -64,6 +74,10 @@ class _FoldCommand(GuardedCommand):
 @data_option
 @click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
 @fold_options
+@tune_options
+@for_option
+@leaves_option
+@junit_option
 @html_option
 @json_option
 @force_option
@@ -79,22 +93,27 @@ def fold(
     data: Path | None,
     every_row: bool,
     fold_as: FoldOptions,
+    tune_as: TuneOptions,
+    runtime: str | None,
+    leaves: int | None,
+    junit_target: Path | None,
     html_target: Path | None,
     json_target: str | None,
 ) -> int:
-    """Fold every batch norm of IN.onnx that can be folded exactly, and account for the rest."""
-    if output is None and not dry_run:
-        raise UsageError("say where the folded model goes with -o OUT.onnx, or add --dry-run")
-    if data is not None and not is_verified:
-        raise UsageError("--data are inputs to compare on: add --verify")
+    """Fold every batch norm of IN.onnx that can be folded exactly, and account for the rest.
+
+    Exit code 1: the folded model is different, or --leaves does not hold; 3: it cannot be said.
+    """
+    _require_sense(output, data, dry_run=dry_run, is_verified=is_verified)
     target = None if dry_run else output
     start = time.monotonic()
-    result = folded(ctx, source, fold_as)
+    result = folded_or_tuned(ctx, source, fold_as, tune_as, runtime=runtime)
     seconds = time.monotonic() - start
 
     from bnfold.model_io import Together
     from bnfold.report import records
     from bnfold.report.blocks import Line, blank
+    from bnfold.report.gates import leaves_gate
     from bnfold.report.ledger_text import ledger_blocks, written_line
     from bnfold.report.sections import Findings
     from bnfold.report.verification_text import verification_blocks
@@ -112,6 +131,11 @@ def fold(
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
         code, said = verification.exit_code, f"{verification.verdict}: {verification.reason}"
+    blocks += gain_lines(source, result) if fold_as.check else []
+    if result.loads:
+        blocks.append(Line(result.loads))
+    gates = [] if leaves is None else [leaves_gate(result.ledger, leaves)]
+    blocks += [gate.line for gate in gates]
     if target is not None and code == DIFFERENT:
         blocks += [blank(), Line(f"{target} was not written", "bad")]
         target = None
@@ -124,19 +148,42 @@ def fold(
             outputs = [] if json_target is None else [records.model_record(target, at=aside)]
             blocks += [blank(), written_line(str(target), result.ledger, seconds)]
         if json_target is not None:
-            settings = {
-                **settings_of(fold_as),
-                "dry_run": dry_run,
-                "verify": is_verified,
-                "data": data and str(data),
-            }
             record = records.envelope(
-                "fold", settings=settings, inputs=inputs, outputs=outputs, result=found
+                "fold",
+                settings={
+                    **settings_of(fold_as),
+                    "dry_run": dry_run,
+                    "verify": is_verified,
+                    "data": data and str(data),
+                    "for": runtime,
+                    "tune": settings_of(tune_as) if tune_as.target else None,
+                    **given_gates(leaves=leaves),
+                },
+                inputs=inputs,
+                outputs=outputs,
+                result=found,
             )
             put_record(record, json_target, files)
-        ledgers = {"": result.ledger}
-        findings = Findings(f"bnfold fold: {source}", ledgers, verification)
+        findings = Findings(f"bnfold fold: {source}", {"": result.ledger}, verification)
         put_page(findings, html_target, files)
+        put_junit(
+            f"bnfold fold {source}", junit_target, files, verification=verification, gates=gates
+        )
     show_record(record, json_target)
     show(ctx, blocks, json_target)
-    return conclude(ctx, code, said)
+    tell_ci(blocks, verification=verification, gates=gates)
+    return conclude_with(ctx, gates, code, said)
+
+
+def _require_sense(
+    output: Path | None, data: Path | None, *, dry_run: bool, is_verified: bool
+) -> None:
+    """Returns where the options do not leave a question open.
+
+    Raises:
+        UsageError: they do.
+    """
+    if output is None and not dry_run:
+        raise UsageError("say where the folded model goes with -o OUT.onnx, or add --dry-run")
+    if data is not None and not is_verified:
+        raise UsageError("--data are inputs to compare on: add --verify")

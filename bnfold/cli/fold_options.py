@@ -78,7 +78,9 @@ fold_options = bundled(
 )
 
 
-def folded(ctx: click.Context, source: Path, options: FoldOptions) -> FoldResult:
+def folded(
+    ctx: click.Context, source: Path, options: FoldOptions, *, runtime: str | None = None
+) -> FoldResult:
     """The model at `source`, folded, with a bar on a terminal and a note on unknown operators."""
     import bnfold
     from bnfold.model_io import unknown_domains
@@ -93,6 +95,7 @@ def folded(ctx: click.Context, source: Path, options: FoldOptions) -> FoldResult
             flush_subnormals=options.flush_subnormals,
             strict=options.strict,
             check=options.check,
+            runtime=runtime,
             progress=bar,
         )
     if options.repair and not result.ledger.repairs:

@@ -12,6 +12,14 @@ import click
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
+from bnfold.cli.gates import (
+    conclude_with,
+    given_gates,
+    junit_option,
+    leaves_option,
+    put_junit,
+    tell_ci,
+)
 from bnfold.cli.output import (
     html_option,
     json_option,
@@ -70,6 +78,8 @@ def _expanded(
     help="List the rules, as --skip and the ledger spell them, and leave.",
 )
 @fold_options
+@leaves_option
+@junit_option
 @html_option
 @json_option
 @force_option
@@ -81,17 +91,21 @@ def inspect(
     sources: tuple[Path, ...],
     every_row: bool,
     fold_as: FoldOptions,
+    leaves: int | None,
+    junit_target: Path | None,
     html_target: Path | None,
     json_target: str | None,
 ) -> int:
     """Tell where each batch norm of IN.onnx would go or why it stays; write nothing.
 
     Several models, or a pattern such as 'models/*.onnx', are told of one after another. One that
-    cannot be read is told of too, and the others all the same; the exit code is then 2.
+    cannot be read is told of too, and the others all the same; the exit code is then 2. It is 1
+    where --leaves does not hold.
     """
     ledgers, failed = _inspected(ctx, sources, fold_as)
     from bnfold.model_io import Together
     from bnfold.report.fleet_text import fleet_blocks
+    from bnfold.report.gates import leaves_gate
     from bnfold.report.records import envelope
     from bnfold.report.sections import Findings
 
@@ -101,20 +115,32 @@ def inspect(
     each = [{"path": path, **ledger.to_dict()} for path, ledger in ledgers.items()]
     several = {"models": each, "failed": [asdict(failure) for failure in failed]}
     record: dict[str, Any] = {}
+    gates = (
+        []
+        if leaves is None
+        else [
+            leaves_gate(ledger, leaves, subject="" if is_one else path)
+            for path, ledger in ledgers.items()
+        ]
+    )
+    blocks = fleet_blocks(named, failed, every_row=every_row or is_verbose(ctx))
+    blocks += [gate.line for gate in gates]
     with Together() as files:
         if json_target is not None:
             record = envelope(
                 "inspect",
-                settings=settings_of(fold_as),
+                settings={**settings_of(fold_as), **given_gates(leaves=leaves)},
                 inputs=[entry for path in ledgers for entry in SourceModel().records(Path(path))],
                 outputs=[],
                 result=next(iter(ledgers.values())).to_dict() if is_one else several,
             )
             put_record(record, json_target, files)
         put_page(findings, html_target, files)
+        put_junit(f"bnfold inspect {' '.join(ledgers)}", junit_target, files, gates=gates)
     show_record(record, json_target)
-    show(ctx, fleet_blocks(named, failed, every_row=every_row or is_verbose(ctx)), json_target)
-    return BAD_INPUT if failed else 0
+    show(ctx, blocks, json_target)
+    tell_ci(blocks, gates=gates)
+    return BAD_INPUT if failed else conclude_with(ctx, gates)
 
 
 def _inspected(

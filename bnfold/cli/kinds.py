@@ -58,6 +58,11 @@ def is_plot(path: Path) -> bool:
     return b"<desc>Made by bnfold</desc>" in _beginning(path)
 
 
+def is_table(path: Path) -> bool:
+    """Whether the file is a CSV table that bnfold has written."""
+    return _beginning(path).startswith(b"kind,model,baseline,runtime,provider,level,")
+
+
 def what_is_there(path: Path) -> str:
     """The file in words, for a refusal to replace it."""
     names = {
@@ -68,6 +73,7 @@ def what_is_there(path: Path) -> str:
         "a JUnit report of bnfold": is_junit,
         "a Markdown report of bnfold": is_markdown,
         "a plot of bnfold": is_plot,
+        "a CSV table of bnfold": is_table,
     }
     return next((name for name, holds in names.items() if holds(path)), "a file of another kind")
 

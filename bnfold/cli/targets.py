@@ -130,6 +130,27 @@ class TargetMarkdown(Target):
         return kinds.is_markdown(path)
 
 
+class TargetTable(Target):
+    """A table as CSV."""
+
+    noun = "a CSV table"
+
+    def is_ours(self, path: Path, value: Any) -> bool:
+        """A table of ours."""
+        return kinds.is_table(path)
+
+
+class TargetState(Target):
+    """What a tuning has measured so far; it goes on from there."""
+
+    noun = "the state of a tuning"
+    is_report = False
+
+    def is_ours(self, path: Path, value: Any) -> bool:
+        """A record of ours; the tuning says whether it is its own."""
+        return kinds.is_record(path)
+
+
 class TargetModel(Target):
     """An ONNX model, which may need a second file for its data."""
 

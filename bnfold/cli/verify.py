@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,18 +10,17 @@ import click
 
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.gates import junit_option, put_junit, tell_ci
 from bnfold.cli.output import (
     conclude,
     html_option,
     json_option,
     put_page,
     put_record,
-    put_text,
     show,
     show_record,
 )
 from bnfold.cli.sources import SourceModel, SourceNetwork
-from bnfold.cli.targets import TargetJUnit
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.cli.verify_options import VerifyOptions, verified, verify_options
 
@@ -39,13 +37,7 @@ if TYPE_CHECKING:
 @click.argument("other", metavar="B", type=SourceModel())
 @verify_options
 @click.option("--all", "every_row", is_flag=True, help="Every input, and all of the structure.")
-@click.option(
-    "--junit",
-    "junit_target",
-    metavar="FILE",
-    type=TargetJUnit(),
-    help="Write a JUnit report for a CI system.",
-)
+@junit_option
 @html_option
 @json_option
 @force_option
@@ -68,21 +60,21 @@ def verify(
     3: it cannot be said.
     """
     from bnfold.model_io import Together
-    from bnfold.report import ci
     from bnfold.report.sections import Findings
     from bnfold.report.verification_text import verification_blocks
 
     with Together() as files:
         found = verified(ctx, original, other, _aside(verify_as, files))
+        title = f"bnfold verify {found.original} {found.other}"
         record = _record(ctx, verify_as, found) if json_target is not None else {}
         put_record(record, json_target, files)
-        if junit_target is not None:
-            put_text(ci.junit_xml(found), junit_target, files)
+        put_junit(title, junit_target, files, verification=found)
         findings = Findings(f"bnfold verify: {found.original} {found.other}", verification=found)
         put_page(findings, html_target, files)
     show_record(record, json_target)
-    show(ctx, verification_blocks(found, every_row=every_row or is_verbose(ctx)), json_target)
-    _annotate(found)
+    blocks = verification_blocks(found, every_row=every_row or is_verbose(ctx))
+    show(ctx, blocks, json_target)
+    tell_ci(blocks, verification=found)
     return conclude(ctx, found.exit_code, f"{found.verdict}: {found.reason}")
 
 
@@ -103,12 +95,3 @@ def _record(ctx: click.Context, verify_as: VerifyOptions, found: Verification) -
         outputs=[],
         result=found.to_dict(),
     )
-
-
-def _annotate(found: Verification) -> None:
-    """On GitHub, the verdict becomes an annotation; its runner reads stderr too."""
-    from bnfold.report.ci import github_annotation
-
-    line = github_annotation(found)
-    if line and os.environ.get("GITHUB_ACTIONS") == "true":
-        click.echo(line, err=True)

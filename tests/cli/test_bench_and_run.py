@@ -11,7 +11,7 @@ import pytest
 from bnfold.cli.group import COMMANDS
 
 TIMED = {0, 3}  # 3: too noisy to say, which a busy machine may well be
-QUICK = ["--pairs", "5", "--level", "all"]
+QUICK = ["--pairs", "5", "--level", "all", "--processes", "1"]
 
 
 def test_bench_measures_and_leaves_a_record(place, model):
@@ -30,7 +30,12 @@ def test_bench_measures_and_leaves_a_record(place, model):
     [
         (["--provider", "tpu"], 2, "unknown provider 'tpu'"),
         (["--level", "most"], 2, "unknown optimisation level 'most'"),
-        (["--threads", "0"], 2, "0 is not in the range x>=1"),
+        (["--threads", "0"], 2, "--threads: '0' is no number from 1 on"),
+        (["--batch", "1,x"], 2, "--batch: 'x' is no number from 1 on; write 8, or 1,8,32"),
+        (["--duration", "0"], 2, "duration must be more than 0 seconds"),
+        (["--session-option", "x"], 2, "--session-option: 'x' is not of the form KEY=VALUE"),
+        (["--session-option", "x=1"], 2, "onnxruntime has no such session option"),
+        (["--python", "no/python"], 2, "no/python: there is no such file"),
         (["--pairs", "1"], 2, "1 is not in the range x>=5"),
         (["--html", "no/such/folder.html"], 2, "no such folder"),
     ],

@@ -41,11 +41,14 @@ from bnfold.cli.targets import (
     TargetPlot,
     TargetRecord,
     TargetRunFolder,
+    TargetState,
     TargetSweepFolder,
+    TargetTable,
 )
 from tests.cli.conftest import GOOD, parsed
 
-QUICK = {"bench": ["--pairs", "5", "--level", "all"], "run": ["--pairs", "5", "--level", "all"]}
+_FEW = ["--pairs", "5", "--level", "all", "--processes", "1"]
+QUICK = {"bench": _FEW, "run": _FEW}
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ TARGETS: dict[type[Target], Callable[[str], str | None]] = {
     TargetJUnit: lambda file: file,
     TargetMarkdown: lambda file: file,
     TargetPlot: lambda file: file,
+    TargetTable: lambda file: file,
+    TargetState: lambda file: file,
     # A folder is asked for; it hits a file only where the file has one of its names.
     TargetRunFolder: lambda file: None,
     TargetSweepFolder: lambda file: None,
@@ -93,6 +98,8 @@ FRESH = {
     TargetJUnit: "new.xml",
     TargetMarkdown: "new.md",
     TargetPlot: "new.svg",
+    TargetTable: "new.csv",
+    TargetState: "new.state",
     TargetRunFolder: "results",
     TargetSweepFolder: "swept",
     TargetDataFolder: "newsets",

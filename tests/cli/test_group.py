@@ -51,7 +51,7 @@ def test_without_arguments_it_shows_the_help():
         (("--vresion",), "no such option '--vresion'"),
         (("fold", "in.onnx", "--nonsense"), "no such option '--nonsense'"),
         (("fold",), "missing argument 'IN.onnx'"),
-        (("bench", "--threads", "many", "m.onnx"), "'many' is not a valid integer"),
+        (("bench", "--threads", "many", "m.onnx"), "--threads: 'many' is no number from 1 on"),
         (("bench", "m.onnx", "--dim", "width"), "--dim width: write NAME=SIZE"),
         (("fold", "in.onnx"), "-o OUT.onnx, or add --dry-run"),
     ],

@@ -115,13 +115,28 @@ def test_a_quiet_run_prints_nothing_but_why_it_did_not_end_well(place, model):
 
 def test_two_models_that_are_one_file_are_called_so_where_they_are_timed(place, model):
     (place / "copy.onnx").write_bytes(model.read_bytes())
-    result = place.call("bench", model, "copy.onnx", "--pairs", "5", "--level", "all")
+    result = place.call(
+        "bench", model, "copy.onnx", "--pairs", "5", "--level", "all", "--processes", "1"
+    )
     assert "copy.onnx and good.onnx are the same file, byte for byte" in result.stdout
 
 
 def test_times_are_taken_on_the_users_inputs(place, model):
     np.savez(place / "d.npz", x=np.ones((4, 2, 5, 5), np.float32))
-    args = ["bench", model, "--level", "all", "--data", "d.npz", "--batch", "3", "--json", "-"]
+    args = [
+        "bench",
+        model,
+        "--level",
+        "all",
+        "--processes",
+        "1",
+        "--data",
+        "d.npz",
+        "--batch",
+        "3",
+        "--json",
+        "-",
+    ]
     record = json.loads(place.call(*args).stdout)
     (fed,) = record["result"]["inputs"]
     assert (fed["shape"], fed["source"]) == ([3, 2, 5, 5], "given")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import GOOD, parsed
 
-QUICK = ["--pairs", "5", "--level", "all"]
+QUICK = ["--pairs", "5", "--level", "all", "--processes", "1"]
 COMMANDS = {
     "inspect": ["inspect", "good.onnx"],
     "several": ["inspect", "good.onnx", "stuck.onnx"],

@@ -103,7 +103,7 @@ def test_the_record_of_an_export(folder):
 @pytest.mark.slow
 def test_the_records_of_a_bench_and_of_a_run(folder):
     pytest.importorskip("torch")
-    few = ("--pairs", "5", "--level", "none", "--profile")
+    few = ("--pairs", "5", "--level", "none", "--profile", "--processes", "1")
     validated(folder, "bench", "net.onnx", "net.onnx", *few, codes={0, 3})
     record = validated(
         folder, "run", "net.py:build", "-o", "out", *few, file="out/report.json", codes={0, 3}

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bnfold.pytest_plugin import assert_equivalent, assert_folds
+from bnfold.pytest_plugin import assert_equivalent, assert_folds, assert_not_slower
 from tests.verify.graphs import parsed, two_convs
 
 UNFOLDABLE = "g (float[N,4] x) => (float[N,4] y) { y = BatchNormalization (x, s, t, m, v) }"
@@ -57,3 +57,18 @@ def test_pytest_knows_the_plugin_and_starts_without_what_is_heavy():
         "assert 'bnfold' in entry_points(group='pytest11').names\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_slower_model_is_a_failure_with_the_table():
+    """Forty times the work, which a busy machine cannot hide."""
+    fast, slow = (
+        parsed(f"g (float[N,4096] t0) => (float[N,4096] t{n}) {{ {steps} }}")
+        for n in (1, 40)
+        for steps in ["".join(f"t{i + 1} = Sin(t{i}) " for i in range(n))]
+    )
+    assert assert_not_slower(slow, fast, pairs=5, level="none").comparisons
+    with pytest.raises(AssertionError, match="does not hold") as failure:
+        assert_not_slower(fast, slow, pairs=5, level="none")
+    assert "median ms" in str(failure.value)
+    with pytest.raises(ValueError, match="a factor from 1 on, not 0"):
+        assert_not_slower(fast, slow, limit=0.5)

@@ -1,0 +1,61 @@
+"""Whether a fold is worth something to the runtime that is installed here."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bnfold.report.blocks import Line
+from bnfold.report.words import counted
+
+if TYPE_CHECKING:
+    from bnfold.fold.api import FoldResult
+
+LARGEST_BYTES = 500_000_000
+"""Beyond it, two more sessions take longer than the sentence is worth."""
+
+
+def gain_lines(source: Path, result: FoldResult) -> list[Line]:
+    """One line where onnxruntime makes the same operators of the model before and after.
+
+    What it runs is then what it would have run anyway. Nothing is said where it does not take the
+    model, or where its optimised graph cannot be saved.
+    """
+    from bnfold import model_io
+    from bnfold.errors import ModelError
+    from bnfold.runtime import engine
+
+    gone = sum(decision.is_folded for decision in result.ledger.batch_norms)
+    size_bytes = sum(file.stat().st_size for file in model_io.files_of(source))
+    if not gone or size_bytes > LARGEST_BYTES:
+        return []
+    with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
+        folded = Path(name, "folded.onnx")
+        try:
+            result.save(folded)
+            before = _operators(source, Path(name, "before.onnx"))
+            after = _operators(folded, Path(name, "after.onnx"))
+        except (engine.EngineError, ModelError):
+            return []
+    if before != after:
+        return []
+    what = "this batch norm" if gone == 1 else f"these {counted(gone, 'batch norm')}"
+    return [
+        Line(
+            f"onnxruntime {engine.version()} folds {what} itself, so nothing is faster there: "
+            "a smaller file and other runtimes gain"
+        )
+    ]
+
+
+def _operators(model: Path, target: Path) -> Counter[tuple[str, str]]:
+    """How many nodes of which operator onnxruntime would run, at its default level."""
+    import onnx
+
+    from bnfold.runtime import engine
+
+    engine.open_session(str(model), engine.Setting(), name=model.name, save_as=str(target))
+    nodes = onnx.load(target, load_external_data=False).graph.node
+    return Counter((node.domain, node.op_type) for node in nodes)

@@ -1,0 +1,132 @@
+"""The options of a fold that is tuned to a target, and the call that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bnfold.cli.bundles import bundled
+from bnfold.cli.choices import OneOf
+from bnfold.cli.dimensions import dim_option, parse_dims
+from bnfold.cli.fold_options import FoldOptions, folded
+from bnfold.cli.progress_bar import progress
+from bnfold.cli.sources import SourceData
+from bnfold.cli.targets import TargetState
+from bnfold.errors import UsageError
+
+if TYPE_CHECKING:
+    from bnfold.fold.api import FoldResult
+
+TARGETS = {
+    "cpu": "this processor",
+    "cuda": "an NVIDIA GPU",
+    "int8": "this processor, quantised; needs --calibration",
+}
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """What was asked of a tuning; nothing where `target` is None."""
+
+    target: str | None = None
+    calibration: Path | None = None
+    python: str | None = None
+    budget: float | None = None
+    state: Path | None = None
+    threads: int = 1
+    batch: int | None = None
+    dims: tuple[str, ...] = ()
+
+
+_TARGET = OneOf("target", TARGETS)
+
+tune_options = bundled(
+    "tune_as",
+    TuneOptions,
+    (
+        click.option(
+            "--tune",
+            "target",
+            type=_TARGET,
+            help="Measure each rewrite that has a price on this target, and keep what is faster. "
+            f"{_TARGET.legend}.",
+        ),
+        click.option(
+            "--calibration",
+            metavar="DATA",
+            type=SourceData(),
+            help="With --tune int8: what to quantise with.",
+        ),
+        click.option("--python", metavar="PATH", help="With --tune: measure with this Python."),
+        click.option(
+            "--budget", metavar="S", type=float, help="With --tune: seconds to try things in."
+        ),
+        click.option(
+            "--state",
+            metavar="FILE",
+            type=TargetState(),
+            help="With --tune: keep what was measured there, and go on from it.",
+        ),
+        click.option("--threads", default=1, type=click.IntRange(1), help="With --tune."),
+        click.option("--batch", type=click.IntRange(1), help="With --tune."),
+        dim_option,
+    ),
+)
+
+
+def folded_or_tuned(
+    ctx: click.Context,
+    source: Path,
+    fold_as: FoldOptions,
+    options: TuneOptions,
+    *,
+    runtime: str | None,
+) -> FoldResult:
+    """The model at `source`, folded; with what is faster on the target where one was named.
+
+    Raises:
+        UsageError: options that contradict each other.
+    """
+    if options.target is not None:
+        return _tuned(ctx, source, fold_as, options, options.target, runtime)
+    if options != TuneOptions():
+        raise UsageError(
+            "--calibration, --python, --budget, --state, --threads, --batch and --dim are of a "
+            "tuning: add --tune cpu, cuda or int8"
+        )
+    return folded(ctx, source, fold_as, runtime=runtime)
+
+
+def _tuned(
+    ctx: click.Context,
+    source: Path,
+    fold_as: FoldOptions,
+    options: TuneOptions,
+    target: str,
+    runtime: str | None,
+) -> FoldResult:
+    import bnfold
+
+    if fold_as.allow or fold_as.repair or fold_as.simplify or fold_as.flush_subnormals:
+        raise UsageError(
+            "--tune finds out which rewrites to allow, on the model as it is: leave --allow, "
+            "--repair, --simplify and --flush-subnormals out"
+        )
+    with progress(ctx, "tuning") as bar:
+        return bnfold.tune(
+            source,
+            target=target,
+            int8=options.calibration,
+            python=options.python,
+            budget=options.budget,
+            skip=fold_as.skip,
+            threads=options.threads,
+            batch=options.batch,
+            dims=parse_dims(options.dims),
+            state=options.state,
+            runtime=runtime,
+            progress=bar,
+        )

@@ -1,0 +1,80 @@
+"""What was asked to hold, and whether it does: for exit codes, and for machines that show tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bnfold.report.blocks import Line, Style
+from bnfold.report.words import counted
+
+if TYPE_CHECKING:
+    from bnfold.bench.records import BenchResult, Comparison
+    from bnfold.fold.account.ledger import Ledger
+
+FAILED, UNSURE = 1, 3
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One thing that was to hold; `holds` is None where it cannot be said."""
+
+    name: str
+    holds: bool | None
+    said: str
+
+    @property
+    def exit_code(self) -> int:
+        """0 where it holds, 1 where it does not, 3 where it cannot be said."""
+        return {True: 0, False: FAILED, None: UNSURE}[self.holds]
+
+    @property
+    def line(self) -> Line:
+        """The gate and how it came out."""
+        style: Style = {True: "good", False: "bad", None: "warn"}[self.holds]  # type: ignore[assignment]
+        word = {True: "holds", False: "does not hold", None: "cannot be said"}[self.holds]
+        return Line(f"gate {self.name}: {word}: {self.said}", style)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several: what is wrong counts before what cannot be said."""
+    found = set(codes) - {0}
+    return FAILED if FAILED in found else max(found, default=0)
+
+
+def leaves_gate(ledger: Ledger, most: int, *, subject: str = "") -> Gate:
+    """At most so many batch norms are left."""
+    left = ledger.batch_norms_after
+    of = f"{subject}: " if subject else ""
+    said = f"{of}{counted(left, 'batch norm')} left, {most} may be"
+    return Gate(f"--leaves {most}", left <= most, said)
+
+
+def speed_gates(bench: BenchResult, limit: float) -> Iterator[Gate]:
+    """No candidate takes more than `limit` times the baseline's time, for each headline.
+
+    It fails where the whole interval lies beyond the limit, holds where all of it lies within, and
+    cannot be said else. A candidate that a runtime does not load, and the baseline does, fails.
+    """
+    name = f"--fail-if-slower {limit:g}"
+    provider, level = bench.settings.providers[0], bench.settings.levels[0]
+    for row in bench.headline:
+        yield Gate(name, _is_within(row, limit), f"{row.candidate}: {row.sentence}")
+    baseline = bench.models[0].name
+    without = {(f.runtime, f.threads, f.batch) for f in bench.failed if f.model == baseline}
+    for failed in bench.failed:
+        if (failed.provider, failed.level) == (provider, level):
+            is_alone = (failed.runtime, failed.threads, failed.batch) not in without
+            said = f"{failed.model} on {failed.runtime}: {failed.sentence}"
+            yield Gate(name, False if is_alone else None, said)
+
+
+def _is_within(row: Comparison, limit: float) -> bool | None:
+    from bnfold.bench.statistics import is_null_sound
+
+    if not is_null_sound(row.null):
+        return None
+    if 1 / row.ratio.high > limit:
+        return False
+    return True if 1 / row.ratio.low <= limit else None
