@@ -13,6 +13,8 @@ SCRIPTS = (
     "real_networks",  # real networks: batch norms before and after, and why the rest stays
     "factor",  # the distributions behind the factor of `bnfold verify`
     "figures",  # what a fold buys, timed
+    "runtimes",  # the same by version of onnxruntime, in float32 and int8
+    "interval",  # how often the interval of bench holds the truth
 )
 
 

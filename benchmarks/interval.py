@@ -1,0 +1,87 @@
+"""How often the interval of `bnfold bench` holds the truth: `python -m benchmarks.interval`.
+
+Two small networks are timed again and again, each time as a user would. Of two sessions of one
+model the truth is 1; of the original and the folded model it is taken to be the median over all
+repetitions. A 95 % interval should hold it in 95 of 100. Beside it stands what an interval from
+pairs alone would have held: the same pairs, resampled as if they were of one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import torch
+
+import bnfold
+from benchmarks.blocks import NETWORKS, SHAPE
+from benchmarks.insert_table import insert
+from benchmarks.runtimes import Tabular
+from bnfold.bench.records import Comparison, Interval
+from bnfold.bench.statistics import ratio_interval
+
+_PAGE = Path(__file__).resolve().parents[1] / "docs" / "measuring.md"
+_SHAPES = {"tabular": (2, 30), "as CREPE": SHAPE}
+
+
+def repetitions(name: str, runs: int) -> list[Comparison]:
+    """The comparison of the network and its fold, measured so often."""
+    torch.manual_seed(0)
+    module = Tabular() if name == "tabular" else NETWORKS[name]()
+    with tempfile.TemporaryDirectory() as folder:
+        original, folded = Path(folder, "original.onnx"), Path(folder, "folded.onnx")
+        bnfold.export(module.eval(), torch.randn(_SHAPES[name]), original)
+        bnfold.fold(original).save(folded)
+        found = []
+        for seed in range(runs):
+            print(f"{name}: {seed + 1} of {runs}", file=sys.stderr, flush=True)
+            found += bnfold.bench([original, folded], levels="all", seed=seed).comparisons
+        return found
+
+
+def held(intervals: Sequence[Interval], truth: float) -> str:
+    """In how many the truth lies, and how wide they are."""
+    count = sum(one.low <= truth <= one.high for one in intervals)
+    width = median(one.high / one.low for one in intervals) - 1
+    return f"{count} of {len(intervals)}, width {width:.1%}"
+
+
+def lines_of(name: str, rows: Sequence[Comparison]) -> list[str]:
+    """The two rows of the network in the table."""
+    lines = []
+    for what, truth, ours, quads in (
+        ("itself", 1.0, [r.null for r in rows], [r.null_quads for r in rows]),
+        ("folded", median(r.ratio.estimate for r in rows), [r.ratio for r in rows],
+         [r.quads for r in rows]),
+    ):  # fmt: skip
+        pairs = [ratio_interval(each, seed=i) for i, each in enumerate(quads)]
+        lines.append(
+            f"| {name}, {what} | {truth:.3f} | {held(ours, truth)} | {held(pairs, truth)} |"
+        )
+    return lines
+
+
+def main() -> None:
+    """Measures and puts the table into docs/measuring.md."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--print", action="store_true", help="write nothing")
+    options = parser.parse_args()
+    lines = [
+        "| network, against | truth | the interval held it | from pairs alone |",
+        "| --- | --: | --- | --- |",
+    ]
+    for name in _SHAPES:
+        lines += lines_of(name, repetitions(name, options.runs))
+    text = "\n".join(lines)
+    print(text)
+    if not options.print:
+        insert(_PAGE, "interval", text)
+
+
+if __name__ == "__main__":
+    main()
