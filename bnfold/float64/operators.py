@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from bnfold.float64 import (
     cast,
+    contributed,
     conv,
     elementwise,
     fallback,
@@ -54,6 +55,7 @@ OPERATORS: Mapping[str, Operator] = {
 }
 _STANDARD_DOMAINS = ("", "ai.onnx")
 _CONTRIBUTED = ("DequantizeLinear", "Gelu", "QuantizeLinear")  # com.microsoft, same meaning
+_MICROSOFT = "com.microsoft"
 
 
 def run_op(
@@ -92,8 +94,11 @@ def run_op(
         round_casts=round_casts,
         output_dtype=output_dtype,
     )
-    known = domain in _STANDARD_DOMAINS or (domain == "com.microsoft" and op_type in _CONTRIBUTED)
+    known = domain in _STANDARD_DOMAINS or (domain == _MICROSOFT and op_type in _CONTRIBUTED)
     operator = OPERATORS.get(op_type) if known else None
+    operator = (
+        contributed.OPERATORS.get(op_type) if domain == _MICROSOFT and not known else operator
+    )
     with np.errstate(all="ignore"):
         result = operator(call) if operator else fallback.run(call, domain)
     if isinstance(result, np.ndarray | np.generic):

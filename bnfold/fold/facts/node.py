@@ -12,11 +12,22 @@ import onnx_ir as ir
 
 DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
 SHAPE_ONLY = ("Shape", "Size")
+FUSED_CONV = "com.microsoft.FusedConv"
+CONTRIBUTED = frozenset((FUSED_CONV,))
 
 
 def op_of(node: ir.Node | None) -> str:
     """The standard operator that the node is; empty for one of another domain."""
     return node.op_type if node is not None and node.domain in DEFAULT_DOMAINS else ""
+
+
+def contributed_op(node: ir.Node) -> str:
+    """The operator of onnxruntime's own that we know, with its domain; empty for any other.
+
+    Whoever asks has to see to it that the model has no function of that name.
+    """
+    name = f"{node.domain}.{node.op_type}"
+    return name if name in CONTRIBUTED else ""
 
 
 def is_op(node: ir.Node | None, *op_types: str) -> bool:

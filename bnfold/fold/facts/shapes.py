@@ -96,7 +96,11 @@ def _inferred(
         inferable = Inferable(known, extent, constants, left_out)
         found = _read(model, bare_proto(model, inferable))
         found.update(own)
-        more = {node.outputs[0]: run_dims(node, found, constant, opset) for node in nodes}
+        more = {
+            node.outputs[0]: run_dims(node, found, constant, opset)
+            for node in nodes
+            if node.op_identifier() not in model.functions
+        }
         settled = {value: _named(dims) for value, dims in more.items() if dims is not None}
         if settled == own:
             break

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import attribute_of, input_of, op_of
+from bnfold.fold.facts.node import FUSED_CONV, attribute_of, contributed_op, input_of, op_of
 from bnfold.fold.facts.operators import INFERRED
 from bnfold.fold.numbers.affine import Dims
 
@@ -59,7 +59,7 @@ def run_dims(
     """The dimensions of the first output of such a node; None for an unknown rank."""
     x = input_of(node, 0)
     here = None if x is None else dims.get(x)
-    op = op_of(node)
+    op = "Conv" if contributed_op(node) == FUSED_CONV else op_of(node)
     if here is None:
         return None
     if op in ("Resize", "Upsample"):

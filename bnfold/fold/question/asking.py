@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import describe, is_op, op_of
+from bnfold.fold.facts.node import contributed_op, describe, is_op, op_of
 from bnfold.fold.facts.operators import CONTROL_FLOW, NOT_LINEAR
 from bnfold.fold.moves.range import out_of_range
 from bnfold.fold.numbers.affine import Affine
@@ -131,10 +131,13 @@ class Asking:
         """All alternatives of all rules for the operator; refusals stand where they were given."""
         if self.skipped.has_node(node):
             return [replace(SKIPPED, at=describe(node))]
-        if not op_of(node):
+        op = op_of(node)
+        if not op and node.op_identifier() not in self.facts.model.functions:
+            op = contributed_op(node)
+        if not op:
             return [custom_operator(node)]
         answers: list[Offer | Refusal] = []
-        for rule in self._rules.get(op_of(node), ()):
+        for rule in self._rules.get(op, ()):
             question = rule.backward if backward else rule.forward
             if question is None:
                 continue
