@@ -49,8 +49,10 @@ def behind_flatten(conv: ir.Node, node: ir.Node, facts: Facts) -> tuple[NewNode,
 
 def is_flat(node: ir.Node, facts: Facts) -> bool:
     """Whether the node lays [N, C, 1, ..] as [N, C]."""
+    if not is_op(node, "Flatten", "Reshape", "Squeeze"):
+        return False
     here, there = facts.dims(node.inputs[0]), facts.dims(node.outputs[0])
-    if not is_op(node, "Flatten", "Reshape", "Squeeze") or here is None or there is None:
+    if here is None or there is None:
         return False
     ones = all(dim == 1 for dim in here[2:])
     if is_op(node, "Flatten"):

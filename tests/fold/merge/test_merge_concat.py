@@ -165,3 +165,12 @@ def test_a_conv_over_the_whole_extent_is_a_matrix(name: str) -> None:
     text = f"(float[N, {size}] x) => (float[N, 3] y) {{ {whole} }}"
     shape = (2, 4, 4 if name == "two-positions" else 3, 5)
     assert merged(text, constants, x=shape).operators == kept.split()
+
+
+def test_a_matrix_that_multiplies_a_constant_is_left_alone() -> None:
+    """What makes the constant reads nothing: there is no operator before it to look at."""
+    text = """(float[N, 4] x) => (float[3, N] y) {
+        k = Constant<value = float[3, 4] {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3}>()
+        t = Transpose<perm = [1, 0]>(x) y = MatMul(k, t) }"""
+    folded = merged(text, {}, x=(3, 4))
+    assert folded.operators == ["Constant", "Transpose", "MatMul"]

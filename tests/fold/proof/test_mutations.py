@@ -27,9 +27,9 @@ EQUAL_SIZES = (
     Motif(
         "concat-of-equal-parts",
         "(float[N,3,8,8] x) => (float[N,8,8,8] y) "
-        "{ a = Conv(x, w) b = Conv(x, v) c = Concat<axis=1>(a, b) y = BN(c, n) }",
+        "{ a = Conv(x, w) r = Relu(x) b = Conv(r, v) c = Concat<axis=1>(a, b) y = BN(c, n) }",
         {"w": (4, 3, 1, 1), "v": (4, 3, 1, 1), "n": Norm(8)},
-        "Conv Conv Concat",
+        "Conv Relu Conv Concat",
     ),
     Motif(
         "transposed-square",
