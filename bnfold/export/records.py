@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnfold import model_io
 from bnfold.notebook_display import Shown
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ class ExportResult(Shown):
     check: Verification | None
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: the model as its bytes, its folded weights computed."""
+        return {**self.__dict__, "model": model_io.packed(self.model)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, model=model_io.unpacked(state["model"]))
 
     def __repr__(self) -> str:
         """One line."""

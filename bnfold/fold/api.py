@@ -65,6 +65,13 @@ class FoldResult(Shown):
         """The ledger as JSON values."""
         return self.ledger.to_dict()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: the model as its bytes, its folded weights computed."""
+        return {**self.__dict__, "model": model_io.packed(self.model)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, model=model_io.unpacked(state["model"]))
+
     def __repr__(self) -> str:
         """One line."""
         return f"<FoldResult {self.ledger.summary}>"

@@ -4,7 +4,18 @@ from bnfold.model_io.domains import unknown_domains
 from bnfold.model_io.files import files_of
 from bnfold.model_io.hashing import sha256
 from bnfold.model_io.loading import load
+from bnfold.model_io.portable import packed, unpacked
 from bnfold.model_io.saving import save, to_proto
 from bnfold.model_io.together import Together
 
-__all__ = ["Together", "files_of", "load", "save", "sha256", "to_proto", "unknown_domains"]
+__all__ = [
+    "Together",
+    "files_of",
+    "load",
+    "packed",
+    "save",
+    "sha256",
+    "to_proto",
+    "unknown_domains",
+    "unpacked",
+]

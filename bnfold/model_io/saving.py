@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -40,11 +41,17 @@ def save(
         ModelError: It cannot be written there; the message says why.
     """
     target = Path(os.path.realpath(path))
-    _check_target(target, path)
+    try:
+        _check_target(target, path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written: {error.strerror or error}") from error
     had_external_data = external_data is None and HAD_EXTERNAL_DATA in model.graph.meta
     skeleton = take_out(model, bool(external_data or had_external_data))
     if external_data is None:
         external_data = had_external_data or skeleton.size_bytes() > _LIMIT_BYTES
+        if external_data and not had_external_data:
+            said = "the model passes 2 GiB, more than one file can hold: its weights lie beside it"
+            warnings.warn(said, UserWarning, stacklevel=1)
     try:
         with replacement(target) as new:
             if external_data:
