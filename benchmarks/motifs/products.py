@@ -80,27 +80,27 @@ MOTIFS = (
     ),
     Motif(
         "deform-conv-bn",
-        """(float[N,4,7,7] x, float[N,18,5,5] o) => (float[N,6,5,5] y)
+        """(float[N,4,4,4] x, float[N,18,2,2] o) => (float[N,2,2,2] y)
             { a = DeformConv(x, w, o) y = BN(a, n) }""",
-        {"w": (6, 4, 3, 3), "n": Norm(6)},
+        {"w": (2, 4, 3, 3), "n": Norm(2)},
         "DeformConv",
         opset=22,
         ir_version=10,
     ),
     Motif(
         "scale-deform-conv",
-        """(float[N,4,7,7] x, float[N,18,5,5] o, float[N,9,5,5] m) => (float[N,6,5,5] y)
+        """(float[N,4,4,4] x, float[N,18,2,2] o, float[N,9,2,2] m) => (float[N,2,2,2] y)
             { r = Relu(x) b = BN(r, n) y = DeformConv<group = 2>(b, w, o, c, m) }""",
-        {"w": (6, 2, 3, 3), "c": (6,), "n": Norm(4, shift=False)},
+        {"w": (2, 2, 3, 3), "c": (2,), "n": Norm(4, shift=False)},
         "Relu DeformConv",
         opset=22,
         ir_version=10,
     ),
     Motif(
         "shift-deform-conv",
-        """(float[N,4,7,7] x, float[N,18,5,5] o) => (float[N,6,5,5] y)
+        """(float[N,4,4,4] x, float[N,18,2,2] o) => (float[N,2,2,2] y)
             { r = Sigmoid(x) b = BN(r, n) y = DeformConv(b, w, o) }""",
-        {"w": (6, 4, 3, 3), "n": Norm(4)},
+        {"w": (2, 4, 3, 3), "n": Norm(4)},
         "Sigmoid BatchNormalization DeformConv",
         opset=22,
         ir_version=10,
