@@ -487,3 +487,16 @@ def test_a_shift_moves_into_a_matrix_of_no_rows() -> None:
         {"w": weight(0, 3), "c": weight(3), "k": np.array(2, np.float32)},
     )
     assert bnfold.fold(built).ledger.bugs == ()
+
+
+def test_a_product_by_a_constant_node_is_no_merge() -> None:
+    """What stands in front of it reads nothing: a node without inputs."""
+    built = model(
+        """(float[3, 2] x) => (float[2, 2] y) {
+            w = Constant<value = float[2, 3] {1.0, 2.0, 3.0, 4.0, 5.0, 6.0}>()
+            m = MatMul(w, x)
+            y = Relu(m)
+        }""",
+        {},
+    )
+    assert bnfold.fold(built).ledger.bugs == ()
