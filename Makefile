@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench zoo docs constraints clean
+.PHONY: help demo test test-all mutate lint format bench zoo docs constraints clean
 
 help: ## this list
 	@echo "bnfold: fold every batch norm that can be folded exactly."
@@ -26,6 +26,10 @@ test: $(STAMP) ## the tests that take seconds, in random order, with the coverag
 test-all: $(STAMP) ## every test, thousands of generated graphs included
 	@echo "Running every test, the long ones too, on $(JOBS) cores ..."
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q --cov --cov-report=term:skip-covered
+
+mutate: $(STAMP) ## turn every condition of the rules, one at a time: the tests have to notice (takes a night)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check cosmic-ray
+	@$(BIN)/python -m tests.mutation
 
 lint: $(STAMP) ## ruff and mypy
 	@echo "Checking style, format and types ..."

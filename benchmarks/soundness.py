@@ -10,36 +10,65 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy
 import onnx
 import onnxruntime
 
-from tests.fold.property.wider.judge import WrongError, judged
+from tests.fold.property.wider.judge import Found, WrongError, judged
 from tests.fold.property.wider.network import random_network
 
 BLOCK = 250
+DIED = "the process died"
 REPORT = Path(__file__).parent / "soundness.md"
 STATE = Path("build/soundness.jsonl")
 
 
-def judge_block(block: int) -> dict[str, object]:
-    """The counts of one block of seeds, and what was wrong."""
-    counts: Counter[str] = Counter()
-    wrong: dict[str, str] = {}
-    begun = time.process_time()
-    for seed in range(block * BLOCK, (block + 1) * BLOCK):
-        counts["networks"] += 1
+def judge_seeds(seeds: range, sender: Connection) -> None:
+    """Each seed's result is sent as soon as it is there: a runtime may end the process."""
+    for seed in seeds:
         try:
             found = judged(random_network(seed))
         except WrongError as error:
-            wrong[str(seed)] = str(error)[:300]
-            continue
+            sender.send(str(error)[:300])
         except Exception as error:  # noqa: BLE001 - a crash is a fault like any other
-            wrong[str(seed)] = f"crash: {type(error).__name__}: {error}"[:300]
+            sender.send(f"crash: {type(error).__name__}: {error}"[:300])
+        else:
+            sender.send(found)
+    sender.close()
+
+
+def judge_block(block: int) -> dict[str, object]:
+    """The counts of one block of seeds, and what was wrong; in processes of their own."""
+    seeds = range(block * BLOCK, (block + 1) * BLOCK)
+    results: list[Found | str] = []
+    context = multiprocessing.get_context("spawn")
+    while len(results) < BLOCK:
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=judge_seeds, args=(seeds[len(results) :], sender))
+        process.start()
+        sender.close()
+        try:
+            while True:
+                results.append(receiver.recv())
+        except EOFError:
+            process.join()
+        if len(results) < BLOCK:
+            results.append(f"{DIED} by signal {-(process.exitcode or 0)}")
+    return {"block": block, **_counted(seeds, results)}
+
+
+def _counted(seeds: range, results: list[Found | str]) -> dict[str, object]:
+    counts: Counter[str] = Counter()
+    wrong = {}
+    for seed, found in zip(seeds, results, strict=True):
+        counts["networks"] += 1
+        if isinstance(found, str):
+            wrong[str(seed)] = found
             continue
         counts[f"judged by {found.judge}"] += 1
         counts["judged with all optimisations too"] += found.optimised
@@ -47,8 +76,7 @@ def judge_block(block: int) -> dict[str, object]:
         counts["affines folded"] += found.folded
         counts["affines kept"] += found.kept
         counts["branches merged"] += found.merges
-    seconds = time.process_time() - begun
-    return {"block": block, "counts": dict(counts), "wrong": wrong, "cpu_s": round(seconds, 1)}
+    return {"counts": dict(counts), "wrong": wrong}
 
 
 def run(until: int, processes: int, state: Path) -> None:
@@ -56,8 +84,9 @@ def run(until: int, processes: int, state: Path) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     done = {row["block"] for row in rows(state)}
     open_blocks = [block for block in range(until // BLOCK) if block not in done]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for row in pool.imap_unordered(judge_block, open_blocks):
+    with ThreadPoolExecutor(processes) as pool:
+        for future in as_completed([pool.submit(judge_block, block) for block in open_blocks]):
+            row = future.result()
             with state.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(f"block {row['block']}: {len(row['wrong'])} wrong", flush=True)
@@ -83,23 +112,25 @@ def report(state: Path) -> str:
         total.update(row["counts"])
         wrong |= row["wrong"]
     seeds = sorted(int(row["block"]) for row in blocks)
-    cpu_h = sum(float(row["cpu_s"]) for row in blocks) / 3600
+    died = {seed: said for seed, said in wrong.items() if said.startswith(DIED)}
+    wrong = {seed: said for seed, said in wrong.items() if seed not in died}
     lines = [
         "# Random networks, judged by runtimes",
         "",
         "Remade by `python -m benchmarks.soundness`; what the networks hold and who judges them is "
         "told in [docs/soundness.md](../docs/soundness.md).",
         "",
-        f"{len(blocks)} blocks of {BLOCK} seeds, {_ranges(seeds)}; {cpu_h:.1f} hours of one core; "
+        f"{len(blocks)} blocks of {BLOCK} seeds, {_ranges(seeds)}; "
         f"onnxruntime {onnxruntime.__version__}, onnx {onnx.__version__}, "
         f"numpy {numpy.__version__}.",
         "",
         "| what | count |",
         "| --- | --: |",
         *(f"| {name} | {count} |" for name, count in total.items()),
+        f"| onnxruntime ended the process | {len(died)} |",
         f"| **wrong** | **{len(wrong)}** |",
         "",
-        *(f"- seed {seed}: {sentence}" for seed, sentence in wrong.items()),
+        *(f"- seed {seed}: {sentence}" for seed, sentence in (wrong | died).items()),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -50,6 +50,7 @@ TESTS = {
     "bnfold/fold/moves": ["tests/fold/moves", "tests/fold/test_motifs.py", "tests/fold/traps"],
 }
 _NO_TESTS = 5
+_BY_PROOF = 77
 _LIMIT_S = 300  # of processor time
 
 
@@ -82,8 +83,8 @@ def mutants(path: Path) -> list[tuple[str, int, str]]:
     return found
 
 
-def is_killed(path: Path, source: str) -> bool:
-    """Whether a test fails, or the mutant hangs."""
+def killer_of(path: Path, source: str) -> str:
+    """What notices the source: "proofs", "tests", or "" where nothing does; a hang is noticed."""
     child = os.fork()
     if child == 0:
         signal.setitimer(signal.ITIMER_PROF, _LIMIT_S)
@@ -93,7 +94,7 @@ def is_killed(path: Path, source: str) -> bool:
         finally:
             os._exit(status)
     _, status = os.waitpid(child, 0)
-    return status != 0
+    return {0: "", _BY_PROOF: "proofs"}.get(os.waitstatus_to_exitcode(status), "tests")
 
 
 def _run(path: Path, source: str) -> int:
@@ -110,12 +111,9 @@ def _run(path: Path, source: str) -> int:
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         rules = getattr(importlib.import_module(name), "RULES", ())
         words = " or ".join(sorted({rule.name for rule in rules})) or path.parent.name
-        proven = int(pytest.main([*options, PROOFS, "-k", words]))
-        return (
-            proven
-            if proven not in (0, _NO_TESTS)
-            else int(pytest.main([*options, "-m", "not slow", *tests]))
-        )
+        if pytest.main([*options, PROOFS, "-k", words]) not in (0, _NO_TESTS):
+            return _BY_PROOF
+        return int(pytest.main([*options, "-m", "not slow", *tests]))
 
 
 def _load_libraries() -> None:
@@ -143,12 +141,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines = given.state.read_text(encoding="utf-8").splitlines() if given.state.exists() else []
     done = {tuple(json.loads(line)["mutant"]) for line in lines}
     for path in files:
+        if killer_of(path, path.read_text(encoding="utf-8")):
+            raise SystemExit(f"{path.relative_to(ROOT)}: its tests fail as it is")
         for operator, occurrence, source in mutants(path):
             mutant = (str(path.relative_to(ROOT)), operator, occurrence)
             if mutant in done or given.limit <= 0:
                 continue
             given.limit -= 1
-            row = {"mutant": mutant, "killed": is_killed(path, source)}
+            row = {"mutant": mutant, "killed_by": killer_of(path, source)}
             row["line"] = _changed_line(path.read_text(encoding="utf-8"), source)
             with given.state.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -162,7 +162,7 @@ def _changed_line(old: str, new: str) -> str:
 
 def _tell(state: Path) -> None:
     rows = [json.loads(line) for line in state.read_text(encoding="utf-8").splitlines()]
-    survivors = [row for row in rows if not row["killed"]]
+    survivors = [row for row in rows if not row["killed_by"]]
     print(f"{len(rows)} mutants, {len(survivors)} survived")
     for row in survivors:
         print(f"{row['mutant'][0]}:{row['line']}   ({row['mutant'][1].partition('/')[2]})")
