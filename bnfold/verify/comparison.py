@@ -109,8 +109,8 @@ class Comparison:
                 self._compare_in_float64(error)
                 return None
             self._pairs[level] = ours, theirs
-            wavering = yardstick.wavering
-            self.settled = shape_mismatch(names, yardstick.feeds, ours, theirs, wavering)
+            unstable = yardstick.unstable
+            self.settled = shape_mismatch(names, yardstick.feeds, ours, theirs, unstable)
             if self.settled is not None:
                 return None
         return None

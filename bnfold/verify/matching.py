@@ -29,7 +29,7 @@ _FREQUENCIES = (0.1234, 1.0, 2.5)
 
 @dataclass(frozen=True)
 class Print:
-    """A tensor in a few numbers: its shape, its size, and its products with waves."""
+    """A tensor in a few numbers: its shape, its size, and its products with cosines."""
 
     shape: tuple[int, ...]
     size: float

@@ -51,11 +51,11 @@ def shape_mismatch(
     feeds: Sequence[Feed],
     original: Sequence[Run],
     other: Sequence[Run],
-    wavering: Collection[tuple[int, int]],
+    unstable: Collection[tuple[int, int]],
 ) -> tuple[Verdict, str] | None:
     """The verdict where an output has another shape in the other model.
 
-    `wavering` has the feed and output where a neighbour of the original has another shape too.
+    `unstable` has the feed and output where a neighbour of the original has another shape too.
     """
     for index, (ours, theirs) in enumerate(zip(original, other, strict=True)):
         for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
@@ -65,7 +65,7 @@ def shape_mismatch(
                 f"output {names[i]!r} has shape {list(b.shape)} on inputs "
                 f"{feeds[index].name!r}, {list(a.shape)} in the original"
             )
-            if (index, i) not in wavering:
+            if (index, i) not in unstable:
                 return "different", sentence
             return "inconclusive", (
                 f"{sentence}; a rounding changes that length in the original too, and the "

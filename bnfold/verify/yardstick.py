@@ -44,7 +44,7 @@ class Yardstick:
         seed: of the neighbours.
         stepped: outputs that quantised activations reach.
         step: called after each run of anything on a feed.
-        wavering: feed and output, where a neighbour has another shape.
+        unstable: feed and output, where a neighbour has another shape.
     """
 
     a: Subject
@@ -59,7 +59,7 @@ class Yardstick:
     doubt: Doubt | None = None
     cases: list[OutputCase] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    wavering: set[tuple[int, int]] = field(default_factory=set)
+    unstable: set[tuple[int, int]] = field(default_factory=set)
     _copies: int = 0
 
     def make(self) -> None:
@@ -125,7 +125,7 @@ class Yardstick:
                 if array.shape == self.original[index][i].shape:
                     yield index, i, array
                 else:
-                    self.wavering.add((index, i))
+                    self.unstable.add((index, i))
             self.step()
 
     def _references(self) -> Sequence[Run]:

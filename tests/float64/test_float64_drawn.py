@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,3 +88,8 @@ def test_an_operator_drawn_a_thousand_times_is_what_the_runtime_computes(op):
     ran, wrong = draw_many(op, 1000)
     assert not wrong, "\n".join(wrong[:20])
     assert ran >= 250
+
+
+def test_the_document_says_how_many_operators_are_drawn():
+    text = Path(__file__).parents[2].joinpath("docs/float64-reference.md").read_text("utf-8")
+    assert f"Another test calls {len(CASES)} operators" in text
