@@ -19,6 +19,8 @@ def is_fold_of(other: ir.Model, original: ir.Model, folded: ir.Model) -> bool:
     has. Whatever else removed a batch norm names its nodes in another way.
     """
     before, after, nodes = _made(original), _made(folded), _made(other)
+    if after == before:
+        return False  # nothing was folded
     return nodes == after or (nodes <= before | after and not nodes <= before)
 
 

@@ -149,3 +149,4 @@ def test_an_output_can_be_the_first_tensor_that_is_off():
     assert found.verdict == "different"
     assert found.location is not None
     assert found.location.tensor == "y"
+    assert "batch norm" not in found.location.sentence  # there is none to fold
