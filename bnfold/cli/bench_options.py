@@ -69,7 +69,7 @@ class BenchOptions:
     streams: int
     inter_threads: int
     session_options: tuple[str, ...]
-    pythons: tuple[str, ...]
+    pythons: tuple[Path, ...]
     seed: int
     dims: tuple[str, ...]
     profile: bool
@@ -170,6 +170,7 @@ bench_options = bundled(
             "pythons",
             metavar="PATH",
             multiple=True,
+            type=SourceFile(),
             help="Measure with this Python, which needs onnxruntime and NumPy alone. Repeatable.",
         ),
         click.option("--seed", default=0, show_default=True, help="Of the random inputs."),

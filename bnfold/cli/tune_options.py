@@ -13,7 +13,7 @@ from bnfold.cli.choices import OneOf
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.fold_options import FoldOptions, folded
 from bnfold.cli.progress_bar import progress
-from bnfold.cli.sources import SourceData
+from bnfold.cli.sources import SourceData, SourceFile
 from bnfold.cli.targets import TargetState
 from bnfold.errors import UsageError
 
@@ -33,7 +33,7 @@ class TuneOptions:
 
     target: str | None = None
     calibration: Path | None = None
-    python: str | None = None
+    python: Path | None = None
     budget: float | None = None
     state: Path | None = None
     threads: int = 1
@@ -60,7 +60,12 @@ tune_options = bundled(
             type=SourceData(),
             help="With --tune int8: what to quantise with.",
         ),
-        click.option("--python", metavar="PATH", help="With --tune: measure with this Python."),
+        click.option(
+            "--python",
+            metavar="PATH",
+            type=SourceFile(),
+            help="With --tune: measure with this Python.",
+        ),
         click.option(
             "--budget", metavar="S", type=float, help="With --tune: seconds to try things in."
         ),

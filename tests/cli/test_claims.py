@@ -187,7 +187,8 @@ def refused(place, args):
 def test_every_parameter_that_may_name_a_file_says_which_kind(name):
     """A bare text or path would escape the rule; plain words are listed here by name."""
     words = {"allow", "skip", "dims", "dynamic", "providers", "provider", "levels", "rules"}
-    words |= {"weights_key", "scheduler"}
+    words |= {"weights_key", "scheduler", "runtime", "threads", "batch", "session_options"}
+    words |= {"fail_if_slower", "names"}
     for p in command(name).params:
         is_plain = p.name in words or not isinstance(p.type, click.types.StringParamType)
         assert is_plain and not isinstance(p.type, click.Path | click.File), p.name
