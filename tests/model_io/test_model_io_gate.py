@@ -276,3 +276,10 @@ def test_a_million_empty_fields(tmp_path, number):
     path.write_bytes(b"\x08\x08" + _field(7, (prefix + b"\0") * 100_000) + _field(8, b"\x10\x11"))
     with pytest.raises(ModelError):
         model_io.load(path)
+
+
+def test_a_node_on_a_device_that_is_declared_nowhere():
+    """It could be read, and not be written again."""
+    model = conv()
+    model.graph.node[0].device_configurations.add()
+    refused(model, "its device configuration '' is declared nowhere")
