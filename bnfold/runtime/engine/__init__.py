@@ -18,6 +18,7 @@ from .errors import (
     said,
 )
 from .native_log import with_native_log
+from .quantiser import quantise_static
 from .session import open_session, ort_value, refusal_to_start, run
 from .setting import LEVELS, PROVIDERS, Setting, require_built_in, require_level, version
 
@@ -35,6 +36,7 @@ __all__ = [
     "failing_as",
     "open_session",
     "ort_value",
+    "quantise_static",
     "refusal_to_start",
     "require_built_in",
     "require_level",
