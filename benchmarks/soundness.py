@@ -1,8 +1,8 @@
 """Random networks folded and judged by runtimes alone: `python -m benchmarks.soundness`.
 
-Seeds are taken in blocks, in order, and each finished block is a line of a file: stopped, it goes
-on where it was. The counts go to soundness.md; a network that is found wrong is named there by its
-seed, and `--seed N` judges that one again.
+Seeds are taken in blocks, and each finished block is a line of soundness.jsonl: stopped, it goes on
+where it was. The counts go to soundness.md; a network that is found wrong is named there by its
+seed, and `--seed N` judges that one again. Take a block's line out, and it is judged anew.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.fold.property.wider.network import random_network
 BLOCK = 250
 DIED = "the process died"
 REPORT = Path(__file__).parent / "soundness.md"
-STATE = Path("build/soundness.jsonl")
+STATE = Path(__file__).parent / "soundness.jsonl"
 
 
 def judge_seeds(seeds: range, sender: Connection) -> None:

@@ -28,6 +28,9 @@ _CONV = (
         shift=False,
     ),
 )  # fmt: skip
+_CONV_WITH_BIAS = (
+    Case("conv", "(float[1,2,3] x) => (float[1,3,2] y) { y = Conv(x, w, b) }", {0: (1, 2, 1)}, {"w": (3, 2, 2), "b": (3,)}, backward=False, shift=False),
+)  # fmt: skip
 _DEFORMED = tuple(
     case
     for bias in (", b", "")
@@ -132,6 +135,7 @@ _NORM = tuple(
 CASES = (
     *_NORM,
     *_CONV,
+    *_CONV_WITH_BIAS,
     *_DEFORMED,
     *_TRANSPOSED,
     *_GEMMS,
