@@ -156,9 +156,14 @@ def _array(model: onnx.ModelProto, name: str) -> Array:
 def _changed(
     model: onnx.ModelProto, name: str, change: Callable[[Array], Array]
 ) -> onnx.ModelProto:
-    """The model itself, with another value in one initializer, in the dtype that it had."""
-    for tensor in model.graph.initializer:
-        if tensor.name == name:
-            old = numpy_helper.to_array(tensor)
-            tensor.CopyFrom(numpy_helper.from_array(change(old).astype(old.dtype), name))
+    """The model itself, with another value in one initializer, in the dtype that it had.
+
+    Raises:
+        LookupError: nothing was planted, as what it is for is computed (a quantised weight is).
+    """
+    tensor = next((tensor for tensor in model.graph.initializer if tensor.name == name), None)
+    if tensor is None:
+        raise LookupError(f"no initializer is called {name!r}")
+    old = numpy_helper.to_array(tensor)
+    tensor.CopyFrom(numpy_helper.from_array(change(old).astype(old.dtype), name))
     return model
