@@ -177,3 +177,14 @@ def test_taps_side_by_side_stand_where_the_union_has_them() -> None:
             offsets = [place * union.dilation - union.begin for place in places]
             assert offsets == [tap * part.dilation - part.begin for tap in range(part.taps)]
     assert found > math.comb(50, 2)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [_kernel("a", 2, 2, 1, Axis()), _kernel("a", 2, 2, 1, Axis(2), bias=False)],
+    ids=["a bias", "two taps"],
+)
+def test_padding_in_between_is_no_padding_of_the_input(first: Kernel) -> None:
+    """Zeros around the middle are not what the first convolution makes of zeros around x."""
+    padded = _kernel("b", 2, 2, 1, Axis(3, begin=1, end=1))
+    assert algebra.composed(first, padded) is None
