@@ -13,7 +13,6 @@ from bnfold.fold.rules import PRICES
 from bnfold.fold.sources.source import Source
 
 _LARGEST = 1 << 20  # entries of a tensor that an answer looks at
-_MOST_VISITS = 4_000  # nodes asked about, for all that is left in one model: a few seconds
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,10 @@ class Advice:
         return ()
 
     def _folds(self, source: Source, prices: Collection[str]) -> bool:
-        """Whether these would do; no further question is asked once there were very many."""
+        """Whether these would do."""
         search = self.searches.setdefault(
             frozenset(prices), self.search(self.allowed | frozenset(prices))
         )
-        if sum(other.visits for other in self.searches.values()) > _MOST_VISITS:
-            return False
         found = search.candidates(source)
         return any(
             isinstance(plan, Plan) and unfit(plan, "", largest=_LARGEST) is None for plan in found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -17,8 +17,10 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
 from bnfold.fold.plan import MISTAKES, Plan, Refusal, Rule, told
-from bnfold.fold.question.asking import SKIPPED, Asking
+from bnfold.fold.question.asking import SKIPPED, Asking, Budget
+from bnfold.fold.question.memo import Memo
 from bnfold.fold.question.search import Effort, Search
+from bnfold.fold.question.unread import Unread
 from bnfold.fold.rules import RULE_NAMES, RULES
 from bnfold.fold.sources.inlining import inline_functions
 from bnfold.fold.sources.left_alone import belongs_elsewhere
@@ -27,6 +29,9 @@ from bnfold.fold.sources.source import Source, source_of
 from bnfold.progress import Progress
 
 _ROUNDS = 16  # a fold can open the way for a neighbour; more rounds than this never helped
+_WORK = 2_000  # looks at a node, or at a reader of it, for each node of the model
+_LEAST_WORK = 200_000
+_ADVICE = 16_000  # for all advice on one model, which is no part of the fold
 
 
 def fold_in_place(
@@ -55,7 +60,11 @@ def fold_in_place(
     before = size_of(facts)
     rewriting = Rewriting(facts, account.report)
     merger = Merger(facts, skipped, account.report)
-    folder = Folder(facts, account, rewriting, merger, skipped, rules, progress)
+    budget = Budget(_LEAST_WORK + _WORK * sum(1 for _ in model.graph.all_nodes()))
+    unread = Unread(model)
+    folder = Folder(
+        facts, account, rewriting, merger, skipped, rules, progress, unread, budget, Memo()
+    )
     folder.settle(frozenset())
     if allow:  # only now: nothing is paid for that a merge opens the way to
         folder.settle(allow)
@@ -75,6 +84,9 @@ class Folder:
         skipped: what is left alone.
         rules: the table of moves.
         progress: is told how far it has come.
+        unread: the nodes that nobody reads.
+        budget: what all questions together may cost.
+        memo: searches in vain.
     """
 
     facts: Facts
@@ -84,13 +96,15 @@ class Folder:
     skipped: Skipped
     rules: Sequence[Rule]
     progress: Progress | None
+    unread: Unread
+    budget: Budget
+    memo: Memo
 
     def settle(self, prices: frozenset[str]) -> None:
         """Folds and merges until nothing changes at these prices."""
         efforts = list(Effort)
         for _ in range(_ROUNDS):
-            effort = efforts.pop(0)
-            folded = self._round(self._search(prices, effort))
+            folded = self._round(prices, efforts.pop(0))
             if self.merger.run(self._carry_out_merge) or folded:
                 efforts = list(Effort)
                 self.account.add_made()
@@ -99,7 +113,8 @@ class Folder:
 
     def advise(self, allowed: frozenset[str]) -> None:
         """What is left is kept, with the allowances that would have folded it."""
-        advice = Advice(self._search, allowed)
+        budget = Budget(_ADVICE)
+        advice = Advice(lambda prices: self._search(prices, Effort.PLAIN, budget), allowed)
         for entry in self.account.entries:
             if entry.decision is not None or entry.op != "BatchNormalization":
                 continue
@@ -108,48 +123,59 @@ class Folder:
                 entry.decision = entry.kept(self._would_fold_with(advice, source, entry))
 
     def _would_fold_with(self, advice: Advice, source: Source, entry: Entry) -> tuple[str, ...]:
+        answered = self.memo.recall((entry.node, advice.allowed, Effort.PLAIN))
+        if answered is not None and not answered.declined:
+            return ()  # nothing was on offer that has a price
         try:
             return advice.would_fold_with(source)
         except MISTAKES as error:
             self.account.report(f"{entry.label}: the search failed: {told(error)}")
             return ()
 
-    def _search(self, prices: frozenset[str], effort: Effort = Effort.PLAIN) -> Search:
-        report = self.account.report
-        return Search(Asking(self.facts, self.rules, prices, self.skipped, report), effort)
+    def _search(self, prices: frozenset[str], effort: Effort, budget: Budget) -> Search:
+        report, skipped = self.account.report, self.skipped
+        asking = Asking(self.facts, self.rules, prices, skipped, report, self.unread, budget)
+        return Search(asking, effort)
 
-    def _round(self, search: Search) -> bool:
-        changed = False
+    def _round(self, prices: frozenset[str], effort: Effort) -> bool:
+        search, changed = self._search(prices, effort, self.budget), False
         # arithmetic first, as a batch norm can take over what stands beside it
         entries = sorted(self.account.entries, key=lambda entry: entry.op != "affine")
         for done, entry in enumerate(entries):
             if self.progress is not None:
                 self.progress(done, len(entries), entry.label)
-            if entry.decision is None and entry.node.graph is not None:
-                changed |= self._attempt(entry, search)
+            if entry.decision is not None or entry.node.graph is None:
+                continue
+            refusals = self._attempt(entry, search, (entry.node, prices, effort))
+            changed |= refusals is None
+            entry.refusals = refusals or entry.refusals  # one that goes further may say nothing
         return changed
 
-    def _attempt(self, entry: Entry, search: Search) -> bool:
-        """Whether the source was folded; what kept it is noted."""
+    def _attempt(
+        self, entry: Entry, search: Search, question: Hashable
+    ) -> tuple[Refusal, ...] | None:
+        """What kept the source; None where it was folded."""
         source = self._source(entry)
         if source is None:
-            return False
+            return ()
         refusal = source if isinstance(source, Refusal) else self._reason_to_leave(source, entry)
         if isinstance(source, Refusal) or refusal is not None:
-            entry.refusals = (entry.at(refusal),) if refusal is not None else ()
-            return False
-        refusals: list[Refusal] = []
+            return () if refusal is None else (entry.at(refusal),)
+        answered = self.memo.recall(question)
+        if answered is not None:
+            return answered.refusals
+        search.asking.forget()
+        refusals: dict[Refusal, None] = {}
         try:
             for found in search.candidates(source):
                 refusal = found if isinstance(found, Refusal) else self._carry_out(found, entry)
                 if refusal is None:
-                    return True
-                refusals.append(entry.at(refusal))
+                    return None
+                refusals[entry.at(refusal)] = None
         except MISTAKES as error:
             self.account.report(f"{entry.label}: the search failed: {told(error)}")
-        if refusals:  # a search that goes further may have nothing to say of its own
-            entry.refusals = tuple(dict.fromkeys(refusals))
-        return False
+        self.memo.note(question, tuple(refusals), search.asking)
+        return tuple(refusals)
 
     def _source(self, entry: Entry) -> Source | Refusal | None:
         """The affine that the node is; None where it is none, or where looking at it fails."""
@@ -169,6 +195,7 @@ class Folder:
     def _carry_out(self, plan: Plan, entry: Entry) -> Refusal | None:
         gone = {*plan.passed_by, *plan.removed, entry.node}
         told = self.account.told_by(plan, gone, names_of(plan.absorbers), self.facts)
+        self.memo.will_change(plan)
         proof = self.rewriting.carry_out(plan, entry.label)
         if isinstance(proof, Refusal):
             return proof
@@ -188,6 +215,7 @@ class Folder:
         sentence = merge.sentence
         gone = [node for node in merge.parts if node is not merge.host]
         moved = self.account.told_by(merge.plan, gone, names_of([merge.host]), self.facts)
+        self.memo.will_change(merge.plan)
         proof = self.rewriting.carry_out(merge.plan, sentence)
         if isinstance(proof, Refusal):
             return False

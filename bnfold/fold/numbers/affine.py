@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -48,15 +49,15 @@ class Affine:
         """How many it has along the axis along which it varies; 1 where it is one number."""
         return max(self.extents, default=1)
 
-    @property
+    @cached_property
     def has_shift(self) -> bool:
         """Whether any `t` that is read differs from 0."""
-        return bool(np.any(self.shift[~np.isnan(self.shift)] != 0))
+        return bool(((self.shift != 0) & (self.shift == self.shift)).any())
 
-    @property
+    @cached_property
     def has_scale(self) -> bool:
         """Whether any `s` that is read differs from 1."""
-        return bool(np.any(self.scale[~np.isnan(self.scale)] != 1))
+        return bool(((self.scale != 1) & (self.scale == self.scale)).any())
 
     @property
     def is_identity(self) -> bool:
@@ -74,12 +75,14 @@ class Affine:
 
     def after(self, first: Affine) -> Affine:
         """`self(first(x))`: the composition in which `first` comes first."""
-        scale, moved = self.scale * first.scale, self.scale * first.shift
-        shift = moved + self.shift
+        scale, moved = np.asarray(self.scale * first.scale), self.scale * first.shift
+        shift = np.asarray(moved + self.shift)
         # what is left of 1 / c * c - 1 or m - m is rounding, and would stand in the way for nothing
         is_one = np.abs(scale - 1) <= _RESIDUE
         is_none = np.abs(shift) <= _RESIDUE * (np.abs(moved) + np.abs(self.shift))
-        return Affine(np.where(is_one, 1.0, scale), np.where(is_none, 0.0, shift))
+        np.copyto(scale, 1.0, where=is_one)
+        np.copyto(shift, 0.0, where=is_none)
+        return Affine(scale, shift)
 
     def equals(self, other: Affine) -> bool:
         """Equal to the last bit wherever either is read, after broadcasting."""

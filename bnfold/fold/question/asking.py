@@ -23,6 +23,7 @@ from bnfold.fold.plan import (
     Rule,
     told,
 )
+from bnfold.fold.question.unread import Unread
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import custom_operator
 
@@ -48,6 +49,8 @@ LONE_SCALAR = Refusal(
     "one number for all channels is likely the 0.5 of a Gelu or the 1/6 of a HardSwish, which "
     "runtimes fuse as a whole",
 )
+_AMPLE = 1 << 62
+_BESIDE = 32  # readers and inputs that are looked at, for each node that may be asked about
 _TOO_FAR = Refusal("search-limit", "the affine would have to move through too many operators")
 
 
@@ -75,6 +78,17 @@ class Offer:
     rule: str
 
 
+@dataclass
+class Budget:
+    """What all questions about one model may cost: how often somebody is looked at.
+
+    Attributes:
+        left: so much.
+    """
+
+    left: int
+
+
 class Asking:
     """Asks the rules about one node after another, up to a limit.
 
@@ -84,6 +98,12 @@ class Asking:
         prices: the priced rewrites that may be used.
         skipped: rules and nodes that may not be used.
         report: told where a rule fails.
+        unread: the nodes that nobody reads.
+        budget: of the model; None for as much as it takes.
+
+    Attributes:
+        seen: the nodes that were looked at since it was last told to forget.
+        declined: the prices of what was on offer and is not allowed, since then.
     """
 
     def __init__(
@@ -93,33 +113,47 @@ class Asking:
         prices: Collection[str],
         skipped: Skipped,
         report: Report,
+        unread: Unread,
+        budget: Budget | None = None,
     ) -> None:
         self.facts = facts
         self._report = report
         self.skipped = skipped
         self.prices = prices
+        self.unread = unread
+        self.seen: dict[ir.Node, None] = {}
+        self.declined: dict[str, None] = {}
+        self._budget = budget or Budget(_AMPLE)
         self._visits = 0
+        self._spent = 0
         self._most = 0
-        self._total = 0
         self._rules: dict[str, list[Rule]] = {}
         for rule in rules:
             for op in rule.ops:
                 self._rules.setdefault(op, []).append(rule)
 
+    def forget(self) -> None:
+        """Another source is asked about."""
+        self.seen, self.declined = {}, {}
+
     def begin(self, most: int) -> None:
         """A new question begins, about so many nodes at most."""
-        self._visits, self._most = 0, most
+        self._visits, self._spent, self._most = 0, 0, most
 
-    @property
-    def total(self) -> int:
-        """How many nodes have been asked about in all questions so far."""
-        return self._total
+    def spend(self, count: int) -> None:
+        """So many readers, or inputs, are looked at."""
+        self._spent += count
+        self._budget.left -= count
 
     def visit(self, node: ir.Node) -> Refusal | None:
         """Counts the node; a refusal where the question has gone too far."""
         self._visits += 1
-        self._total += 1
-        return replace(_TOO_FAR, at=describe(node)) if self._visits > self._most else None
+        self.spend(1 + len(node.inputs))
+        self.seen[node] = None
+        too_far = self._visits > self._most or self._spent > _BESIDE * self._most
+        if too_far or self._budget.left < 0:
+            return replace(_TOO_FAR, at=describe(node))
+        return None
 
     def ended(self) -> None:
         """The node last visited took all there was: it leads nowhere, however many there are."""
@@ -168,6 +202,7 @@ class Asking:
         price = move.price if isinstance(move, Replace) else None
         if price is None or price.name in self.prices:
             return Offer(move, rule.name)
+        self.declined[price.name] = None
         return replace(price.otherwise, at=describe(node))
 
 

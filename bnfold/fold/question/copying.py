@@ -30,10 +30,12 @@ class Copying:
 
     def plan(self, source: Source) -> Plan | None:
         """The source as a copy that has the affine in it; None where there is none to be had."""
-        if PRICE not in self._asking.prices:
-            return None
         producer = shared_producer(source)
         if producer is None or len(source.node.outputs) != 1:
+            return None
+        self._asking.seen[producer] = None
+        if PRICE not in self._asking.prices:
+            self._asking.declined[PRICE] = None
             return None
         offer = self._absorbing(producer, source.affine)
         nodes = () if offer is None else _copied(producer, offer)

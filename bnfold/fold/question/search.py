@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import Enum
+from itertools import islice
 
 import numpy as np
 
-from bnfold.fold.facts.node import describe, is_op
+from bnfold.fold.facts.node import describe, is_op, reads_no_number
 from bnfold.fold.moves.range import RANGE, halves_out_of_range
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import NewNode, PassBy, Plan, Refusal, Replace
-from bnfold.fold.question.asking import LONE_SCALAR, OUTPUT, Asking
+from bnfold.fold.question.asking import LONE_SCALAR, OUTPUT, Asking, Offer, no_rule
 from bnfold.fold.question.copying import Copying
 from bnfold.fold.question.moving import Moving
 from bnfold.fold.question.state import State
 from bnfold.fold.sources.source import Source, source_of
+
+_LOOKED_AHEAD = 4  # readers that are asked before all else
 
 
 class Effort(Enum):
@@ -33,18 +36,18 @@ class Effort(Enum):
 
 
 class Search:
-    """Finds the plans for one source, or says why there is none."""
+    """Finds the plans for one source, or says why there is none.
+
+    Args:
+        asking: asks the rules.
+        effort: how far it goes.
+    """
 
     def __init__(self, asking: Asking, effort: Effort) -> None:
-        self._asking = asking
+        self.asking = asking
         self._facts = asking.facts
         self._effort = effort
         self._copying = Copying(asking)
-
-    @property
-    def visits(self) -> int:
-        """How many nodes it has asked about so far."""
-        return self._asking.total
 
     def candidates(self, source: Source) -> Iterator[Plan | Refusal]:
         """All of it back, all of it forward, or the shift one way and the scale the other.
@@ -52,6 +55,7 @@ class Search:
         Plans with a price come last, those that leave the fewest nodes first; a copy of work, after
         all others.
         """
+        self.asking.seen[source.node] = None
         priced: list[Plan] = []
         for found in self._candidates(source):
             if isinstance(found, Plan) and found.has_price:
@@ -87,17 +91,16 @@ class Search:
 
         The source's affine is then(first(x)).
         """
-        moving = Moving(self._asking, inverses=self._effort is not Effort.PLAIN)
-        state = State({source.node: PassBy(source.index)})
+        moving = Moving(self.asking, inverses=self._effort is not Effort.PLAIN)
+        state = State(self._facts)
+        state.set(state.steps, source.node, PassBy(source.index))
         refusal = None
         if first is not None:
             refusal = moving.request(state, source.node, {source.index: first})
         if refusal is None and then is not None:
-            refusal = moving.pass_on(state, source.node, {0: then})
-        found = moving.solve(refusal or state)
-        if isinstance(found, Refusal):
-            return found
-        return _with_named_outputs(found.plan(direction))
+            refusal = moving.readers.see(state, source.node, {0: then})
+        refusal = refusal or moving.solve(state)
+        return refusal or _with_named_outputs(state.plan(direction))
 
     def _may_move_on(self, source: Source) -> bool:
         """Whether constant arithmetic may go forward: a lone scalar in the middle may not."""
@@ -154,7 +157,23 @@ class Search:
         between = source.node.outputs[0]
         if halves_out_of_range(between, first, then, self._facts):
             return RANGE
-        return self._moved(source, first, then, "both")
+        refusal = self._stopped_ahead(source, then)
+        return refusal or self._moved(source, first, then, "both")
+
+    def _stopped_ahead(self, source: Source, then: Affine) -> Refusal | None:
+        """Why a reader takes nothing of it, whatever becomes of the rest: asked before all else."""
+        for use in islice(source.node.outputs[0].uses(), _LOOKED_AHEAD):
+            node, index = use.node, use.idx
+            others = (v for i, v in enumerate(node.inputs) if v is not None and i != index)
+            if reads_no_number(node, index) or self.asking.unread.behind(node):
+                continue
+            if not all(self._facts.is_constant(value) for value in others):
+                continue  # what arrives at the others may change what it takes
+            offers = self.asking.ask(node, {index: then}, backward=False)
+            if not any(isinstance(offer, Offer) for offer in offers):
+                self.asking.seen[node] = None
+                return next((o for o in offers if isinstance(o, Refusal)), no_rule(node))
+        return None
 
 
 def _ratio(affine: Affine) -> Array | None:

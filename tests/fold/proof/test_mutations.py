@@ -20,7 +20,7 @@ from bnfold.float64 import run_graph
 from bnfold.fold.moves.absorb import conv, conv_transpose, gemm, matmul, quantized
 from bnfold.fold.moves.carry import blocks, layout, parts, pool
 from bnfold.fold.numbers.affine import Affine, identity
-from bnfold.fold.question import moving
+from bnfold.fold.question import readers
 from bnfold.fold.sources import source as sources
 
 EQUAL_SIZES = (
@@ -120,12 +120,12 @@ CASES: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
     "composed in the wrong order": (Affine, "after", _swapped_after, "lone-bn-then-mul-add"),
     "slices swapped": (parts, "_sliced", _reversed_parts, "concat-of-equal-parts"),
     "another reader forgotten": (
-        moving,
+        readers,
         "reads_no_number",
         _always(True),
         "conv-output-read-in-an-if",
     ),
-    "an inverse not taken": (moving, "behind", _identity_left, "conv-output-read-in-an-if"),
+    "an inverse not taken": (readers, "behind", _identity_left, "conv-output-read-in-an-if"),
     "a mean that counts padding": (pool, "_counts_padding", _always(False), "counted-padding"),
     "an axis not moved": (
         layout,
