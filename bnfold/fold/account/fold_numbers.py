@@ -32,14 +32,7 @@ def range_growth(plan: Plan, facts: Facts) -> float:
                 old = facts.exact(node.inputs[index]) if index < len(node.inputs) else None
                 if index != 1 or not isinstance(operand, Exact) or old is None:
                     continue
-                before, after = _largest(old), _largest(operand)
+                before, after = old.largest, operand.largest
                 if before > 0:
                     growth.append(after / before)
     return max(growth) if len(growth) == 1 else max(growth[1:])
-
-
-def _largest(exact: Exact) -> float:
-    return max(
-        (float(np.max(np.abs(exact.rows(a, b)), initial=0.0)) for a, b in exact.chunks()),
-        default=0.0,
-    )
