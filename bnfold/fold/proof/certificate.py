@@ -16,11 +16,13 @@ from bnfold.errors import BnfoldError
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
+from bnfold.fold.proof.lean import lean_extent
 from bnfold.fold.proof.region import region_of, rewritten
 from bnfold.fold.proof.rounding import misrounded
 from bnfold.fold.proof.sizes import (
     OTHER,
     PLAIN,
+    SMALL,
     Sizes,
     has_open_extents,
     smaller_extents,
@@ -31,6 +33,7 @@ from bnfold.fold.proof.written import CertificateError, Written, written
 
 _TOLERANCE = 1e-10
 _ROUNDING = 1e-15
+_FEW = (1, 2)  # of a batch that goes through a large weight
 _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
 _DOES_NOT_RUN = (BnfoldError, ValueError, IndexError, ZeroDivisionError, CertificateError)
 
@@ -55,7 +58,9 @@ class Certificate:
         self._region = region_of(plan, facts)
         seen = (place.value for _, place in self._region.leaves)
         self._before = written(self._region.nodes, self._region.enters, seen, facts)
-        self._smaller = smaller_extents(self._region.nodes, self._region.enters, facts)
+        self._lean = lean_extent(self._region.nodes)
+        nodes, enters = self._region.nodes, self._region.enters
+        self._smaller = smaller_extents(nodes, enters, facts, self._lean or SMALL)
         self._outputs = [_signature(output) for output in facts.model.graph.outputs]
 
     def compared(
@@ -108,7 +113,8 @@ class Certificate:
         """The same at other sizes, where the graph leaves some open and they can be had."""
         if not has_open_extents(self._region.enters, self._facts):
             return 0.0
-        sizes, feeds = Sizes(self._facts, smaller=self._smaller, plain=OTHER), Feeds()
+        plain = OTHER if self._lean is None else (_FEW[1], self._lean + 1)
+        sizes, feeds = Sizes(self._facts, smaller=self._smaller, plain=plain), Feeds()
         try:
             old = Trial(self._before, self._facts, feeds, sizes).run()
         except _DOES_NOT_RUN:
@@ -135,7 +141,10 @@ class Certificate:
 
     def _sizes(self) -> Iterator[Sizes]:
         """Sizes to try, the cheapest first: small ones may not fit each other, or a constant."""
-        if self._smaller:
+        if self._lean is not None:
+            plain = (_FEW[0], self._lean)
+            yield Sizes(self._facts, smaller=self._smaller, plain=plain, is_lean=True)
+        elif self._smaller:
             yield Sizes(self._facts, smaller=self._smaller)
         yield Sizes(self._facts)
         for extent in told_extents(self._region.nodes, self._facts):

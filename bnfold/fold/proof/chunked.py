@@ -12,6 +12,7 @@ from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact
 
 _LARGE = 1 << 22  # elements: 32 MiB in float64
+_PART = 1 << 20  # of them at a time: each product reads all of the other factor
 
 
 def run_in_chunks(
@@ -32,7 +33,7 @@ def run_in_chunks(
     if op_type == "Conv" and attributes.get("group", 1) == 1:
         parts = [
             run_op("Conv", [x, weight.rows(a, b)], attributes, opset=11)[0]
-            for a, b in weight.chunks()
+            for a, b in weight.chunks(_PART)
         ]
         y = np.concatenate(parts, axis=1)
         bias = rest[0] if rest else None
@@ -49,11 +50,11 @@ def run_in_chunks(
 
 
 def _summed(x: Array, weight: Exact) -> Array:
-    return np.asarray(sum(x[..., a:b] @ weight.rows(a, b) for a, b in weight.chunks()))
+    return np.asarray(sum(x[..., a:b] @ weight.rows(a, b) for a, b in weight.chunks(_PART)))
 
 
 def _columns(x: Array, weight: Exact) -> Array:
-    parts = [weight.rows(a, b) @ x.T for a, b in weight.chunks()]
+    parts = [weight.rows(a, b) @ x.T for a, b in weight.chunks(_PART)]
     return np.concatenate(parts).T
 
 

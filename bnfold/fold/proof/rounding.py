@@ -88,6 +88,10 @@ def _is_nearest(saved: Array, wanted: Array, dtype: ir.DataType) -> bool:
     finite = np.isfinite(wanted)
     if not np.array_equal(saved[~finite], wanted[~finite], equal_nan=True):
         return False
-    _, exponents = np.frexp(saved[finite])  # 0.5 <= mantissa < 1
-    unit = np.ldexp(1.0, np.maximum(exponents - 1, smallest) - bits)
-    return bool(np.all(np.abs(saved[finite] - wanted[finite]) <= unit / 2))
+    numbers, exactly = saved[finite], wanted[finite]
+    if dtype == ir.DataType.BFLOAT16:
+        _, exponents = np.frexp(numbers)  # 0.5 <= mantissa < 1
+        unit = np.ldexp(1.0, np.maximum(exponents - 1, smallest) - bits)
+    else:
+        unit = np.spacing(np.abs(numbers).astype(dtype.numpy())).astype(np.float64)
+    return bool(np.all(np.abs(numbers - exactly) <= unit / 2))

@@ -20,7 +20,7 @@ PLAIN = (2, 7)
 OTHER = (3, 10)
 """Other ones: what is right at one size only is wrong."""
 
-_SMALL = 7  # no extent in space becomes smaller
+SMALL = 7  # no extent in space becomes smaller
 _LARGE = 12  # a static extent in space above this is made smaller first
 _MOST = 1 << 24  # elements of an input of the region
 
@@ -33,6 +33,7 @@ class Sizes:
         smaller: static extents in space, and what is taken in their place.
         concrete: shapes that follow from sizes of the model's inputs, where they are known.
         plain: for open extents, that of the first axis and that of all others.
+        is_lean: whether those are smaller than they usually are.
     """
 
     def __init__(
@@ -42,17 +43,19 @@ class Sizes:
         smaller: Mapping[int, int] | None = None,
         concrete: Mapping[ir.Value, tuple[int, ...]] | None = None,
         plain: tuple[int, int] = PLAIN,
+        is_lean: bool = False,
     ) -> None:
         self._facts = facts
         self._smaller = smaller or {}
         self._concrete = concrete or {}
         self._plain = plain
+        self._is_lean = is_lean
         self._symbols: dict[str, int] = {}
 
     @property
     def is_shrunken(self) -> bool:
-        """Whether static extents were made smaller."""
-        return bool(self._smaller)
+        """Whether extents were made smaller than a network may need."""
+        return self._is_lean or bool(self._smaller)
 
     def shape_of(self, value: ir.Value, partner: tuple[int, ...] | None) -> tuple[int, ...]:
         """The shape to feed the value with; open extents follow a partner it is joined with.
@@ -83,23 +86,23 @@ class Sizes:
 
 
 def smaller_extents(
-    nodes: Iterable[ir.Node], enters: Collection[ir.Value], facts: Facts
+    nodes: Iterable[ir.Node], enters: Collection[ir.Value], facts: Facts, least: int = SMALL
 ) -> dict[int, int]:
     """Static extents in space with smaller ones of the same residues modulo what nodes step by.
 
     Residues decide where windows end, and so what SAME pads and ceil_mode adds. Several extents
-    keep their ratio; where that cannot be had, nothing is made smaller.
+    keep their ratio; where that cannot be had, nothing is made smaller, and none below `least`.
     """
     dims = (dim for value in enters for dim in (facts.dims(value) or ())[2:])
     spatial = {dim for dim in dims if isinstance(dim, int) and dim > 1}
     step = _step(nodes, facts)
-    if not spatial or max(spatial) <= _LARGE or step is None:
+    if not spatial or max(spatial) <= min(_LARGE, 2 * least) or step is None:
         return {}
     if len(spatial) == 1:
         (dim,) = spatial
-        small = _SMALL + (dim - _SMALL) % step
+        small = least + (dim - least) % step
         return {dim: small} if small < dim else {}
-    fits = [f for f in range(2, min(spatial) // _SMALL + 1) if _keeps_residues(spatial, f, step)]
+    fits = [f for f in range(2, min(spatial) // least + 1) if _keeps_residues(spatial, f, step)]
     return {dim: dim // max(fits) for dim in spatial} if fits else {}
 
 

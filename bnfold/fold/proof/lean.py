@@ -1,0 +1,43 @@
+"""How small the values may be that go through a large weight, and still meet all of it.
+
+A linear operator is tried as Freivalds tries a product: by random vectors through the whole weight.
+Letters: D is the difference of two weights, x a vector of independent normal numbers, so that D x
+is normal with the standard deviation |D|, and |D x| is below e |D| with a probability below e. A
+fault as large as a thousandth of the output's scale is missed by one position, at a tolerance of
+1e-10, with a probability of 1e-7; each of the positions of the output, at the borders too, and each
+of two sizes is a vector more. A fault in one entry is as large as what it makes of its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import onnx_ir as ir
+
+from bnfold.fold.facts.node import attribute_of, is_op
+
+_LARGE = 1 << 19  # entries of a weight: below that, what the trial costs follows the nodes
+_LEAST = 3  # positions along an axis: one border, what is within, the other border
+
+
+def lean_extent(nodes: Iterable[ir.Node]) -> int | None:
+    """An extent at which every kernel has a place within; None where no weight is large."""
+    heavy, extent = False, _LEAST
+    for node in nodes:
+        for value in node.inputs:
+            tensor = None if value is None else value.const_value
+            heavy |= tensor is not None and tensor.size > _LARGE
+        extent = max(extent, _reach(node))
+    return extent if heavy else None
+
+
+def _reach(node: ir.Node) -> int:
+    """How far apart the ends of the node's window are."""
+    kernel = list(attribute_of(node, "kernel_shape", ()))
+    weight = node.inputs[1] if len(node.inputs) > 1 else None
+    if not kernel and is_op(node, "Conv", "ConvTranspose") and weight and weight.shape:
+        kernel = [size for size in weight.shape[2:] if isinstance(size, int)]
+    dilations = attribute_of(node, "dilations", ()) or [1] * len(kernel)
+    strides = attribute_of(node, "strides", ()) or [1]
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=False)]
+    return int(max(reach, default=1) + max(strides) - 1)
