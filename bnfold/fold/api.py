@@ -18,6 +18,7 @@ from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.edit.subnormals import count_subnormals
 from bnfold.fold.edit.subnormals import flush_subnormals as flush_in_place
 from bnfold.fold.folder import fold_in_place
+from bnfold.fold.opinion.original import Original
 from bnfold.fold.opinion.second import second_opinion
 from bnfold.fold.rules import allowed, named
 from bnfold.fold.sources.repair import repair as repair_in_place
@@ -115,13 +116,15 @@ def fold(
     copy = model_io.load(model)
     loads = "" if runtime is None else release(runtime).fit(copy, _name_of(model))
     repairs = repair_in_place(copy, named(repair))
+    source = repaired(model, repair) if repairs else model
+    original = Original.of(source, copy) if check else None
     ledger = fold_in_place(copy, allowed(allow), named(skip), progress=progress)
     small = flush_in_place(copy) if flush_subnormals else count_subnormals(copy)
     ledger = replace(ledger, repairs=repairs, subnormals=small, flushed=flush_subnormals)
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
-    if check and (ledger.folded or ledger.merges):
-        ledger = replace(ledger, opinion=_asked(repaired(model, repair), copy))
+    if original is not None and (ledger.folded or ledger.merges):
+        ledger = replace(ledger, opinion=_asked(original, copy))
     return FoldResult(copy, ledger, loads)
 
 
@@ -152,7 +155,7 @@ def repaired(
     return copy
 
 
-def _asked(original: ir.Model, folded: ir.Model) -> Opinion:
+def _asked(original: Original, folded: ir.Model) -> Opinion:
     """What onnxruntime says of the fold.
 
     Raises:

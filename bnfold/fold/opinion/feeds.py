@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import onnx_ir as ir
 
 from bnfold.runtime.arrays import make_array
-from bnfold.runtime.bounds import bounds_of
+from bnfold.runtime.bounds import Bounds
 from bnfold.runtime.extents import Extent, chosen_sizes, open_extents, shape_of
-from bnfold.runtime.signature import Array, TensorSpec, inputs_of
+from bnfold.runtime.signature import Array, TensorSpec
 
 Feed = dict[str, Array]
 
@@ -21,20 +20,19 @@ _LENGTHS = ((7, 12), (16, 24), (64, 128), (128, 96))
 _BATCHES = (1, 2)
 
 
-def feeds_of(model: ir.Model) -> Iterator[tuple[Feed, ...]]:
+def feeds_of(specs: Sequence[TensorSpec], bounds: Bounds) -> Iterator[tuple[Feed, ...]]:
     """Pairs of feeds to try, the cheapest first; with nothing open, one pair of one size.
 
     Raises:
         BnfoldError: an input has no rank, or takes strings.
     """
-    specs = inputs_of(model)
     extents = open_extents(specs)
     for attempt in range(len(_SPATIAL) if extents else 1):
-        yield tuple(_feed(model, specs, extents, attempt, turn) for turn in (0, 1))
+        yield tuple(_feed(specs, bounds, extents, attempt, turn) for turn in (0, 1))
 
 
 def _feed(
-    model: ir.Model, specs: Sequence[TensorSpec], extents: Sequence[Extent], attempt: int, turn: int
+    specs: Sequence[TensorSpec], bounds: Bounds, extents: Sequence[Extent], attempt: int, turn: int
 ) -> Feed:
     def choose(extent: Extent) -> int:
         if extent.axis == 0:
@@ -43,7 +41,6 @@ def _feed(
         return pairs[attempt][turn]
 
     sizes = chosen_sizes(extents, {}, choose)
-    bounds = bounds_of([model], specs)
     kind = ("normal", "impulses")[turn]
     return {
         spec.name: make_array(

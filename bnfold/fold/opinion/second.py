@@ -17,10 +17,9 @@ from bnfold import model_io
 from bnfold.errors import BnfoldError
 from bnfold.float64 import run_graph
 from bnfold.fold.account.opinion import Opinion
-from bnfold.fold.facts.node import op_of
 from bnfold.fold.opinion.feeds import Feed, feeds_of
+from bnfold.fold.opinion.original import UNITS, Original
 from bnfold.runtime.engine import Setting, version
-from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import OverdueError, Session
 from bnfold.runtime.signature import Array
 from bnfold.typed import TypedConstants
@@ -31,23 +30,19 @@ _UNITS = 64  # in the last place, which any two orders of a sum may differ by
 _NEIGHBOURS = 2
 _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
 _MOST_OF_SUMS = 1e-3  # what adding up many numbers, one after the other, may lose in float32
-_DECIDES = frozenset(
-    "ArgMax ArgMin Bernoulli Multinomial NonMaxSuppression RandomNormal RandomNormalLike "
-    "RandomUniform RandomUniformLike TopK Unique".split()
-)
 _SETTING = Setting("cpu", level="none", for_values=True)
 
 Outputs = Sequence[Array]
 
 
-def second_opinion(original: ir.Model, folded: ir.Model) -> Opinion:
+def second_opinion(original: Original, folded: ir.Model) -> Opinion:
     """What onnxruntime says of the two; why it was not asked, where it cannot be."""
-    size = _bytes_of_weights(original)
+    size = original.weight_bytes
     if size > MOST_BYTES:
         return Opinion(left_out=f"{size >> 20} MiB of weights are more than {MOST_BYTES >> 20}")
     try:
-        seconds = seconds_for(original)
-        before = Session(_written(original), _SETTING, name="the original", seconds=seconds)
+        seconds = original.patience_s
+        before = Session(original.written(), _SETTING, name="the original", seconds=seconds)
         feeds, olds = _first_that_runs(before, original)
     except BnfoldError as error:
         return Opinion(left_out=f"the original does not run there: {error}")
@@ -62,14 +57,15 @@ def second_opinion(original: ir.Model, folded: ir.Model) -> Opinion:
     except BnfoldError:
         return _opinion(len(feeds), float("inf"), 0.0)
     apart = max(_difference(old, new) for old, new in zip(olds, news, strict=True))
-    explained = _UNITS * _unit(original)
+    explained = _UNITS * original.unit
     if apart > explained:
         explained = max(explained, _FACTOR * _sensitivity(original, feeds, olds))
     if explained < apart <= _MOST_OF_SUMS:
-        own = _FACTOR * _own_error(original, feeds, olds)
+        own = _FACTOR * _own_error(original.loaded(), feeds, olds)
         explained = max(explained, min(own, _MOST_OF_SUMS))
-    if apart > explained and (decider := _decider(original)) is not None:
-        said = f"it takes decisions ({decider}) that rounding may turn; `bnfold verify` weighs them"
+    if apart > explained and original.decider is not None:
+        deciders = f"decisions ({original.decider}) that rounding may turn"
+        said = f"it takes {deciders}; `bnfold verify` weighs them"
         return Opinion(left_out=said)
     return _opinion(len(feeds), apart, explained)
 
@@ -78,14 +74,16 @@ def _opinion(count: int, error: float, explained: float) -> Opinion:
     return Opinion(f"onnxruntime {version()}", count, error, explained)
 
 
-def _first_that_runs(session: Session, model: ir.Model) -> tuple[list[Feed], list[Outputs]]:
+def _first_that_runs(session: Session, original: Original) -> tuple[list[Feed], list[Outputs]]:
     """The first feeds that the model takes, and its outputs; one of them where it is slow.
 
     Raises:
         BnfoldError: it takes none.
     """
+    if isinstance(original.interface, BnfoldError):
+        raise original.interface
     refusal: BnfoldError | None = None
-    for first, second in feeds_of(model):
+    for first, second in feeds_of(*original.interface):
         try:
             begun = perf_counter()
             outputs: list[Outputs] = [session.run(first)]
@@ -119,9 +117,9 @@ def _apart(old: Array, new: Array) -> float:
     return apart / scale if scale > 0 else apart
 
 
-def _sensitivity(model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs]) -> float:
+def _sensitivity(original: Original, feeds: Sequence[Feed], olds: Sequence[Outputs]) -> float:
     """How far apart the outputs of the original and of its neighbours are."""
-    found = 0.0
+    found, model = 0.0, original.loaded()
     for seed in range(_NEIGHBOURS):
         try:
             neighbour = Session(
@@ -156,7 +154,7 @@ def _moved(model: ir.Model, seed: int) -> Mapping[str, Array]:
     rng = np.random.default_rng(seed)
     moved = {}
     for name, value in model.graph.initializers.items():
-        if value.const_value is None or value.dtype not in _UNIT:
+        if value.const_value is None or value.dtype not in UNITS:
             continue
         if value.dtype == ir.DataType.BFLOAT16 or value.is_graph_input():
             continue
@@ -165,32 +163,6 @@ def _moved(model: ir.Model, seed: int) -> Mapping[str, Array]:
         up, down = (np.nextafter(stored, stored.dtype.type(end)) for end in (np.inf, -np.inf))
         moved[name] = np.where(drawn > 0, up, np.where(drawn < 0, down, stored))
     return moved
-
-
-_UNIT = {
-    ir.DataType.DOUBLE: 2.0**-52,
-    ir.DataType.FLOAT: 2.0**-23,
-    ir.DataType.FLOAT16: 2.0**-10,
-    ir.DataType.BFLOAT16: 2.0**-7,
-}
-
-
-def _unit(model: ir.Model) -> float:
-    """The coarsest unit of what the model stores, takes and gives."""
-    graph = model.graph
-    values = (*graph.initializers.values(), *graph.inputs, *graph.outputs)
-    units = [_UNIT[value.dtype] for value in values if value.dtype in _UNIT]
-    return max(units, default=2.0**-23)
-
-
-def _decider(model: ir.Model) -> str | None:
-    names = (op_of(node) for node in model.graph.all_nodes())
-    return next((name for name in names if name in _DECIDES), None)
-
-
-def _bytes_of_weights(model: ir.Model) -> int:
-    tensors = (v.const_value for g in model.graphs() for v in g.initializers.values())
-    return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 
 
 def _written(model: ir.Model) -> bytes:

@@ -1,0 +1,111 @@
+"""What a second opinion needs of the original, noted before a fold changes the model in memory.
+
+The original is not read a second time but by the runtime itself, from the bytes that it came in.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+
+from bnfold import model_io
+from bnfold.errors import BnfoldError
+from bnfold.fold.facts.node import op_of
+from bnfold.model_io.loading import HAD_EXTERNAL_DATA
+from bnfold.runtime.bounds import Bounds, bounds_of
+from bnfold.runtime.loops import seconds_for
+from bnfold.runtime.signature import TensorSpec, inputs_of
+
+Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
+
+UNITS = {
+    ir.DataType.DOUBLE: 2.0**-52,
+    ir.DataType.FLOAT: 2.0**-23,
+    ir.DataType.FLOAT16: 2.0**-10,
+    ir.DataType.BFLOAT16: 2.0**-7,
+}
+_MOST_BYTES = (1 << 31) - 1  # of one protobuf message
+_DECIDES = frozenset(
+    "ArgMax ArgMin Bernoulli Multinomial NonMaxSuppression RandomNormal RandomNormalLike "
+    "RandomUniform RandomUniformLike TopK Unique".split()
+)
+
+
+@dataclass(frozen=True)
+class Original:
+    """A model as it was given.
+
+    Attributes:
+        source: what was given.
+        is_one_file: whether the file that was given holds all of it.
+        weight_bytes: what its initializers take.
+        unit: the coarsest unit in the last place of what it stores, takes and gives.
+        decider: an operator that takes decisions which rounding may turn; None where there is none.
+        patience_s: how long a run may take, where nobody can tell that it ends; None otherwise.
+        interface: what must be fed, and which integers fit; or why that cannot be told.
+    """
+
+    source: Source
+    is_one_file: bool
+    weight_bytes: int
+    unit: float
+    decider: str | None
+    patience_s: float | None
+    interface: tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError
+
+    @classmethod
+    def of(cls, source: Source, model: ir.Model) -> Original:
+        """What is to be known of it; `model` is what was loaded from it, and is as it was."""
+        is_file = isinstance(source, str | os.PathLike)
+        tensors = (v.const_value for g in model.graphs() for v in g.initializers.values())
+        names = (op_of(node) for node in model.graph.all_nodes())
+        return cls(
+            source,
+            is_file and HAD_EXTERNAL_DATA not in model.graph.meta,
+            sum(tensor.nbytes for tensor in tensors if tensor is not None),
+            _unit(model),
+            next((name for name in names if name in _DECIDES), None),
+            seconds_for(model),
+            _interface(model),
+        )
+
+    def written(self) -> bytes:
+        """The model as a file has it, with its weights.
+
+        Raises:
+            ModelError: it cannot be read any more, or is too large.
+        """
+        if isinstance(self.source, onnx.ModelProto) and self.source.ByteSize() < _MOST_BYTES:
+            return bytes(self.source.SerializeToString())
+        if self.is_one_file and isinstance(self.source, str | os.PathLike):
+            with suppress(OSError):  # then loading says what is wrong
+                return Path(self.source).read_bytes()
+        return bytes(model_io.to_proto(self.loaded()).SerializeToString())
+
+    def loaded(self) -> ir.Model:
+        """The model, read again.
+
+        Raises:
+            ModelError: it cannot be read any more.
+        """
+        return model_io.load(self.source)
+
+
+def _interface(model: ir.Model) -> tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError:
+    try:
+        specs = inputs_of(model)
+        return specs, bounds_of([model], specs)
+    except BnfoldError as error:
+        return error
+
+
+def _unit(model: ir.Model) -> float:
+    graph = model.graph
+    values = (*graph.initializers.values(), *graph.inputs, *graph.outputs)
+    units = [UNITS[value.dtype] for value in values if value.dtype in UNITS]
+    return max(units, default=2.0**-23)
