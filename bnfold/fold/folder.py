@@ -168,7 +168,9 @@ class Folder:
         refusals: dict[Refusal, None] = {}
         try:
             for found in search.candidates(source):
-                refusal = found if isinstance(found, Refusal) else self._carry_out(found, entry)
+                refusal = (
+                    self._carry_out(found, source, entry) if isinstance(found, Plan) else found
+                )
                 if refusal is None:
                     return None
                 refusals[entry.at(refusal)] = None
@@ -192,9 +194,10 @@ class Folder:
             return SKIPPED
         return belongs_elsewhere(source, self.facts)
 
-    def _carry_out(self, plan: Plan, entry: Entry) -> Refusal | None:
+    def _carry_out(self, plan: Plan, source: Source, entry: Entry) -> Refusal | None:
         gone = {*plan.passed_by, *plan.removed, entry.node}
-        told = self.account.told_by(plan, gone, names_of(plan.absorbers), self.facts)
+        into = names_of(plan.absorbers)
+        told = self.account.told_by(plan, gone, into, self.facts, source)
         self.memo.will_change(plan)
         proof = self.rewriting.carry_out(plan, entry.label)
         if isinstance(proof, Refusal):

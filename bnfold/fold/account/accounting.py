@@ -53,7 +53,12 @@ class Account:
         self._by_node |= {entry.node: entry for entry in new}
 
     def told_by(
-        self, plan: Plan, gone: Iterable[ir.Node], into: tuple[str, ...], facts: Facts
+        self,
+        plan: Plan,
+        gone: Iterable[ir.Node],
+        into: tuple[str, ...],
+        facts: Facts,
+        known: Source | None = None,
     ) -> list[tuple[Entry, Decision]]:
         """The decisions that a plan amounts to; asked before it is carried out, as nodes go.
 
@@ -62,12 +67,14 @@ class Account:
             gone: the nodes that go with it.
             into: the operators that take them, as messages name them.
             facts: of the model.
+            known: the source that it is the plan of; None for a merge.
         """
         by_node = self._by_node
         growth = range_growth(plan, facts)
         decisions = []
         for node in sorted((node for node in gone if node in by_node), key=facts.order):
-            source = source_of(node, facts)
+            is_known = known is not None and node is known.node
+            source = known if is_known else source_of(node, facts)
             if isinstance(source, Source):
                 numbers = numbers_of(source.affine, lost_bits(source, facts), growth)
                 entry = by_node[node]

@@ -58,8 +58,8 @@ class Certificate:
         self._region = region_of(plan, facts)
         seen = (place.value for _, place in self._region.leaves)
         self._before = written(self._region.nodes, self._region.enters, seen, facts)
-        self._lean = lean_extent(self._region.nodes)
         nodes, enters = self._region.nodes, self._region.enters
+        self._lean = lean_extent(nodes, facts)
         self._smaller = smaller_extents(nodes, enters, facts, self._lean or SMALL)
         self._outputs = [_signature(output) for output in facts.model.graph.outputs]
 

@@ -10,25 +10,32 @@ of two sizes is a vector more. A fault in one entry is as large as what it makes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import onnx_ir as ir
 
+from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
 
 _LARGE = 1 << 19  # entries of a weight: below that, what the trial costs follows the nodes
 _LEAST = 3  # positions along an axis: one border, what is within, the other border
 
 
-def lean_extent(nodes: Iterable[ir.Node]) -> int | None:
+def lean_extent(nodes: Iterable[ir.Node], facts: Facts) -> int | None:
     """An extent at which every kernel has a place within; None where no weight is large."""
     heavy, extent = False, _LEAST
     for node in nodes:
-        for value in node.inputs:
-            tensor = None if value is None else value.const_value
-            heavy |= tensor is not None and tensor.size > _LARGE
+        heavy = heavy or any(_entries(value, facts) > _LARGE for value in node.inputs)
         extent = max(extent, _reach(node))
     return extent if heavy else None
+
+
+def _entries(value: ir.Value | None, facts: Facts) -> int:
+    """Those of what is stored, or was made to be; 0 for what is computed."""
+    if value is None or value.producer() is not None or not value.is_initializer():
+        return 0
+    return math.prod(d for d in facts.dims(value) or () if isinstance(d, int))
 
 
 def _reach(node: ir.Node) -> int:

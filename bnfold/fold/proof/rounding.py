@@ -73,8 +73,10 @@ def _saved(tensor: ir.TensorProtocol, count: int) -> npt.NDArray[Any]:
     sink = _Sink(size)
     with suppress(_EnoughError):
         tensor.tofile(sink)  # type: ignore[attr-defined]
-    stored = onnx.TensorProto(data_type=tensor.dtype.value, dims=[count])
-    stored.raw_data = sink.getvalue()[:size]
+    saved = sink.getvalue()[:size]
+    if tensor.dtype.bitwidth >= _BYTE:
+        return np.frombuffer(saved, tensor.dtype.numpy().newbyteorder("<"))
+    stored = onnx.TensorProto(data_type=tensor.dtype.value, dims=[count], raw_data=saved)
     return ir.TensorProtoTensor(stored).numpy()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -10,6 +12,7 @@ from onnx import numpy_helper
 
 import bnfold
 from benchmarks.motifs import Motif, Norm
+from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.numbers import exact as exacts
@@ -78,6 +81,31 @@ def test_a_model_that_does_not_run_there_is_folded_and_told_so() -> None:
 def test_a_large_model_is_folded_and_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second, "MOST_BYTES", 16)
     assert "weights" in _opinion(_conv()).left_out
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_the_original_is_not_loaded_a_second_time(
+    is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runtime reads what was given."""
+    model = _conv()
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    loads: list[object] = []
+    original = model_io.load
+    monkeypatch.setattr(model_io, "load", lambda source: loads.append(source) or original(source))
+    opinion = bnfold.fold(path if is_file else model).ledger.opinion
+    assert opinion is not None
+    assert opinion.sizes == 2
+    assert len(loads) == 1
+
+
+def test_an_original_with_external_data_is_compared_too(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(_conv(), path, save_as_external_data=True, size_threshold=0, location="w.data")
+    opinion = bnfold.fold(path).ledger.opinion
+    assert opinion is not None
+    assert opinion.sizes == 2
 
 
 def test_a_model_that_draws_random_numbers_accuses_nobody() -> None:
