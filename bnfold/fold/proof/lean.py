@@ -2,10 +2,11 @@
 
 A linear operator is tried as Freivalds tries a product: by random vectors through the whole weight.
 Letters: D is the difference of two weights, x a vector of independent normal numbers, so that D x
-is normal with the standard deviation |D|, and |D x| is below e |D| with a probability below e. A
-fault as large as a thousandth of the output's scale is missed by one position, at a tolerance of
-1e-10, with a probability of 1e-7; each of the positions of the output, at the borders too, and each
-of two sizes is a vector more. A fault in one entry is as large as what it makes of its input.
+is normal with the standard deviation |D|, and is below e |D| with a probability below e. A fault of
+a thousandth of the output's scale passes a tolerance of 1e-10 of it at one place with a probability
+below 1e-7. An output has 9 places or more and is tried at two sizes; the places at the borders see
+windows that have no entry of x in common with those at the other border, so that it is missed by
+both with a probability below 1e-14.
 """
 
 from __future__ import annotations

@@ -50,7 +50,14 @@ def _trunk(count: int) -> onnx.ModelProto:
     return _model(f"t0 = Conv(x, w) {blocks} y = Identity(t{count})", count)
 
 
-@pytest.mark.parametrize(("make", "size"), [(_rectified, 16), (_fan, 16), (_trunk, 8)])
+@pytest.mark.parametrize(
+    ("make", "size"),
+    [
+        (_fan, 16),
+        pytest.param(_rectified, 16, marks=pytest.mark.slow),
+        pytest.param(_trunk, 8, marks=pytest.mark.slow),
+    ],
+)
 def test_twice_the_graph_is_twice_the_work(
     make: Callable[[int], onnx.ModelProto], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
