@@ -31,7 +31,7 @@ class FoldOptions:
     flush_subnormals: bool
     strict: bool
     simplify: bool
-    check: bool
+    check: bool | None
 
 
 fold_options = bundled(
@@ -70,8 +70,9 @@ fold_options = bundled(
         ),
         click.option(
             "--check/--no-check",
-            default=True,
-            help="Compare the whole model before and after in onnxruntime, where it runs there.",
+            default=None,
+            help="Compare the whole model before and after in onnxruntime, where it runs there: "
+            "inspect, only where asked to; the others, unless told not to.",
         ),
         click.option("--simplify", is_flag=True, help="Run onnxsim over the model first."),
     ),
@@ -79,9 +80,17 @@ fold_options = bundled(
 
 
 def folded(
-    ctx: click.Context, source: Path, options: FoldOptions, *, runtime: str | None = None
+    ctx: click.Context,
+    source: Path,
+    options: FoldOptions,
+    *,
+    runtime: str | None = None,
+    check: bool = True,
 ) -> FoldResult:
-    """The model at `source`, folded, with a bar on a terminal and a note on unknown operators."""
+    """The model at `source`, folded, with a bar on a terminal and a note on unknown operators.
+
+    `check`: whether the whole is compared where the options do not say.
+    """
     import bnfold
     from bnfold.model_io import unknown_domains
 
@@ -94,7 +103,7 @@ def folded(
             repair=options.repair,
             flush_subnormals=options.flush_subnormals,
             strict=options.strict,
-            check=options.check,
+            check=check if options.check is None else options.check,
             runtime=runtime,
             progress=bar,
         )

@@ -157,7 +157,7 @@ def _inspected(
     failed: list[Unread] = []
     for source in sources:
         try:
-            ledgers[str(source)] = folded(ctx, source, fold_as).ledger
+            ledgers[str(source)] = folded(ctx, source, fold_as, check=False).ledger
         except ModelError as error:
             if len(sources) == 1:
                 raise

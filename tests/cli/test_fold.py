@@ -40,6 +40,14 @@ def test_inspect_writes_nothing(place, model):
     assert place.content() == before
 
 
+def test_the_whole_is_compared_in_a_fold_and_in_inspect_where_asked_to(place, model):
+    checked = "checked in onnxruntime"
+    assert checked in place.call("fold", model, "--dry-run").stdout
+    assert checked not in place.call("fold", model, "--dry-run", "--no-check").stdout
+    assert checked not in place.call("inspect", model).stdout
+    assert checked in place.call("inspect", model, "--check").stdout
+
+
 def test_a_dry_run_writes_nothing(place, model):
     before = place.content()
     result = place.call("fold", model, "--dry-run", "-o", place / "out.onnx")
