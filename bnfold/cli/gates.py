@@ -26,6 +26,12 @@ leaves_option = click.option(
     type=click.IntRange(0),
     help="Exit code 1 where more than N batch norms are left.",
 )
+foldable_option = click.option(
+    "--foldable",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Exit code 1 where more than N batch norms could be folded and are not.",
+)
 junit_option = click.option(
     "--junit",
     "junit_target",

@@ -14,6 +14,7 @@ from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
 from bnfold.cli.gates import (
     conclude_with,
+    foldable_option,
     given_gates,
     junit_option,
     leaves_option,
@@ -79,6 +80,7 @@ def _expanded(
 )
 @fold_options
 @leaves_option
+@foldable_option
 @junit_option
 @html_option
 @json_option
@@ -92,6 +94,7 @@ def inspect(
     every_row: bool,
     fold_as: FoldOptions,
     leaves: int | None,
+    foldable: int | None,
     junit_target: Path | None,
     html_target: Path | None,
     json_target: str | None,
@@ -100,12 +103,12 @@ def inspect(
 
     Several models, or a pattern such as 'models/*.onnx', are told of one after another. One that
     cannot be read is told of too, and the others all the same; the exit code is then 2. It is 1
-    where --leaves does not hold.
+    where --leaves or --foldable does not hold.
     """
     ledgers, failed = _inspected(ctx, sources, fold_as)
     from bnfold.model_io import Together
     from bnfold.report.fleet_text import fleet_blocks
-    from bnfold.report.gates import leaves_gate
+    from bnfold.report.gates import foldable_gate, leaves_gate
     from bnfold.report.records import envelope
     from bnfold.report.sections import Findings
 
@@ -115,21 +118,20 @@ def inspect(
     each = [{"path": path, **ledger.to_dict()} for path, ledger in ledgers.items()]
     several = {"models": each, "failed": [asdict(failure) for failure in failed]}
     record: dict[str, Any] = {}
-    gates = (
-        []
-        if leaves is None
-        else [
-            leaves_gate(ledger, leaves, subject="" if is_one else path)
-            for path, ledger in ledgers.items()
-        ]
-    )
+    asked = ((leaves_gate, leaves), (foldable_gate, foldable))
+    gates = [
+        gate(ledger, most, subject="" if is_one else path)
+        for gate, most in asked
+        if most is not None
+        for path, ledger in ledgers.items()
+    ]
     blocks = fleet_blocks(named, failed, every_row=every_row or is_verbose(ctx))
     blocks += [gate.line for gate in gates]
     with Together() as files:
         if json_target is not None:
             record = envelope(
                 "inspect",
-                settings={**settings_of(fold_as), **given_gates(leaves=leaves)},
+                settings={**settings_of(fold_as), **given_gates(leaves=leaves, foldable=foldable)},
                 inputs=[entry for path in ledgers for entry in SourceModel().records(Path(path))],
                 outputs=[],
                 result=next(iter(ledgers.values())).to_dict() if is_one else several,

@@ -51,6 +51,14 @@ def leaves_gate(ledger: Ledger, most: int, *, subject: str = "") -> Gate:
     return Gate(f"--leaves {most}", left <= most, said)
 
 
+def foldable_gate(ledger: Ledger, most: int, *, subject: str = "") -> Gate:
+    """At most so many batch norms could be folded and are not."""
+    of = f"{subject}: " if subject else ""
+    could = sum(decision.is_folded for decision in ledger.batch_norms)
+    said = f"{of}{counted(could, 'batch norm')} could be folded, {most} may be"
+    return Gate(f"--foldable {most}", could <= most, said)
+
+
 def speed_gates(bench: BenchResult, limit: float) -> Iterator[Gate]:
     """No candidate takes more than `limit` times the baseline's time, for each headline.
 
