@@ -59,10 +59,12 @@ class Moving:
             tried.append((self._asked_next(state), len(state.residues)))
         while tried:
             alternatives, before_it = tried[-1]
-            found = next(alternatives, _EXHAUSTED)
-            if found is _EXHAUSTED:
+            try:
+                found = next(alternatives)
+            except StopIteration:
                 tried.pop()
-            elif found is not None:
+                continue
+            if found is not None:
                 if first is None or first.code == _UNEQUAL:
                     first = found
                 if found.code == "search-limit":
@@ -246,9 +248,6 @@ class Moving:
             if refusal is not None:
                 return replace(refusal, at=refusal.at or describe(node))
         return None
-
-
-_EXHAUSTED = Refusal("exhausted", "there is no other way")
 
 
 def _wants(move: Move) -> Mapping[int, Affine]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -51,7 +52,7 @@ class Readers:
             for edge in self._edges(value):
                 reader = edge[0]
                 if reader.graph is not node.graph:
-                    return Refusal(NESTED.code, NESTED.sentence, at=describe(reader))
+                    return replace(NESTED, at=describe(reader))
                 if not reads_no_number(*edge) and not self._is_left_out(state, reader):
                     whole = state.residue(edge, affine.rank).after(affine)
                     state.put(edge, whole, backward=False)
@@ -167,11 +168,11 @@ def maker_text(value: ir.Value) -> str:
 
 
 def _at(refusal: Refusal, value: ir.Value) -> Refusal:
-    return Refusal(refusal.code, refusal.sentence, maker_text(value), refusal.advice)
+    return replace(refusal, at=maker_text(value))
 
 
 def _output(value: ir.Value) -> Refusal:
-    return Refusal(OUTPUT.code, OUTPUT.sentence, f"output '{value.name}'", OUTPUT.advice)
+    return replace(OUTPUT, at=f"output '{value.name}'")
 
 
 def _as_it_is(affine: Affine) -> Affine:
