@@ -131,7 +131,7 @@ def fold(
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
         code, said = verification.exit_code, f"{verification.verdict}: {verification.reason}"
-    blocks += gain_lines(source, result) if fold_as.check else []
+    blocks += gain_lines(source, result) if fold_as.check is not False else []
     if result.loads:
         blocks.append(Line(result.loads))
     gates = [] if leaves is None else [leaves_gate(result.ledger, leaves)]
