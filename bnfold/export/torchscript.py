@@ -46,7 +46,7 @@ def capture_by_tracing(
     buffer = io.BytesIO()
     axes = dict(zip(inputs.names, dynamic, strict=True))
     with foreign_code(f"{name} cannot be traced", ModelError), quiet(), _decisions() as told:
-        with torch.no_grad():
+        with torch.no_grad(), _no_log():
             torch.onnx.export(
                 module,
                 (*inputs.args, dict(inputs.kwargs)),
@@ -64,6 +64,22 @@ def capture_by_tracing(
         if path:
             node.metadata_props[SCOPES] = repr([path, ""])
     return model, tuple(told)
+
+
+@contextmanager
+def _no_log() -> Iterator[None]:
+    """The exporter writes no graph to the standard output, past Python, where it fails.
+
+    It switches its log on whatever was said of it, so what it logs by is taken away.
+    """
+    import torch
+
+    log = torch._C._jit_onnx_log
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = log
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def is_error(kind: object) -> bool:
 
 def test_no_other_file_of_the_package_imports_onnxruntime():
     users = {path.parent for path in ROOT.rglob("*.py") if "onnxruntime" in imported(path)}
-    assert users == {ENGINE, ROOT / "int8"}  # its quantiser is a tool, which runs no model of ours
+    assert users == {ENGINE}
 
 
 def test_the_engine_needs_onnxruntime_and_numpy_alone():
