@@ -161,7 +161,7 @@ RESULTS: dict[str, Schema] = {
             ),
         ]
     },
-    "fold": closed(LEDGER, optional={"verification": VERIFICATION}),
+    "fold": closed(LEDGER, optional={"verification": VERIFICATION, "remarks": listed(TEXT)}),
     "verify": VERIFICATION,
     "bench": BENCH,
     "sweep": closed(

@@ -131,9 +131,11 @@ def fold(
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
         code, said = verification.exit_code, f"{verification.verdict}: {verification.reason}"
-    blocks += gain_lines(source, result) if fold_as.check is not False else []
-    if result.loads:
-        blocks.append(Line(result.loads))
+    lines = gain_lines(source, result) if fold_as.check is not False else []
+    remarks = [line.text for line in lines] + ([result.loads] if result.loads else [])
+    blocks += map(Line, remarks)
+    if remarks:
+        found = {**found, "remarks": remarks}
     gates = [] if leaves is None else [leaves_gate(result.ledger, leaves)]
     blocks += [gate.line for gate in gates]
     if target is not None and code == DIFFERENT:
@@ -164,7 +166,9 @@ def fold(
                 result=found,
             )
             put_record(record, json_target, files)
-        findings = Findings(f"bnfold fold: {source}", {"": result.ledger}, verification)
+        findings = Findings(
+            f"bnfold fold: {source}", {"": result.ledger}, verification, remarks=tuple(remarks)
+        )
         put_page(findings, html_target, files)
         put_junit(
             f"bnfold fold {source}", junit_target, files, verification=verification, gates=gates

@@ -39,6 +39,7 @@ class Findings:
         ledgers: by model; a name that is empty needs none.
         verification, bench, int8, export: as they are; `int8` is a timing too.
         failed: the models that could not be read.
+        remarks: what there is to say of the one fold beside its ledger.
     """
 
     title: str = "bnfold report"
@@ -48,6 +49,7 @@ class Findings:
     int8: BenchResult | None = None
     export: ExportFacts | None = None
     failed: Sequence[Unread] = ()
+    remarks: Sequence[str] = ()
 
     def sections(self, *, every_row: bool = False) -> list[Section]:
         """The parts, in the order of the work."""
@@ -56,7 +58,8 @@ class Findings:
             found.append(Section("Export", export_blocks(self.export)))
         for name, ledger in (self.ledgers or {}).items():
             title = f"Fold of {name}" if name else "Fold"
-            found.append(Section(title, ledger_blocks(ledger, every_row=every_row)))
+            blocks = [*ledger_blocks(ledger, every_row=every_row), *map(Line, self.remarks)]
+            found.append(Section(title, blocks))
         if self.verification is not None:
             blocks = verification_blocks(self.verification, every_row=every_row)
             found.append(Section("Verification", blocks))
@@ -161,6 +164,7 @@ def findings(title: str, parts: Mapping[str, Any]) -> Findings:
         None if int8 is None else read_as(BenchResult, int8, where="int8"),
         None if export is None else read_as(ExportFacts, export, where="export"),
         read_as(tuple[Unread, ...], parts.get("failed", []), where="failed"),
+        read_as(tuple[str, ...], parts.get("fold", {}).get("remarks", []), where="remarks"),
     )
 
 
