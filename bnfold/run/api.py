@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.bench.api import bench
-from bnfold.errors import UsageError
-from bnfold.export.api import export
 from bnfold.fold.api import fold
 from bnfold.fold.rules import allowed
 from bnfold.progress import Progress
 from bnfold.record import json_form
+from bnfold.run.original import original_of
 from bnfold.run.records import FOLDED, ORIGINAL, RunResult
-from bnfold.run.sources import is_network, listed, named, on_disk
+from bnfold.run.sources import listed, named, on_disk
 from bnfold.runtime.sessions import names_of, require_setting
 from bnfold.verify.api import verify
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     import torch
 
     from bnfold.export.dynamic import Dynamic
-    from bnfold.export.records import ExportResult
     from bnfold.run.sources import Model
     from bnfold.verify.user_data import Data
 
@@ -92,17 +90,10 @@ def run(
     allowed(allow)
     providers, levels = names_of(providers), names_of(levels)
     require_setting(providers, levels, tuple(map(str, custom_ops)))
-    for_export = {"weights": weights, "dynamic": dynamic, "opset": opset, "fp16": fp16}
-    exported: ExportResult | None = None
-    original: Any = source
-    if is_network(source):
-        exported = export(
-            original, inputs, None, weights=weights, weights_key=weights_key, dynamic=dynamic,
-            opset=opset, fp16=fp16, trust=trust, seed=seed, progress=progress,
-        )  # fmt: skip
-        original = exported.model
-    elif inputs is not None or any(for_export.values()):
-        raise UsageError("the source is an ONNX model already: there is nothing to export")
+    exported, original = original_of(
+        source, inputs, weights=weights, weights_key=weights_key, dynamic=dynamic, opset=opset,
+        fp16=fp16, trust=trust, seed=seed, progress=progress,
+    )  # fmt: skip
     folded = fold(original, allow=allow, skip=skip, progress=progress)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
         before = on_disk(original, Path(folder, ORIGINAL))

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold import __version__, model_io
-from bnfold.errors import UsageError
-from bnfold.export.api import export
 from bnfold.fold.api import fold
 from bnfold.progress import Progress
 from bnfold.record import json_form
+from bnfold.run.original import original_of
 from bnfold.run.records import ORIGINAL, RunResult
 from bnfold.run.sources import is_network, listed, named, on_disk
 from bnfold.verify.api import verify
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     import torch
 
     from bnfold.export.dynamic import Dynamic
-    from bnfold.export.records import ExportResult
     from bnfold.fold.api import FoldResult
     from bnfold.run.sources import Model
     from bnfold.verify.user_data import Data
@@ -91,16 +89,10 @@ def optimize(
         ProviderUnavailableError: a provider does not run here.
         MissingDependencyError: torch or onnxscript is not installed, where they are needed.
     """
-    exported: ExportResult | None = None
-    original: Any = source
-    if is_network(source):
-        exported = export(
-            original, inputs, None, weights=weights, weights_key=weights_key, dynamic=dynamic,
-            opset=opset, fp16=fp16, trust=trust, seed=seed, progress=progress,
-        )  # fmt: skip
-        original = exported.model
-    elif inputs is not None or weights is not None or dynamic is not None or opset or fp16:
-        raise UsageError("the source is an ONNX model already: there is nothing to export")
+    exported, original = original_of(
+        source, inputs, weights=weights, weights_key=weights_key, dynamic=dynamic, opset=opset,
+        fp16=fp16, trust=trust, seed=seed, progress=progress,
+    )  # fmt: skip
     folded = _with_provenance(fold(original, allow=allow, skip=skip, progress=progress), source)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
         before = on_disk(original, Path(folder, ORIGINAL))
