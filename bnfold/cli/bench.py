@@ -21,6 +21,7 @@ from bnfold.cli.output import (
     conclude,
     html_option,
     json_option,
+    markdown_option,
     plot_option,
     put_page,
     put_plot,
@@ -31,7 +32,7 @@ from bnfold.cli.output import (
     show_record,
 )
 from bnfold.cli.sources import SourceModel
-from bnfold.cli.targets import TargetMarkdown, TargetTable
+from bnfold.cli.targets import TargetTable
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.errors import UsageError
 
@@ -48,13 +49,7 @@ INCONCLUSIVE = 3
 @junit_option
 @html_option
 @plot_option
-@click.option(
-    "--markdown",
-    "markdown_target",
-    metavar="FILE",
-    type=TargetMarkdown(),
-    help="Write it as Markdown, for a pull request or a CI summary.",
-)
+@markdown_option
 @click.option(
     "--csv",
     "table_target",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.sentence import on_one_line
-from bnfold.cli.targets import STDOUT, TargetPage, TargetPlot, TargetRecord
+from bnfold.cli.targets import STDOUT, TargetMarkdown, TargetPage, TargetPlot, TargetRecord
 from bnfold.cli.verbosity import is_quiet
 from bnfold.errors import UsageError
 from bnfold.report.blocks import Block
@@ -30,6 +30,15 @@ json_option = click.option(
     metavar="FILE",
     type=TargetRecord(),
     help="Write the record as JSON; '-' is stdout, in place of the text.",
+)
+
+
+markdown_option = click.option(
+    "--markdown",
+    "markdown_target",
+    metavar="FILE",
+    type=TargetMarkdown(),
+    help="Write it as Markdown, for a pull request or a CI summary.",
 )
 
 

@@ -11,6 +11,7 @@ import click
 from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.output import (
     html_option,
+    markdown_option,
     plot_option,
     put_page,
     put_plot,
@@ -19,7 +20,7 @@ from bnfold.cli.output import (
     show,
 )
 from bnfold.cli.sources import SourceFile
-from bnfold.cli.targets import TargetJUnit, TargetMarkdown
+from bnfold.cli.targets import TargetJUnit
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.errors import DataError, UsageError
 
@@ -33,13 +34,7 @@ if TYPE_CHECKING:
 @click.option("--all", "every_row", is_flag=True, help="Every row that there is.")
 @html_option
 @plot_option
-@click.option(
-    "--markdown",
-    "markdown_target",
-    metavar="FILE",
-    type=TargetMarkdown(),
-    help="Write it as Markdown, for a pull request or a CI summary.",
-)
+@markdown_option
 @click.option(
     "--junit",
     "junit_target",
