@@ -49,7 +49,8 @@ _SUMS = (
 )
 """How the names of operators that add up end."""
 
-_SOME_TERMS = 64  # of a sum of which the graph does not tell
+SOME_TERMS = 64
+"""Of a sum of which a graph does not tell."""
 
 Known = Mapping[str, Inferred]
 _NOTHING = Inferred(None, ())
@@ -95,7 +96,12 @@ def _moved(value: ir.Value, dtype: ir.DataType, size: float, tag: int) -> list[i
 
 def _spread(node: ir.Node, inferred: Known) -> float:
     shapes = [inferred.get(v.name or "", _NOTHING).extents for v in node.inputs if v is not None]
-    return max(1.0, math.sqrt(_terms(node.op_type, shapes, node.domain)) / 3.0)
+    return spread_of(_terms(node.op_type, shapes, node.domain))
+
+
+def spread_of(terms: int) -> float:
+    """By how many ulp each of so many terms of a sum is moved, see above; by 1 where none are."""
+    return max(1.0, math.sqrt(terms) / 3.0)
 
 
 def _terms(op_type: str, shapes: Sequence[Sequence[int]], domain: str) -> int:
@@ -111,4 +117,4 @@ def _terms(op_type: str, shapes: Sequence[Sequence[int]], domain: str) -> int:
     if (op_type.startswith("Reduce") or op_type in ("Einsum", "CumSum")) and first:
         return math.prod(first[1:])
     is_sum = domain or op_type.endswith(_SUMS)
-    return _SOME_TERMS if is_sum else 1
+    return SOME_TERMS if is_sum else 1

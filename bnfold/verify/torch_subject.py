@@ -24,6 +24,7 @@ from bnfold.verify.scores import Score
 if TYPE_CHECKING:
     import torch
 
+    from bnfold.verify.torch_jitter import Jitter
     from bnfold.verify.torch_scores import Watch, Way
 
 
@@ -78,10 +79,10 @@ class TorchSubject:
         del setting
         if neighbour is None:
             return self._runner(self._module)
-        moved = _neighbour(self._module, neighbour.seed, neighbour.strength)
+        moved = self._runner(_neighbour(self._module, neighbour.seed, neighbour.strength))
         if neighbour.is_jittered:
-            _jitter(moved, neighbour.seed[-1], neighbour.strength)
-        return self._runner(moved)
+            moved.jitter(neighbour.seed[-1], neighbour.strength)
+        return moved
 
     def reference(self, feeds: Mapping[str, Array]) -> list[Array]:
         """The outputs of the module in double precision.
@@ -127,8 +128,19 @@ class _TorchRunner:
     ) -> None:
         self._module, self._inputs, self._name = module, inputs, name
         self._count, self._shown = count, shown
+        self._jitter: Jitter | None = None
+
+    def jitter(self, seed: int, strength: int) -> None:
+        """From now on what operators get is moved by so many roundings."""
+        from bnfold.verify.torch_jitter import Jitter
+
+        weights = [*self._module.parameters(), *self._module.buffers()]
+        self._jitter = Jitter(weights, seed, strength)
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        if self._jitter is not None:
+            with suppress(RunError), self._jitter:  # there is code that cannot be watched
+                return [to_array(leaf) for leaf in self.leaves(feeds)]
         return [to_array(leaf) for leaf in self.leaves(feeds)]
 
     def leaves(self, feeds: Mapping[str, Array]) -> list[torch.Tensor]:
@@ -232,25 +244,6 @@ def _neighbour(module: torch.nn.Module, noise: tuple[int, ...], strength: int) -
                 rounded = rounded_again(np.atleast_1d(to_array(tensor)), rng, strength)
                 tensor.copy_(to_tensor(rounded).reshape(tensor.shape))
     return moved
-
-
-def _jitter(module: torch.nn.Module, seed: int, strength: int) -> None:
-    """The floats that its innermost modules give are moved by a rounding, drawn in each run."""
-    import torch
-
-    generator = torch.Generator().manual_seed(seed)
-
-    def move(module: torch.nn.Module, arguments: object, result: Any) -> Any:
-        del module, arguments
-        if not isinstance(result, torch.Tensor) or not result.is_floating_point():
-            return result
-        drawn = torch.rand(result.shape, generator=generator) * 2.0 - 1.0
-        step = drawn.to(result.device, result.dtype) * torch.finfo(result.dtype).eps * strength
-        return result + result * step
-
-    for part in module.modules():
-        if not list(part.children()):
-            part.register_forward_hook(move)
 
 
 def _widened(array: Array) -> Array:
