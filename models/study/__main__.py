@@ -39,6 +39,7 @@ def main(quick: bool, output: Path | None, report: bool, jobs: int | None) -> No
     Runs that are in OUTPUT/batch-norm-study/runs.csv are not run again, so that a study that was
     stopped goes on where it was. The full study takes under an hour on two cores that are free.
     """
+    plots.find_matplotlib()
     grid = QUICK if quick else FULL
     place = output or (Path("study-output") if quick else DOCS)
     folder = folder_for_writing(place / page.FOLDER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +27,8 @@ NAMES = {
 }
 
 
-def draw(study: Study, folder: Path) -> None:
-    """The pictures are in the folder.
+def find_matplotlib() -> ModuleType:
+    """The drawing library; asked for before hours of runs, too.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -38,6 +39,16 @@ def draw(study: Study, folder: Path) -> None:
         raise MissingDependencyError(
             "the plots need matplotlib: pip install 'bnfold[models]'"
         ) from error
+    return mpl
+
+
+def draw(study: Study, folder: Path) -> None:
+    """The pictures are in the folder.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    mpl = find_matplotlib()
     mpl.use("Agg")
     # Names within the SVG from what they name, and no date: the same runs draw the same file.
     with mpl.rc_context({"svg.hashsalt": "bnfold", "font.size": 9}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,6 +177,14 @@ def test_what_is_missing_is_run_and_what_is_there_is_not(tmp_path: Path, monkeyp
     assert runs.read_bytes() == whole
     assert (tmp_path / f"{page.FOLDER}.md").read_text() == text
     assert {p.name: p.read_bytes() for p in runs.parent.glob("*.svg")} == pictures
+
+
+def test_without_the_drawing_library_nothing_is_run(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    made = CliRunner().invoke(main, ["--quick", "--output", str(tmp_path / "out")])
+    assert made.exit_code == 2
+    assert "the plots need matplotlib: pip install 'bnfold[models]'" in made.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_committed_page_is_the_one_that_the_committed_runs_tell() -> None:
