@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -63,6 +62,8 @@ class InternalError(BnfoldError):
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
     """The choice that is spelt most like the word; None where none is near."""
+    import difflib  # here, as nobody misspells a word in most runs
+
     by_lower = {choice.lower(): choice for choice in choices}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return by_lower[near[0]] if near else None

@@ -42,6 +42,12 @@ def test_help_loads_nothing_heavy(args):
     assert modules_after(HELP.format(args=args)).isdisjoint(HEAVY_FOR_HELP)
 
 
+@pytest.mark.parametrize("args", [["--help"], ["--version"]], ids=" ".join)
+def test_the_first_help_loads_only_what_it_shows(args):
+    """What tells errors and guesses at words costs as much time as click does."""
+    assert modules_after(HELP.format(args=args)).isdisjoint(("difflib", "logging", "traceback"))
+
+
 @pytest.mark.parametrize("name", ["fold", "verify", "bench", "export"])
 def test_naming_a_public_function_does_not_load_torch(name):
     assert modules_after(f"import bnfold; bnfold.{name}").isdisjoint(("torch", "onnxsim"))

@@ -1,8 +1,11 @@
-"""The `bnfold` command: its parts are imported when they are called for, so help is instant."""
+"""The `bnfold` command: its parts are imported when they are called for, so help is instant.
+
+That is why the border, what tells errors and what guesses at words are imported in the functions
+that need them: each costs as much time as the help itself.
+"""
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from pathlib import Path
@@ -11,8 +14,6 @@ from typing import Any, NoReturn
 import click
 
 from bnfold import __version__
-from bnfold.cli.border import Border
-from bnfold.cli.sentence import one_sentence
 from bnfold.cli.signals import end_as_interrupted
 from bnfold.cli.verbosity import verbosity_options
 
@@ -51,6 +52,8 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            import difflib
+
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
             if args[0].endswith(".onnx") or Path(args[0]).is_file():
                 said = f"{args[0]} is no command; did you mean 'bnfold fold {args[0]}'?"
@@ -67,6 +70,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; what it raises has become one sentence and an exit code."""
+        from bnfold.cli.border import Border
+
         with Border(ctx):
             return super().invoke(ctx)
 
@@ -80,6 +85,8 @@ class LazyGroup(click.Group):
             if isinstance(error, click.exceptions.NoArgsIsHelpError):
                 error.show()
             else:
+                from bnfold.cli.sentence import one_sentence
+
                 click.echo(one_sentence(error), err=True)
             code = error.exit_code
         except click.Abort:
