@@ -197,9 +197,19 @@ def test_every_parameter_that_may_name_a_file_says_which_kind(name):
         assert "--force" in {option for p in command(name).params for option in p.opts}
 
 
-@pytest.mark.parametrize("way", ["same path", "symlink", "hard link", "roundabout"])
 @pytest.mark.parametrize(("name", "source", "example", "target", "text"), list(input_pairs()))
-def test_no_target_is_an_input(full, name, source, example, target, text, way):
+def test_no_target_is_an_input(full, name, source, example, target, text):
+    for force in ([], ["--force"]):
+        args = [*arguments(name, {source: example.text, target: text}), *force]
+        assert "is read by the same command" in refused(full, args)
+
+
+@pytest.mark.parametrize("way", ["symlink", "hard link", "roundabout"])
+@pytest.mark.parametrize(
+    ("name", "source", "example", "target", "text"),
+    [next(p for p in input_pairs() if p.values[0] == name) for name in COMMANDS],
+)
+def test_no_target_is_an_input_by_another_path(full, name, source, example, target, text, way):
     if way == "symlink":
         (full / "link").symlink_to(text)
         text = "link"
@@ -230,7 +240,7 @@ THEIRS = {
     "report": lambda path: path.write_text('<testsuite name="mine"/>'),
     "array": lambda path: path.write_bytes(b"\x93NUMPY" + bytes(200)),
 }
-FILES = (TargetModel, TargetRecord, TargetPage, TargetJUnit, TargetMarkdown, TargetPlot)
+FILES = tuple(kind for kind, at in TARGETS.items() if at("a file") is not None)
 
 
 @pytest.mark.parametrize("theirs", THEIRS)
