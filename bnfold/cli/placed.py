@@ -34,12 +34,14 @@ class Placed:
         return [
             replace(block, rows=[[self._cell(cell) for cell in row] for row in block.rows])
             if isinstance(block, Table)
-            else replace(block, text=self.text(block.text))
+            else self._line(block)
             for block in blocks
             if not isinstance(block, Chart)
         ]
 
     def _cell(self, cell: Line | str) -> Line | str:
-        if isinstance(cell, str):
-            return self.text(cell)
-        return replace(cell, text=self.text(cell.text))
+        return self.text(cell) if isinstance(cell, str) else self._line(cell)
+
+    def _line(self, line: Line) -> Line:
+        parts = tuple(map(self.text, line.parts))
+        return replace(line, text=self.text(line.text), parts=parts)

@@ -16,12 +16,19 @@ Style = Literal["", "title", "good", "bad", "warn", "dim"]
 
 @dataclass(frozen=True)
 class Line:
-    """A sentence, or a few words; `indent` in spaces; `link` is where they lead on a page."""
+    """A sentence, or a few words.
+
+    Attributes:
+        indent: in spaces.
+        link: where it leads on a page.
+        parts: the text as several sentences, which a page sets one below the other.
+    """
 
     text: str
     style: Style = ""
     indent: int = 0
     link: str = ""
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

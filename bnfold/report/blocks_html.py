@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from bnfold.report.blocks import Block, Chart, Column, Line, Table, words
 from bnfold.report.chart_html import chart_html
 from bnfold.report.markup import Markup, tag
+from bnfold.report.shown import shown
 
 _LONG = 24  # characters: a cell of longer parts is text, and no list of words
+_SLIM = 44  # characters that stand beside each other on a phone's screen
 
 
 def blocks_html(blocks: Sequence[Block], anchor: str) -> Iterator[Markup]:
@@ -42,7 +44,7 @@ def _table(table: Table, anchor: str) -> Markup:
     link = tag("a", {"href": f"#{anchor}"}, table.caption)
     return tag(
         "table",
-        {"id": anchor},
+        {"id": anchor, "class": "slim" if _width(table) <= _SLIM else None},
         tag("caption", {}, link) if table.caption else "",
         tag("thead", {}, tag("tr", {}, heads)),
         tag("tbody", {}, rows),
@@ -56,20 +58,34 @@ def _kind(table: Table, index: int) -> str | None:
     return "wide" if any(len(part) > _LONG for part in parts) else None
 
 
+def _width(table: Table) -> int:
+    """Characters that the columns need beside each other."""
+    rows = [[column.title for column in table.columns], *table.rows]
+    widest = (max(len(words(row[place])) for row in rows) for place in range(len(table.columns)))
+    return sum(widest) + 2 * len(table.columns)
+
+
 def _cells(
     row: Sequence[Line | str], columns: Sequence[Column], kinds: Sequence[str | None]
 ) -> Iterator[Markup]:
     for place, (cell, column, kind) in enumerate(zip(row, columns, kinds, strict=True)):
         style = cell.style if isinstance(cell, Line) else ""
+        text = words(cell)
+        indent = "indent" if text.startswith(" ") else None
         attributes = {
-            "class": " ".join(filter(None, (kind, style))) or None,
+            "class": " ".join(filter(None, (kind, style, indent))) or None,
             "data-title": column.title,
             "scope": None if place else "row",
         }
-        text = words(cell).strip()
-        link = cell.link if isinstance(cell, Line) else ""
-        content = tag("a", {"href": link}, text) if link else text
-        yield tag("td" if place else "th", attributes, content)
+        yield tag("td" if place else "th", attributes, _content(cell))
+
+
+def _content(cell: Line | str) -> Markup | str | list[Markup]:
+    if isinstance(cell, Line) and cell.link:
+        return tag("a", {"href": cell.link}, words(cell))
+    if isinstance(cell, Line) and cell.parts:
+        return [tag("p", {}, shown(part)) for part in cell.parts]
+    return words(cell).strip()
 
 
 def _slug(caption: str) -> str:

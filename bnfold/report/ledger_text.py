@@ -223,12 +223,12 @@ def _row(d: Decision) -> tuple[Line | str, ...]:
     )
 
 
-def _why(decision: Decision) -> str:
+def _why(decision: Decision) -> Line:
     reasons = [_stopped(refusal.at, refusal) for refusal in decision.refusals]
     reasons += [f"to do: {advice}" for advice in _advice(decision)]
     if decision.would_fold_with:
         reasons.append(_way_out(decision))
-    return "; ".join(reasons)
+    return Line("; ".join(reasons), parts=tuple(reasons))
 
 
 def _numbers(folded: Group) -> Iterable[Block]:

@@ -1,7 +1,8 @@
 "use strict";
 (() => {
   const UNITS = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9 };
-  const FEW = 20;
+  const FEW = 20; // words that a filter can list
+  const MANY = 12; // rows that are worth a search
 
   // What a cell is sorted by: the number that it begins with, with its unit, or its text.
   const keyOf = (cell, isNumber) => {
@@ -61,7 +62,8 @@
     const filters = [...table.tHead.rows[0].cells].flatMap((head, index) => {
       const values = [...new Set(rows.flatMap((row) => parts(row.cells[index])))];
       const isNoWord = head.classList.contains("number") || head.classList.contains("wide");
-      if (isNoWord || values.length < 2 || values.length > FEW) return [];
+      const isEachItsOwn = values.length >= rows.length;
+      if (isNoWord || isEachItsOwn || values.length < 2 || values.length > FEW) return [];
       const select = document.createElement("select");
       select.append(new Option("all", ""), ...values.sort().map((value) => new Option(value, value)));
       tools.append(labelled(head.textContent.trim() || "verdict", select));
@@ -83,11 +85,11 @@
     for (const event of ["input", "change"]) tools.addEventListener(event, apply);
     tools.append(count);
     apply();
-    table.before(tools);
+    table.createCaption().append(tools);
   };
 
   for (const table of document.querySelectorAll("main table")) {
-    if (table.tBodies[0].rows.length > 2) searchable(table);
+    if (table.tBodies[0].rows.length >= MANY) searchable(table);
     if (table.tBodies[0].rows.length > 1) sortable(table);
   }
 })();
