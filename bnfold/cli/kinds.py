@@ -55,7 +55,11 @@ def is_markdown(path: Path) -> bool:
 
 def is_plot(path: Path) -> bool:
     """Whether the file is a plot that bnfold has written."""
-    return b"<desc>Made by bnfold</desc>" in _beginning(path)
+    from bnfold.report.plot import MARK
+
+    beginning = _beginning(path)
+    is_drawing = beginning.startswith((b"<svg ", b"\x89PNG"))
+    return is_drawing and MARK.encode() in beginning
 
 
 def is_table(path: Path) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bnfold.model_io import Together
     from bnfold.report.sections import Findings
 
+PLOTS = (".svg", ".png")
 NOTED = "bnfold.noted"  # in a context's meta: the notes that were printed
 
 json_option = click.option(
@@ -54,9 +55,10 @@ html_option = click.option(
 plot_option = click.option(
     "--plot",
     "plot_target",
-    metavar="FILE.svg",
+    metavar="FILE",
     type=TargetPlot(),
-    help="Draw the timings: every pair, the interval, and the baseline against itself.",
+    help="Draw the timings, as SVG or (with matplotlib) as PNG: every pair, the interval, and the "
+    "baseline against itself.",
 )
 
 
@@ -84,8 +86,13 @@ def conclude(ctx: click.Context, code: int, sentence: str) -> int:
 
 def put_text(text: str, target: Path, files: Together) -> None:
     """The text will be at the target; what is no file, such as /dev/null, gets it at once."""
+    put_bytes(text.encode("utf-8"), target, files)
+
+
+def put_bytes(content: bytes, target: Path, files: Together) -> None:
+    """The content will be at the target, as with a text."""
     is_special = target.exists() and not target.is_file()
-    (target if is_special else files.aside(target)).write_text(text, encoding="utf-8")
+    (target if is_special else files.aside(target)).write_bytes(content)
 
 
 def put_record(record: Mapping[str, Any], json_target: str | None, files: Together) -> None:
@@ -108,17 +115,30 @@ def require_plot(plot_target: Path | None, models: int) -> None:
     """Returns where --plot was not given, or asks for what can be drawn of so many models.
 
     Raises:
-        UsageError: the file is not to be SVG, or nothing is compared.
+        UsageError: the file is to be neither SVG nor PNG, or nothing is compared.
+        MissingDependencyError: a PNG needs what is not installed.
     """
-    if plot_target is not None and plot_target.suffix.lower() != ".svg":
-        raise UsageError(f"--plot {plot_target}: a plot is an SVG file; name it so: plot.svg")
-    if plot_target is not None and models < 2:
+    if plot_target is None:
+        return
+    if plot_target.suffix.lower() not in PLOTS:
+        raise UsageError(f"--plot {plot_target}: a plot is SVG or PNG; name it so: plot.svg")
+    if models < 2:
         raise UsageError("--plot draws comparisons of models, and there are none here")
+    if plot_target.suffix.lower() == ".png":
+        from bnfold.report.plot_png import require_matplotlib
+
+        require_matplotlib()
 
 
 def put_plot(bench: BenchResult, plot_target: Path | None, files: Together) -> None:
     """The drawing will be where --plot said, if it said so."""
-    if plot_target is not None:
+    if plot_target is None:
+        return
+    if plot_target.suffix.lower() == ".png":
+        from bnfold.report.plot_png import plot_png
+
+        put_bytes(plot_png(bench.comparisons), plot_target, files)
+    else:
         from bnfold.report.plot import plot_svg
 
         put_text(plot_svg(bench.comparisons), plot_target, files)

@@ -47,6 +47,12 @@ def setting_of(comparison: Comparison) -> str:
     return f"{pair_of(row)}, {row.provider}, optimisations {row.level}"
 
 
+def subject_of(part: Row, comparison: Comparison) -> str:
+    """What the dots of a row are of, in as few letters as there is room for."""
+    is_candidate = part.kind == "candidate"
+    return _short(comparison.candidate) if is_candidate else "the baseline against itself"
+
+
 def _drawn(drawing: Drawing, row: Comparison) -> Iterator[Markup]:
     for part in drawing.rows:
         yield from _part(part, drawing, row)
@@ -59,8 +65,7 @@ def _drawn(drawing: Drawing, row: Comparison) -> Iterator[Markup]:
 
 
 def _part(part: Row, drawing: Drawing, row: Comparison) -> Iterator[Markup]:
-    name = _short(row.candidate) if part.kind == "candidate" else "the baseline against itself"
-    yield tag("text", {"x": 0, "y": part.top + 15}, name)
+    yield tag("text", {"x": 0, "y": part.top + 15}, subject_of(part, row))
     width = round(max(part.high_x - part.low_x, 1), 1)
     top, end, kind = part.top + 20, part.top + 80, part.kind
     box: Attributes = {"x": part.low_x, "y": top, "width": width, "height": 60}

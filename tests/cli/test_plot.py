@@ -20,7 +20,7 @@ def test_a_plot_is_made_of_a_record_and_replaced_by_the_next_one(place, model):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["bench", "good.onnx", "good.onnx", "--plot", "a.png"], "a plot is an SVG file"),
+        (["bench", "good.onnx", "good.onnx", "--plot", "a.pdf"], "a plot is SVG or PNG"),
         (["bench", "good.onnx", "--plot", "a.svg"], "there are none here"),
         (["report", "r.json", "--plot", "a.svg"], "there are none here"),
     ],
@@ -33,3 +33,21 @@ def test_what_cannot_be_drawn_is_refused_before_any_work(place, model, args, wor
     assert words in result.stderr
     assert json.loads((place / "r.json").read_text())
     assert place.content() == before
+
+
+def test_a_png_is_replaced_by_the_next_one(place, model):
+    pytest.importorskip("matplotlib", reason="matplotlib draws it")
+    args = ["bench", "good.onnx", "good.onnx", "--pairs", "5", "--level", "none"]
+    assert place.call(*args, "--json", "r.json").exit_code in (0, 3)
+    for name in ("a.png", "b.png", "a.png"):
+        assert place.call("report", "r.json", "--plot", name).exit_code == 0
+    assert (place / "a.png").read_bytes() == (place / "b.png").read_bytes()
+    (place / "mine.png").write_bytes(b"\x89PNG\r\n\x1a\nmine")
+    assert "is there already" in place.call("report", "r.json", "--plot", "mine.png").stderr
+
+
+def test_without_matplotlib_a_png_is_refused_before_any_work(place, model, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = place.call("bench", "good.onnx", "good.onnx", "--plot", "a.png")
+    assert result.exit_code == 2
+    assert "pip install 'bnfold[plot]'" in result.stderr
