@@ -136,7 +136,7 @@ def fold(
     blocks += map(Line, remarks)
     if remarks:
         found = {**found, "remarks": remarks}
-    gates = [] if leaves is None else [leaves_gate(result.ledger, leaves)]
+    gates = [] if leaves is None else [leaves_gate(result.ledger.batch_norms_after, leaves)]
     blocks += [gate.line for gate in gates]
     if target is not None and code == DIFFERENT:
         blocks += [blank(), Line(f"{target} was not written", "bad")]

@@ -1,4 +1,7 @@
-"""The options that `fold`, `inspect` and `run` share, and the call that they make."""
+"""The options that `fold`, `inspect` and `run` share, and the call that they make.
+
+`sweep` has the first two of them.
+"""
 
 from __future__ import annotations
 
@@ -34,23 +37,25 @@ class FoldOptions:
     check: bool | None
 
 
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    type=ALLOWANCE,
+    help=f"Apply a rewrite that has a price. {ALLOWANCE.legend}. Repeatable.",
+)
+skip_option = click.option(
+    "--skip",
+    metavar="NODE-OR-RULE",
+    multiple=True,
+    shell_complete=rules,
+    help="Leave this node, or everything that this rule would do. Repeatable.",
+)
 fold_options = bundled(
     "fold_as",
     FoldOptions,
     (
-        click.option(
-            "--allow",
-            multiple=True,
-            type=ALLOWANCE,
-            help=f"Apply a rewrite that has a price. {ALLOWANCE.legend}. Repeatable.",
-        ),
-        click.option(
-            "--skip",
-            metavar="NODE-OR-RULE",
-            multiple=True,
-            shell_complete=rules,
-            help="Leave this node, or everything that this rule would do. Repeatable.",
-        ),
+        allow_option,
+        skip_option,
         click.option(
             "--repair",
             multiple=True,

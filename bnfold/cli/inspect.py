@@ -37,6 +37,7 @@ from bnfold.errors import ModelError
 if TYPE_CHECKING:
     from bnfold.fold.account.ledger import Ledger
     from bnfold.report.fleet_text import Unread
+    from bnfold.report.gates import Gate
 
 
 def _list_rules(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -108,7 +109,6 @@ def inspect(
     ledgers, failed = _inspected(ctx, sources, fold_as)
     from bnfold.model_io import Together
     from bnfold.report.fleet_text import fleet_blocks
-    from bnfold.report.gates import foldable_gate, leaves_gate
     from bnfold.report.records import envelope
     from bnfold.report.sections import Findings
 
@@ -118,13 +118,7 @@ def inspect(
     each = [{"path": path, **ledger.to_dict()} for path, ledger in ledgers.items()]
     several = {"models": each, "failed": [asdict(failure) for failure in failed]}
     record: dict[str, Any] = {}
-    asked = ((leaves_gate, leaves), (foldable_gate, foldable))
-    gates = [
-        gate(ledger, most, subject="" if is_one else path)
-        for gate, most in asked
-        if most is not None
-        for path, ledger in ledgers.items()
-    ]
+    gates = _gates(named, leaves, foldable)
     blocks = fleet_blocks(named, failed, every_row=every_row or is_verbose(ctx))
     blocks += [gate.line for gate in gates]
     with Together() as files:
@@ -143,6 +137,20 @@ def inspect(
     show(ctx, blocks, json_target)
     tell_ci(blocks, gates=gates)
     return BAD_INPUT if failed else conclude_with(ctx, gates)
+
+
+def _gates(ledgers: dict[str, Ledger], leaves: int | None, foldable: int | None) -> list[Gate]:
+    """What was to hold, for each model; a name that is empty needs none."""
+    from bnfold.report.gates import foldable_gate, leaves_gate
+
+    gates: list[Gate] = []
+    for name, ledger in ledgers.items():
+        if leaves is not None:
+            gates.append(leaves_gate(ledger.batch_norms_after, leaves, subject=name))
+        if foldable is not None:
+            could = sum(decision.is_folded for decision in ledger.batch_norms)
+            gates.append(foldable_gate(could, foldable, subject=name))
+    return gates
 
 
 def _inspected(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.claims import GuardedCommand, force_option
+from bnfold.cli.gates import junit_option, put_junit
 from bnfold.cli.output import (
     html_option,
     markdown_option,
@@ -20,7 +21,6 @@ from bnfold.cli.output import (
     show,
 )
 from bnfold.cli.sources import SourceFile
-from bnfold.cli.targets import TargetJUnit
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.errors import DataError, UsageError
 
@@ -35,13 +35,7 @@ if TYPE_CHECKING:
 @html_option
 @plot_option
 @markdown_option
-@click.option(
-    "--junit",
-    "junit_target",
-    metavar="FILE",
-    type=TargetJUnit(),
-    help="Write its verification as a JUnit report.",
-)
+@junit_option
 @force_option
 @verbosity_options
 @click.pass_context
@@ -60,7 +54,6 @@ def report(
     Nothing is computed again; the text is that of the command.
     """
     from bnfold.model_io import Together
-    from bnfold.report.ci import junit_xml
     from bnfold.report.markdown import markdown_text
     from bnfold.report.sections import findings_of
 
@@ -78,8 +71,8 @@ def report(
         if markdown_target is not None:
             blocks = _blocks(found, every_row=every_row)
             put_text(markdown_text(blocks), markdown_target, files)
-        if junit_target is not None and found.verification is not None:
-            put_text(junit_xml(found.verification), junit_target, files)
+        title = found.title.replace(":", "", 1)  # as the command itself names its suite
+        put_junit(title, junit_target, files, verification=found.verification)
     show(ctx, _blocks(found, every_row=every_row or is_verbose(ctx)))
 
 

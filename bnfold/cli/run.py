@@ -199,7 +199,7 @@ class _Tour:
 
         fold = folded(self.ctx, original, self.fold_as)
         if self.wanted.leaves is not None:
-            self.gates.append(leaves_gate(fold.ledger, self.wanted.leaves))
+            self.gates.append(leaves_gate(fold.ledger.batch_norms_after, self.wanted.leaves))
         blocks = ledger_blocks(fold.ledger, every_row=every_row)
         self.say("fold", [*blocks, *(gate.line for gate in self.gates)])
         target = self.files.aside(self._at("folded.onnx"))

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnfold.cli.choices import ALLOWANCE
 from bnfold.cli.claims import FORCE, GuardedCommand, force_option
-from bnfold.cli.completion import rules
-from bnfold.cli.output import conclude, json_option, put_record, put_text, show, show_record
+from bnfold.cli.fold_options import allow_option, skip_option
+from bnfold.cli.gates import (
+    conclude_with,
+    given_gates,
+    junit_option,
+    leaves_option,
+    put_junit,
+    tell_ci,
+)
+from bnfold.cli.output import json_option, put_record, put_text, show, show_record
 from bnfold.cli.progress_bar import progress
 from bnfold.cli.sources import SourceFleet
 from bnfold.cli.targets import TargetSweepFolder
@@ -38,19 +45,8 @@ if TYPE_CHECKING:
     type=TargetSweepFolder(),
     help="Where the folded models and the report go; a sweep that was stopped goes on there.",
 )
-@click.option(
-    "--allow",
-    multiple=True,
-    type=ALLOWANCE,
-    help=f"Apply a rewrite that has a price. {ALLOWANCE.legend}. Repeatable.",
-)
-@click.option(
-    "--skip",
-    metavar="RULE",
-    multiple=True,
-    shell_complete=rules,
-    help="Leave everything that this rule would do. Repeatable.",
-)
+@allow_option
+@skip_option
 @click.option(
     "--verify/--no-verify",
     default=True,
@@ -67,6 +63,8 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     help="Run on the Dask cluster of this scheduler: tcp://host:8786. Needs bnfold[dask].",
 )
+@leaves_option
+@junit_option
 @json_option
 @force_option
 @verbosity_options
@@ -82,18 +80,22 @@ def sweep(
     samples: int | None,
     workers: int | None,
     scheduler: str | None,
+    leaves: int | None,
+    junit_target: Path | None,
     json_target: str | None,
 ) -> int:
     """Fold and verify every model that MODELS name, side by side; one that fails stops no other.
 
     MODELS are files, folders, patterns such as 'zoo/**/*.onnx', or URLs of a store. DIR gets the
     folded models, a page for each, sweep.jsonl with a line for each, and sweep.html.
-    Exit code 0: all equivalent, 1: one is different, 2: one failed, 3: one is inconclusive.
+    Exit code 0: all equivalent, 1: one is different or --leaves does not hold for it, 2: one
+    failed, 3: one is inconclusive.
     """
     from bnfold.model_io import Together
+    from bnfold.report.gates import leaves_gate
     from bnfold.report.records import envelope
     from bnfold.sweep import sweep as sweep_
-    from bnfold.sweep.shown import sweep_blocks, sweep_page
+    from bnfold.sweep.shown import outcome_gate, sweep_blocks, sweep_page
 
     with _executor(scheduler) as executor, progress(ctx, "sweeping") as bar:
         result = sweep_(
@@ -109,9 +111,16 @@ def sweep(
             progress=bar,
         )
     asked = {"allow": list(allow), "skip": list(skip), "verify": verify, "samples": samples}
+    gates = [
+        leaves_gate(outcome.after, leaves, subject=outcome.source)
+        for outcome in result.outcomes
+        if leaves is not None and outcome.status != "failed"
+    ]
+    cases = [outcome_gate(outcome) for outcome in result.outcomes]
+    blocks = [*sweep_blocks(result, folder), *(gate.line for gate in gates if not gate.holds)]
     record = envelope(
         "sweep",
-        settings=asked,
+        settings={**asked, **given_gates(leaves=leaves)},
         inputs=[_file(o.source, o.size_bytes, o.sha256) for o in result.outcomes if o.sha256],
         outputs=[
             _file(o.target, o.target_size_bytes, o.target_sha256)
@@ -122,10 +131,12 @@ def sweep(
     )
     with Together() as files:
         put_text(sweep_page(result, folder), folder / TargetSweepFolder.PAGE, files)
+        put_junit(f"bnfold sweep {folder}", junit_target, files, gates=[*cases, *gates])
         put_record(record, json_target, files)
     show_record(record, json_target)
-    show(ctx, sweep_blocks(result, folder), json_target)
-    return conclude(ctx, result.exit_code, result.headline)
+    show(ctx, blocks, json_target)
+    tell_ci(blocks, gates=[*cases, *gates])
+    return conclude_with(ctx, gates, result.exit_code, result.headline)
 
 
 def _file(path: str, size_bytes: int, sha256: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from bnfold.report.words import counted
 
 if TYPE_CHECKING:
     from bnfold.bench.records import BenchResult, Comparison
-    from bnfold.fold.account.ledger import Ledger
 
 FAILED, UNSURE = 1, 3
 
@@ -43,18 +42,16 @@ def worst(codes: Iterable[int]) -> int:
     return FAILED if FAILED in found else max(found, default=0)
 
 
-def leaves_gate(ledger: Ledger, most: int, *, subject: str = "") -> Gate:
+def leaves_gate(left: int, most: int, *, subject: str = "") -> Gate:
     """At most so many batch norms are left."""
-    left = ledger.batch_norms_after
     of = f"{subject}: " if subject else ""
     said = f"{of}{counted(left, 'batch norm')} left, {most} may be"
     return Gate(f"--leaves {most}", left <= most, said)
 
 
-def foldable_gate(ledger: Ledger, most: int, *, subject: str = "") -> Gate:
+def foldable_gate(could: int, most: int, *, subject: str = "") -> Gate:
     """At most so many batch norms could be folded and are not."""
     of = f"{subject}: " if subject else ""
-    could = sum(decision.is_folded for decision in ledger.batch_norms)
     said = f"{of}{counted(could, 'batch norm')} could be folded, {most} may be"
     return Gate(f"--foldable {most}", could <= most, said)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bnfold.report.blocks import Block, Column, Line, Style, Table
+from bnfold.report.gates import Gate
 from bnfold.report.html import page
 from bnfold.report.sections import Section
 from bnfold.sweep.records import STATUSES, Outcome, Status, SweepResult
@@ -44,6 +45,13 @@ def sweep_page(result: SweepResult, folder: Path) -> str:
     """The page of the whole fleet, to lie in the folder."""
     blocks = sweep_blocks(result, folder)
     return page("bnfold sweep", bottom_line(result), [Section("Models", blocks[:1])])
+
+
+def outcome_gate(outcome: Outcome) -> Gate:
+    """That the model came out well, as a case of its own for machines that show tests."""
+    is_open = outcome.status == "inconclusive"
+    holds = None if is_open else outcome.status not in ("different", "failed")
+    return Gate(outcome.source, holds, f"{outcome.status}: {outcome.reason}")
 
 
 def _row(outcome: Outcome, folder: Path) -> tuple[Line | str, ...]:

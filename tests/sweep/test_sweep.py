@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import onnx
@@ -184,3 +185,22 @@ def test_a_scheduler_that_is_not_there_is_one_sentence(zoo):
     assert result.exit_code == 2
     assert "no scheduler answers there" in result.stderr
     assert not Path("out").exists()
+
+
+def test_gates_of_a_sweep_name_the_model_and_are_cases_for_ci(zoo):
+    """One model keeps a batch norm, one cannot be read: each by its name, and the rest hold."""
+    kept = model(7)
+    (conv,) = (node for node in kept.graph.node if node.op_type == "Conv")
+    kept.graph.output.append(onnx.ValueInfoProto(name=conv.output[0]))
+    kept.graph.output[-1].type.CopyFrom(kept.graph.output[0].type)
+    onnx.save(kept, zoo / "kept.onnx")
+    args = ["sweep", "zoo", "-o", "out", "--workers", "1", "--leaves", "0", "--junit", "j.xml"]
+    result = CliRunner().invoke(main, args)
+    assert result.exit_code == 1
+    assert "gate --leaves 0: does not hold: zoo/kept.onnx: 1 batch norm left" in result.stdout
+    (zoo / "kept.onnx").write_bytes(b"no model")
+    assert CliRunner().invoke(main, args).exit_code == 2
+    cases = ElementTree.parse("j.xml").getroot().findall("testcase")
+    wrong = [case.get("name") for case in cases if len(case)]
+    assert [name.partition(":")[0] for name in wrong] == ["zoo/kept.onnx"]
+    assert len(cases) == 4 + 3  # each model, and the gate for each that was folded
