@@ -9,7 +9,7 @@ import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
-from bnfold.cli.gates import (
+from bnfold.cli.gate_options import (
     conclude_with,
     fail_if_slower_option,
     given_gates,
@@ -17,6 +17,7 @@ from bnfold.cli.gates import (
     put_junit,
     tell_ci,
 )
+from bnfold.cli.input_types import SourceModel
 from bnfold.cli.output import (
     conclude,
     html_option,
@@ -31,8 +32,7 @@ from bnfold.cli.output import (
     show,
     show_record,
 )
-from bnfold.cli.sources import SourceModel
-from bnfold.cli.targets import TargetTable
+from bnfold.cli.output_types import TargetTable
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.errors import UsageError
 
@@ -116,7 +116,7 @@ def bench(
 
 
 def _record(ctx: click.Context, result: BenchResult, gates: dict[str, Any]) -> dict[str, Any]:
-    from bnfold.report.records import envelope
+    from bnfold.report.envelope import envelope
 
     found = result.to_dict()
     hashes = ("path", "size_bytes", "sha256")

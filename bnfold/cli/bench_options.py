@@ -13,8 +13,8 @@ from bnfold.cli.bundles import bundled
 from bnfold.cli.choices import LEVEL, PROVIDER
 from bnfold.cli.data_options import custom_ops_option, data_option
 from bnfold.cli.dimensions import dim_option, parse_dims
+from bnfold.cli.input_types import SourceData, SourceFile
 from bnfold.cli.progress_bar import progress
-from bnfold.cli.sources import SourceData, SourceFile
 from bnfold.cli.verbosity import is_verbose
 from bnfold.errors import DataError, UsageError
 

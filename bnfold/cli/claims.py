@@ -14,11 +14,11 @@ from typing import Any
 
 import click
 
+from bnfold.cli.file_kinds import what_is_there
 from bnfold.cli.file_type import FileType
-from bnfold.cli.kinds import what_is_there
+from bnfold.cli.input_types import Source
+from bnfold.cli.output_types import Target
 from bnfold.cli.sentence import one_sentence
-from bnfold.cli.sources import Source
-from bnfold.cli.targets import Target
 from bnfold.errors import DataError, ModelError, UsageError
 
 FORCE = "bnfold.force"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from bnfold.cli.sources import SourceData, SourceFile
-from bnfold.cli.targets import TargetDataFolder
+from bnfold.cli.input_types import SourceData, SourceFile
+from bnfold.cli.output_types import TargetDataFolder
 
 data_option = click.option(
     "--data",

@@ -10,9 +10,9 @@ import click
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
 from bnfold.cli.export_options import ExportOptions, export_options, exported
+from bnfold.cli.input_types import SourceNetwork
 from bnfold.cli.output import json_option, put_record, show, show_record
-from bnfold.cli.sources import SourceNetwork
-from bnfold.cli.targets import TargetModel
+from bnfold.cli.output_types import TargetModel
 from bnfold.cli.verbosity import verbosity_options
 
 
@@ -47,8 +47,8 @@ def export(
     SPEC is package.module:factory, path/file.py:factory, or a .pt2 program.
     """
     from bnfold.model_io import Together
+    from bnfold.report.envelope import envelope, model_record
     from bnfold.report.export_text import export_blocks
-    from bnfold.report.records import envelope, model_record
 
     with Together() as files:
         aside = files.aside(output)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
+from bnfold.cli.input_types import SourceFile, SourceInput
 from bnfold.cli.progress_bar import progress
-from bnfold.cli.sources import SourceFile, SourceInput
 from bnfold.errors import UsageError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from bnfold.cli.data_options import data_option
 from bnfold.cli.export_options import for_option
 from bnfold.cli.fold_options import FoldOptions, compared_with, fold_options
 from bnfold.cli.gain import gain_lines
-from bnfold.cli.gates import (
+from bnfold.cli.gate_options import (
     conclude_with,
     given_gates,
     junit_option,
@@ -22,6 +22,7 @@ from bnfold.cli.gates import (
     put_junit,
     tell_ci,
 )
+from bnfold.cli.input_types import SourceModel
 from bnfold.cli.output import (
     html_option,
     json_option,
@@ -30,8 +31,7 @@ from bnfold.cli.output import (
     show,
     show_record,
 )
-from bnfold.cli.sources import SourceModel
-from bnfold.cli.targets import TargetModel
+from bnfold.cli.output_types import TargetModel
 from bnfold.cli.tune_options import TuneOptions, folded_or_tuned, tune_options
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.cli.verify_options import VerifyOptions, verified
@@ -111,7 +111,7 @@ def fold(
     seconds = time.monotonic() - start
 
     from bnfold.model_io import Together
-    from bnfold.report import records
+    from bnfold.report import envelope
     from bnfold.report.blocks import Line, blank
     from bnfold.report.gates import leaves_gate
     from bnfold.report.ledger_text import ledger_blocks, written_line
@@ -147,10 +147,10 @@ def fold(
         if target is not None:
             aside = files.aside(target)
             result.save(aside)
-            outputs = [] if json_target is None else [records.model_record(target, at=aside)]
+            outputs = [] if json_target is None else [envelope.model_record(target, at=aside)]
             blocks += [blank(), written_line(str(target), result.ledger, seconds)]
         if json_target is not None:
-            record = records.envelope(
+            record = envelope.envelope(
                 "fold",
                 settings={
                     **settings_of(fold_as),

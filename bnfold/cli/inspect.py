@@ -12,7 +12,7 @@ import click
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.fold_options import FoldOptions, fold_options, folded
-from bnfold.cli.gates import (
+from bnfold.cli.gate_options import (
     conclude_with,
     foldable_option,
     given_gates,
@@ -21,6 +21,7 @@ from bnfold.cli.gates import (
     put_junit,
     tell_ci,
 )
+from bnfold.cli.input_types import SourceModel
 from bnfold.cli.output import (
     html_option,
     json_option,
@@ -30,7 +31,6 @@ from bnfold.cli.output import (
     show_record,
 )
 from bnfold.cli.sentence import BAD_INPUT, one_sentence
-from bnfold.cli.sources import SourceModel
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.errors import ModelError
 
@@ -108,8 +108,8 @@ def inspect(
     """
     ledgers, failed = _inspected(ctx, sources, fold_as)
     from bnfold.model_io import Together
+    from bnfold.report.envelope import envelope
     from bnfold.report.fleet_text import fleet_blocks
-    from bnfold.report.records import envelope
     from bnfold.report.sections import Findings
 
     is_one = len(sources) == 1

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bnfold.cli.output_types import STDOUT, TargetMarkdown, TargetPage, TargetPlot, TargetRecord
 from bnfold.cli.sentence import on_one_line
-from bnfold.cli.targets import STDOUT, TargetMarkdown, TargetPage, TargetPlot, TargetRecord
 from bnfold.cli.verbosity import is_quiet
 from bnfold.errors import UsageError
 from bnfold.report.blocks import Block
@@ -98,7 +98,7 @@ def put_bytes(content: bytes, target: Path, files: Together) -> None:
 def put_record(record: Mapping[str, Any], json_target: str | None, files: Together) -> None:
     """The record will be where --json said, if it said a file."""
     if json_target not in (None, STDOUT):
-        from bnfold.report.records import to_json
+        from bnfold.report.envelope import to_json
 
         put_text(to_json(record), Path(str(json_target)), files)
 
@@ -147,7 +147,7 @@ def put_plot(bench: BenchResult, plot_target: Path | None, files: Together) -> N
 def show_record(record: Mapping[str, Any], json_target: str | None) -> None:
     """Prints the record where --json said `-`."""
     if json_target == STDOUT:
-        from bnfold.report.records import to_json
+        from bnfold.report.envelope import to_json
 
         sys.stdout.write(to_json(record))
 

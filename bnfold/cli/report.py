@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.claims import GuardedCommand, force_option
-from bnfold.cli.gates import junit_option, put_junit
+from bnfold.cli.gate_options import junit_option, put_junit
+from bnfold.cli.input_types import SourceFile
 from bnfold.cli.output import (
     html_option,
     markdown_option,
@@ -20,7 +21,6 @@ from bnfold.cli.output import (
     require_plot,
     show,
 )
-from bnfold.cli.sources import SourceFile
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.errors import DataError, UsageError
 

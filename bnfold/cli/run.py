@@ -17,7 +17,7 @@ from bnfold.cli.data_options import samples_option, save_data_option
 from bnfold.cli.dimensions import parse_dims
 from bnfold.cli.export_options import ExportOptions, export_options, exported, parse_dynamic
 from bnfold.cli.fold_options import FoldOptions, compared_with, fold_options, folded
-from bnfold.cli.gates import (
+from bnfold.cli.gate_options import (
     conclude_with,
     fail_if_slower_option,
     given_gates,
@@ -26,10 +26,10 @@ from bnfold.cli.gates import (
     put_junit,
     tell_ci,
 )
+from bnfold.cli.input_types import SourceNetwork
 from bnfold.cli.output import put_page, put_text, show
+from bnfold.cli.output_types import TargetRunFolder
 from bnfold.cli.placed import Placed
-from bnfold.cli.sources import SourceNetwork
-from bnfold.cli.targets import TargetRunFolder
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.cli.verify_options import VerifyOptions, verified
 from bnfold.errors import DataError, UsageError
@@ -185,7 +185,7 @@ class _Tour:
 
     def go(self) -> tuple[RunResult, list[Block]]:
         """What came out, and what there is to say last; all is done and written aside."""
-        from bnfold.report import records
+        from bnfold.report import envelope
         from bnfold.report.gates import leaves_gate
         from bnfold.report.ledger_text import ledger_blocks
         from bnfold.report.verification_text import verification_blocks
@@ -195,7 +195,7 @@ class _Tour:
         every_row = is_verbose(self.ctx)
         inputs, outputs = input_records(self.ctx), []
         if _is_spec(self.source):
-            outputs.append(records.model_record(self._at("original.onnx"), at=original))
+            outputs.append(envelope.model_record(self._at("original.onnx"), at=original))
 
         fold = folded(self.ctx, original, self.fold_as)
         if self.wanted.leaves is not None:
@@ -214,7 +214,7 @@ class _Tour:
         if verification.verdict == "different":
             self.files.drop(self._at("folded.onnx"))
         else:
-            outputs.append(records.model_record(self._at("folded.onnx"), at=target))
+            outputs.append(envelope.model_record(self._at("folded.onnx"), at=target))
             if self.wanted.is_timed:
                 bench, int8 = self._timed(original, target)
         found = RunResult(self.source, export, fold, verification, bench, self._settings(), int8)
@@ -281,18 +281,18 @@ class _Tour:
         self, run: RunResult, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]
     ) -> list[Block]:
         """Writes the record and the page aside; whatever else an earlier run has left will go."""
-        from bnfold.report import records
+        from bnfold.report import envelope
         from bnfold.report.blocks import Line
         from bnfold.report.bottom_line import in_one_sentence
         from bnfold.report.sections import findings
 
         result = self._placed.values(run.to_dict())
-        record = records.envelope(
+        record = envelope.envelope(
             "run", settings=run.settings, inputs=inputs, outputs=outputs, result=result
         )
         found = findings(f"bnfold run: {self.source}", result)
         json_file, page = self._at("report.json"), self._at("report.html")
-        put_text(records.to_json(record), json_file, self.files)
+        put_text(envelope.to_json(record), json_file, self.files)
         put_page(found, page, self.files)
         for path in TargetRunFolder().files(self.folder):
             self.files.remove(path)
@@ -305,6 +305,6 @@ class _Tour:
 
 
 def _is_spec(source: str) -> bool:
-    from bnfold.run.sources import is_network
+    from bnfold.run.original import is_network
 
     return is_network(source)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bnfold.errors import BnfoldError
-from bnfold.report.shown import shown
+from bnfold.report.escaping import shown
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 BAD_INPUT = 2

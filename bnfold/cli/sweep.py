@@ -11,7 +11,7 @@ import click
 
 from bnfold.cli.claims import FORCE, GuardedCommand, force_option
 from bnfold.cli.fold_options import allow_option, skip_option
-from bnfold.cli.gates import (
+from bnfold.cli.gate_options import (
     conclude_with,
     given_gates,
     junit_option,
@@ -19,10 +19,10 @@ from bnfold.cli.gates import (
     put_junit,
     tell_ci,
 )
+from bnfold.cli.input_types import SourceFleet
 from bnfold.cli.output import json_option, put_record, put_text, show, show_record
+from bnfold.cli.output_types import TargetSweepFolder
 from bnfold.cli.progress_bar import progress
-from bnfold.cli.sources import SourceFleet
-from bnfold.cli.targets import TargetSweepFolder
 from bnfold.cli.verbosity import verbosity_options
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ def sweep(
     failed, 3: one is inconclusive.
     """
     from bnfold.model_io import Together
+    from bnfold.report.envelope import envelope
     from bnfold.report.gates import leaves_gate
-    from bnfold.report.records import envelope
     from bnfold.sweep import sweep as sweep_
-    from bnfold.sweep.shown import outcome_gate, sweep_blocks, sweep_page
+    from bnfold.sweep.sweep_text import outcome_gate, sweep_blocks, sweep_page
 
     with _executor(scheduler) as executor, progress(ctx, "sweeping") as bar:
         result = sweep_(

@@ -12,9 +12,9 @@ from bnfold.cli.bundles import bundled
 from bnfold.cli.choices import OneOf
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.fold_options import FoldOptions, folded
+from bnfold.cli.input_types import SourceData, SourceFile
+from bnfold.cli.output_types import TargetState
 from bnfold.cli.progress_bar import progress
-from bnfold.cli.sources import SourceData, SourceFile
-from bnfold.cli.targets import TargetState
 from bnfold.errors import UsageError
 
 if TYPE_CHECKING:

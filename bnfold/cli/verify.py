@@ -10,7 +10,8 @@ import click
 
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
-from bnfold.cli.gates import junit_option, put_junit, tell_ci
+from bnfold.cli.gate_options import junit_option, put_junit, tell_ci
+from bnfold.cli.input_types import SourceModel, SourceNetwork
 from bnfold.cli.output import (
     conclude,
     html_option,
@@ -20,7 +21,6 @@ from bnfold.cli.output import (
     show,
     show_record,
 )
-from bnfold.cli.sources import SourceModel, SourceNetwork
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.cli.verify_options import VerifyOptions, verified, verify_options
 
@@ -86,9 +86,9 @@ def _aside(verify_as: VerifyOptions, files: Together) -> VerifyOptions:
 
 
 def _record(ctx: click.Context, verify_as: VerifyOptions, found: Verification) -> dict[str, Any]:
-    from bnfold.report import records
+    from bnfold.report import envelope
 
-    return records.envelope(
+    return envelope.envelope(
         "verify",
         settings=settings_of(verify_as),
         inputs=input_records(ctx),

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from bnfold.export.api import export
 from bnfold.export.records import ExportResult
-from bnfold.torch_code.source import LoadedModule, load_module
+from bnfold.torch_code.spec import LoadedModule, load_module
 
 __all__ = ["ExportResult", "LoadedModule", "export", "load_module"]

@@ -14,20 +14,20 @@ from bnfold import model_io
 from bnfold.errors import ModelError, UsageError
 from bnfold.export.capture import Exporter, capture, check_opset, opset_for
 from bnfold.export.check import check_export
+from bnfold.export.dimension_names import FixedDimension
+from bnfold.export.dry_run import try_once
 from bnfold.export.dynamic import Axes, Dynamic, dynamic_axes, with_sizes_of_two
 from bnfold.export.inputs import ExampleInputs, example_inputs
 from bnfold.export.outputs import output_names
 from bnfold.export.prepare import Prepared, prepare
 from bnfold.export.records import ExportResult
-from bnfold.export.shapes import FixedDimension
 from bnfold.export.tidy import tidy
-from bnfold.export.trial import try_once
 from bnfold.progress import Progress
 from bnfold.runtime.releases import release
 from bnfold.torch_code.foreign import require
 from bnfold.torch_code.modes import eval_mode
 from bnfold.torch_code.preserved import preserved
-from bnfold.torch_code.source import LoadedModule, load_module
+from bnfold.torch_code.spec import LoadedModule, load_module
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bnfold.errors import ModelError
 from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.foreign import foreign_code
-from bnfold.torch_code.source import LoadedModule
+from bnfold.torch_code.spec import LoadedModule
 
 if TYPE_CHECKING:
     import torch

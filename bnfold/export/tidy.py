@@ -8,10 +8,10 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from bnfold.export.constants import fold_constants
-from bnfold.export.names import name_nodes, name_values
+from bnfold.export.constant_folding import fold_constants
+from bnfold.export.dimension_names import FixedDimension, name_dimensions, simplify_reshapes
+from bnfold.export.module_names import name_nodes, name_values
 from bnfold.export.sequences import use_split
-from bnfold.export.shapes import FixedDimension, name_dimensions, simplify_reshapes
 
 
 def tidy(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from bnfold.report.blocks import Block, Chart, Column, Line, Table, words
 from bnfold.report.chart_html import chart_html
+from bnfold.report.escaping import shown
 from bnfold.report.markup import Markup, tag
-from bnfold.report.shown import shown
 
 _LONG = 24  # characters: a cell of longer parts is text, and no list of words
 _SLIM = 44  # characters that stand beside each other on a phone's screen

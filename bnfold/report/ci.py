@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from bnfold.report.escaping import shown
 from bnfold.report.plain import plain_text
-from bnfold.report.shown import shown
 from bnfold.report.verification_text import verdict_lines, verification_blocks
 
 if TYPE_CHECKING:

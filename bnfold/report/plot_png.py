@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import MissingDependencyError
 from bnfold.report.chart_html import LEGEND, setting_of, subject_of
+from bnfold.report.escaping import shown
 from bnfold.report.plot import COLOURS, FOOT, HEAD, MARGIN, MARK, SOFT, placed
 from bnfold.report.ratio_chart import Dot, Drawing, Row
-from bnfold.report.shown import shown
 
 if TYPE_CHECKING:
     from bnfold.bench.records import Comparison

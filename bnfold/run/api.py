@@ -13,9 +13,8 @@ from bnfold.fold.api import fold
 from bnfold.fold.rules import allowed
 from bnfold.progress import Progress
 from bnfold.record import json_form
-from bnfold.run.original import original_of
+from bnfold.run.original import listed, named, on_disk, original_of
 from bnfold.run.records import FOLDED, ORIGINAL, RunResult
-from bnfold.run.sources import listed, named, on_disk
 from bnfold.runtime.sessions import names_of, require_setting
 from bnfold.verify.api import verify
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from bnfold.export.dynamic import Dynamic
-    from bnfold.run.sources import Model
+    from bnfold.run.original import Model
     from bnfold.verify.user_data import Data
 
 

@@ -12,9 +12,8 @@ from bnfold import __version__, model_io
 from bnfold.fold.api import fold
 from bnfold.progress import Progress
 from bnfold.record import json_form
-from bnfold.run.original import original_of
+from bnfold.run.original import is_network, listed, named, on_disk, original_of
 from bnfold.run.records import ORIGINAL, RunResult
-from bnfold.run.sources import is_network, listed, named, on_disk
 from bnfold.verify.api import verify
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from bnfold.export.dynamic import Dynamic
     from bnfold.fold.api import FoldResult
-    from bnfold.run.sources import Model
+    from bnfold.run.original import Model
     from bnfold.verify.user_data import Data
 
 PROVENANCE = "bnfold."  # begins the keys in the metadata of a model

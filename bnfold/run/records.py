@@ -99,8 +99,8 @@ class RunResult:
         Raises:
             ModelError: a file cannot be written.
         """
+        from bnfold.report.envelope import envelope, model_record, to_json
         from bnfold.report.html import html_page
-        from bnfold.report.records import envelope, model_record, to_json
         from bnfold.report.sections import findings
 
         place = Path(folder)

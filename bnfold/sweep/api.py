@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from bnfold.errors import UsageError
 from bnfold.fold.rules import allowed
 from bnfold.progress import Progress
-from bnfold.sweep.job import Job, Settings
 from bnfold.sweep.journal import Journal
+from bnfold.sweep.one_model import Job, Settings
 from bnfold.sweep.records import Outcome, SweepResult
 from bnfold.sweep.stores import found, is_url
 from bnfold.sweep.workers import run_here, run_on

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bnfold.errors import BnfoldError, InternalError, UsageError
-from bnfold.sweep.job import Job, carried_out
+from bnfold.sweep.one_model import Job, carried_out
 from bnfold.sweep.records import Outcome
 
 SPACE_BYTES = 400 << 20  # an interpreter with onnx, numpy and onnxruntime

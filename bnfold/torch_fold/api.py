@@ -10,10 +10,10 @@ from bnfold.export.api import export
 from bnfold.export.inputs import example_inputs as inputs_of
 from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.foreign import foreign_code, require
+from bnfold.torch_fold.largest_fold import mapped
 from bnfold.torch_fold.mapping import Array
 from bnfold.torch_fold.modules import parts_of
 from bnfold.torch_fold.records import FoldedModule
-from bnfold.torch_fold.search import mapped
 from bnfold.verify.api import verify
 
 if TYPE_CHECKING:

@@ -152,7 +152,7 @@ def _is_torch(a: object) -> bool:
 
 
 def _torch_subject(a: str | torch.nn.Module, other: OnnxSubject, *, trust: bool) -> Subject:
-    from bnfold.torch_code.source import load_module
+    from bnfold.torch_code.spec import load_module
     from bnfold.verify.torch_subject import TorchSubject
 
     loaded = load_module(a, trust=trust)

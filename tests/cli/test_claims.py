@@ -22,7 +22,7 @@ import pytest
 from bnfold.cli import main
 from bnfold.cli.claims import GuardedCommand
 from bnfold.cli.group import COMMANDS
-from bnfold.cli.sources import (
+from bnfold.cli.input_types import (
     Source,
     SourceData,
     SourceFile,
@@ -31,7 +31,7 @@ from bnfold.cli.sources import (
     SourceModel,
     SourceNetwork,
 )
-from bnfold.cli.targets import (
+from bnfold.cli.output_types import (
     Target,
     TargetDataFolder,
     TargetJUnit,
@@ -360,7 +360,7 @@ def test_a_model_is_written_with_its_record_or_not_at_all(full, monkeypatch):
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bnfold.report.records.to_json", full_disk)
+    monkeypatch.setattr("bnfold.report.envelope.to_json", full_disk)
     result = full.call("fold", "net.onnx", "-o", "net.onnx", "--json", "record.json")
     assert result.exit_code == 2
     assert "no space left" in result.stderr

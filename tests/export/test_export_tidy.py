@@ -6,9 +6,9 @@ import numpy as np
 import onnx.parser
 import onnx_ir as ir
 
-from bnfold.export.constants import fold_constants
+from bnfold.export.constant_folding import fold_constants
+from bnfold.export.dimension_names import name_dimensions, simplify_reshapes
 from bnfold.export.sequences import use_split
-from bnfold.export.shapes import name_dimensions, simplify_reshapes
 
 
 def parsed(text: str) -> ir.Model:

@@ -10,7 +10,7 @@ import pytest
 
 import bnfold
 from bnfold.errors import UsageError
-from bnfold.report.records import envelope, library_versions, to_json, write_text
+from bnfold.report.envelope import envelope, library_versions, to_json, write_text
 
 
 def a_record(**result):

@@ -15,7 +15,7 @@ import onnx.parser
 import pytest
 
 from bnfold.sweep.api import sweep
-from bnfold.sweep.job import Job, Settings
+from bnfold.sweep.one_model import Job, Settings
 from bnfold.sweep.workers import run_here
 
 MODEL = """

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bnfold.cli import kinds
+from bnfold.cli import file_kinds
 from bnfold.cli.file_type import FileType
 from bnfold.cli.paths import require_new_folder, require_target
 from bnfold.errors import ModelError, UsageError
@@ -81,7 +81,7 @@ class TargetRecord(Target):
 
     def is_ours(self, path: Path, value: Any) -> bool:
         """A record."""
-        return kinds.is_record(path)
+        return file_kinds.is_record(path)
 
 
 class TargetPage(Target):
@@ -91,7 +91,7 @@ class TargetPage(Target):
 
     def is_ours(self, path: Path, value: Any) -> bool:
         """A page of ours."""
-        return kinds.is_page(path)
+        return file_kinds.is_page(path)
 
 
 class TargetJUnit(Target):
@@ -101,7 +101,7 @@ class TargetJUnit(Target):
 
     def is_ours(self, path: Path, value: Any) -> bool:
         """A JUnit report of ours."""
-        return kinds.is_junit(path)
+        return file_kinds.is_junit(path)
 
     def told_of(self, failure: str) -> str | None:
         """A test case in error."""
@@ -117,7 +117,7 @@ class TargetPlot(Target):
 
     def is_ours(self, path: Path, value: Any) -> bool:
         """A plot of ours."""
-        return kinds.is_plot(path)
+        return file_kinds.is_plot(path)
 
 
 class TargetMarkdown(Target):
@@ -127,7 +127,7 @@ class TargetMarkdown(Target):
 
     def is_ours(self, path: Path, value: Any) -> bool:
         """A report of ours."""
-        return kinds.is_markdown(path)
+        return file_kinds.is_markdown(path)
 
 
 class TargetTable(Target):
@@ -137,7 +137,7 @@ class TargetTable(Target):
 
     def is_ours(self, path: Path, value: Any) -> bool:
         """A table of ours."""
-        return kinds.is_table(path)
+        return file_kinds.is_table(path)
 
 
 class TargetState(Target):
@@ -148,7 +148,7 @@ class TargetState(Target):
 
     def is_ours(self, path: Path, value: Any) -> bool:
         """A record of ours; the tuning says whether it is its own."""
-        return kinds.is_record(path)
+        return file_kinds.is_record(path)
 
 
 class TargetModel(Target):
@@ -172,7 +172,7 @@ class TargetModel(Target):
 
     def is_ours(self, path: Path, value: Any) -> bool:
         """A model, or the data of the model that is there."""
-        return kinds.is_model(path) if path == value else _is_data_of(path, value)
+        return file_kinds.is_model(path) if path == value else _is_data_of(path, value)
 
 
 class TargetRunFolder(Target):
@@ -202,9 +202,9 @@ class TargetRunFolder(Target):
         if path == value:
             return path.is_dir()
         if path.name == "report.html":
-            return kinds.is_page(path)
+            return file_kinds.is_page(path)
         record = value / "report.json"
-        if not kinds.is_record(record):
+        if not file_kinds.is_record(record):
             return False
         if path == record:
             return True
@@ -241,7 +241,7 @@ class TargetSweepFolder(Target):
         """A folder, an earlier sweep's page, or its record."""
         if path == value:
             return path.is_dir()
-        return kinds.is_page(path) if path.name == self.PAGE else kinds.is_journal(path)
+        return file_kinds.is_page(path) if path.name == self.PAGE else file_kinds.is_journal(path)
 
 
 class TargetDataFolder(Target):

@@ -33,7 +33,7 @@ class Source(FileType):
 
     def records(self, value: Any) -> list[dict[str, Any]]:
         """What a record keeps of them: path, size and hash."""
-        from bnfold.report.records import file_record
+        from bnfold.report.envelope import file_record
 
         return [file_record(file) for file in self.files(value) if file.is_file()]
 
@@ -62,7 +62,7 @@ class SourceModel(Source):
 
     def records(self, value: Any) -> list[dict[str, Any]]:
         """The model; its hash covers the external data."""
-        from bnfold.report.records import model_record
+        from bnfold.report.envelope import model_record
 
         return [model_record(value)]
 

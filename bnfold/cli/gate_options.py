@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.output import conclude, put_text
-from bnfold.cli.targets import TargetJUnit
+from bnfold.cli.output_types import TargetJUnit
 from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
