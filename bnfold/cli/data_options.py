@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bnfold.cli.input_types import SourceData, SourceFile
-from bnfold.cli.output_types import TargetDataFolder
+from bnfold.cli.output_folders import TargetDataFolder
 
 data_option = click.option(
     "--data",

@@ -21,7 +21,7 @@ from bnfold.cli.gate_options import (
 )
 from bnfold.cli.input_types import SourceFleet
 from bnfold.cli.output import json_option, put_record, put_text, show, show_record
-from bnfold.cli.output_types import TargetSweepFolder
+from bnfold.cli.output_folders import TargetSweepFolder
 from bnfold.cli.progress_bar import progress
 from bnfold.cli.verbosity import verbosity_options
 

@@ -6,21 +6,20 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from bnfold.report.blocks import Block, Column, Line, Table, blank, words
+from bnfold.report.blocks import Block, Column, Line, Table, blank
+from bnfold.report.ledger_rows import decision_rows, number_rows
+from bnfold.report.ledger_words import SLOWER, advice, coded_reason, subject, way_out
 from bnfold.report.size_text import size_table
 from bnfold.report.words import counted, names
 
 if TYPE_CHECKING:
     from bnfold.fold.account.ledger import Decision, Ledger
     from bnfold.fold.account.trial import Trial
-    from bnfold.fold.plan import Refusal
 
 Group = Sequence["Decision"]
 
 MOST_MERGES = 3
 MOST_REPAIRS = 3
-SLOWER = "may be slower here: bench it"
-PROOF = "proof: how far apart before and after are in float64, of the largest value"
 NO_BATCH_NORMS = (
     "there is no batch norm in this model: exporters fold those behind a convolution already, "
     "unless they are told to keep them (bnfold export does)"
@@ -35,7 +34,7 @@ def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     blocks += [Line(f"bug in bnfold: {bug}; please report it", "bad") for bug in ledger.bugs]
     if every_row:
         merges = [Line(f"merged: {merge}") for merge in ledger.merges]
-        rows = [*_rows(ledger.decisions), *_numbers(ledger.folded)]
+        rows = [*decision_rows(ledger.decisions), *number_rows(ledger.folded)]
         return [*blocks, *merges, *rows, *size_table(ledger, every_row=True)]
     blocks += _merges(ledger.merges)
     if ledger.folded:
@@ -159,104 +158,11 @@ def _kept_group(group: Group) -> list[Block]:
     blocks: list[Block] = [Line(f"{len(group)} x  {what}", indent=2)]
     for place, refusal in enumerate(first.refusals):
         stops = names(dict.fromkeys(d.refusals[place].at for d in group if d.refusals[place].at))
-        blocks.append(Line(_reason(stops, refusal), indent=6))
-    blocks += [Line(f"to do: {advice}", indent=6) for advice in _advice(first)]
+        blocks.append(Line(coded_reason(stops, refusal), indent=6))
+    blocks += [Line(f"to do: {what}", indent=6) for what in advice(first)]
     if first.would_fold_with:
-        blocks.append(Line(_way_out(first), "good", indent=6))
+        blocks.append(Line(way_out(first), "good", indent=6))
     return blocks
-
-
-def _reason(stops: str, refusal: Refusal) -> str:
-    return f"{_stopped(stops, refusal)} [{refusal.code}]"
-
-
-def _stopped(stops: str, refusal: Refusal) -> str:
-    return f"{f'stopped by {stops}: ' if stops else ''}{refusal.sentence}"
-
-
-def _advice(decision: Decision) -> Iterable[str]:
-    return dict.fromkeys(refusal.advice for refusal in decision.refusals if refusal.advice)
-
-
-def _way_out(decision: Decision) -> str:
-    allowed = " or with ".join(f"--allow {name}" for name in decision.would_fold_with)
-    return f"would fold with {allowed}; {SLOWER}"
-
-
-def subject(decision: Decision) -> str:
-    """What a person calls it: its name, or its output's where it has none, and its scope."""
-    name = f"'{decision.name or decision.output}'"
-    return f"{name} in {decision.scope}" if decision.scope else name
-
-
-def _rows(decisions: Group) -> Iterable[Block]:
-    columns = (
-        Column("what"), Column("operator"), Column("channels", right=True), Column("status"),
-        Column("direction"), Column("rules"), Column("reason"), Column("price"),
-        Column("proof", right=True), Column("into, or why not"),
-    )  # fmt: skip
-    rows = [_row(decision) for decision in decisions]
-    if not rows:
-        return []
-    used = [i for i in range(len(columns)) if any(words(row[i]) for row in rows)]
-    table = Table(
-        [columns[i] for i in used],
-        [[row[i] for i in used] for row in rows],
-        caption="Every batch norm",
-    )
-    is_proven = any(decision.proof is not None for decision in decisions)
-    return [blank(), table, *([Line(PROOF, "dim")] if is_proven else [])]
-
-
-def _row(d: Decision) -> tuple[Line | str, ...]:
-    return (
-        subject(d),
-        d.op,
-        "" if d.channels is None else str(d.channels),
-        Line(d.status, "good" if d.is_folded else "warn"),
-        d.direction or "",
-        ", ".join(d.rules),
-        ", ".join(dict.fromkeys(refusal.code for refusal in d.refusals)),
-        ", ".join(d.price),
-        "" if d.proof is None else f"{d.proof:.0e}",
-        names(d.into, most=len(d.into)) if d.is_folded else _why(d),
-    )
-
-
-def _why(decision: Decision) -> Line:
-    reasons = [_stopped(refusal.at, refusal) for refusal in decision.refusals]
-    reasons += [f"to do: {advice}" for advice in _advice(decision)]
-    if decision.would_fold_with:
-        reasons.append(_way_out(decision))
-    return Line("; ".join(reasons), parts=tuple(reasons))
-
-
-def _numbers(folded: Group) -> Iterable[Block]:
-    columns = (
-        Column("folded"), Column("largest |s|", right=True), Column("zero s", right=True),
-        Column("negative s", right=True), Column("bits lost", right=True),
-        Column("range growth", right=True),
-    )  # fmt: skip
-    rows = [
-        (
-            subject(d),
-            f"{d.numbers.largest_scale:.3g}",
-            str(d.numbers.zero_scales),
-            str(d.numbers.negative_scales),
-            f"{d.numbers.lost_bits:.1f}",
-            f"{d.numbers.range_growth:.3g}",
-        )
-        for d in folded
-        if d.numbers is not None
-    ]
-    if not rows:
-        return []
-    legend = [
-        Line("s: scale of a channel; 0 carries the shift alone, below 0 the sign flips", "dim"),
-        Line("bits lost: to cancellation in beta - mean * s, of the 24 of a float32", "dim"),
-        Line("range growth: largest weight after, over before; counts in float16 and int8", "dim"),
-    ]
-    return [blank(), Table(columns, rows, caption="Numbers of each fold"), *legend]
 
 
 def written_line(path: str, ledger: Ledger, seconds: float | None = None) -> Line:

@@ -31,18 +31,16 @@ from bnfold.cli.input_types import (
     SourceModel,
     SourceNetwork,
 )
+from bnfold.cli.output_folders import TargetDataFolder, TargetRunFolder, TargetSweepFolder
 from bnfold.cli.output_types import (
     Target,
-    TargetDataFolder,
     TargetJUnit,
     TargetMarkdown,
     TargetModel,
     TargetPage,
     TargetPlot,
     TargetRecord,
-    TargetRunFolder,
     TargetState,
-    TargetSweepFolder,
     TargetTable,
 )
 from tests.cli.conftest import GOOD, parsed
