@@ -8,11 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnfold.runtime.signature import Array, is_exact_dtype
-from bnfold.verify.measure import channel_axes, chaotic_feeds, judge, scale_of, ulp_of
+from bnfold.verify.measure import (
+    Judgement,
+    channel_axes,
+    chaotic_feeds,
+    judge,
+    scale_of,
+    ulp_of,
+)
 from bnfold.verify.open_choice import OpenChoice
 from bnfold.verify.records import Doubt, OutputRow
 from bnfold.verify.tally import Tally
-from bnfold.verify.trust import doubt
+from bnfold.verify.trust import doubt, least
 
 Runs = Sequence[Array]
 """One array a feed."""
@@ -73,6 +80,16 @@ class OutputCase:
         """Whether activations are quantised on the way."""
         return self._is_stepped
 
+    @property
+    def is_one_runtime(self) -> bool:
+        """Whether both models run in it."""
+        return self._is_one_runtime
+
+    @property
+    def least(self) -> float:
+        """An error that roundings explain in any network, relative to the output's scale."""
+        return least(self._ulp)
+
     def add_spread(self, index: int, run: Array) -> None:
         """Takes in how far a neighbour is from the original; no budget hangs on it, see `trust`."""
         if not self._is_exact:
@@ -104,14 +121,7 @@ class OutputCase:
         its = self._tally(other)
         if self._is_exact:
             return self._exact_row(level, original, other, own, its)
-        judged = judge(
-            own,
-            its,
-            self._magnitude,
-            self._ulp,
-            is_stepped=self._is_stepped,
-            is_one_runtime=self._is_one_runtime,
-        )
+        judged = self._judged(own, its)
         apart = sum(int((~same_non_finite(a, b)).sum()) for a, b in _pairs(original, other))
         return OutputRow(
             level=level,
@@ -131,6 +141,43 @@ class OutputCase:
             non_finite=apart,
             is_within=judged.is_within and not apart,
             remark=f"NaN or Inf differ in {apart} places" if apart else "",
+        )
+
+    def judged_again(
+        self, exact: Runs | None, other: Runs, copies: Sequence[tuple[int, Array, Array]]
+    ) -> Judgement | None:
+        """How the other model fares but for its own rounding, see `second_look`.
+
+        Args:
+            exact: its runs in float64, which are the same function or not; None without.
+            other: its runs.
+            copies: feed, a copy of it, and itself.
+
+        Returns:
+            None where its runs are not what `exact` is but for rounding.
+        """
+        spread = Tally()
+        for index, run, plain in copies:
+            apart = _relative(run, plain, self._scales[index])
+            spread.add(self._feeds[index], apart, self._axes)
+        if exact is None:
+            return self._judged(spread, self._tally(other))
+        own = Tally()
+        for index, (run, reference) in enumerate(zip(other, exact, strict=True)):
+            apart = _relative(run, reference, self._scales[index])
+            own.add(self._feeds[index], apart, self._axes)
+        if doubt(self.name, own, spread, self._magnitude, self._ulp, is_stepped=False):
+            return None
+        return self._judged(self._noise.plus(self._tally(self._original)), self._tally(exact))
+
+    def _judged(self, own: Tally, its: Tally) -> Judgement:
+        return judge(
+            own,
+            its,
+            self._magnitude,
+            self._ulp,
+            is_stepped=self._is_stepped,
+            is_one_runtime=self._is_one_runtime,
         )
 
     def _exact_row(

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RefusedError, RunError
 from bnfold.runtime.signature import TensorSpec
+from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
 from bnfold.verify.in_float64 import compare_in_float64
 from bnfold.verify.operators import is_for_one_cpu, stepped_outputs
 from bnfold.verify.records import OutputRow, Verdict
+from bnfold.verify.second_look import SecondLook, is_near, look_again
 from bnfold.verify.selections import selected_otherwise
 from bnfold.verify.shapes import Run, astray, shape_mismatch
 from bnfold.verify.subject import OnnxSubject, Runner, Subject
-from bnfold.verify.yardstick import COPIES, COPIES_IN_DOUBT, Yardstick
+from bnfold.verify.yardstick import COPIES, Yardstick
 
 _BEYOND_QUESTION = 1e4
 """Times the original's own rounding error; with steps or decisions it is no rounding at all."""
@@ -49,6 +51,7 @@ class Comparison:
     settled: tuple[Verdict, str] | None = None
     others: Sequence[Run] = ()
     _pairs: dict[str, tuple[Sequence[Run], Sequence[Run]]] = field(default_factory=dict)
+    _second_look: SecondLook | None = None
 
     def run(self) -> None:
         """All of it."""
@@ -122,13 +125,14 @@ class Comparison:
             return
         looks: Iterable[Callable[[], bool]] = (
             self._add_integer_copies,
-            lambda: self.yardstick.add_copies(COPIES_IN_DOUBT),
+            self.yardstick.add_copies_in_doubt,
+            self._look_at_the_other,
             self.yardstick.add_strong_copies,
         )
-        for look_again in looks:
+        for look in looks:
             if self._is_within():
                 return
-            if look_again():
+            if look():
                 self._add_rows()
 
     def _add_integer_copies(self) -> bool:
@@ -136,17 +140,31 @@ class Comparison:
         is_wanted = any(not row.is_within and row.level != "none" for row in self.rows)
         return is_wanted and self.yardstick.add_integer_copies()
 
+    def _look_at_the_other(self) -> bool:
+        """Where little is missing: whether the other model only rounds more coarsely."""
+        if not is_near(self.yardstick.cases, self.rows):
+            return False
+        self._second_look = look_again(self.b, self.yardstick, self.others)
+        return True
+
     def _add_rows(self) -> None:
         self.rows = [
-            case.row(
-                level,
-                [run[i] for run in ours],
-                [run[i] for run in theirs],
-                is_own_reference=self.yardstick.is_range and level == self.levels[0],
-            )
+            self._row(level, i, case, ours, theirs)
             for level, (ours, theirs) in self._pairs.items()
             for i, case in enumerate(self.yardstick.cases[: len(ours[0])])
         ]
+
+    def _row(
+        self, level: str, i: int, case: OutputCase, ours: Sequence[Run], theirs: Sequence[Run]
+    ) -> OutputRow:
+        row = case.row(
+            level,
+            [run[i] for run in ours],
+            [run[i] for run in theirs],
+            is_own_reference=self.yardstick.is_range and level == self.levels[0],
+        )
+        look = self._second_look
+        return row if look is None else look.row(case, i, row, theirs)
 
     def _is_within(self) -> bool:
         return all(row.is_within for row in self.rows)

@@ -5,11 +5,12 @@ Weights that are rounded once more cover the rounding of weights, and of nothing
 another order, or x / s for x * (1 / s), rounds activations otherwise. So in a jittered graph every
 operator that rounds gets
 
-    x + x * r * a * ulp        r uniform in (-1, 1), drawn for each element in each run
+    x * (1 + r * a * ulp)      r uniform in (-1, 1), drawn for each element in each run
 
-in place of a float x. a is 1, and sqrt(n) / 3 before a sum of n terms that a runtime adds one by
-one in the same precision: each of the n partial sums is rounded, the k-th is about sqrt(k) terms
-large, which makes n / sqrt(6) roundings of a term, and 2 * a * sqrt(n) of them is what is drawn.
+in place of a float x; infinities stay, as those of a mask, where x + x * r would be NaN. a is 1,
+and sqrt(n) / 3 before a sum of n terms that a runtime adds one by one in the same precision: each
+of the n partial sums is rounded, the k-th is about sqrt(k) terms large, which makes n / sqrt(6)
+roundings of a term, and 2 * a * sqrt(n) of them is what is drawn.
 
 Float16 is left alone: a runtime on a CPU adds in float32, and weights that are rounded to float16
 once more move a result further than all of that.
@@ -81,14 +82,16 @@ def jitter(model: ir.Model, seed: int, strength: int = 1) -> None:
 
 
 def _moved(value: ir.Value, dtype: ir.DataType, size: float, tag: int) -> list[ir.Node]:
-    """Nodes for value + value * r * size; `tag` makes their names and the seed of r."""
-    array = ir.tensor(np.asarray(size, dtype.numpy()), name=f"size {tag}")
-    constant = ir.node("Constant", [], {"value": array})
+    """Nodes for value * (1 + r * size); `tag` makes their names and the seed of r."""
+    constant, one = (
+        ir.node("Constant", [], {"value": ir.tensor(np.asarray(number, dtype.numpy()))})
+        for number in (size, 1.0)
+    )
     span = {"low": -1.0, "high": 1.0, "seed": float(tag % (1 << 24)), "dtype": int(dtype)}
     drawn = ir.node("RandomUniformLike", [value], span)
     part = ir.node("Mul", [drawn.outputs[0], constant.outputs[0]])
-    shift = ir.node("Mul", [value, part.outputs[0]])
-    nodes = [constant, drawn, part, shift, ir.node("Add", [value, shift.outputs[0]])]
+    factor = ir.node("Add", [one.outputs[0], part.outputs[0]])
+    nodes = [constant, one, drawn, part, factor, ir.node("Mul", [value, factor.outputs[0]])]
     for i, node in enumerate(nodes):
         node.outputs[0].name = f"jitter {tag} {i}"
     return nodes

@@ -1,8 +1,8 @@
 """A torch module whose activations are moved by a rounding while it runs, as `jitter` does a graph.
 
 A module is no graph, so its operators are met as they are called: each one that rounds gets
-x + x * r * a * ulp in place of a float x that is no weight, with a and r as in `jitter`. So what a
-function inside of `forward` adds up counts like a layer.
+x * (1 + r * a * ulp) in place of a float x that is no weight, with a and r as in `jitter`. So what
+a function inside of `forward` adds up counts like a layer.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         size = self._strength * ulp * (spread if is_wide else 1.0)
         drawn = torch.rand(argument.shape, generator=self._generator, dtype=torch.float32)
         step = (drawn * 2.0 - 1.0).to(argument.device, argument.dtype) * size
-        return argument + argument * step
+        return argument * (1.0 + step)
 
 
 def _place(tensor: torch.Tensor) -> int:

@@ -18,7 +18,7 @@ from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.foreign import foreign_code, quiet
 from bnfold.torch_code.modes import flat_outputs, in_float64
 from bnfold.verify.neighbour import Neighbour
-from bnfold.verify.noise import rounded_again
+from bnfold.verify.noise import TURNS, rounded_again
 from bnfold.verify.scores import Score
 
 if TYPE_CHECKING:
@@ -236,12 +236,15 @@ def _collected(parts: Mapping[str, torch.Tensor]) -> object:
 def _neighbour(module: torch.nn.Module, noise: tuple[int, ...], strength: int) -> torch.nn.Module:
     import torch
 
-    rng = np.random.default_rng(noise)
+    *run, copy = noise
+    rng = np.random.default_rng((*run, copy // TURNS))
     moved = copy_of(module)
     with torch.no_grad():
         for tensor in (*moved.parameters(), *moved.buffers()):
             if tensor.is_floating_point():
-                rounded = rounded_again(np.atleast_1d(to_array(tensor)), rng, strength)
+                rounded = rounded_again(
+                    np.atleast_1d(to_array(tensor)), rng, copy % TURNS, strength
+                )
                 tensor.copy_(to_tensor(rounded).reshape(tensor.shape))
     return moved
 

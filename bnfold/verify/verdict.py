@@ -36,6 +36,8 @@ def _equivalent(rows: Sequence[OutputRow], feeds: int) -> str:
     tail = f"; {open_ties} decisions differ, no more than ties explain" if open_ties else ""
     if not floats:
         return f"every output is the same {on}" + tail
+    coarse = next((row for row in floats if row.remark), None)
+    tail += f"; output {coarse.name!r} {coarse.remark}" if coarse is not None else ""
     worst = max(worst_of(row) for row in floats)
     return (
         f"the other model's error is at most {worst:.2g} times the original's own rounding error "

@@ -14,6 +14,7 @@ from bnfold.verify import open_choice
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
 from bnfold.verify.neighbour import Neighbour
+from bnfold.verify.noise import TURNS
 from bnfold.verify.records import RANGE, Doubt
 from bnfold.verify.shapes import Run, of_shapes
 from bnfold.verify.subject import OnnxSubject, Subject
@@ -26,10 +27,9 @@ _COMPARED_WITH = (
 
 COPIES = 2
 COPIES_AS_REFERENCE = 6
-COPIES_IN_DOUBT = 6
 COPIES_IN_INTEGERS = 6
-"""Neighbours to run: always, where they are all there is to compare with, before a no, and for the
-integer kernels of a quantised model."""
+"""Neighbours to run: always, where they are all there is to compare with, and for the integer
+kernels of a quantised model. Before a no there are `TURNS` in all, in which each weight moved."""
 
 
 @dataclass
@@ -70,9 +70,13 @@ class Yardstick:
             self.cases, self._copies = self._cases(self._own_references()), 0
             self.add_copies(COPIES_AS_REFERENCE)
 
-    def add_copies(self, count: int) -> bool:
-        """More neighbours: a network can be far more sensitive than a few copies show."""
+    def add_copies(self, count: int) -> None:
+        """More neighbours."""
         self._add(dict(enumerate(self.cases)), count, is_jittered=self._moves_activations)
+
+    def add_copies_in_doubt(self) -> bool:
+        """The neighbours that are left: a network can be more sensitive than a few copies show."""
+        self.add_copies(TURNS - self._copies)
         return True
 
     @property

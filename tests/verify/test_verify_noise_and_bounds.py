@@ -11,7 +11,7 @@ import bnfold
 from bnfold.runtime.bounds import bounds_of, integer_bounds, wide_bounds
 from bnfold.runtime.signature import inputs_of
 from bnfold.verify import subject
-from bnfold.verify.noise import MOVED, neighbouring_weights, rounded_again
+from bnfold.verify.noise import TURNS, neighbouring_weights, rounded_again
 from tests.verify.graphs import parsed, two_convs
 
 
@@ -19,17 +19,24 @@ from tests.verify.graphs import parsed, two_convs
 def test_a_weight_stays_or_goes_to_the_next_number(dtype):
     weight = np.random.default_rng(0).normal(size=(64, 64)).astype(dtype)
     weight[0] = 0
-    moved = rounded_again(weight, np.random.default_rng(1))
+    moved = rounded_again(weight, np.random.default_rng(1), 0)
     steps = np.abs(np.float64(moved) - np.float64(weight))
     ulp = np.abs(np.float64(weight)) * float(ml_dtypes.finfo(dtype).eps)
     assert (steps <= ulp).all()
     assert not moved[0].any()
-    assert np.mean(steps[1:] > 0) == pytest.approx(MOVED, rel=0.2)
+    assert np.mean(steps[1:] > 0) == pytest.approx(1 / TURNS, rel=0.2)
+
+
+def test_in_twelve_copies_each_weight_has_moved_once():
+    """So a channel whose error is that of one constant has a budget with every seed."""
+    weight = np.random.default_rng(0).normal(size=999).astype(np.float32)
+    copies = [rounded_again(weight, np.random.default_rng(1), turn) for turn in range(TURNS)]
+    assert (np.sum([copy != weight for copy in copies], axis=0) == 1).all()
 
 
 def test_numbers_that_are_not_finite_stay():
     weight = np.array([np.inf, -np.inf, np.nan, 3.4028235e38] * 50, np.float32)
-    moved = rounded_again(weight, np.random.default_rng(0))
+    moved = rounded_again(weight, np.random.default_rng(0), 3)
     np.testing.assert_array_equal(np.isnan(moved), np.isnan(weight))
     np.testing.assert_array_equal(moved[np.isinf(weight)], weight[np.isinf(weight)])
 

@@ -24,6 +24,7 @@ def unknown(body, **weights):
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=(256, 90)), RNG.normal(size=(90, 50))
 LAST = np.array([-1])
+MASK = np.where(np.arange(256) % 3 == 1, -np.inf, 0.0)
 PAIRS = {
     "two matrices, or their product": (
         ("a = MatMul (x, p)  z = MatMul (a, q)", {"p": A, "q": B}),
@@ -43,6 +44,14 @@ PAIRS = {
     "Softmax, or Exp over its sum": (
         ("z = Softmax (x)", {}),
         ("a = Exp (x)  b = ReduceSum (a, l)  z = Div (a, b)", {"l": LAST}),
+    ),
+    "Softmax behind a mask of infinities, or Exp over its sum": (
+        ("b = Add (x, m)  z = Softmax (b)", {"m": MASK}),
+        (
+            "b = Add (x, m)  t = ReduceMax <axes = [-1]> (b)  d = Sub (b, t)  a = Exp (d)"
+            "  c = ReduceSum (a, l)  z = Div (a, c)",
+            {"m": MASK, "l": LAST},
+        ),
     ),
     "a running sum, or a triangle of ones": (
         ("z = CumSum (x, l)", {"l": np.array(-1)}),
