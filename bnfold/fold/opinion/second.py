@@ -109,8 +109,8 @@ def _apart(old: Array, new: Array) -> float:
     if not _is_float(old):
         return 0.0  # a decision: rounding may turn it, and the scores behind it are what counts
     wide, other = old.astype(np.float64), new.astype(np.float64)
-    finite = np.isfinite(wide) & np.isfinite(other)
-    if not np.array_equal(np.isnan(wide), np.isnan(other)):
+    finite = np.isfinite(wide)  # a fold is algebra of numbers: of inf - inf it promises nothing
+    if not np.all(np.isfinite(other[finite])):
         return float("inf")
     scale = float(np.max(np.abs(wide[finite]), initial=0.0))
     apart = float(np.max(np.abs(wide[finite] - other[finite]), initial=0.0))

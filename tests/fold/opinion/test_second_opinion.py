@@ -61,6 +61,27 @@ def test_a_fold_that_computes_something_else_is_not_handed_out(
     assert bnfold.fold(_conv(), check=False).ledger.batch_norms_after == 0
 
 
+def test_a_fold_that_overflows_where_the_original_does_not_is_not_handed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Certificate, "compared", lambda *_args: 0.0)
+    original = exacts._round
+    monkeypatch.setattr(exacts, "_round", lambda v, d: original(np.asarray(v) * 1e38, d))
+    with pytest.raises(InternalError, match="by inf of the largest value"):
+        bnfold.fold(_conv())
+
+
+def test_where_the_original_computes_with_infinity_nothing_is_promised() -> None:
+    """-inf + inf of two branches is NaN; of the one that they become it is -inf."""
+    text = """(float[N,3] x) => (float[N,4] y) {
+        r = Relu(x) l = Log(r) a = MatMul(l, v) b = MatMul(l, w) c = BN(b, n) y = Add(a, c)
+    }"""
+    model = Motif("logs", text, {"v": (3, 4), "w": (3, 4), "n": Norm(4)}, "").model()
+    result = bnfold.fold(model)
+    assert result.ledger.batch_norms_after == 0
+    assert not result.ledger.bugs
+
+
 def test_a_folded_model_that_does_not_load_is_not_handed_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
