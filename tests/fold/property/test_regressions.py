@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+from onnx.reference import ReferenceEvaluator
 
 import bnfold
 from tests.fold.property.oracle import kinds_of
@@ -500,3 +501,36 @@ def test_a_product_by_a_constant_node_is_no_merge() -> None:
         {},
     )
     assert bnfold.fold(built).ledger.bugs == ()
+
+
+def test_a_shift_before_a_padded_conv_over_no_position_has_nowhere_to_go() -> None:
+    built = model(
+        """(float[N, 3, 8, 0] x) => (float[N, 4, P, Q] y) {
+            b = BN(x, p)
+            y = Conv<auto_pad = "SAME_LOWER", strides = [4, 4]>(b, w, c)
+        }""",
+        {"w": weight(4, 3, 4, 2), "c": weight(4), **norm("p", 3)},
+    )
+    result = bnfold.fold(built)
+    assert not result.ledger.bugs
+    assert kinds_of(result) == ["Conv"]
+    feeds = {"x": np.zeros((2, 3, 8, 0), np.float32)}
+    for stage in (built, result.to_proto()):
+        (y,) = ReferenceEvaluator(stage).run(None, feeds)
+        assert y.shape == (2, 4, 2, 0)
+
+
+def test_padding_in_an_attribute_of_32_bits_is_not_rounded() -> None:
+    """As an input it is a number like any other, rounded as it is written."""
+    body = """(float[N, 1, 8, 8] x) => (float[N, 1, P, Q] y) {
+        c = ConvTranspose(x, w)
+        d = PAD
+        y = BN(d, p)
+    }"""
+    widths = [0, 0, 1, 1, 0, 0, 1, 1]
+    constants = {"w": weight(1, 1, 3, 3), **norm("p", 1)}
+    old = model(body.replace("PAD", f"Pad<pads = {widths}, value = 1.5>(c)"), constants, opset=8)
+    assert verdicts(fold_checked(old, x=(2, 1, 8, 8))) == {"y": "padding-value graph-output"}
+    constants |= {"widths": np.array(widths), "value": np.array(1.5, np.float32)}
+    new = model(body.replace("PAD", "Pad(c, widths, value)"), constants)
+    assert kinds_of(fold_checked(new, x=(2, 1, 8, 8))) == ["ConvTranspose", "Pad"]

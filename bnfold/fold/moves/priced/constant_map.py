@@ -71,6 +71,9 @@ def _mapped(
     constants = [weight.value(), None if bias is None else bias.value()]
     small = [_representative(extent, node, axis, weight) for axis, extent in enumerate(size)]
     shift = _shift_of(node, t, small, constants, facts)
+    if not shift.size:  # there is no position for a shift to land on
+        kept = () if bias is None else (bias,)
+        return [Replace((NewNode(op_of(node), (node.inputs[0], folded, *kept)),))]
     first = shift[(slice(None), slice(None), *(slice(0, 1) for _ in size))]
     if np.max(np.abs(shift - first), initial=0) <= _ROUNDING * np.max(np.abs(shift), initial=0):
         # the same at every position, as where there is but one
