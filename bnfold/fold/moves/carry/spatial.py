@@ -18,6 +18,11 @@ Widths = npt.NDArray[np.int64]
 
 _AXIS = Refusal("not-per-channel", "it works along an axis along which the affine varies")
 _DYNAMIC = Refusal("dynamic-pads", "how much it pads is known only at run time")
+_ATTRIBUTE = Refusal(
+    "padding-value",
+    "its padding is an attribute of 32 bits, which cannot hold what the scale and shift make of it",
+    advice="convert the model to opset 11 or newer: the padding is an input there",
+)
 _VALUE = Refusal(
     "padding-value", "its padding is a constant that the scale and shift would change unequally"
 )
@@ -166,8 +171,8 @@ def _constant_pad(
     if pads is None:  # opset < 11 keeps the value in an attribute
         attributes = {name: attribute_of(node, name, None) for name in node.attributes}
         attributes["value"] = float(wanted[0])
-        if dtype == ir.DataType.DOUBLE and np.float32(wanted[0]) != wanted[0]:
-            return _VALUE  # which is a float32 number
+        if np.float32(wanted[0]) != wanted[0]:
+            return _ATTRIBUTE
         return [Replace((NewNode("Pad", (x,), attributes),), {0: passed})]
     value = of_array(np.array(wanted[0]), dtype)
     rest = tuple(node.inputs[3:])
