@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -87,3 +87,9 @@ PROVIDER = OneOf("provider", PROVIDERS)
 LEVEL = OneOf("optimisation level", LEVELS)
 ALLOWANCE = OneOf("rewrite with a price", ALLOWANCES, several=True)
 REPAIR = OneOf("repair", REPAIRS)
+
+
+def repair_option(meaning: str) -> Callable[[Any], Any]:
+    """`--repair`, which mends one of `REPAIRS`; what that is for stands in front of them."""
+    text = f"{meaning} {REPAIR.legend}. Repeatable."
+    return click.option("--repair", multiple=True, type=REPAIR, help=text)

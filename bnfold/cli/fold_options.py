@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
-from bnfold.cli.choices import ALLOWANCE, REPAIR
+from bnfold.cli.choices import ALLOWANCE, repair_option
 from bnfold.cli.completion import rules
 from bnfold.cli.output import note
 from bnfold.cli.progress_bar import progress
@@ -56,12 +56,8 @@ fold_options = bundled(
     (
         allow_option,
         skip_option,
-        click.option(
-            "--repair",
-            multiple=True,
-            type=REPAIR,
-            help="Mend what the exporter wrote and did not mean; it changes what the model "
-            f"computes. {REPAIR.legend}. Repeatable.",
+        repair_option(
+            "Mend what the exporter wrote and did not mean; it changes what the model computes."
         ),
         click.option(
             "--flush-subnormals",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
-from bnfold.cli.choices import PROVIDER
+from bnfold.cli.choices import PROVIDER, repair_option
 from bnfold.cli.data_options import (
     custom_ops_option,
     data_option,
@@ -38,6 +38,7 @@ class VerifyOptions:
     providers: tuple[str, ...] = ("cpu",)
     dims: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    repair: tuple[str, ...] = ()
     custom_ops: tuple[Path, ...] = ()
     save_data: Path | None = None
     trust: bool = False
@@ -67,6 +68,7 @@ verify_options = bundled(
             multiple=True,
             help="An input or output that A calls A is called B in B. Repeatable.",
         ),
+        repair_option("Mend in A what its exporter wrote and did not mean, as the fold did."),
         custom_ops_option,
         save_data_option,
         trust_option,
@@ -93,6 +95,7 @@ def verified(
             providers=options.providers,
             dims=parse_dims(options.dims),
             names=parse_names(options.names),
+            repair=options.repair,
             custom_ops=options.custom_ops,
             save_data=options.save_data,
             trust=options.trust,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.bench.api import bench
-from bnfold.fold.api import fold
+from bnfold.fold.api import fold, repaired
 from bnfold.fold.rules import allowed
 from bnfold.progress import Progress
 from bnfold.record import json_form
@@ -38,6 +38,7 @@ def run(
     trust: bool = False,
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
+    repair: str | Collection[str] = (),
     data: Data | None = None,
     samples: int | None = None,
     seed: int = 0,
@@ -66,6 +67,7 @@ def run(
         trust: a `.pt2` program may run code of its author, which reading one does.
         allow: priced rewrites, as `fold` takes them.
         skip: names of nodes or rules to leave alone.
+        repair: what to mend first, as `fold` takes it; the fold is compared with what is mended.
         data: what to verify and to time on, as `verify` and `bench` take it.
         samples: how many sets of inputs to verify on at most.
         seed: of made-up inputs, and of the timing.
@@ -93,9 +95,10 @@ def run(
         source, inputs, weights=weights, weights_key=weights_key, dynamic=dynamic, opset=opset,
         fp16=fp16, trust=trust, seed=seed, progress=progress,
     )  # fmt: skip
-    folded = fold(original, allow=allow, skip=skip, progress=progress)
+    folded = fold(original, allow=allow, skip=skip, repair=repair, progress=progress)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        before = on_disk(original, Path(folder, ORIGINAL))
+        meant = repaired(original, repair) if repair else original
+        before = on_disk(meant, Path(folder, ORIGINAL))
         after = folded.save(Path(folder, FOLDED))
         verification = verify(
             before, after, data=data, samples=samples, seed=seed, providers=providers, dims=dims,
@@ -111,7 +114,11 @@ def run(
     settings = {
         "source": named(source),
         "export": {"opset": opset, "fp16": fp16},
-        "fold": {"allow": sorted(listed(allow)), "skip": sorted(listed(skip))},
+        "fold": {
+            "allow": sorted(listed(allow)),
+            "skip": sorted(listed(skip)),
+            "repair": sorted(listed(repair)),
+        },
         "verify": {"samples": samples, "seed": seed, "providers": providers},
         "bench": {"threads": threads, "batch": batch, "levels": levels, "pairs": pairs},
     }

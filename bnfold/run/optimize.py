@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold import __version__, model_io
-from bnfold.fold.api import fold
+from bnfold.fold.api import fold, repaired
 from bnfold.progress import Progress
 from bnfold.record import json_form
 from bnfold.run.original import is_network, listed, named, on_disk, original_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from bnfold.export.dynamic import Dynamic
-    from bnfold.fold.api import FoldResult
+    from bnfold.fold.api import FoldResult, repaired
     from bnfold.run.original import Model
     from bnfold.verify.user_data import Data
 
@@ -40,6 +40,7 @@ def optimize(
     trust: bool = False,
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
+    repair: str | Collection[str] = (),
     data: Data | None = None,
     samples: int | None = None,
     seed: int = 0,
@@ -67,6 +68,7 @@ def optimize(
         trust: a `.pt2` program may run code of its author, which reading one does.
         allow: priced rewrites, as `fold` takes them.
         skip: names of nodes or rules to leave alone.
+        repair: what to mend first, as `fold` takes it; the fold is compared with what is mended.
         data: what to verify on, as `verify` takes it.
         samples: how many sets of inputs to verify on at most.
         seed: of made-up inputs.
@@ -92,9 +94,12 @@ def optimize(
         source, inputs, weights=weights, weights_key=weights_key, dynamic=dynamic, opset=opset,
         fp16=fp16, trust=trust, seed=seed, progress=progress,
     )  # fmt: skip
-    folded = _with_provenance(fold(original, allow=allow, skip=skip, progress=progress), source)
+    folded = _with_provenance(
+        fold(original, allow=allow, skip=skip, repair=repair, progress=progress), source
+    )
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        before = on_disk(original, Path(folder, ORIGINAL))
+        meant = repaired(original, repair) if repair else original
+        before = on_disk(meant, Path(folder, ORIGINAL))
         verification = verify(
             before, folded.model, data=data, samples=samples, seed=seed, providers=providers,
             dims=dims, custom_ops=custom_ops, progress=progress,
@@ -105,7 +110,11 @@ def optimize(
     settings = {
         "source": named(source),
         "export": {"opset": opset, "fp16": fp16},
-        "fold": {"allow": sorted(listed(allow)), "skip": sorted(listed(skip))},
+        "fold": {
+            "allow": sorted(listed(allow)),
+            "skip": sorted(listed(skip)),
+            "repair": sorted(listed(repair)),
+        },
         "verify": {"samples": samples, "seed": seed, "providers": listed(providers)},
     }
     return RunResult(named(source), exported, folded, verification, None, json_form(settings))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bnfold.errors import UsageError
+from bnfold.fold.rules import named
 from bnfold.progress import Progress
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import names_of, require_setting
@@ -35,6 +36,7 @@ def verify(
     levels: str | Sequence[str] = ("none", "all"),
     dims: Mapping[str, int] | None = None,
     names: Mapping[str, str] | None = None,
+    repair: str | Collection[str] = (),
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     save_data: str | os.PathLike[str] | None = None,
     trust: bool = False,
@@ -54,6 +56,8 @@ def verify(
         levels: of the runtime's optimisations; each is judged by itself too.
         dims: sizes of dynamic dimensions of made-up inputs, by name or as "INPUT:AXIS".
         names: what inputs and outputs of `a` are called in `b`, where that is something else.
+        repair: mistakes of an exporter that are mended in `a` first, by name, as `fold` takes them:
+            what a repaired fold is compared with.
         custom_ops: shared libraries with operators for onnxruntime.
         save_data: a folder to write the inputs and the original's outputs to.
         trust: a `.pt2` program may run code of its author, which reading one does; without, it is
@@ -63,8 +67,8 @@ def verify(
     Raises:
         ModelError: a model is malformed.
         DataError: the data does not fit; the message names the input.
-        UsageError: a setting, or a dynamic dimension, that there is not; a program that nobody
-            trusts.
+        UsageError: a setting, a repair or a dynamic dimension that there is not; a program that
+            nobody trusts.
         ProviderUnavailableError: a provider does not run here.
     """
     if samples is not None and samples < 1:
@@ -74,7 +78,9 @@ def verify(
     libraries = tuple(os.fspath(path) for path in custom_ops)
     providers, levels = names_of(providers), names_of(levels)
     require_setting(providers, levels, libraries)
-    models = pair(a, b, has_custom_ops=bool(libraries), trust=trust, names=names or {})
+    models = pair(
+        a, b, has_custom_ops=bool(libraries), trust=trust, names=names or {}, repair=named(repair)
+    )
     job = Job(
         models,
         Setting(providers[0], levels[0], custom_ops=libraries, for_values=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import onnx
 import onnx_ir as ir
 
-from bnfold.errors import ModelError
+from bnfold.errors import ModelError, UsageError
 from bnfold.runtime.bounds import Bounds, bounds_of, wide_bounds
 from bnfold.runtime.signature import TensorSpec
 from bnfold.verify.operators import foreign_operators, random_node
@@ -104,18 +104,24 @@ def pair(
     has_custom_ops: bool,
     trust: bool = False,
     names: Mapping[str, str] | None = None,
+    repair: Collection[str] = (),
 ) -> Pair:
     """Both models loaded and their structures compared; `names` has those of `b` by those of `a`.
 
+    `repair` has what is mended in `a` first.
+
     Raises:
         ModelError: one cannot be loaded, or one has operators that nobody here knows.
-        UsageError: a name of `b` is that of no input or output.
+        UsageError: a name of `b` is that of no input or output; a repair is unknown.
     """
     other = OnnxSubject(b, "other")
     other.rename(names or {})
     original: Subject
     if isinstance(a, onnx.ModelProto | ir.Model) or not _is_torch(a):
         original = OnnxSubject(cast(Source, a), "original")
+        original.repair(repair)
+    elif repair:
+        raise UsageError("repair: a torch module has nothing that an exporter wrote")
     else:
         original = _torch_subject(cast("str | torch.nn.Module", a), other, trust=trust)
     rows: list[StructureRow] = []

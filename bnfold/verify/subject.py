@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ import onnx_ir as ir
 from bnfold import model_io
 from bnfold.errors import UsageError
 from bnfold.float64 import run_graph
+from bnfold.fold.sources.repair import repair as repair_in_place
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import Session
@@ -183,6 +184,15 @@ class OnnxSubject:
             value.name = name
             self._is_as_given = False
         self.inputs = inputs_of(self.model)
+
+    def repair(self, kinds: Collection[str]) -> None:
+        """From now on what the exporter wrote and did not mean is mended, see `fold.repaired`.
+
+        Raises:
+            UsageError: a kind is unknown.
+        """
+        if repair_in_place(self.model, kinds):
+            self._is_as_given = False
 
     def copy_out(
         self, value: ir.Value, name: str, dtype: ir.DataType, classes: int | None = None

@@ -56,6 +56,26 @@ def test_statistics_that_are_read_keep_the_training() -> None:
     assert "BatchNormalization" in kinds_of(result)
 
 
+def test_a_repaired_fold_is_compared_with_the_repaired_original(tmp_path: Path) -> None:
+    """In verify, run and optimize; without the repair it is another function."""
+    parsed = model(TEXT.format(TRAINING[17]), CONSTANTS)
+    folded = bnfold.fold(parsed, repair="inference").to_proto()
+    assert bnfold.verify(parsed, folded).verdict == "different"
+    assert bnfold.verify(parsed, folded, repair="inference").is_equivalent
+    assert bnfold.optimize(parsed, repair="inference").verification.is_equivalent
+    assert bnfold.run(parsed, repair="inference", pairs=5).verification.is_equivalent
+    paths = [tmp_path / "original.onnx", tmp_path / "folded.onnx"]
+    for path, each in zip(paths, (parsed, folded), strict=True):
+        onnx.save(each, path)
+    words = ["verify", *map(str, paths), "--quiet"]
+    for more, code in (([], 1), (["--repair", "inference"], 0)):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, *more])
+        assert (ended.value.code or 0) == code
+    with pytest.raises(UsageError, match="choose from"):
+        bnfold.verify(parsed, folded, repair="nothing")
+
+
 OLD = f"b = BatchNormalization<spatial = 0>{PARAMETERS}"
 
 
