@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def one_sentence(error: BaseException, *, gone: Sequence[Path] = ()) -> str:
 def _usage_sentence(error: click.ClickException) -> str:
     message = error.format_message().rstrip(".")
     message = f"{message[:1].lower()}{message[1:]}"
+    message = re.sub(r"\. \(did you mean (.*\?)\)$", r"; did you mean \1", message, flags=re.I)
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return message

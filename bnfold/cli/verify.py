@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     cls=GuardedCommand,
     epilog="Example: bnfold verify net.onnx folded.onnx --data inputs.npz",
 )
-@click.argument("original", metavar="A", type=SourceNetwork())
-@click.argument("other", metavar="B", type=SourceModel())
+@click.argument("original", metavar="ORIGINAL", type=SourceNetwork())
+@click.argument("other", metavar="OTHER", type=SourceModel())
 @verify_options
 @click.option("--all", "every_row", is_flag=True, help="Every input, and all of the structure.")
 @junit_option
@@ -54,9 +54,9 @@ def verify(
     html_target: Path | None,
     json_target: str | None,
 ) -> int:
-    """Tell whether B computes what A computes, rounding apart.
+    """Tell whether OTHER computes what ORIGINAL computes, rounding apart.
 
-    A is an ONNX file, or what `bnfold export` takes. Exit code 0: equivalent, 1: different,
+    ORIGINAL is an ONNX file, or what `bnfold export` takes. Exit code 0: equivalent, 1: different,
     3: it cannot be said.
     """
     from bnfold.model_io import Together

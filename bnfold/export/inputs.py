@@ -114,10 +114,13 @@ def example_inputs(module: torch.nn.Module, given: Any, name: str) -> ExampleInp
         with foreign_code(f"{name}: example_inputs failed", DataError), quiet():
             given = given()
     if given is None:
-        wanted = ", ".join(forward_names(module)) or "..."
+        names = forward_names(module)
+        wanted = ", ".join(names) or "..."
+        example = f"{names[0] if names else 'NAME'}:1,3,224,224"
+        more = " and so on" if len(names) > 1 else ""
         raise UsageError(
             f"{name}: the shapes of its inputs ({wanted}) are not known; give --input "
-            "NAME:1,3,224,224 for each, or put an example_inputs beside the factory"
+            f"{example}{more}, or put an example_inputs beside the factory"
         )
     _refuse_unknown(module, given, name)
     dtype = floating_dtype(module)

@@ -49,7 +49,8 @@ def bench_blocks(result: BenchResult, *, every_row: bool = False) -> list[Block]
         blocks += [blank(), _models(result)]
     blocks += [blank(), *_inputs(result)]
     blocks += [*(Line(f"note: {note}", "dim") for note in result.notes)]
-    return [*blocks, Line(environment_line(result), "dim")]
+    blocks.append(Line(environment_line(result), "dim"))
+    return blocks[1:] if blocks[0] == blank() else blocks
 
 
 def environment_line(result: BenchResult) -> str:

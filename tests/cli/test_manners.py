@@ -158,3 +158,9 @@ def test_what_a_run_was_verified_on_is_kept_where_it_was_asked_for(place, model)
     assert (place / "sets" / "test_data_set_0" / "input_0.pb").is_file()
     settings = json.loads((place / "out" / "report.json").read_text())["settings"]
     assert settings["verify"]["save_data"] == "sets"
+
+
+def test_what_may_have_been_meant_ends_the_sentence(place):
+    said = place.call("fold", "net.onnx", "--verfy").stderr
+    begin = "bnfold: no such option '--verfy'; did you mean one of: '--verbose', '--verify'? See '"
+    assert said.startswith(begin)

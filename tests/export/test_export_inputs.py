@@ -66,7 +66,7 @@ def test_floats_get_the_dtype_of_the_module_and_integers_keep_theirs():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (None, r"net: the shapes of its inputs \(image\) are not known; give --input"),
+        (None, r"net: the shapes of its inputs \(image\) are not known; give --input image:1,3"),
         ({"img": (2, 3)}, "net has no input 'img'; its inputs are image, mask, gain"),
         ({"mask": (2, 3)}, "net: missing a required argument: 'image'"),
         ([(2, 3)] * 4, "net: too many positional arguments"),
