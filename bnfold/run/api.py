@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.bench.api import bench
-from bnfold.fold.api import fold, repaired
-from bnfold.fold.rules import allowed
 from bnfold.progress import Progress
 from bnfold.record import json_form
-from bnfold.run.original import listed, named, on_disk, original_of
-from bnfold.run.records import FOLDED, ORIGINAL, RunResult
+from bnfold.run.original import named
+from bnfold.run.records import RunResult
+from bnfold.run.steps import Exporting, Folding, Verifying, through
 from bnfold.runtime.sessions import names_of, require_setting
-from bnfold.verify.api import verify
 
 if TYPE_CHECKING:
     import torch
 
+    from bnfold.export.capture import Exporter
     from bnfold.export.dynamic import Dynamic
     from bnfold.run.original import Model
     from bnfold.verify.user_data import Data
@@ -33,6 +32,7 @@ def run(
     weights: str | os.PathLike[str] | None = None,
     weights_key: str | None = None,
     dynamic: Dynamic | None = None,
+    exporter: Exporter = "auto",
     opset: int | None = None,
     fp16: bool = False,
     trust: bool = False,
@@ -62,6 +62,7 @@ def run(
         weights: to load into a module first, as `export` takes them.
         weights_key: which of several sets of weights in that file.
         dynamic: dimensions of the export that may vary, as `export` takes them.
+        exporter: "auto", "dynamo" or "torchscript", as `export` takes it.
         opset: of the export.
         fp16: export in float16.
         trust: a `.pt2` program may run code of its author, which reading one does.
@@ -88,38 +89,27 @@ def run(
         ModelsDifferError: the exported graph computes something else than the module.
         MissingDependencyError: torch or onnxscript is not installed, where they are needed.
     """
-    allowed(allow)
     providers, levels = names_of(providers), names_of(levels)
     require_setting(providers, levels, tuple(map(str, custom_ops)))
-    exported, original = original_of(
-        source, inputs, weights=weights, weights_key=weights_key, dynamic=dynamic, opset=opset,
-        fp16=fp16, trust=trust, seed=seed, progress=progress,
-    )  # fmt: skip
-    folded = fold(original, allow=allow, skip=skip, repair=repair, progress=progress)
+    exporting = Exporting(inputs, weights, weights_key, dynamic, exporter, opset, fp16, trust)
+    folding = Folding(allow, skip, repair)
+    verifying = Verifying(data, samples, seed, providers, dims, custom_ops)
+    timed = None
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        meant = repaired(original, repair) if repair else original
-        before = on_disk(meant, Path(folder, ORIGINAL))
-        after = folded.save(Path(folder, FOLDED))
-        verification = verify(
-            before, after, data=data, samples=samples, seed=seed, providers=providers, dims=dims,
-            custom_ops=custom_ops, progress=progress,
-        )  # fmt: skip
-        timed = None
-        if verification.verdict != "different":
+        found = through(source, Path(folder), exporting, folding, verifying, progress)
+        if found.verification.verdict != "different":
             timed = bench(
-                [before, after], providers=providers, threads=threads, batch=batch, levels=levels,
-                pairs=pairs, seed=seed, data=data, dims=dims, custom_ops=custom_ops,
+                [found.original, found.folded], providers=providers, threads=threads, batch=batch,
+                levels=levels, pairs=pairs, seed=seed, data=data, dims=dims, custom_ops=custom_ops,
                 progress=progress,
             )  # fmt: skip
     settings = {
         "source": named(source),
-        "export": {"opset": opset, "fp16": fp16},
-        "fold": {
-            "allow": sorted(listed(allow)),
-            "skip": sorted(listed(skip)),
-            "repair": sorted(listed(repair)),
-        },
-        "verify": {"samples": samples, "seed": seed, "providers": providers},
+        "export": exporting.told(),
+        "fold": folding.told(),
+        "verify": verifying.told(),
         "bench": {"threads": threads, "batch": batch, "levels": levels, "pairs": pairs},
     }
-    return RunResult(named(source), exported, folded, verification, timed, json_form(settings))
+    return RunResult(
+        named(source), found.export, found.fold, found.verification, timed, json_form(settings)
+    )

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold import __version__, model_io
-from bnfold.fold.api import fold, repaired
 from bnfold.progress import Progress
 from bnfold.record import json_form
-from bnfold.run.original import is_network, listed, named, on_disk, original_of
-from bnfold.run.records import ORIGINAL, RunResult
-from bnfold.verify.api import verify
+from bnfold.run.original import is_network, named
+from bnfold.run.records import RunResult
+from bnfold.run.steps import Exporting, Folding, Verifying, through
 
 if TYPE_CHECKING:
     import torch
 
+    from bnfold.export.capture import Exporter
     from bnfold.export.dynamic import Dynamic
-    from bnfold.fold.api import FoldResult, repaired
+    from bnfold.fold.api import FoldResult
     from bnfold.run.original import Model
     from bnfold.verify.user_data import Data
 
@@ -35,6 +35,7 @@ def optimize(
     weights: str | os.PathLike[str] | None = None,
     weights_key: str | None = None,
     dynamic: Dynamic | None = None,
+    exporter: Exporter = "auto",
     opset: int | None = None,
     fp16: bool = False,
     trust: bool = False,
@@ -63,6 +64,7 @@ def optimize(
         weights: to load into a module first, as `export` takes them.
         weights_key: which of several sets of weights in that file.
         dynamic: dimensions of the export that may vary, as `export` takes them.
+        exporter: "auto", "dynamo" or "torchscript", as `export` takes it.
         opset: of the export.
         fp16: export in float16.
         trust: a `.pt2` program may run code of its author, which reading one does.
@@ -90,34 +92,24 @@ def optimize(
         ProviderUnavailableError: a provider does not run here.
         MissingDependencyError: torch or onnxscript is not installed, where they are needed.
     """
-    exported, original = original_of(
-        source, inputs, weights=weights, weights_key=weights_key, dynamic=dynamic, opset=opset,
-        fp16=fp16, trust=trust, seed=seed, progress=progress,
-    )  # fmt: skip
-    folded = _with_provenance(
-        fold(original, allow=allow, skip=skip, repair=repair, progress=progress), source
-    )
+    exporting = Exporting(inputs, weights, weights_key, dynamic, exporter, opset, fp16, trust)
+    folding = Folding(allow, skip, repair)
+    verifying = Verifying(data, samples, seed, providers, dims, custom_ops)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-        meant = repaired(original, repair) if repair else original
-        before = on_disk(meant, Path(folder, ORIGINAL))
-        verification = verify(
-            before, folded.model, data=data, samples=samples, seed=seed, providers=providers,
-            dims=dims, custom_ops=custom_ops, progress=progress,
-        )  # fmt: skip
-    verification.raise_if_different()
+        found = through(source, Path(folder), exporting, folding, verifying, progress)
+    found.verification.raise_if_different()
+    folded = _with_provenance(found.fold, source)
     if target is not None:
         folded.save(target)
     settings = {
         "source": named(source),
-        "export": {"opset": opset, "fp16": fp16},
-        "fold": {
-            "allow": sorted(listed(allow)),
-            "skip": sorted(listed(skip)),
-            "repair": sorted(listed(repair)),
-        },
-        "verify": {"samples": samples, "seed": seed, "providers": listed(providers)},
+        "export": exporting.told(),
+        "fold": folding.told(),
+        "verify": verifying.told(),
     }
-    return RunResult(named(source), exported, folded, verification, None, json_form(settings))
+    return RunResult(
+        named(source), found.export, folded, found.verification, None, json_form(settings)
+    )
 
 
 def _with_provenance(folded: FoldResult, source: object) -> FoldResult:

@@ -1,55 +1,17 @@
-"""The ONNX model that a run begins with: the one that was given, in any form, or an export."""
+"""What a run begins with: a network to export, or an ONNX model in one of its forms."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import onnx
 import onnx_ir as ir
 
 from bnfold import model_io
-from bnfold.errors import UsageError
-from bnfold.export.api import export
-from bnfold.progress import Progress
-
-if TYPE_CHECKING:
-    from bnfold.export.dynamic import Dynamic
-    from bnfold.export.records import ExportResult
 
 Model = str | os.PathLike[str] | onnx.ModelProto | ir.Model
-
-
-def original_of(
-    source: Any,
-    inputs: Any,
-    *,
-    weights: str | os.PathLike[str] | None,
-    weights_key: str | None,
-    dynamic: Dynamic | None,
-    opset: int | None,
-    fp16: bool,
-    trust: bool,
-    seed: int,
-    progress: Progress | None,
-) -> tuple[ExportResult | None, Any]:
-    """What the export found, None where nothing is exported; and the model.
-
-    Raises:
-        UsageError: a setting for an export where nothing is exported.
-        BnfoldError: the export failed; see `bnfold.export`.
-    """
-    if is_network(source):
-        exported = export(
-            source, inputs, None, weights=weights, weights_key=weights_key, dynamic=dynamic,
-            opset=opset, fp16=fp16, trust=trust, seed=seed, progress=progress,
-        )  # fmt: skip
-        return exported, exported.model
-    if inputs is not None or weights is not None or dynamic is not None or opset or fp16:
-        raise UsageError("the source is an ONNX model already: there is nothing to export")
-    return None, source
 
 
 def is_network(source: object) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 
 import bnfold
@@ -16,6 +18,17 @@ from bnfold.fold.api import FoldResult
 from tests.cli.conftest import GOOD, parsed
 from tests.runtime_oracle import in_onnxruntime
 
+PUBLIC = ("run", "optimize", "export", "fold", "verify", "bench")
+TRAINING = """
+    <ir_version: 8, opset_import: ["" : 15]>
+    net (float[2, 2, 5, 5] x) => (float[2, 2, 5, 5] y)
+    <float[2, 2, 1, 1] w = {2, 0, 0, 2}, float[2] s = {2, 3}, float[2] b = {0, 0},
+     float[2] mean = {0.5, -1}, float[2] variance = {4, 0.25}>
+    {
+        h = Conv (x, w)
+        y, m, v = BatchNormalization <training_mode: int = 1> (h, s, b, mean, variance)
+    }
+"""
 X = {"x": np.random.default_rng(0).standard_normal((2, 2, 5, 5)).astype(np.float32)}
 
 
@@ -55,7 +68,7 @@ def test_a_fold_that_went_wrong_is_raised_with_evidence_and_not_written(
         done = real(model, check=False)
         return FoldResult(done.model, done.ledger)
 
-    monkeypatch.setattr(importlib.import_module("bnfold.run.optimize"), "fold", spoilt)
+    monkeypatch.setattr(importlib.import_module("bnfold.run.steps"), "fold", spoilt)
     with pytest.raises(ModelsDifferError, match="times the original's own rounding error"):
         bnfold.optimize(source, target=tmp_path / "folded.onnx", samples=2)
     assert not (tmp_path / "folded.onnx").exists()
@@ -88,3 +101,30 @@ def test_eight_threads_get_the_bytes_of_one(source, tmp_path):
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda t: bnfold.optimize(source, target=t, samples=2), targets))
     assert {path.read_bytes() for path in targets} == {(tmp_path / "alone.onnx").read_bytes()}
+
+
+def test_both_take_what_the_steps_take_with_the_same_defaults():
+    """Who goes from one to the other finds the same settings, and the same where unsaid."""
+    of = {name: inspect.signature(getattr(bnfold, name)).parameters for name in PUBLIC}
+    shared = set(of["run"]) & set(of["optimize"])
+    assert shared == set(of["optimize"]) - {"target"}
+    for name in shared:
+        homes = [of[step][name] for step in PUBLIC if name in of[step]]
+        assert len({str(home.default) for home in homes}) == 1, name
+        if name != "source":  # export takes modules alone
+            assert len({str(home.annotation) for home in homes}) == 1, name
+
+
+def test_a_repair_is_what_the_folded_model_is_compared_with(tmp_path):
+    """Left in training mode, a batch norm uses the statistics of the batch, and then its own."""
+    model = onnx.parser.parse_model(TRAINING)
+    result = bnfold.optimize(model, target=tmp_path / "folded.onnx", repair="inference", samples=2)
+    assert result.fold.ledger.repairs
+    x = X["x"]
+    s, mean, variance = (
+        np.array(numbers, np.float32).reshape(1, 2, 1, 1)
+        for numbers in ([2, 3], [0.5, -1], [4, 0.25])
+    )
+    expected = (x * 2 - mean) / np.sqrt(variance + 1e-5) * s
+    found = in_onnxruntime(onnx.load(tmp_path / "folded.onnx"), X)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

@@ -61,8 +61,8 @@ def test_the_folder_has_the_model_the_record_and_the_page(ran, tmp_path):
 def test_a_model_that_comes_out_different_is_neither_timed_nor_saved(tmp_path, monkeypatch):
     wrong = parsed(GOOD.replace("mean = {0.3,", "mean = {0.4,"))
     real = bnfold.fold
-    api = importlib.import_module("bnfold.run.api")
-    monkeypatch.setattr(api, "fold", lambda _model, **rest: real(wrong, **rest))
+    steps = importlib.import_module("bnfold.run.steps")
+    monkeypatch.setattr(steps, "fold", lambda _model, **rest: real(wrong, **rest))
     onnx.save(parsed(GOOD), tmp_path / "good.onnx")
     result = bnfold.run(tmp_path / "good.onnx", **FEW)
     assert not result
