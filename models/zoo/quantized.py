@@ -1,4 +1,4 @@
-"""A model in int8, as onnxruntime's own tools make it: static, QDQ, one scale for each channel."""
+"""A model in int8, as onnxruntime's own tools make it: static, QDQ."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class Calibration(CalibrationDataReader):
         return next(self._feeds, None)
 
 
-def quantize(model: Path, out: Path, name: str, calibration: NDArray[np.float32]) -> None:
+def quantize(
+    model: Path, out: Path, name: str, calibration: NDArray[np.float32], *, per_channel: bool
+) -> None:
     """`out` is the model in int8, prepared as the documentation says.
 
     Args:
@@ -41,10 +43,12 @@ def quantize(model: Path, out: Path, name: str, calibration: NDArray[np.float32]
         out: the file to write.
         name: of its input.
         calibration: examples that tell the range of each activation.
+        per_channel: a weight has a scale for each channel; else one.
 
     Raises:
         QuantizeError: onnxruntime's tools cannot do it. One kind is known: a ConvTranspose in
-            groups with a bias, where they take the scales of one group for the bias of all.
+            groups with a bias, where per channel they take the scales of one group for the bias
+            of all.
 
     Source: ONNX Runtime, Quantize ONNX models: pre-processing, then static quantization.
     """
@@ -57,7 +61,7 @@ def quantize(model: Path, out: Path, name: str, calibration: NDArray[np.float32]
                 out,
                 Calibration(name, calibration),
                 quant_format=QuantFormat.QDQ,
-                per_channel=True,
+                per_channel=per_channel,
             )
         except ValueError as error:
             raise QuantizeError(f"{model.name}: quantize_static failed: {error}") from error

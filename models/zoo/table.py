@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from models.evaluate import UNITS
 from models.recipe import RECIPES
-from models.zoo.through import CALIBRATION, TIMED, Through
+from models.zoo.through import CALIBRATION, KINDS, TIMED, Through
 
 
 def page(rows: Sequence[Through], machine: str) -> str:
@@ -20,9 +20,9 @@ def page(rows: Sequence[Through], machine: str) -> str:
         "<!-- Written by python -m models.zoo. -->",
         "# The networks, through the toolkit",
         "Each trained network was exported, folded without any price, compared, and quantized with "
-        "onnxruntime's own tools (static, QDQ, one scale per channel, pre-processed, calibrated on "
-        f"the same {CALIBRATION} training examples), once as exported and once folded. The metric "
-        "is that of all held-out examples.",
+        "onnxruntime's own tools (static, QDQ, one scale per channel where nothing else is said, "
+        f"pre-processed, calibrated on the same {CALIBRATION} training examples), once as exported "
+        "and once folded. The metric is that of all held-out examples.",
         "## What folds, and what stays",
         _folds(rows),
         "A batch norm can be kept for more than one reason, one for each direction; "
@@ -58,17 +58,19 @@ def _metrics(rows: Sequence[Through]) -> str:
     ]
     for row in rows:
         unit = UNITS[RECIPES[row.name].metric]
-        told = [
-            f"{row.metrics[kind]:.2f} {unit}" if kind in row.metrics else "cannot be made"
-            for kind in ("original", "folded", "original_int8", "folded_int8")
-        ]
+        told = [f"{row.metrics[kind]:.2f} {unit}" for kind in KINDS]
+        if not row.per_channel:
+            told[2:] = [f"{metric} *" for metric in told[2:]]
         alike = f"{row.alike} of {row.examples}"
         if row.alike is None:
             alike = f"at most {row.apart:.0e} apart"
         told.insert(2, alike)
         lines.append(f"| {row.name} | {' | '.join(told)} |")
-    if any(len(row.metrics) < 4 for row in rows):
-        lines += ["", "*Cannot be made*: onnxruntime's tool fails on that model."]
+    if not all(row.per_channel for row in rows):
+        lines += [
+            "",
+            "\\* One scale per tensor: per channel, onnxruntime's tool fails on that model.",
+        ]
     return "\n".join(lines)
 
 

@@ -35,8 +35,8 @@ class Through:
         after: in the folded model.
         prices: what `--allow` would fold the rest with, by how many batch norms.
         reasons: for each code, how many batch norms it kept.
-        metrics: on the held-out examples: float32 and int8, before and after the fold; one is left
-            out where onnxruntime's tools cannot make that file.
+        metrics: on the held-out examples: float32 and int8, before and after the fold.
+        per_channel: in int8, weights have a scale for each channel; else one for each tensor.
         alike: on how many held-out examples the two float32 models decide alike; None where the
             network does not decide.
         examples: how many are held out.
@@ -51,6 +51,7 @@ class Through:
     prices: dict[str, int]
     reasons: dict[str, int]
     metrics: dict[str, float]
+    per_channel: bool
     alike: int | None
     examples: int
     apart: float
@@ -65,18 +66,13 @@ def take(recipe: Recipe, folder: Path, pairs: int) -> Through:
         folder: for original.onnx, folded.onnx, and each in int8.
         pairs: of timings; 0 means that nothing is timed.
     """
-    paths = {kind: folder / f"{kind}.onnx" for kind in _KINDS}
+    paths = {kind: folder / f"{kind}.onnx" for kind in KINDS}
     module = with_stored_weights(recipe.name)
     bnfold.export(recipe.spec, path=paths["original"])
     result = bnfold.fold(paths["original"])
     result.save(paths["folded"])
     bnfold.verify(paths["original"], paths["folded"]).raise_if_different()
-    calibration = training(recipe).inputs[:CALIBRATION]
-    for kind in ("original", "folded"):
-        try:
-            quantize(paths[kind], paths[f"{kind}_int8"], recipe.input_name, calibration)
-        except QuantizeError:
-            del paths[f"{kind}_int8"]
+    per_channel = _quantize(recipe, paths)
     outputs = {kind: outputs_of_onnx(recipe, path) for kind, path in paths.items()}
     first, second = outputs["original"], outputs["folded"]
     return Through(
@@ -87,6 +83,7 @@ def take(recipe: Recipe, folder: Path, pairs: int) -> Through:
         prices=_prices(result.ledger),
         reasons=_reasons(result.ledger),
         metrics={kind: round(metric_of(recipe, out), 4) for kind, out in outputs.items()},
+        per_channel=per_channel,
         alike=_alike(first, second) if recipe.task == "classify" else None,
         examples=len(first),
         apart=float(np.abs(first - second).max()),
@@ -94,7 +91,28 @@ def take(recipe: Recipe, folder: Path, pairs: int) -> Through:
     )
 
 
-_KINDS = ("original", "folded", "original_int8", "folded_int8")
+KINDS = ("original", "folded", "original_int8", "folded_int8")
+
+
+def _quantize(recipe: Recipe, paths: dict[str, Path]) -> bool:
+    """Both are in int8, made alike: per channel, where onnxruntime's tools can do that to both.
+
+    Raises:
+        QuantizeError: they can do neither.
+    """
+    calibration = training(recipe).inputs[:CALIBRATION]
+
+    def both(*, per_channel: bool) -> None:
+        for kind in KINDS[:2]:
+            out = paths[f"{kind}_int8"]
+            quantize(paths[kind], out, recipe.input_name, calibration, per_channel=per_channel)
+
+    try:
+        both(per_channel=True)
+    except QuantizeError:
+        both(per_channel=False)
+        return False
+    return True
 
 
 def signs(module: torch.nn.Module) -> tuple[int, int, int]:
@@ -124,9 +142,7 @@ def _ratios(recipe: Recipe, paths: dict[str, Path], pairs: int) -> dict[str, str
     """The folded model against the original, in float32 and in int8, in words."""
     data: dict[str, Any] = {recipe.input_name: held_out(recipe).inputs[:TIMED]}
     said = {}
-    for kind, names in {"float32": _KINDS[:2], "int8": _KINDS[2:]}.items():
-        if not paths.keys() >= set(names):
-            continue
+    for kind, names in {"float32": KINDS[:2], "int8": KINDS[2:]}.items():
         found = bnfold.bench([paths[name] for name in names], data=data, pairs=pairs)
         said |= {f"{kind} {row.level}": row.sentence for row in found.comparisons}
     return said

@@ -48,6 +48,17 @@ def test_one_network_goes_through_all_of_it(tmp_path: Path) -> None:
         assert any(node.op_type == "QuantizeLinear" for node in nodes)
 
 
+def test_where_a_scale_per_channel_cannot_be_had_both_have_one_per_tensor(tmp_path: Path) -> None:
+    row = take(RECIPES["digits_denoiser"], tmp_path, pairs=0)
+    assert not row.per_channel
+    for kind in ("original", "folded"):
+        graph = onnx.load(tmp_path / f"{kind}_int8.onnx").graph
+        scales = [t for t in graph.initializer if t.name.endswith("_scale")]
+        assert scales
+        assert all(np.prod(t.dims) == 1 for t in scales)
+        assert abs(row.metrics[f"{kind}_int8"] - row.metrics[kind]) < 0.5
+
+
 def test_scales_are_counted_by_their_sign() -> None:
     norms = nn.Sequential(nn.BatchNorm1d(4), nn.BatchNorm1d(2))
     with torch.no_grad():
