@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bnfold.report.blocks import Block, Chart, Column, Line, Table, words
 from bnfold.report.chart_html import chart_html
 from bnfold.report.escaping import shown
-from bnfold.report.markup import Markup, tag
+from bnfold.report.markup import Markup, markup, tag
 
 _LONG = 24  # characters: a cell of longer parts is text, and no list of words
 _SLIM = 44  # characters that stand beside each other on a phone's screen
@@ -84,8 +84,15 @@ def _content(cell: Line | str) -> Markup | str | list[Markup]:
     if isinstance(cell, Line) and cell.link:
         return tag("a", {"href": cell.link}, words(cell))
     if isinstance(cell, Line) and cell.parts:
-        return [tag("p", {}, shown(part)) for part in cell.parts]
-    return words(cell).strip()
+        return [tag("p", {}, _breakable(shown(part))) for part in cell.parts]
+    return _breakable(words(cell).strip())
+
+
+def _breakable(text: str) -> Markup | str:
+    """Long names may end a line where their parts meet, and not in the middle of a word."""
+    if all(len(word) <= _LONG for word in text.split()):
+        return text
+    return Markup(re.sub(r"[._/](?=\w)", r"\g<0><wbr>", markup(text)))
 
 
 def _slug(caption: str) -> str:

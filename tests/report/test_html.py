@@ -101,7 +101,7 @@ BENCH = BenchResult(
                  "versions": {"onnxruntime": "1.32.0"}},
 )  # fmt: skip
 
-VOID = {"meta"}
+VOID = {"meta", "wbr"}
 TITLE = "bnfold run: net.py:build"
 
 
@@ -119,6 +119,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.elements.append(tag)
         self.attributes += [(tag, *attr) for attr in attrs]
+        if tag == "wbr":  # a place where a name may end a line, and no part of it
+            self.text = self.text[:-1]
         if tag not in VOID:
             self._open.append(tag)
 
