@@ -39,7 +39,11 @@ class Target(FileType):
         require_target(value)
 
     def refuse_stdout(self, value: Any) -> None:
-        """Returns where the value is not `-`."""
+        """Returns where the value is not `-`.
+
+        Raises:
+            UsageError: it is.
+        """
         if str(value) == STDOUT:
             raise UsageError(f"'-': {self.noun} does not go to stdout; name a file or folder")
 
@@ -160,7 +164,11 @@ class TargetModel(Target):
         self.may_be = may_be
 
     def require(self, value: Any) -> None:
-        """Returns where it can be written."""
+        """Returns where it can be written.
+
+        Raises:
+            UsageError: it cannot; the sentence says why.
+        """
         super().require(value)
         if value.exists() and not value.is_file():
             raise UsageError(f"{value}: is not a regular file; a model needs one")

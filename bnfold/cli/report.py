@@ -56,9 +56,10 @@ def report(
     from bnfold.model_io import Together
     from bnfold.report.markdown import markdown_text
     from bnfold.report.sections import findings_of
+    from bnfold.sweep.sweep_text import sweep_findings
 
     try:
-        found = findings_of(_read(record))
+        found = findings_of(_read(record), {"sweep": sweep_findings})
     except DataError as error:
         raise DataError(f"{record}: {error}") from error
     if junit_target is not None and found.verification is None:

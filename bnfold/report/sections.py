@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ class Findings:
         verification, bench, int8, export: as they are; `int8` is a timing too.
         failed: the models that could not be read.
         remarks: what there is to say of the one fold beside its ledger.
+        others: parts that are made already, of commands that know their own report; and `said`,
+            their bottom line.
     """
 
     title: str = "bnfold report"
@@ -50,6 +52,8 @@ class Findings:
     export: ExportFacts | None = None
     failed: Sequence[Unread] = ()
     remarks: Sequence[str] = ()
+    others: Sequence[Section] = ()
+    said: Sequence[Line] = ()
 
     def sections(self, *, every_row: bool = False) -> list[Section]:
         """The parts, in the order of the work."""
@@ -67,7 +71,7 @@ class Findings:
             found.append(Section("Speed", bench_blocks(self.bench, every_row=every_row)))
         if self.int8 is not None:
             found.append(Section("Speed in int8", bench_blocks(self.int8, every_row=every_row)))
-        return found
+        return [*found, *self.others]
 
     @property
     def subject(self) -> str:
@@ -84,11 +88,15 @@ class Findings:
     def bottom_line(self) -> list[Line]:
         """What a reader takes away."""
         lines = bottom_line((self.ledgers or {}).values(), self.verification, self.bench)
-        return [*lines, *map(unread_line, self.failed)]
+        return [*lines, *map(unread_line, self.failed), *self.said]
 
 
-def findings_of(record: Any) -> Findings:
-    """What a record of any command holds.
+Reader = Callable[[Mapping[str, Any]], Findings]
+"""From a record's result to what there is to report."""
+
+
+def findings_of(record: Any, readers: Mapping[str, Reader] | None = None) -> Findings:
+    """What a record of any command holds; `readers` are for commands above this package, by name.
 
     Raises:
         DataError: it is none, or of another version.
@@ -101,7 +109,8 @@ def findings_of(record: Any) -> Findings:
         version = record.get("schema_version")
         raise DataError(f"this record has version {version}; {SCHEMA_VERSION} is understood")
     envelope = read_as(_Record, record)
-    found = findings("", envelope.parts())
+    reader = (readers or {}).get(envelope.command)
+    found = findings("", envelope.parts()) if reader is None else reader(envelope.result)
     source = envelope.settings.get("source") or "".join(i.path for i in envelope.inputs[:1])
     return replace(found, title=f"bnfold {envelope.command}: {found.subject or source}")
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from bnfold.record import read_as
 from bnfold.report.blocks import Block, Column, Line, Style, Table
 from bnfold.report.gates import Gate
 from bnfold.report.html import page
-from bnfold.report.sections import Section
+from bnfold.report.sections import Findings, Section
 from bnfold.sweep.records import STATUSES, Outcome, Status, SweepResult
 
 _STYLES: dict[Status, Style] = {
@@ -21,8 +24,8 @@ _STYLES: dict[Status, Style] = {
 }
 
 
-def sweep_blocks(result: SweepResult, folder: Path) -> list[Block]:
-    """The table, and the bottom line; on a page, models lead to their own pages in the folder."""
+def sweep_blocks(result: SweepResult, folder: Path | None) -> list[Block]:
+    """The table, and the bottom line; models lead to their own pages, as seen from the folder."""
     columns = (
         Column("model"), Column("verdict"), Column("batch norms", right=True),
         Column("left", right=True), Column("why"),
@@ -47,6 +50,17 @@ def sweep_page(result: SweepResult, folder: Path) -> str:
     return page("bnfold sweep", bottom_line(result), [Section("Models", blocks[:1])])
 
 
+def sweep_findings(result: Mapping[str, Any]) -> Findings:
+    """What a record of a sweep holds; it may be read anywhere, so nothing in it is a link.
+
+    Raises:
+        DataError: it is no result of a sweep.
+    """
+    found = SweepResult(read_as(tuple[Outcome, ...], result.get("models"), where="models"))
+    table = [block for block in sweep_blocks(found, None) if isinstance(block, Table)]
+    return Findings(others=[Section("Models", table)], said=bottom_line(found))
+
+
 def outcome_gate(outcome: Outcome) -> Gate:
     """That the model came out well, as a case of its own for machines that show tests."""
     is_open = outcome.status == "inconclusive"
@@ -54,7 +68,7 @@ def outcome_gate(outcome: Outcome) -> Gate:
     return Gate(outcome.source, holds, f"{outcome.status}: {outcome.reason}")
 
 
-def _row(outcome: Outcome, folder: Path) -> tuple[Line | str, ...]:
+def _row(outcome: Outcome, folder: Path | None) -> tuple[Line | str, ...]:
     is_folded = outcome.status != "failed"
     why = "" if outcome.status == "equivalent" else outcome.reason
     return (
@@ -66,8 +80,8 @@ def _row(outcome: Outcome, folder: Path) -> tuple[Line | str, ...]:
     )
 
 
-def _link(outcome: Outcome, folder: Path) -> str:
-    if outcome.target is None:
+def _link(outcome: Outcome, folder: Path | None) -> str:
+    if outcome.target is None or folder is None:
         return ""
     page_of = Path(outcome.target).with_suffix(".html")
     return quote(Path(os.path.relpath(page_of, folder)).as_posix())

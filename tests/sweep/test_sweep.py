@@ -195,8 +195,12 @@ def test_gates_of_a_sweep_name_the_model_and_are_cases_for_ci(zoo):
     kept.graph.output[-1].type.CopyFrom(kept.graph.output[0].type)
     onnx.save(kept, zoo / "kept.onnx")
     args = ["sweep", "zoo", "-o", "out", "--workers", "1", "--leaves", "0", "--junit", "j.xml"]
-    result = CliRunner().invoke(main, args)
+    result = CliRunner().invoke(main, [*args, "--json", "s.json"])
     assert result.exit_code == 1
+    again = CliRunner().invoke(main, ["report", "s.json", "--html", "s.html"])
+    assert "zoo/kept.onnx       equivalent            1     1" in again.stdout
+    assert "bottom line: 4 models: 4 equivalent; batch norms: 4 -> 1" in again.stdout
+    assert "zoo/kept.onnx" in Path("s.html").read_text(encoding="utf-8")
     assert "gate --leaves 0: does not hold: zoo/kept.onnx: 1 batch norm left" in result.stdout
     (zoo / "kept.onnx").write_bytes(b"no model")
     assert CliRunner().invoke(main, args).exit_code == 2
