@@ -32,6 +32,9 @@ def run_here(jobs: Sequence[Job], workers: int | None, done: Done) -> None:
 
     A worker that dies breaks the pool of all: those that were at work are suspects, and each is
     tried once more alone, at the end; the others go on in a new pool.
+
+    Raises:
+        UsageError: workers end before they begin: `__main__` cannot be imported again.
     """
     count = workers or fitting_workers(jobs)
     waiting = list(range(len(jobs)))
