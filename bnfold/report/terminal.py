@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from bnfold.report.blocks import Block, Chart, Line, Style, Table, words
+from bnfold.report.escaping import shown
 
 _READABLE = 20  # columns that a wrapped sentence needs
 
@@ -33,8 +34,8 @@ def print_blocks(blocks: Sequence[Block], console: Console) -> None:
             console.print()
             continue
         if isinstance(block, Table) and _least_width(block) > console.width:
-            for line in _stacked(block):
-                console.print(Padding(line, (0, 0, 0, block.indent), expand=False))
+            for indent, line in _stacked(block):
+                console.print(Padding(line, (0, 0, 0, block.indent + indent), expand=False))
             continue
         shown = _table(block) if isinstance(block, Table) else _text(block)
         console.print(Padding(shown, (0, 0, 0, block.indent), expand=False))
@@ -55,15 +56,17 @@ def _least_width(table: Table) -> int:
     return width
 
 
-def _stacked(table: Table) -> list[Text]:
-    """Each row as a few lines, for a screen that is too narrow for the columns."""
-    lines: list[Text] = []
+def _stacked(table: Table) -> Iterator[tuple[int, Text]]:
+    """Each row as a few lines with their indent, for a screen too narrow for the columns."""
     for row in table.rows:
         for index, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
-            if words(cell):
-                start = f"{'  ' if index else ''}{column.title}{': ' if column.title else ''}"
-                lines.append(Text.assemble(start, _text(cell)))
-    return lines
+            indent = 2 if index else 0
+            title = f"{column.title}: " if column.title else ""
+            if isinstance(cell, Line) and len(cell.parts) > 1:
+                yield indent, Text(title)
+                yield from ((indent + 2, Text(shown(part))) for part in cell.parts)
+            elif words(cell):
+                yield indent, Text.assemble(title, _text(cell))
 
 
 def _table(table: Table) -> RichTable:

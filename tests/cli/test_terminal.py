@@ -71,6 +71,17 @@ def test_long_sentences_wrap_within_the_width(place, stuck):
     assert max(map(len, lines)) <= 80
 
 
+def test_reasons_stand_one_below_the_other_where_columns_do_not_fit(place, stuck):
+    text = shown("-m", "bnfold", "inspect", stuck, "--all", cwd=place.folder, NO_COLOR="1")
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()]
+    first = lines.index("  into, or why not:") + 1
+    reasons = lines[first : lines.index("", first)]
+    assert all(line.startswith("    ") for line in reasons)
+    begin = [line.strip().split(" ")[0] for line in reasons]
+    assert begin.count("stopped") == 2
+    assert begin.count("to") == 2
+
+
 def test_what_takes_longer_than_a_second_has_a_progress_bar():
     text = shown("-c", PROGRESS.format(seconds=1.1))
     assert "working: the second step" in text
