@@ -131,24 +131,24 @@ def fold(
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
         code, said = verification.exit_code, f"{verification.verdict}: {verification.reason}"
-    lines = gain_lines(source, result) if fold_as.check is not False else []
-    remarks = [line.text for line in lines] + ([result.loads] if result.loads else [])
-    blocks += map(Line, remarks)
-    if remarks:
-        found = {**found, "remarks": remarks}
     gates = [] if leaves is None else [leaves_gate(result.ledger.batch_norms_after, leaves)]
-    blocks += [gate.line for gate in gates]
-    if target is not None and code == DIFFERENT:
-        blocks += [blank(), Line(f"{target} was not written", "bad")]
-        target = None
     outputs = []
     record: dict[str, Any] = {}
     with Together() as files:
-        if target is not None:
-            aside = files.aside(target)
+        aside = None if target is None or code == DIFFERENT else files.aside(target)
+        if target is not None and aside is not None:
             result.save(aside)
             outputs = [] if json_target is None else [envelope.model_record(target, at=aside)]
+        lines = gain_lines(source, result, aside) if fold_as.check is not False else []
+        remarks = [line.text for line in lines] + ([result.loads] if result.loads else [])
+        blocks += map(Line, remarks)
+        if remarks:
+            found = {**found, "remarks": remarks}
+        blocks += [gate.line for gate in gates]
+        if target is not None and aside is not None:
             blocks += [blank(), written_line(str(target), result.ledger, seconds)]
+        elif target is not None:
+            blocks += [blank(), Line(f"{target} was not written", "bad")]
         if json_target is not None:
             record = envelope.envelope(
                 "fold",

@@ -17,11 +17,11 @@ LARGEST_BYTES = 500_000_000
 """Beyond it, two more sessions take longer than the sentence is worth."""
 
 
-def gain_lines(source: Path, result: FoldResult) -> list[Line]:
+def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[Line]:
     """One line where onnxruntime makes the same operators of the model before and after.
 
     What it runs is then what it would have run anyway. Nothing is said where it does not take the
-    model, or where its optimised graph cannot be saved.
+    model, or where its optimised graph cannot be saved. `written` is where the folded model is.
     """
     from bnfold import model_io
     from bnfold.errors import ModelError
@@ -32,9 +32,10 @@ def gain_lines(source: Path, result: FoldResult) -> list[Line]:
     if not gone or size_bytes > LARGEST_BYTES:
         return []
     with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
-        folded = Path(name, "folded.onnx")
+        folded = written or Path(name, "folded.onnx")
         try:
-            result.save(folded)
+            if written is None:
+                result.save(folded)
             before = _operators(source, Path(name, "before.onnx"))
             after = _operators(folded, Path(name, "after.onnx"))
         except (engine.EngineError, ModelError):

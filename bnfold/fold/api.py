@@ -18,8 +18,9 @@ from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.edit.subnormals import count_subnormals
 from bnfold.fold.edit.subnormals import flush_subnormals as flush_in_place
 from bnfold.fold.folder import fold_in_place
+from bnfold.fold.opinion.beside import heard_beside
 from bnfold.fold.opinion.original import Original
-from bnfold.fold.opinion.second import second_opinion
+from bnfold.fold.opinion.second import Answers, second_opinion
 from bnfold.fold.rules import allowed, named
 from bnfold.fold.sources.repair import repair as repair_in_place
 from bnfold.notebook_display import Shown
@@ -118,13 +119,14 @@ def fold(
     repairs = repair_in_place(copy, named(repair))
     source = repaired(model, repair) if repairs else model
     original = Original.of(source, copy) if check else None
-    ledger = fold_in_place(copy, allowed(allow), named(skip), progress=progress)
+    with heard_beside(original) as answers:
+        ledger = fold_in_place(copy, allowed(allow), named(skip), progress=progress)
     small = flush_in_place(copy) if flush_subnormals else count_subnormals(copy)
     ledger = replace(ledger, repairs=repairs, subnormals=small, flushed=flush_subnormals)
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
     if original is not None and (ledger.folded or ledger.merges):
-        ledger = replace(ledger, opinion=_asked(original, copy))
+        ledger = replace(ledger, opinion=_asked(original, answers(), copy))
     return FoldResult(copy, ledger, loads)
 
 
@@ -155,13 +157,15 @@ def repaired(
     return copy
 
 
-def _asked(original: Original, folded: ir.Model) -> Opinion:
+def _asked(original: Original, answers: Answers | Opinion, folded: ir.Model) -> Opinion:
     """What onnxruntime says of the fold.
 
     Raises:
         InternalError: that it computes something else.
     """
-    opinion = second_opinion(original, folded)
+    if isinstance(answers, Opinion):
+        return answers
+    opinion = second_opinion(original, answers, folded)
     if not opinion.agrees:
         raise InternalError(
             f"the folded model differs from the original in {opinion.runtime} by "

@@ -45,6 +45,7 @@ class Original:
         is_one_file: whether the file that was given holds all of it.
         weight_bytes: what its initializers take.
         unit: the coarsest unit in the last place of what it stores, takes and gives.
+        has_batch_norm: whether there is one that a fold may remove.
         decider: an operator that takes decisions which rounding may turn; None where there is none.
         patience_s: how long a run may take, where nobody can tell that it ends; None otherwise.
         interface: what must be fed, and which integers fit; or why that cannot be told.
@@ -54,6 +55,7 @@ class Original:
     is_one_file: bool
     weight_bytes: int
     unit: float
+    has_batch_norm: bool
     decider: str | None
     patience_s: float | None
     interface: tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError
@@ -63,12 +65,13 @@ class Original:
         """What is to be known of it; `model` is what was loaded from it, and is as it was."""
         is_file = isinstance(source, str | os.PathLike)
         tensors = (v.const_value for g in model.graphs() for v in g.initializers.values())
-        names = (op_of(node) for node in model.graph.all_nodes())
+        names = dict.fromkeys(op_of(node) for node in model.graph.all_nodes())
         return cls(
             source,
             is_file and HAD_EXTERNAL_DATA not in model.graph.meta,
             sum(tensor.nbytes for tensor in tensors if tensor is not None),
             _unit(model),
+            "BatchNormalization" in names,
             next((name for name in names if name in _DECIDES), None),
             seconds_for(model),
             _interface(model),
