@@ -7,7 +7,7 @@ be those of the run. What a model declares of inner values and outputs is a hint
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import onnx
 import onnx_ir as ir
@@ -22,11 +22,15 @@ from bnfold.fold.numbers.affine import Dims
 _PASSES = 24  # of inference: as many operators in a row, at most, as it is not asked about
 
 
+Shapes = dict[ir.Value, Dims]
+Dtypes = dict[ir.Value, ir.DataType]
+
+
 def concrete_dims(
     model: ir.Model, known: Mapping[ir.Value, Dims], extent: int, constant: Constants
 ) -> dict[ir.Value, tuple[int, ...]]:
     """The shape of every value when each open dimension of the inputs is `extent`, the batch 2."""
-    dims = _inferred(model, known, constant, extent)
+    dims, _ = _inferred(model, known, constant, extent)
     return {
         value: tuple(d for d in shape if isinstance(d, int))
         for value, shape in dims.items()
@@ -34,26 +38,26 @@ def concrete_dims(
     }
 
 
-def infer(
-    model: ir.Model, constant: Constants
-) -> tuple[dict[ir.Value, Dims], dict[ir.Value, ir.DataType]]:
+def infer(model: ir.Model, constant: Constants) -> tuple[Shapes, Dtypes]:
     """The dimensions of each value, and the element type where the model does not state it.
 
     A dimension is an int, the name of a symbol, or None where nothing is known. Two dimensions
     with one symbol are equal.
     """
-    found = _given(model)
-    _settle(model, found, _inferred(model, {}, constant))
+    graphs = tuple(model.graphs())
+    found = _given(model, graphs)
+    dims, dtypes = _inferred(model, {}, constant)
+    _settle(graphs, found, dims)
     if any(found.get(value) != dims_of_shape(value.shape) for value in model.graph.inputs):
         # weights told more of the inputs than they declare
-        _settle(model, found, _inferred(model, found, constant))
-    return found, _dtypes(model)
+        _settle(graphs, found, _inferred(model, found, constant)[0])
+    return found, dtypes
 
 
-def _settle(model: ir.Model, found: dict[ir.Value, Dims], dims: Mapping[ir.Value, Dims]) -> None:
+def _settle(graphs: Sequence[ir.Graph], found: Shapes, dims: Mapping[ir.Value, Dims]) -> None:
     found.update(dims)
-    for graph in model.graphs():
-        pin(graph, found, is_main=graph is model.graph)
+    for graph in graphs:
+        pin(graph, found, is_main=graph is graphs[0])
 
 
 def _values(graph: ir.Graph) -> Iterator[ir.Value]:
@@ -63,11 +67,11 @@ def _values(graph: ir.Graph) -> Iterator[ir.Value]:
         yield from node.outputs
 
 
-def _given(model: ir.Model) -> dict[ir.Value, Dims]:
+def _given(model: ir.Model, graphs: Sequence[ir.Graph]) -> Shapes:
     """What the caller must keep to, and what is stored."""
-    found: dict[ir.Value, Dims] = {}
+    found: Shapes = {}
     fed = set(model.graph.inputs)
-    for graph in model.graphs():
+    for graph in graphs:
         for value in _values(graph):
             tensor = None if value in fed and (model.ir_version or 0) >= 4 else value.const_value
             if tensor is None and value not in fed:
@@ -83,18 +87,21 @@ def _inferred(
     known: Mapping[ir.Value, Dims],
     constant: Constants,
     extent: int | None = None,
-) -> dict[ir.Value, Dims]:
+) -> tuple[Shapes, Dtypes]:
     """What inference finds; where it is not to be believed, our own sizes take its place."""
     opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 1))
-    nodes = [node for node in _nodes(model) if not _is_believed(node, model)]
-    dtypes = _dtypes(model) if nodes else {}
+    every = [node for graph in model.graphs() for node in graph]
+    nodes = [node for node in every if not _is_believed(node, model)]
+    dtypes: Dtypes = {}
+    if nodes and any(value.dtype is None for node in every for value in node.outputs):
+        _, dtypes = _read(model, bare_proto(model, Inferable()))
     kinds = {v: v.dtype or dtypes.get(v) for node in nodes for v in node.outputs}
-    constants = _size_constants(model, constant)
-    own: dict[ir.Value, Dims] = {}
+    constants = _size_constants(every, constant)
+    own: Shapes = {}
     for _ in range(_PASSES):
         left_out = {v: (kinds[v], own.get(v)) for node in nodes for v in node.outputs}
         inferable = Inferable(known, extent, constants, left_out)
-        found = _read(model, bare_proto(model, inferable))
+        found, types = _read(model, bare_proto(model, inferable))
         found.update(own)
         more = {
             node.outputs[0]: run_dims(node, found, constant, opset)
@@ -105,7 +112,7 @@ def _inferred(
         if settled == own:
             break
         own = settled
-    return found
+    return found, dtypes or types  # no size changes an element type
 
 
 def _named(dims: Dims) -> Dims:
@@ -113,23 +120,20 @@ def _named(dims: Dims) -> Dims:
     return tuple(None if isinstance(d, str) and d.startswith("unk__") else d for d in dims)
 
 
-def _nodes(model: ir.Model) -> Iterator[ir.Node]:
-    for graph in model.graphs():
-        yield from graph
-
-
 def _is_believed(node: ir.Node, model: ir.Model) -> bool:
     """Whether inference knows the sizes of the node, or of the function that it calls."""
-    function = model.functions.get(node.op_identifier())
+    function = model.functions.get(node.op_identifier()) if model.functions else None
     if function is None:
         return is_inferred(node)
     return all(_is_believed(inner, model) for inner in function.all_nodes())
 
 
-def _size_constants(model: ir.Model, constant: Constants) -> dict[ir.Value, onnx.TensorProto]:
+def _size_constants(
+    nodes: Iterable[ir.Node], constant: Constants
+) -> dict[ir.Value, onnx.TensorProto]:
     """Constants that decide sizes and are computed by nodes: inference does not compute them."""
     found: dict[ir.Value, onnx.TensorProto] = {}
-    for node in _nodes(model):
+    for node in nodes:
         if not is_op(node, *SIZED_BY):
             continue
         for index in SIZED_BY[op_of(node)]:
@@ -143,23 +147,16 @@ def _size_constants(model: ir.Model, constant: Constants) -> dict[ir.Value, onnx
     return found
 
 
-def _dtypes(model: ir.Model) -> dict[ir.Value, ir.DataType]:
-    """The element types, which no size changes."""
-    found: dict[ir.Value, ir.DataType] = {}
-    if all(value.dtype is not None for graph in model.graphs() for value in _values(graph)):
-        return found
-    for value, tensor in _types(model, bare_proto(model, Inferable())):
+def _read(model: ir.Model, proto: onnx.ModelProto) -> tuple[Shapes, Dtypes]:
+    """What `onnx.shape_inference` finds; no type where the model states it."""
+    shapes: Shapes = {}
+    dtypes: Dtypes = {}
+    for value, tensor in _types(model, proto):
+        if tensor.HasField("shape"):
+            shapes[value] = tuple(_dim(d) for d in tensor.shape.dim)
         if value.dtype is None and tensor.elem_type:
-            found[value] = ir.DataType(tensor.elem_type)
-    return found
-
-
-def _read(model: ir.Model, proto: onnx.ModelProto) -> dict[ir.Value, Dims]:
-    return {
-        value: tuple(_dim(d) for d in tensor.shape.dim)
-        for value, tensor in _types(model, proto)
-        if tensor.HasField("shape")
-    }
+            dtypes[value] = ir.DataType(tensor.elem_type)
+    return shapes, dtypes
 
 
 def _types(
