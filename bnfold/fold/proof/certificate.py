@@ -16,7 +16,8 @@ from bnfold.errors import BnfoldError
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
-from bnfold.fold.proof.lean import lean_extent
+from bnfold.fold.proof.lean import lean_extent, reach_of
+from bnfold.fold.proof.readings import FEW, NONE, batch_of, enough
 from bnfold.fold.proof.region import region_of, rewritten
 from bnfold.fold.proof.rounding import misrounded
 from bnfold.fold.proof.sizes import (
@@ -33,7 +34,6 @@ from bnfold.fold.proof.written import CertificateError, Written, written
 
 _TOLERANCE = 1e-10
 _ROUNDING = 1e-15
-_FEW = (1, 2)  # of a batch that goes through a large weight
 _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
 _DOES_NOT_RUN = (BnfoldError, ValueError, IndexError, ZeroDivisionError, CertificateError)
 
@@ -60,7 +60,10 @@ class Certificate:
         self._before = written(self._region.nodes, self._region.enters, seen, facts)
         nodes, enters = self._region.nodes, self._region.enters
         self._lean = lean_extent(nodes, facts)
-        self._smaller = smaller_extents(nodes, enters, facts, self._lean or SMALL)
+        self._reach, self._enough = reach_of(nodes), enough(nodes)
+        least = self._lean or max(SMALL, self._reach)
+        self._smaller = smaller_extents(nodes, enters, facts, least)
+        self._batch = batch_of(nodes, is_lean=self._lean is not None)
         self._outputs = [_signature(output) for output in facts.model.graph.outputs]
 
     def compared(
@@ -86,34 +89,45 @@ class Certificate:
         return self._compared(after)
 
     def _compared(self, after: Written) -> Finding:
-        """At the first sizes at which both run; small ones accuse nobody: full ones decide."""
+        """At the first sizes at which both run; other ones than a network's accuse nobody."""
         tried: list[str] = []
         for sizes in self._sizes():
+            found = self._found_at(sizes, after, tried)
+            if isinstance(found, float):
+                elsewhere = self._elsewhere(after)
+                return elsewhere if isinstance(elsewhere, str) else max(found, elsewhere)
+            if found is not None and not sizes.is_shrunken:
+                return found
+        raise CertificateError("; ".join(dict.fromkeys(tried)))
+
+    def _found_at(self, sizes: Sizes, after: Written, tried: list[str]) -> Finding | None:
+        """What comes of so many runs that each weight was read often enough; None: it runs not."""
+        readings, worst = NONE, 0.0
+        while not readings.suffice(self._enough):
             feeds: Feeds = {}
+            first = Trial(self._before, self._facts, feeds, sizes)
             try:
-                old = Trial(self._before, self._facts, feeds, sizes).run()
+                old = first.run()
             except _DOES_NOT_RUN as error:
                 tried.append(str(error))
-                continue
+                return None
             try:
                 new = Trial(after, self._facts, feeds, sizes).run()
             except _DOES_NOT_RUN as error:
-                if sizes.is_shrunken:
-                    continue  # a constant map has the size that the graph states
                 return f"the rewritten region does not run: {error}"
             difference = self._difference(old, new)
-            if isinstance(difference, float):
-                elsewhere = self._elsewhere(after)
-                return elsewhere if isinstance(elsewhere, str) else max(difference, elsewhere)
-            if not sizes.is_shrunken:
+            if isinstance(difference, str):
                 return difference
-        raise CertificateError("; ".join(dict.fromkeys(tried)))
+            worst = max(worst, difference)
+            readings, sizes = readings + first.readings, sizes.again()
+        return worst
 
     def _elsewhere(self, after: Written) -> Finding:
         """The same at other sizes, where the graph leaves some open and they can be had."""
         if not has_open_extents(self._region.enters, self._facts):
             return 0.0
-        plain = OTHER if self._lean is None else (_FEW[1], self._lean + 1)
+        plain = OTHER if self._lean is None else (FEW, self._lean + 1)
+        plain = plain[0], max(plain[1], self._reach + 3)  # others than it was first tried at
         sizes, feeds = Sizes(self._facts, smaller=self._smaller, plain=plain), Feeds()
         try:
             old = Trial(self._before, self._facts, feeds, sizes).run()
@@ -140,13 +154,21 @@ class Certificate:
         return worst
 
     def _sizes(self) -> Iterator[Sizes]:
-        """Sizes to try, the cheapest first: small ones may not fit each other, or a constant."""
-        if self._lean is not None:
-            plain = (_FEW[0], self._lean)
-            yield Sizes(self._facts, smaller=self._smaller, plain=plain, is_lean=True)
-        elif self._smaller:
-            yield Sizes(self._facts, smaller=self._smaller)
-        yield Sizes(self._facts)
+        """Sizes to try, the cheapest first: small ones may not fit each other, or a constant.
+
+        First with a batch, which is what lets a fault be seen for certain, then as it is stated.
+        """
+        for batch in (self._batch, 0):
+            if self._lean is not None:
+                plain = (max(batch, 1), self._lean)
+                yield Sizes(
+                    self._facts, smaller=self._smaller, plain=plain, batch=batch, is_lean=True
+                )
+            else:
+                plain = (max(batch, PLAIN[0]), max(PLAIN[1], self._reach))
+                yield Sizes(self._facts, smaller=self._smaller, plain=plain, batch=batch)
+        if self._lean is not None or self._smaller:
+            yield Sizes(self._facts, plain=(PLAIN[0], max(PLAIN[1], self._reach)))
         for extent in told_extents(self._region.nodes, self._facts):
             yield Sizes(self._facts, plain=(PLAIN[0], extent))
         for extent in _EXTENTS:

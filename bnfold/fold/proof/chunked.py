@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bnfold.float64 import run_op
+from bnfold.float64.call import Call
+from bnfold.float64.spatial import Window, pad_spatial, read_window, windows
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact
@@ -31,11 +33,7 @@ def run_in_chunks(
         return None
     rest = [x.value() if isinstance(x, Exact) else x for x in inputs[2:]]
     if op_type == "Conv" and attributes.get("group", 1) == 1:
-        parts = [
-            run_op("Conv", [x, weight.rows(a, b)], attributes, opset=11)[0]
-            for a, b in weight.chunks(_PART)
-        ]
-        y = np.concatenate(parts, axis=1)
+        y = _convolved(x, weight, attributes)
         bias = rest[0] if rest else None
         return y if bias is None else y + bias.reshape(-1, *(1,) * (y.ndim - 2))
     if op_type == "MatMul" and len(weight.shape) == 2:
@@ -47,6 +45,33 @@ def run_in_chunks(
         addend = rest[0] if rest else None
         return product if addend is None else product + _number(attributes, "beta") * addend
     return None
+
+
+def conv_window(
+    attributes: Mapping[str, object], kernel: Sequence[int], sizes: Sequence[int]
+) -> Window:
+    """The window of a Conv with these attributes, over a value of these extents in space."""
+    call = Call(
+        op_type="Conv",
+        inputs=(),
+        attributes=attributes,
+        opset=11,
+        n_outputs=1,
+        round_casts=False,
+        output_dtype=None,
+    )
+    return read_window(call, kernel, sizes)
+
+
+def _convolved(x: Array, weight: Exact, attributes: Mapping[str, object]) -> Array:
+    """The windows are unrolled once: all rows of the weight meet the same ones."""
+    window = conv_window(attributes, weight.shape[2:], x.shape[2:])
+    sizes, rank = window.output_sizes(x.shape[2:]), x.ndim - 2
+    view = windows(pad_spatial(x, window.pads_begin, window.pads_end, 0.0), window, sizes)
+    order = (1, *range(2 + rank, 2 + 2 * rank), 0, *range(2, 2 + rank))  # C, kernel, N, places
+    columns = view.transpose(order).reshape(-1, x.shape[0] * math.prod(sizes))
+    parts = [weight.rows(a, b).reshape(b - a, -1) @ columns for a, b in weight.chunks(_PART)]
+    return np.concatenate(parts).reshape(weight.shape[0], x.shape[0], *sizes).swapaxes(0, 1)
 
 
 def _summed(x: Array, weight: Exact) -> Array:

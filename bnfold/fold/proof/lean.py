@@ -1,12 +1,7 @@
-"""How small the values may be that go through a large weight, and still meet all of it.
+"""How small the values may be that go through a weight, and still meet all of it.
 
-A linear operator is tried as Freivalds tries a product: by random vectors through the whole weight.
-Letters: D is the difference of two weights, x a vector of independent normal numbers, so that D x
-is normal with the standard deviation |D|, and is below e |D| with a probability below e. A fault of
-a thousandth of the output's scale passes a tolerance of 1e-10 of it at one place with a probability
-below 1e-7. An output has 9 places or more and is tried at two sizes; the places at the borders see
-windows that have no entry of x in common with those at the other border, so that it is missed by
-both with a probability below 1e-14.
+A large weight is read by few vectors, at as few places as there are: at one border, within, and at
+the other border. What they see of a fault is said in `readings`.
 """
 
 from __future__ import annotations
@@ -25,11 +20,14 @@ _LEAST = 3  # positions along an axis: one border, what is within, the other bor
 
 def lean_extent(nodes: Iterable[ir.Node], facts: Facts) -> int | None:
     """An extent at which every kernel has a place within; None where no weight is large."""
-    heavy, extent = False, _LEAST
-    for node in nodes:
-        heavy = heavy or any(_entries(value, facts) > _LARGE for value in node.inputs)
-        extent = max(extent, _reach(node))
-    return extent if heavy else None
+    every = tuple(nodes)
+    heavy = any(_entries(value, facts) > _LARGE for node in every for value in node.inputs)
+    return max(_LEAST, reach_of(every)) if heavy else None
+
+
+def reach_of(nodes: Iterable[ir.Node]) -> int:
+    """How far apart the ends of the largest window are: below that, taps see but padding."""
+    return max((_reach(node) for node in nodes), default=1)
 
 
 def _entries(value: ir.Value | None, facts: Facts) -> int:

@@ -33,7 +33,9 @@ class Sizes:
         smaller: static extents in space, and what is taken in their place.
         concrete: shapes that follow from sizes of the model's inputs, where they are known.
         plain: for open extents, that of the first axis and that of all others.
-        is_lean: whether those are smaller than they usually are.
+        batch: the first axis of what has several becomes so large, whatever the graph states.
+        is_lean: whether extents are smaller than they usually are.
+        turn: which numbers are drawn.
     """
 
     def __init__(
@@ -43,19 +45,39 @@ class Sizes:
         smaller: Mapping[int, int] | None = None,
         concrete: Mapping[ir.Value, tuple[int, ...]] | None = None,
         plain: tuple[int, int] = PLAIN,
+        batch: int = 0,
         is_lean: bool = False,
+        turn: int = 0,
     ) -> None:
         self._facts = facts
         self._smaller = smaller or {}
         self._concrete = concrete or {}
         self._plain = plain
+        self._batch = batch
         self._is_lean = is_lean
+        self._turn = turn
         self._symbols: dict[str, int] = {}
 
     @property
     def is_shrunken(self) -> bool:
-        """Whether extents were made smaller than a network may need."""
-        return self._is_lean or bool(self._smaller)
+        """Whether extents are others than a network may need."""
+        return self._is_lean or bool(self._smaller) or bool(self._batch)
+
+    def again(self) -> Sizes:
+        """The same with other numbers."""
+        return Sizes(
+            self._facts,
+            smaller=self._smaller,
+            concrete=self._concrete,
+            plain=self._plain,
+            batch=self._batch,
+            is_lean=self._is_lean,
+            turn=self._turn + 1,
+        )
+
+    def draw(self, value: ir.Value, partner: tuple[int, ...] | None) -> Constant:
+        """Random numbers for the value; see `shape_of` and `drawn`."""
+        return drawn(value, self.shape_of(value, partner), self._facts, self._turn)
 
     def shape_of(self, value: ir.Value, partner: tuple[int, ...] | None) -> tuple[int, ...]:
         """The shape to feed the value with; open extents follow a partner it is joined with.
@@ -69,18 +91,19 @@ class Sizes:
                 if isinstance(dim, str):
                     self._symbols.setdefault(dim, extent)
             return tuple(
-                self._extent(dim, axis) if dim is not None else partner[axis]
+                self._extent(dim, axis, len(dims)) if dim is not None else partner[axis]
                 for axis, dim in enumerate(dims)
             )
         if value in self._concrete:
             return self._concrete[value]
         if dims is None:
             raise CertificateError(f"the rank of '{value.name}' is not known")
-        return tuple(self._extent(dim, axis) for axis, dim in enumerate(dims))
+        return tuple(self._extent(dim, axis, len(dims)) for axis, dim in enumerate(dims))
 
-    def _extent(self, dim: int | str | None, axis: int) -> int:
+    def _extent(self, dim: int | str | None, axis: int, rank: int) -> int:
         if isinstance(dim, int):
-            return self._smaller.get(dim, dim) if axis >= 2 else dim
+            is_batch = axis == 0 and rank > 1 and dim < self._batch
+            return self._smaller.get(dim, dim) if axis >= 2 else self._batch if is_batch else dim
         plain = self._plain[min(axis, 1)]
         return plain if dim is None else self._symbols.setdefault(dim, plain)
 
@@ -155,7 +178,7 @@ def has_open_extents(enters: Collection[ir.Value], facts: Facts) -> bool:
     return any(not isinstance(dim, int) for dim in dims)
 
 
-def drawn(value: ir.Value, shape: tuple[int, ...], facts: Facts) -> Constant:
+def drawn(value: ir.Value, shape: tuple[int, ...], facts: Facts, turn: int = 0) -> Constant:
     """Random values of both signs; small integers where integers are wanted.
 
     Raises:
@@ -163,7 +186,7 @@ def drawn(value: ir.Value, shape: tuple[int, ...], facts: Facts) -> Constant:
     """
     if int(np.prod(shape)) > _MOST:
         raise CertificateError(f"'{value.name}' of shape {shape} is too large to try")
-    generator = np.random.default_rng(zlib.crc32((value.name or "").encode()))
+    generator = np.random.default_rng((zlib.crc32((value.name or "").encode()), turn))
     dtype = facts.dtype(value)
     if dtype is not None and dtype not in FLOATS:
         return np.asarray(generator.integers(0, 2, shape).astype(dtype.numpy()))

@@ -16,7 +16,8 @@ from bnfold.fold.facts.node import DEFAULT_DOMAINS
 from bnfold.fold.facts.operators import JOINS
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.proof.chunked import run_in_chunks
-from bnfold.fold.proof.sizes import Sizes, drawn
+from bnfold.fold.proof.readings import UNLIMITED, Readings, readings_of
+from bnfold.fold.proof.sizes import Sizes
 from bnfold.fold.proof.written import Written
 
 Feeds = dict[ir.Value, Constant]
@@ -31,6 +32,10 @@ class Trial:
         facts: of the model.
         feeds: what enters; what is missing is drawn, and added.
         sizes: of what is drawn.
+
+    Attributes:
+        values: by name.
+        readings: how often each weight was read, at least.
     """
 
     part: Written
@@ -38,6 +43,7 @@ class Trial:
     feeds: Feeds
     sizes: Sizes
     values: dict[str, Constant] = field(default_factory=dict)
+    readings: Readings = UNLIMITED
 
     def run(self) -> dict[str, Constant]:
         """Every value that is fed or made, and what is seen of the constants.
@@ -50,7 +56,7 @@ class Trial:
                 self._get(name, self._partner(node, index)) if name else None
                 for index, name in enumerate(node.input)
             ]
-            outputs = _call(node, inputs, self.facts)
+            outputs = self._call(node, inputs)
             self.values.update(zip(node.output, outputs, strict=False))
         for name in self.part.seen:
             self.values[name] = _array(self._get(name, None))
@@ -78,30 +84,46 @@ class Trial:
         if name not in self.values:  # then it enters
             value = self.part.enters[name]
             if value not in self.feeds:
-                shape = self.sizes.shape_of(value, partner)
-                self.feeds[value] = drawn(value, shape, self.facts)
+                self.feeds[value] = self.sizes.draw(value, partner)
             self.values[name] = self.feeds[value]
         return self.values[name]
 
+    def _call(
+        self, node: onnx.NodeProto, inputs: Sequence[Constant | Exact | None]
+    ) -> list[Constant]:
+        attributes, standard = attributes_of(node), node.domain in DEFAULT_DOMAINS
+        if standard:
+            self._count(node, inputs, attributes)
+        with np.errstate(all="ignore"):
+            whole = run_in_chunks(node.op_type, inputs, attributes) if standard else None
+            if whole is not None:
+                return [whole]
+            results = run_op(
+                node.op_type,
+                [None if x is None else _array(x) for x in inputs],
+                attributes,
+                opset=self.facts.opset(node.domain),
+                n_outputs=max(
+                    (i for i, name in enumerate(node.output, start=1) if name), default=0
+                ),
+                domain=node.domain,
+            )
+        return [np.asarray(result) for result in results]
 
-def _call(
-    node: onnx.NodeProto, inputs: Sequence[Constant | Exact | None], facts: Facts
-) -> list[Constant]:
-    attributes = attributes_of(node)
-    with np.errstate(all="ignore"):
-        standard = node.domain in DEFAULT_DOMAINS
-        whole = run_in_chunks(node.op_type, inputs, attributes) if standard else None
-        if whole is not None:
-            return [whole]
-        results = run_op(
-            node.op_type,
-            [None if x is None else _array(x) for x in inputs],
-            attributes,
-            opset=facts.opset(node.domain),
-            n_outputs=max((i for i, name in enumerate(node.output, start=1) if name), default=0),
-            domain=node.domain,
-        )
-    return [np.asarray(result) for result in results]
+    def _count(
+        self,
+        node: onnx.NodeProto,
+        inputs: Sequence[Constant | Exact | None],
+        attributes: Mapping[str, object],
+    ) -> None:
+        """What this run reads of the node's weight, where one factor is constant."""
+        stored = [name in self.part.constants for name in node.input[:2]]
+        first, second = inputs[0], inputs[1] if len(inputs) > 1 else None
+        if first is None or second is None or stored[0] == stored[1]:
+            return
+        x, weight = (second, first) if stored[0] else (first, second)
+        found = readings_of(node.op_type, x.shape, weight.shape, attributes, is_first=stored[0])
+        self.readings = self.readings.and_of(found)
 
 
 def attributes_of(node: onnx.NodeProto) -> Mapping[str, object]:
