@@ -17,6 +17,7 @@ from benchmarks.motifs import GROUPS, Motif, Norm
 from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.float64 import run_graph
+from bnfold.fold.moves import operands
 from bnfold.fold.moves.absorb import conv, conv_transpose, gemm, matmul, quantized
 from bnfold.fold.moves.carry import blocks, layout, parts, pool
 from bnfold.fold.numbers.affine import Affine, identity
@@ -108,7 +109,7 @@ def _identity_left(_original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 CASES: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
-    "a dropped bias": (conv, "bias_of", _zero_bias, "add-of-different-branches"),
+    "a dropped bias": (operands, "bias_of", _zero_bias, "add-of-different-branches"),
     "epsilon dropped": (sources, "attribute_of", _no_epsilon, "conv-bn-large-epsilon"),
     "Sub taken for Add": (sources, "_constant_affine", _add_for_sub, "sub-div-mul-add"),
     "padding not looked at": (conv, "sees_padding", _always(False), "padded-conv-behind-a-shift"),

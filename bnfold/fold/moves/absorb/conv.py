@@ -12,9 +12,9 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of
+from bnfold.fold.facts.node import input_of
 from bnfold.fold.facts.window import sees_padding
-from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, bias_of, weight_of
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, Kernel, kernel_of
 from bnfold.fold.moves.priced.constant_map import conv_map
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array, reduced, scaled
@@ -28,18 +28,11 @@ def conv_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
 
     Padding, strides and dilations do not enter: each output channel is scaled as a whole.
     """
-    weight = weight_of(node, facts)
-    if isinstance(weight, Refusal):
-        return weight
-    channels = demands[0].channels(1, weight.shape[0])
-    if channels is None:
-        return NOT_PER_CHANNEL
-    s, t = channels
-    b = bias_of(node, 2, weight.shape[0], facts)
-    if isinstance(b, Refusal):
-        return b
-    folded = scaled(weight, column(s, len(weight.shape)))
-    return [_absorbed(node, folded, s * b + t)]
+    kernel = kernel_of(node, facts, bias=2)
+    if isinstance(kernel, Refusal):
+        return kernel
+    found = scaled_rows(kernel, demands[0])
+    return NOT_PER_CHANNEL if found is None else [_absorbed(node, *found)]
 
 
 def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -52,17 +45,14 @@ def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
     """
     if set(gauges) != {0}:
         return ARRIVES
-    weight = weight_of(node, facts)
-    if isinstance(weight, Refusal):
-        return weight
-    group = attribute_of(node, "group", 1)
+    kernel = kernel_of(node, facts, bias=2)
+    if isinstance(kernel, Refusal):
+        return kernel
+    weight, group = kernel.weight, kernel.group
     channels = gauges[0].channels(1, weight.shape[1] * group)
     if channels is None:
         return NOT_PER_CHANNEL
     s, t = channels
-    b = bias_of(node, 2, weight.shape[0], facts)
-    if isinstance(b, Refusal):
-        return b
     folded = scaled(weight, per_group(s, weight, group))
     if gauges[0].has_shift and sees_padding(node, weight.shape[2:], facts):
         return conv_map(node, weight, folded, t, facts)
@@ -74,7 +64,7 @@ def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
 
     added = reduced(weight, contribution, concatenate=True) if gauges[0].has_shift else 0.0
     keep = not gauges[0].has_shift and input_of(node, 2) is None
-    return [_absorbed(node, folded, None if keep else b + added)]
+    return [_absorbed(node, folded, None if keep else kernel.bias + added)]
 
 
 def _absorbed(node: ir.Node, weight: Exact, bias: Array | None) -> Replace:
@@ -82,6 +72,15 @@ def _absorbed(node: ir.Node, weight: Exact, bias: Array | None) -> Replace:
     if bias is None or (input_of(node, 2) is None and not np.any(bias)):
         return Replace((NewNode("Conv", (x, weight)),))
     return Replace((NewNode("Conv", (x, weight, of_array(bias, weight.dtype))),))
+
+
+def scaled_rows(kernel: Kernel, affine: Affine) -> tuple[Exact, Array] | None:
+    """s[o] W[o] and s[o] b[o] + t[o]; None where the affine is not one of the output's channels."""
+    channels = affine.channels(1, kernel.weight.shape[0])
+    if channels is None:
+        return None
+    s, t = channels
+    return scaled(kernel.weight, column(s, len(kernel.weight.shape))), s * kernel.bias + t
 
 
 def column(vector: Array, rank: int) -> Array:

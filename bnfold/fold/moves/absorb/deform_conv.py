@@ -13,9 +13,9 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of
-from bnfold.fold.moves.absorb.conv import column, per_group
-from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, bias_of, weight_of
+from bnfold.fold.facts.node import input_of
+from bnfold.fold.moves.absorb.conv import per_group, scaled_rows
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, kernel_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array, scaled
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
@@ -25,19 +25,14 @@ _MASKED = Refusal("fills-with-zeros", "outside and under its mask are zeros, whe
 
 def deform_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """s[o] (sum W x + b[o]) + t[o] = sum (s[o] W[o]) x + (s[o] b[o] + t[o]), wherever it looks."""
-    weight = weight_of(node, facts)
-    if isinstance(weight, Refusal):
-        return weight
-    channels = demands[0].channels(1, weight.shape[0])
-    if channels is None:
+    kernel = kernel_of(node, facts, bias=3)
+    if isinstance(kernel, Refusal):
+        return kernel
+    found = scaled_rows(kernel, demands[0])
+    if found is None:
         return NOT_PER_CHANNEL
-    s, t = channels
-    b = bias_of(node, 3, weight.shape[0], facts)
-    if isinstance(b, Refusal):
-        return b
-    moved = s * b + t
-    bias = of_array(moved, weight.dtype) if input_of(node, 3) or np.any(moved) else None
-    folded = scaled(weight, column(s, len(weight.shape)))
+    folded, moved = found
+    bias = of_array(moved, folded.dtype) if input_of(node, 3) or np.any(moved) else None
     return [_absorbed(node, (node.inputs[0], folded, node.inputs[2], bias))]
 
 
@@ -45,12 +40,12 @@ def deform_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     """sum W (s x') = sum (W s) x', as interpolating is linear; zeros and masks take no shift."""
     if set(gauges) != {0}:
         return ARRIVES
-    weight = weight_of(node, facts)
-    if isinstance(weight, Refusal):
-        return weight
+    kernel = kernel_of(node, facts, bias=3)
+    if isinstance(kernel, Refusal):
+        return kernel
     if gauges[0].has_shift:
         return _MASKED
-    group = attribute_of(node, "group", 1)
+    weight, group = kernel.weight, kernel.group
     channels = gauges[0].channels(1, weight.shape[1] * group)
     if channels is None:
         return NOT_PER_CHANNEL
