@@ -15,7 +15,7 @@ from bnfold.cli.claims import STALE
 from bnfold.cli.output import note
 from bnfold.cli.sentence import exit_code, one_sentence
 from bnfold.cli.verbosity import is_verbose
-from bnfold.report.escaping import escaped
+from bnfold.escaping import escaped
 
 BROKEN_PIPE = 141  # 128 + SIGPIPE: the reader of our output has left, which is its right
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.verbosity import is_quiet
-from bnfold.report.escaping import shown
+from bnfold.escaping import shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress

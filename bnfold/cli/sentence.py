@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bnfold.errors import BnfoldError
-from bnfold.report.escaping import shown
+from bnfold.escaping import shown
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 BAD_INPUT = 2

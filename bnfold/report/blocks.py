@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bnfold.report.escaping import shown
+from bnfold.escaping import shown
 
 if TYPE_CHECKING:
     from bnfold.bench.records import Comparison

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from bnfold.escaping import shown
 from bnfold.report.blocks import Block, Chart, Column, Line, Table, words
 from bnfold.report.chart_html import chart_html
-from bnfold.report.escaping import shown
 from bnfold.report.markup import Markup, markup, tag
 
 _LONG = 24  # characters: a cell of longer parts is text, and no list of words

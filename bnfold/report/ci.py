@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from bnfold.report.escaping import shown
+from bnfold.escaping import shown
 from bnfold.report.plain import plain_text
 from bnfold.report.verification_text import verdict_lines, verification_blocks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from bnfold.report.escaping import escaped
+from bnfold.escaping import escaped
 
 _VOID = frozenset(("meta",))
 

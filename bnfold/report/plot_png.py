@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bnfold.errors import MissingDependencyError
+from bnfold.escaping import shown
 from bnfold.report.chart_html import LEGEND, setting_of, subject_of
-from bnfold.report.escaping import shown
 from bnfold.report.plot import COLOURS, FOOT, HEAD, MARGIN, MARK, SOFT, placed
 from bnfold.report.ratio_chart import Dot, Drawing, Row
 
