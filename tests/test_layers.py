@@ -14,6 +14,7 @@ ROOT = Path(bnfold.__file__).parent
 LAYERS = (
     {"errors", "__init__"},
     {"progress", "escaping"},
+    {"logs"},
     {"notebook_display"},  # asks the report, by its name, how a result looks in a notebook
     {"record"},
     {"runtime"},

@@ -14,6 +14,7 @@ from bnfold.bench.environment import disagreements, disturbances, doubts, enviro
 from bnfold.bench.records import BenchResult
 from bnfold.bench.schedule import Schedule
 from bnfold.errors import UsageError
+from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.runtime.sessions import names_of, require_setting
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bnfold.verify.user_data import Data
 
 
+@logged
 def bench(
     models: ModelSource | Sequence[ModelSource],
     *,

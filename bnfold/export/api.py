@@ -22,6 +22,7 @@ from bnfold.export.outputs import output_names
 from bnfold.export.prepare import Prepared, prepare
 from bnfold.export.records import ExportResult
 from bnfold.export.tidy import tidy
+from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.runtime.releases import release
 from bnfold.torch_code.foreign import require
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 STEPS = 4
 
 
+@logged
 def export(
     source: torch.nn.Module | str | os.PathLike[str],
     inputs: Any = None,

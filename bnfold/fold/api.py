@@ -23,6 +23,7 @@ from bnfold.fold.opinion.original import Original
 from bnfold.fold.opinion.second import Answers, second_opinion
 from bnfold.fold.rules import allowed, named
 from bnfold.fold.sources.repair import repair as repair_in_place
+from bnfold.logs import logged
 from bnfold.notebook_display import Shown
 from bnfold.progress import Progress
 from bnfold.runtime.releases import release
@@ -79,6 +80,7 @@ class FoldResult(Shown):
         return f"<FoldResult {self.ledger.summary}>"
 
 
+@logged
 def fold(
     model: str | os.PathLike[str] | onnx.ModelProto | ir.Model,
     *,
@@ -175,6 +177,7 @@ def _asked(original: Original, answers: Answers | Opinion, folded: ir.Model) -> 
     return opinion
 
 
+@logged
 def inspect(
     model: str | os.PathLike[str] | onnx.ModelProto | ir.Model,
     *,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.bench.api import bench
+from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.record import json_form
 from bnfold.run.original import named
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bnfold.verify.user_data import Data
 
 
+@logged
 def run(
     source: torch.nn.Module | Model,
     inputs: Any = None,

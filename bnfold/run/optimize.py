@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold import __version__, model_io
+from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.record import json_form
 from bnfold.run.original import is_network, named
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PROVENANCE = "bnfold."  # begins the keys in the metadata of a model
 
 
+@logged
 def optimize(
     source: torch.nn.Module | Model,
     inputs: Any = None,

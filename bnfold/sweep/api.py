@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from bnfold.errors import UsageError
 from bnfold.fold.rules import allowed
+from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.sweep.journal import Journal
 from bnfold.sweep.one_model import Job, Settings
@@ -18,6 +20,7 @@ from bnfold.sweep.stores import found, is_url
 from bnfold.sweep.workers import run_here, run_on
 
 
+@logged
 def sweep(
     models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
@@ -99,9 +102,9 @@ def sweep(
     else:
         run_on(executor, jobs, done)
     result = SweepResult(tuple(outcomes[index] for index in range(len(jobs))))
-    others = {name: outcome for name, outcome in past.outcomes.items() if name not in sources}
-    now = (replace(outcome, is_kept=False) for outcome in result.outcomes)
-    journal.finish([*others.values(), *now])
+    now = {outcome.source: replace(outcome, is_kept=False) for outcome in result.outcomes}
+    others = (outcome for name, outcome in past.outcomes.items() if name not in now)
+    journal.finish([*others, *now.values()])
     return result
 
 
@@ -119,8 +122,8 @@ def _targets(sources: Sequence[str], folder: Path) -> list[Path]:
     ]
     shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
     targets = [folder / path.relative_to(shared).with_suffix(".onnx") for path in paths]
-    for target in targets:
-        if targets.count(target) > 1:
+    for target, count in Counter(targets).items():
+        if count > 1:
             raise UsageError(f"{target}: several of the models would be written there")
     return targets
 

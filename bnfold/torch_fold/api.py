@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bnfold.errors import ModelError, UsageError
 from bnfold.export.api import export
 from bnfold.export.inputs import example_inputs as inputs_of
+from bnfold.logs import logged
 from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.foreign import foreign_code, require
 from bnfold.torch_fold.largest_fold import mapped
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 
+@logged
 def fold_module(
     module: torch.nn.Module,
     example_inputs: Any,

@@ -20,6 +20,7 @@ from bnfold.errors import UsageError
 from bnfold.fold.account.trial import Trial
 from bnfold.fold.api import FoldResult, fold
 from bnfold.fold.rules import named
+from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.tune.state import State
 from bnfold.verify.user_data import Data
@@ -30,6 +31,7 @@ MOST_LOST_DB = 3.0
 """So much further from the float model may a rewrite take int8: half a bit."""
 
 
+@logged
 def tune(
     model: str | os.PathLike[str] | onnx.ModelProto | ir.Model,
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bnfold.errors import UsageError
 from bnfold.fold.rules import named
+from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import names_of, require_setting
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 
+@logged
 def verify(
     a: Source | torch.nn.Module,
     b: Source,
