@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bnfold.escaping import shown
 from bnfold.report.blocks import Block, Chart, Line, Style, Table, words
-from bnfold.report.escaping import shown
 
 _READABLE = 20  # columns that a wrapped sentence needs
 
