@@ -27,7 +27,10 @@ from bnfold.verify.records import Location, OutputRow
 from bnfold.verify.subject import OnnxSubject
 
 CHUNK = 32
-"""Tensors held at once, for the memory's sake."""
+"""Tensors of one model held at once, for the memory's sake."""
+
+ELEMENTS = 1 << 22
+"""Of the pairs that are held at once, each in five runs: of both, two copies, and in float64."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class Search:
 
     def first_off(self, pairs: Sequence[Match]) -> OutputRow | None:
         """The row of the first tensor, in the order of the pairs, that is not within its budget."""
-        for start in range(0, len(pairs), CHUNK):
-            for row in self._rows(pairs[start : start + CHUNK]):
+        for some in _pieces(pairs):
+            for row in self._rows(some):
                 if not row.is_within:
                     return row
         return None
@@ -97,6 +100,17 @@ class Search:
         exposed.expose(dict.fromkeys(names))
         session = exposed.open(replace(self.setting, level="none"), neighbour)
         return dict(zip(names, session.run(self.feed.arrays, names), strict=True))
+
+
+def _pieces(pairs: Sequence[Match]) -> Iterator[Sequence[Match]]:
+    """The pairs in order, so many at once as `ELEMENTS` and `CHUNK` allow; one at least."""
+    start = size = 0
+    for index, pair in enumerate(pairs):
+        size += pair.elements
+        if index > start and (size > ELEMENTS or index - start == CHUNK):
+            yield pairs[start:index]
+            start, size = index, pair.elements
+    yield pairs[start:]
 
 
 def locate(search: Search, refold: Refold) -> Location | None:

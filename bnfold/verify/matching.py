@@ -8,6 +8,7 @@ what the next nodes make of it, with those. Outputs stand for each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -63,10 +64,11 @@ Prints = Mapping[str, Print]
 
 @dataclass(frozen=True)
 class Match:
-    """A tensor of the original, and the one of the other model that stands for it."""
+    """A tensor of the original, the one of the other model that stands for it, and how large."""
 
     ours: str
     theirs: str
+    elements: int
 
 
 def matches(a: ir.Model, b: ir.Model, ours: Prints, theirs: Prints) -> list[Match]:
@@ -76,20 +78,23 @@ def matches(a: ir.Model, b: ir.Model, ours: Prints, theirs: Prints) -> list[Matc
     by_value = dict(_by_value(named, ours, theirs))
     taken = set(by_value.values())
     producers = {value.name: node for node in b.graph for value in node.outputs}
-    found = []
+    found: list[tuple[str, str]] = []
     for name, value in named.items():
         if name in outputs and name in producers:
-            found.append(Match(name, name))
+            found.append((name, name))
         elif name in by_value:
-            found.append(Match(name, by_value[name]))
+            found.append((name, by_value[name]))
         elif name in theirs and name not in taken and name in ours:
             nearest = min(_with_followers(value), key=lambda n: _distance(n, name, ours, theirs))
             if nearest == name and ours[name].shape == theirs[name].shape:
-                found.append(Match(name, name))
+                found.append((name, name))
             elif nearest != name and nearest not in by_value and nearest not in outputs:
-                found.append(Match(nearest, name))
+                found.append((nearest, name))
     order = {name: index for index, name in enumerate(named)}
-    return sorted(found, key=lambda match: order[match.ours])
+    return [
+        Match(name, other, math.prod(ours[name].shape) if name in ours else 0)
+        for name, other in sorted(found, key=lambda pair: order[pair[0]])
+    ]
 
 
 def _by_value(
