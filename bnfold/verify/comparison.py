@@ -13,7 +13,7 @@ from bnfold.verify.feeds import Feed
 from bnfold.verify.in_float64 import compare_in_float64
 from bnfold.verify.operators import is_for_one_cpu, stepped_outputs
 from bnfold.verify.records import OutputRow, Verdict
-from bnfold.verify.second_look import SecondLook, is_near, look_again
+from bnfold.verify.second_look import SecondLook, is_narrower, is_near, look_again
 from bnfold.verify.selections import selected_otherwise
 from bnfold.verify.shapes import Run, astray, shape_mismatch
 from bnfold.verify.subject import OnnxSubject, Runner, Subject
@@ -143,6 +143,8 @@ class Comparison:
     def _look_at_the_other(self) -> bool:
         """Where little is missing: whether the other model only rounds more coarsely."""
         if not is_near(self.yardstick.cases, self.rows):
+            return False
+        if is_narrower(self.b, self.a, self.yardstick.original):
             return False
         self._second_look = look_again(self.b, self.yardstick, self.others)
         return True

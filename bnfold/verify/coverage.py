@@ -1,4 +1,4 @@
-"""What of the original the sets of inputs reach: branches, units behind a Relu, rows of tables."""
+"""What of the original the sets of inputs reach: branches, sides, units behind a Relu, rows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
 from bnfold.verify.records import Coverage, Share
+from bnfold.verify.sides import sides_of
 
 Key = tuple[str, str]
 """A node's first output, and the attribute that holds a graph of it."""
@@ -20,19 +21,24 @@ class Reached:
     def __init__(self, model: ir.Model) -> None:
         """Reads the graph once."""
         self._bodies = list(_bodies(model.graph))
+        self._sides = dict(sides_of(model.graph))
+        self._met: dict[str, set[str]] = {}
         self._relus = [node.outputs[0].name for node in model.graph if node.op_type == "Relu"]
         self._entered: set[Key] = set()
         self._awake: dict[str, Array] = {}
 
     @property
     def count(self) -> int:
-        """How many branches and units were reached."""
-        return len(self._entered) + sum(int(awake.sum()) for awake in self._awake.values())
+        """How many branches, sides and units were reached."""
+        awake = sum(int(awake.sum()) for awake in self._awake.values())
+        return len(self._entered) + sum(map(len, self._met.values())) + awake
 
     @property
     def is_complete(self) -> bool:
-        """Whether every branch and every unit that was seen was reached."""
-        return not self._resting() and all(a.all() for a in self._awake.values())
+        """Whether every branch, side and unit that was seen was reached."""
+        return (
+            not self._resting() and not self._unmet() and all(a.all() for a in self._awake.values())
+        )
 
     def enter(self, node: ir.Node, graph: ir.Graph) -> None:
         """A graph of this node is run."""
@@ -42,6 +48,9 @@ class Reached:
 
     def observe(self, name: str, array: Array) -> None:
         """A tensor of the main graph has been computed."""
+        if name in self._sides and array.size:
+            found = {words for words, is_met in self._sides[name].items() if is_met(array)}
+            self._met[name] = found | self._met.get(name, set())
         if name not in self._relus or array.ndim < 2 or not array.size:
             return
         axis = array.ndim - 1 if array.ndim == 3 else 1  # [N, T, C], or [N, C, *space]
@@ -58,7 +67,16 @@ class Reached:
             for name, awake in self._awake.items()
             if not awake.all()
         ]
-        return Coverage(tuple(self._resting()), tuple(units), tuple(ids))
+        return Coverage(tuple(self._resting()), tuple(self._unmet()), tuple(units), tuple(ids))
+
+    def _unmet(self) -> list[str]:
+        """The sides of what was computed that were not met."""
+        return [
+            words
+            for name, met in self._met.items()
+            for words in self._sides[name]
+            if words not in met
+        ]
 
     def _resting(self) -> list[str]:
         return [

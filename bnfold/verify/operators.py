@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import ml_dtypes
 import onnx_ir as ir
 
 from bnfold.float64.control import values_read
@@ -72,6 +73,18 @@ def is_narrow(model: ir.Model) -> bool:
     values = (*model.graph.inputs, *model.graph.initializers.values())
     dtypes = {value.dtype for value in values}
     return any(d is not None and d.is_floating_point() and d.bitwidth <= 16 for d in dtypes)
+
+
+def coarsest_ulp(model: ir.Model) -> float:
+    """The largest gap behind 1 of the float types of inputs, weights and Casts; 0 without any."""
+    values = (*model.graph.inputs, *model.graph.initializers.values())
+    dtypes = {value.dtype for value in values if value.dtype is not None}
+    for node in _nodes(model):
+        if node.op_type == "Cast" and "to" in node.attributes:
+            dtypes.add(ir.DataType(node.attributes["to"].as_int()))
+    floats = [dtype.numpy() for dtype in dtypes if dtype.is_floating_point()]
+    gaps = [float(ml_dtypes.finfo(each).eps) for each in floats]  # type: ignore[no-untyped-call]
+    return max(gaps, default=0.0)
 
 
 def is_for_one_cpu(model: ir.Model) -> bool:

@@ -13,6 +13,8 @@ Verdict = Literal["equivalent", "different", "inconclusive"]
 
 RANGE = "range comparison"
 
+_SIDES = 2  # that a sentence names
+
 EXIT_CODES: dict[Verdict, int] = {"equivalent": 0, "different": 1, "inconclusive": 3}
 
 
@@ -143,16 +145,21 @@ class Coverage(Row):
     """What of the original the inputs reached, as far as its float64 reference was computed.
 
     `branches` were never run. `units` has the Relu outputs of which some channel was never above
-    zero, `ids` the inputs that index a table.
+    zero, `ids` the inputs that index a table. `sides` of a bound, a maximum or a condition were
+    never met: nothing is known of what lies there.
     """
 
     branches: tuple[str, ...] = ()
+    sides: tuple[str, ...] = ()
     units: tuple[Share, ...] = ()
     ids: tuple[Share, ...] = ()
 
     def sentence(self) -> str:
         """What was not reached, in words; empty where all of it was."""
         parts = [f"{branch} was never run" for branch in self.branches]
+        parts += [f"{side} was never met" for side in self.sides[:_SIDES]]
+        if len(self.sides) > _SIDES:
+            parts.append(f"{len(self.sides) - _SIDES} more sides were never met")
         dead = sum(share.of - share.reached for share in self.units)
         if dead:
             layers = len(self.units)

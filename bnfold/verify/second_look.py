@@ -12,6 +12,9 @@ model are the yardstick beside those of the original:
 
     |b - a| <= K * max(s_a, s_b)        s: the spread of copies, see `jitter`
 
+Neither where the other model has a type with fewer digits than the original has: what a Cast to it
+loses is no rounding of the function, though float64 does not see it.
+
 Either only up to `COARSE` times the original's error: what rounds more coarsely is no good copy. Of
 two runtimes one may have coarser kernels, whatever the graph: there `least` is the bound, what
 roundings explain in any network.
@@ -25,13 +28,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
+from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.case import OutputCase
-from bnfold.verify.measure import K
+from bnfold.verify.measure import K, ulp_of
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import TURNS
+from bnfold.verify.operators import coarsest_ulp
 from bnfold.verify.records import OutputRow
 from bnfold.verify.shapes import Run, of_shapes
-from bnfold.verify.subject import OnnxSubject
+from bnfold.verify.subject import OnnxSubject, Subject
 from bnfold.verify.verdict import worst_of
 from bnfold.verify.yardstick import Yardstick
 
@@ -88,6 +93,14 @@ class SecondLook:
         )
 
 
+def is_narrower(b: OnnxSubject, a: Subject, runs: Sequence[Run]) -> bool:
+    """Whether the other model computes somewhere with fewer digits than the original ever does."""
+    ours = [ulp_of(array.dtype) for array in runs[0] if not is_exact_dtype(array.dtype)]
+    if isinstance(a, OnnxSubject):
+        ours.append(coarsest_ulp(a.model))
+    return coarsest_ulp(b.model) > max(ours, default=0.0)
+
+
 def look_again(b: OnnxSubject, yardstick: Yardstick, others: Sequence[Run]) -> SecondLook:
     """The other model in float64 where that can be, and copies of it."""
     look = SecondLook(others)
@@ -118,7 +131,7 @@ def _in_float64(
     return found
 
 
-def _is_lost(run: np.ndarray, exact: np.ndarray) -> bool:
+def _is_lost(run: Array, exact: Array) -> bool:
     if run.dtype.kind not in "fV":
         return False
     return bool((np.isfinite(run.astype(np.float64)) & ~np.isfinite(exact)).any())

@@ -35,6 +35,9 @@ Feeds = Mapping[str, Array]
 Constants = Callable[[ir.Value], Array | None]
 Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
+FAR_BELOW = -1000.0
+"""So far below the largest class nothing is left of a score, in any type: exp(-746) is 0."""
+
 _IN_MEMORY_BYTES = 1 << 30  # a protobuf cannot exceed 2 GiB; larger models go by a file
 
 
@@ -199,7 +202,8 @@ class OnnxSubject:
     ) -> None:
         """From now on a copy of the value is returned, under this name, after the outputs.
 
-        With `classes`, an axis, it is what the value is below its largest number along that axis.
+        With `classes`, an axis, it is what the value is below its largest number along that axis,
+        and `FAR_BELOW` where it is less: a mask may be that or -inf.
         """
         graph = self.model.graph
         if classes is None:
@@ -209,7 +213,12 @@ class OnnxSubject:
             graph.extend(largest)
             top = largest[-1].outputs[0]
             top.name = f"the largest of {name}"
-            node = ir.node("Sub", [value, top], outputs=[_typed(name, dtype)])
+            below = ir.node("Sub", [value, top])
+            least = ir.node("Constant", [], {"value": ir.tensor([FAR_BELOW], dtype=dtype)})
+            below.outputs[0].name, least.outputs[0].name = f"below {name}", f"least of {name}"
+            graph.extend([below, least])
+            ends = [below.outputs[0], least.outputs[0]]
+            node = ir.node("Max", ends, outputs=[_typed(name, dtype)])
         graph.append(node)
         graph.outputs.append(node.outputs[0])
         self._is_as_given = False

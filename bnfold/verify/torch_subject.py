@@ -20,6 +20,7 @@ from bnfold.torch_code.modes import flat_outputs, in_float64
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import TURNS, rounded_again
 from bnfold.verify.scores import Score
+from bnfold.verify.subject import FAR_BELOW
 
 if TYPE_CHECKING:
     import torch
@@ -149,7 +150,7 @@ class _TorchRunner:
             return self._results(feeds)
         watch, results = self.watched(feeds)
         scores = ((watch.behind(results[i])[1], axis) for i, axis in self._shown.items())
-        return [*results, *(u if a is None else u - u.amax(a, keepdim=True) for u, a in scores)]
+        return [*results, *(u if a is None else _below_largest(u, a) for u, a in scores)]
 
     def watched(self, feeds: Mapping[str, Array]) -> tuple[Watch, list[torch.Tensor]]:
         """The results, and what was watched on the way to them."""
@@ -173,6 +174,10 @@ class _TorchRunner:
                 f"the ONNX model {self._count}"
             )
         return leaves
+
+
+def _below_largest(scores: torch.Tensor, axis: int) -> torch.Tensor:
+    return (scores - scores.amax(axis, keepdim=True)).clamp(min=FAR_BELOW)
 
 
 def to_tensor(array: Array) -> torch.Tensor:

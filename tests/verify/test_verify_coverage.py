@@ -129,3 +129,37 @@ def test_the_record_of_a_verification_without_a_reference_has_no_coverage():
     found = bnfold.verify(model, model)
     assert found.is_range
     assert found.coverage is None
+
+
+SIDES = {
+    "a bound": ("y = Clip (c, low, limit)", {"low": np.array(0.0)}),
+    "a maximum": ("n = Neg (c)  y = Min (n, limit)", {}),
+    "a condition": ("q = Greater (c, limit)  d = Add (c, c)  y = Where (q, d, c)", {}),
+    "a bound inside": ("d = Clip (c, , limit)  y = MatMul (d, u)", {"u": weights(5, 16, 4)}),
+}
+
+
+def bounded(text, limit, **more):
+    """Something that happens to a product where it comes to a limit that usual numbers do not."""
+    text = f"g (float[N,16] x) => (float y) {{ a = MatMul (x, w)  c = Mul (a, tenth)  {text} }}"
+    given = {"w": weights(2, 16, 8 if "u)" not in text else 16), "tenth": np.array(0.1)}
+    model = parsed(text, limit=np.array(limit), **given, **more)
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    return model
+
+
+@pytest.mark.parametrize("kind", SIDES)
+def test_a_limit_that_only_large_numbers_meet_is_looked_for(kind):
+    text, more = SIDES[kind]
+    found = bnfold.verify(bounded(text, 60.0, **more), bounded(text, 80.0, **more))
+    assert found.verdict == "different"
+    same = bnfold.verify(bounded(text, 60.0, **more), bounded(text, 60.0, **more))
+    assert same.is_equivalent
+    assert same.coverage.sides == ()
+
+
+def test_a_limit_that_no_input_meets_is_named_in_the_verdict():
+    text, more = SIDES["a bound"]
+    found = bnfold.verify(bounded(text, 1e30, **more), bounded(text, 1e31, **more))
+    assert found.coverage.sides == ("the upper bound of Clip 'y'",)
+    assert "the upper bound of Clip 'y' was never met" in found.reason

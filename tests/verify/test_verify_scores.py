@@ -99,3 +99,15 @@ def test_what_a_torch_module_hides_is_compared_too(tail):
 
     assert bnfold.verify(module, graph(1.0)).is_equivalent
     assert bnfold.verify(module, graph(1.01)).verdict == "different"
+
+
+def test_a_mask_of_infinities_and_one_of_very_large_numbers_hide_the_same():
+    """Exporters write -inf, the least float32 or -1e4; behind the Softmax there is nothing left."""
+    text = "g (float[N,16] x) => (float[N,16] y) { a = Add (x, m)  y = Softmax <axis = 1> (a) }"
+    one, other, weak = (
+        parsed(text, m=np.where(np.arange(16) % 4 == 1, least, 0.0))
+        for least in (-np.inf, -1e4, -20)
+    )
+    assert bnfold.verify(one, other).is_equivalent
+    assert bnfold.verify(other, one).is_equivalent
+    assert bnfold.verify(one, weak).verdict == "different"

@@ -1,0 +1,92 @@
+"""The sides of operators that choose between numbers: what no input meets may be anything.
+
+    Clip(x, low, high)      below, within, above        HardSigmoid(x)    0, between, 1
+    Max(x, c), Min(x, c)    x, and the constant c       Where(q, x, y)    where q holds, and not
+    LeakyRelu, PRelu, Elu, ...                          above 0, and below
+
+They are told by the float64 results; Relu has its units, see `coverage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from bnfold.runtime.signature import Array
+from bnfold.verify.scores import constant_of
+
+Sides = Mapping[str, Callable[[Array], bool]]
+"""In words, and whether a result met it."""
+
+_BENT = frozenset({"Celu", "Elu", "LeakyRelu", "PRelu", "Selu", "ThresholdedRelu"})
+
+
+def sides_of(graph: ir.Graph) -> Iterator[tuple[str, Sides]]:
+    """The tensors of the graph that tell, with what they tell."""
+    for node in graph:
+        name = node.outputs[0].name or ""
+        if node.domain not in ("", "ai.onnx") or not name:
+            continue
+        what = f"{node.op_type} {node.name or name!r}"
+        if node.op_type == "Where":
+            condition = node.inputs[0]
+            if condition is not None and condition.producer() is not None:
+                yield condition.name or "", _of_condition(what)
+        elif sides := _of_result(node, what):
+            yield name, sides
+
+
+def _of_result(node: ir.Node, what: str) -> Sides:
+    if node.op_type == "Clip":
+        return _between(what, *_bounds(node))
+    if node.op_type == "HardSigmoid":
+        return _between(what, np.zeros(()), np.ones(()))
+    if node.op_type in _BENT:
+        return {
+            f"{what} above 0": lambda y: bool((y > 0).any()),
+            f"{what} at or below 0": lambda y: bool((y <= 0).any()),
+        }
+    constants = [c for v in node.inputs if v is not None and (c := constant_of(v)) is not None]
+    if node.op_type in ("Max", "Min") and len(node.inputs) == 2 and len(constants) == 1:
+        return _apart(what, constants[0])
+    return {}
+
+
+def _of_condition(what: str) -> Sides:
+    return {
+        f"the condition of {what}": lambda q: bool(q.any()),
+        f"the contrary of the condition of {what}": lambda q: not q.all(),
+    }
+
+
+def _bounds(node: ir.Node) -> tuple[Array | None, Array | None]:
+    """The constant bounds: operands since Clip-11, attributes before."""
+    if len(node.inputs) > 1:
+        given = [None if value is None else constant_of(value) for value in node.inputs[1:3]]
+        return given[0], given[1] if len(given) > 1 else None
+    low, high = (
+        np.array(node.attributes[key].as_float()) if key in node.attributes else None
+        for key in ("min", "max")
+    )
+    return low, high
+
+
+def _between(what: str, low: Array | None, high: Array | None) -> Sides:
+    sides: dict[str, Callable[[Array], bool]] = {}
+    if low is not None and low.size == 1:
+        least = float(low.reshape(()))
+        sides[f"the lower bound of {what}"] = lambda y: bool((y <= least).any())
+    if high is not None and high.size == 1:
+        most = float(high.reshape(()))
+        sides[f"the upper bound of {what}"] = lambda y: bool((y >= most).any())
+    return sides
+
+
+def _apart(what: str, constant: Array) -> Sides:
+    wide = constant.astype(np.float64)
+    return {
+        f"the constant of {what}": lambda y: bool((y == wide).any()),
+        f"the other operand of {what}": lambda y: bool((y != wide).any()),
+    }
