@@ -14,6 +14,7 @@ SCRIPTS = (
     "factor",  # the distributions behind the factor of `bnfold verify`
     "figures",  # what a fold buys, timed
     "runtimes",  # the same by version of onnxruntime, in float32 and int8
+    "growth",  # how the work of a fold grows with the model
     "interval",  # how often the interval of bench holds the truth
 )
 
