@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 import re
 import secrets
 import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from bnfold.model_io.locking import is_held
+from bnfold.model_io.locking import hold, is_held, locked
 
 _NEW = re.compile(r"\..+\.[0-9a-f]{12}\.bnfold", re.DOTALL)
 _OLD = re.compile(r"\..+\.[0-9a-f]{12}\.bnfold-old", re.DOTALL)
@@ -36,18 +37,35 @@ def is_data(path: Path) -> bool:
     return _DATA.fullmatch(path.name) is not None
 
 
-def data_name(model_name: str, digest: str) -> str:
-    """The name of external data with that hash."""
-    return f"{model_name}.{digest[:_DIGITS]}.data"
+def data_name(name: str, digest: str) -> str:
+    """What external data with that hash is called, where it is called so otherwise."""
+    return f"{name}.{digest[:_DIGITS]}.data"
+
+
+def new_folder(target: Path, cleanup: contextlib.ExitStack) -> Path:
+    """A folder beside the target for what is being written; it is in use until the cleanup."""
+    folder = target.with_name(new_name(target.name))
+    with locked(target.parent):  # who tidies up sees the folder in use, or not at all
+        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        with contextlib.suppress(OSError):  # Windows opens no folders
+            handle = os.open(folder, os.O_RDONLY)
+            cleanup.callback(os.close, handle)
+            hold(handle)
+    return folder
 
 
 def data_of(model: Path) -> frozenset[Path]:
-    """The data file that goes with the model by its plain name, if the model reads it."""
+    """Data that is beside the model for it alone, as far as names tell, and that it reads.
+
+    By content, as bnfold calls it, or by the model's name, as torch's exporter does.
+    """
     plain = model.with_name(f"{model.name}.data")
-    return frozenset({plain} if _names(model, plain) else ())
+    beside = [plain, *(path for path in model.parent.iterdir() if is_data(path))]
+    return frozenset(path for path in beside if _names(model, path))
 
 
-def remove(folder: Path, model_name: str, old: Collection[Path], keep: Collection[Path]) -> None:
+def remove(folder: Path, model_name: str, old: frozenset[Path], keep: Collection[Path]) -> None:
     """Removes new files of writers that died, and data that no model reads any more.
 
     Args:
@@ -58,10 +76,15 @@ def remove(folder: Path, model_name: str, old: Collection[Path], keep: Collectio
     """
     ours = re.compile(rf"{re.escape(model_name)}\.[0-9a-f]{{{_DIGITS}}}\.data")
     there = [path for path in folder.iterdir() if not path.is_symlink()]
+    by_content = [path for path in there if is_data(path)]
+    orphaned: set[Path] = set()
     for path in there:
         if _OLD.fullmatch(path.name) or (_NEW.fullmatch(path.name) and not is_held(path)):
+            # A graph that did not come into its place names the data that did before it.
+            graphs = [inner for inner in path.rglob("*") if inner.is_file()]
+            orphaned |= {data for data in by_content if any(_names(g, data) for g in graphs)}
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else unlink(path)
-    data = [path for path in there if ours.fullmatch(path.name) or path in old]
+    data = [path for path in there if ours.fullmatch(path.name) or path in old | orphaned]
     models = [
         path
         for path in there

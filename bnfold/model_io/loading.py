@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from bnfold.errors import ModelError
 from bnfold.model_io import walk, wire
 from bnfold.model_io.gate import refuse_what_is_wrong
+from bnfold.model_io.layout import Place, layout_of
 from bnfold.model_io.mapped import Maps, external_attributes, external_values, view
 from bnfold.model_io.opening import parts_of
 
@@ -22,7 +23,7 @@ _LFS_POINTER = b"version https://git-lfs"
 _TURNS = 8  # how often a model is read again because it was replaced meanwhile
 IN_THIS_FILE = ":in-this-file:"  # stands for the location of a tensor that was never external
 # Kept in the metadata of the main graph, which clones keep and files do not.
-HAD_EXTERNAL_DATA = "bnfold.external_data"
+HAD_EXTERNAL_DATA = "bnfold.external_data"  # its Layout
 LISTED_VALUES = "bnfold.listed_values"  # the names that have a value_info, in any graph
 
 
@@ -73,9 +74,9 @@ def _identity(path: Path) -> tuple[int, ...]:
 def _clone(source: ir.Model) -> ir.Model:
     """A clone whose external tensors are mapped now, from wherever they say that they are."""
     model, maps = source.clone(), Maps()
+    _remember_layout(model, "")
 
     def mapped(tensor: ir.ExternalTensor) -> ir.TensorProtocol:
-        model.graph.meta[HAD_EXTERNAL_DATA] = True
         folder, location = Path(tensor.base_dir), os.fspath(tensor.location)
         if not tensor.base_dir:  # made by the caller's own code, for any file
             there = Path(tensor.path)
@@ -142,7 +143,8 @@ def _build(proto: onnx.ModelProto, name: str, file: tuple[Path, Maps] | None) ->
     try:
         refuse_what_is_wrong(proto)
         model = _to_ir(proto)
-        _replace_external(model, lambda tensor: _mapped(tensor, model, file))
+        _remember_layout(model, file[0].name if file else "")
+        _replace_external(model, lambda tensor: _mapped(tensor, file))
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from error
     return model
@@ -182,9 +184,20 @@ def _replace_external(
         )
 
 
-def _mapped(
-    tensor: ir.ExternalTensor, model: ir.Model, file: tuple[Path, Maps] | None
-) -> ir.TensorProtocol:
+def _remember_layout(model: ir.Model, name: str) -> None:
+    """Keeps where tensors lie that are in other files than the model."""
+    tensors = [value.const_value for value in external_values(model)]
+    tensors += [attribute.value for _, attribute in external_attributes(model)]
+    places = [
+        Place(tensor.name or "", os.fspath(tensor.location), tensor.offset or 0, tensor.nbytes)
+        for tensor in tensors
+        if isinstance(tensor, ir.ExternalTensor) and os.fspath(tensor.location) != IN_THIS_FILE
+    ]
+    if places:
+        model.graph.meta[HAD_EXTERNAL_DATA] = layout_of(places, name)
+
+
+def _mapped(tensor: ir.ExternalTensor, file: tuple[Path, Maps] | None) -> ir.TensorProtocol:
     location = os.fspath(tensor.location)
     if file is None:
         raise ModelError(
@@ -194,7 +207,6 @@ def _mapped(
     path, maps = file
     if location == IN_THIS_FILE:
         return view(tensor, maps.model(path), tensor.offset or 0)
-    model.graph.meta[HAD_EXTERNAL_DATA] = True
     return _mapped_at(tensor, path.parent, location, maps)
 
 

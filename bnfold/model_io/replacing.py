@@ -1,9 +1,9 @@
 """A model that changes all at once or not at all, at whatever moment its writer is stopped.
 
-External data goes to a file that is called by its content. It is in its place before the graph that
-reads it, and the graph is moved last, by one rename: until then the old graph reads the old data,
-from then on the new one reads the new data. Data that nobody reads any more goes afterwards, here
-or, if the writer dies before, in the next run that writes there.
+External data goes to files that are called by their content. They are in place before the graph
+that reads them, and the graph is moved last, by one rename: until then the old graph reads the old
+data, from then on the new one reads the new data. Data that nobody reads any more goes afterwards,
+here or, if the writer dies before, in the next run that writes there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from bnfold.model_io import leftovers
 from bnfold.model_io.exchanging import Move, exchange
-from bnfold.model_io.locking import hold, locked
+from bnfold.model_io.locking import locked
 
 
 class NewFile:
@@ -41,52 +41,55 @@ class NewFile:
         """How many bytes were written."""
         return self._file.tell()
 
-    def content_name(self, model_name: str) -> str:
-        """What data of this content is called beside a model of that name."""
-        return leftovers.data_name(model_name, self._digest.hexdigest())
+    def content_name(self, name: str) -> str:
+        """What data of this content is called, where it is called so otherwise."""
+        return leftovers.data_name(name, self._digest.hexdigest())
 
-    def finish(self, mode_of: Path) -> None:
-        """The bytes are on the disk; the file has the mode of the one that it replaces, if any."""
+    def finish(self) -> None:
+        """The bytes are on the disk, and no more come."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        if mode_of.exists():
-            self.path.chmod(stat.S_IMODE(mode_of.stat().st_mode))
+        self._file.close()
 
 
 class Replacement:
-    """The new files of one model."""
+    """The new files of one model, in a folder beside it that is in use until the end."""
 
     def __init__(self, target: Path, cleanup: contextlib.ExitStack) -> None:
         self._target = target
         self._cleanup = cleanup
-        self.model = self._new_file()
-        self.data: NewFile | None = None
+        self._folder = leftovers.new_folder(target, cleanup)
+        self.model = self._new_file(target.name)
+        self._data: list[tuple[NewFile, str]] = []
 
-    def open_data(self) -> NewFile:
-        """The file for external data."""
-        self.data = self._new_file()
-        return self.data
+    @contextlib.contextmanager
+    def data_file(self, name: str) -> Iterator[NewFile]:
+        """A file for external data, whole when the block ends well; `name` is what it is called."""
+        file = self._new_file(f"{len(self._data)}.data")
+        yield file
+        file.finish()
+        self._data.append((file, name))
 
-    def _new_file(self) -> NewFile:
-        path = self._target.with_name(leftovers.new_name(self._target.name))
+    def _new_file(self, name: str) -> NewFile:
+        path = self._folder / name
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-        with locked(path.parent):  # who tidies up sees the file locked, or not at all
-            self._cleanup.callback(leftovers.unlink, path)
-            file = open(os.open(path, flags, 0o666), "wb")  # noqa: PTH123, SIM115
-            self._cleanup.callback(file.close)
-            hold(file.fileno())
+        file = open(os.open(path, flags, 0o666), "wb")  # noqa: PTH123, SIM115
+        self._cleanup.callback(file.close)
         return NewFile(path, file)
 
     def take_place(self) -> None:
         """Moves the new files to their targets, and removes what nobody reads any more."""
         folder, name = self._target.parent, self._target.name
-        self.model.finish(self._target)
-        data = None if self.data is None else folder / self.data.content_name(name)
-        if self.data is not None:
-            self.data.finish(self._target)
-        moves: list[Move] = [(self.model.path, self._target)]
-        if self.data is not None and data is not None:
-            moves.insert(0, (self.data.path, data))
+        self.model.finish()
+        moves: list[Move] = [
+            (file.path, folder / file.content_name(plain)) for file, plain in self._data
+        ]
+        moves.append((self.model.path, self._target))
+        if self._target.exists():  # the new files have the mode of the one that they replace
+            mode = stat.S_IMODE(self._target.stat().st_mode)
+            for new, _ in moves:
+                assert new is not None
+                new.chmod(mode)
         with locked(folder) as is_alone:
             old = leftovers.data_of(self._target)
             exchange(moves)

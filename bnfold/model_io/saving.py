@@ -14,12 +14,12 @@ import onnx_ir as ir
 
 from bnfold.errors import ModelError
 from bnfold.model_io import walk, wire
-from bnfold.model_io.loading import HAD_EXTERNAL_DATA
-from bnfold.model_io.replacing import NewFile, replacement
+from bnfold.model_io.layout import Layout
+from bnfold.model_io.loading import HAD_EXTERNAL_DATA, LARGE_BYTES
+from bnfold.model_io.replacing import NewFile, Replacement, replacement
 from bnfold.model_io.skeleton import MARK, Skeleton, position_of, remove_reference, take_out
 
 _LIMIT_BYTES = (1 << 31) - 1  # of one protobuf message
-_ALIGNMENT = 1 << 12  # of tensors in external data, so that they can be mapped
 
 
 def save(
@@ -28,9 +28,10 @@ def save(
     """The model is in the file, whole, or everything is as it was.
 
     Tensors are computed and written one at a time. With external data the tensors of the main graph
-    are beside the model in `<name>.<hash of the data>.data`, so that at any moment the graph there
-    reads the data that it was written with. Older data of that model goes afterwards; data files
-    of other names, which an older model there may have used, are left alone.
+    are beside the model, in files that end in `.<hash of the data>.data`, so that at any moment the
+    graph there reads the data that it was written with. Which ones, in how many files, how those
+    begin and how tensors are aligned in them is as it was when the model was loaded. Older data of
+    that model goes afterwards; other files, which an older model there may have used, are left.
 
     Args:
         model: is only read.
@@ -45,8 +46,9 @@ def save(
         _check_target(target, path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written: {error.strerror or error}") from error
-    had_external_data = external_data is None and HAD_EXTERNAL_DATA in model.graph.meta
-    skeleton = take_out(model, bool(external_data or had_external_data))
+    layout: Layout = model.graph.meta.get(HAD_EXTERNAL_DATA, Layout())
+    had_external_data = HAD_EXTERNAL_DATA in model.graph.meta
+    skeleton = take_out(model, min(layout.least_bytes, LARGE_BYTES))
     if external_data is None:
         external_data = had_external_data or skeleton.size_bytes() > _LIMIT_BYTES
         if external_data and not had_external_data:
@@ -55,7 +57,7 @@ def save(
     try:
         with replacement(target) as new:
             if external_data:
-                _write_external(skeleton, new.open_data(), target.name)
+                _write_external(skeleton, new, layout, target.name)
             _write(skeleton, new.model)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -67,7 +69,7 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
     Raises:
         ModelError: It passes the 2 GiB that a protobuf message may have.
     """
-    skeleton = take_out(model, external=False)
+    skeleton = take_out(model)
     if skeleton.size_bytes() > _LIMIT_BYTES:
         raise ModelError("the model passes 2 GiB: save it to a file with external data")
     for tensor in walk.tensors(skeleton.proto):
@@ -87,24 +89,35 @@ def _check_target(target: Path, path: str | os.PathLike[str]) -> None:
         raise ModelError(f"{path}: is not a regular file")
 
 
-def _write_external(skeleton: Skeleton, file: NewFile, model_name: str) -> None:
-    """Writes the initializers of the main graph, and tells them where they are."""
-    written: list[tuple[onnx.TensorProto, int, int]] = []
+def _write_external(skeleton: Skeleton, new: Replacement, layout: Layout, model_name: str) -> None:
+    """Writes initializers of the main graph to files of data, and tells them where they are."""
+    by_file: dict[str, list[tuple[onnx.TensorProto, ir.TensorProtocol]]] = {}
     for proto in skeleton.proto.graph.initializer:
         position = position_of(proto)
-        if position is None:
-            continue
-        tensor = skeleton.tensors[position]
-        file.write(bytes(-file.tell() % _ALIGNMENT))
-        written.append((proto, file.tell(), tensor.nbytes))
-        _write_tensor(tensor, file)
-    location = file.content_name(model_name)
-    for proto, offset, length in written:
-        entries = {"location": location, "offset": str(offset), "length": str(length)}
-        remove_reference(proto)
-        proto.data_location = onnx.TensorProto.EXTERNAL
-        for key, value in entries.items():
-            proto.external_data.add(key=key, value=value)
+        if position is not None and skeleton.tensors[position].nbytes >= layout.least_bytes:
+            tensors = by_file.setdefault(layout.file_of(proto.name, model_name), [])
+            tensors.append((proto, skeleton.tensors[position]))
+    for name, tensors in by_file.items():
+        with new.data_file(name) as file:
+            places = [_write_aligned(tensor, file, layout.alignment) for _, tensor in tensors]
+        for (proto, tensor), offset in zip(tensors, places, strict=True):
+            _refer(proto, file.content_name(name), offset, tensor.nbytes)
+
+
+def _write_aligned(tensor: ir.TensorProtocol, file: NewFile, alignment: int) -> int:
+    """Where in the file the tensor now is."""
+    file.write(bytes(-file.tell() % alignment))
+    begin = file.tell()
+    _write_tensor(tensor, file)
+    return begin
+
+
+def _refer(proto: onnx.TensorProto, location: str, offset: int, length: int) -> None:
+    remove_reference(proto)
+    proto.data_location = onnx.TensorProto.EXTERNAL
+    entries = {"location": location, "offset": str(offset), "length": str(length)}
+    for key, value in entries.items():
+        proto.external_data.add(key=key, value=value)
 
 
 def _write(skeleton: Skeleton, file: NewFile) -> None:

@@ -13,7 +13,6 @@ from bnfold.model_io import walk
 from bnfold.model_io.loading import LARGE_BYTES, LISTED_VALUES, root_cause
 
 MARK = ":stand-in:"  # the location of a tensor whose bytes come while writing
-_EXTERNAL_BYTES = 1 << 10  # smaller tensors stay in the model beside external data
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,14 @@ class Skeleton:
         return sum(tensor.nbytes for tensor in self.tensors) + int(self.proto.ByteSize())
 
 
-def take_out(model: ir.Model, external: bool) -> Skeleton:
+def take_out(model: ir.Model, least_bytes: int = LARGE_BYTES) -> Skeleton:
     """The model with all tensors that are large, lazy or in files taken out.
 
     They are taken out of a clone, so that the model may be read by others meanwhile.
+
+    Args:
+        model: is only read.
+        least_bytes: of what is large.
 
     Raises:
         ModelError: a function has initializers, which no file can hold.
@@ -48,7 +51,7 @@ def take_out(model: ir.Model, external: bool) -> Skeleton:
             tensor = value.const_value
             if tensor is None:
                 continue
-            if _is_taken_out(tensor, external):
+            if _is_taken_out(tensor, least_bytes):
                 value.const_value = _stand_in(tensor, len(tensors))
                 tensors.append(tensor)
             elif id(tensor) in seen:  # serializing names a tensor, and this one has two names
@@ -59,7 +62,7 @@ def take_out(model: ir.Model, external: bool) -> Skeleton:
                 if attribute.type != ir.AttributeType.TENSOR or attribute.value is None:
                     continue
                 tensor = attribute.as_tensor()
-                if _is_taken_out(tensor, external):
+                if _is_taken_out(tensor, least_bytes):
                     node.attributes[name] = ir.AttrTensor(
                         name, _stand_in(tensor, len(tensors)), doc_string=attribute.doc_string
                     )
@@ -72,12 +75,12 @@ def take_out(model: ir.Model, external: bool) -> Skeleton:
     return Skeleton(proto, tensors)
 
 
-def _is_taken_out(tensor: ir.TensorProtocol, external: bool) -> bool:
+def _is_taken_out(tensor: ir.TensorProtocol, least_bytes: int) -> bool:
     if isinstance(tensor, ir.ExternalTensor | ir.LazyTensor):
         return True
     if tensor.dtype == ir.DataType.STRING:
         return False
-    return tensor.nbytes >= (_EXTERNAL_BYTES if external else LARGE_BYTES)
+    return tensor.nbytes >= least_bytes
 
 
 def _stand_in(tensor: ir.TensorProtocol, position: int) -> ir.ExternalTensor:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from pathlib import Path
 from types import TracebackType
 
 from bnfold.model_io import leftovers
 from bnfold.model_io.exchanging import Move, exchange
-from bnfold.model_io.locking import hold, locked
+from bnfold.model_io.locking import locked
 
 
 class Together:
@@ -38,8 +37,6 @@ class Together:
             if error is None:
                 self._commit()
         finally:
-            for aside in self._targets.values():
-                shutil.rmtree(aside.parent.parent, ignore_errors=True)
             self._held.close()
 
     def aside(self, target: Path) -> Path:
@@ -50,19 +47,10 @@ class Together:
         """
         real = Path(os.path.realpath(target))
         if real not in self._targets:
-            folder = real.with_name(leftovers.new_name(real.name))
-            with locked(real.parent):  # who tidies up sees the folder in use, or not at all
-                folder.mkdir(mode=0o700)
-                self._targets[real] = folder / "new" / real.name
-                self._hold(folder)
+            folder = leftovers.new_folder(real, self._held)
+            self._targets[real] = folder / "new" / real.name
             self._targets[real].parent.mkdir()  # writers lock it, so it is not the one that is held
         return self._targets[real]
-
-    def _hold(self, folder: Path) -> None:
-        with contextlib.suppress(OSError):  # Windows opens no folders
-            handle = os.open(folder, os.O_RDONLY)
-            self._held.callback(os.close, handle)
-            hold(handle)
 
     def drop(self, target: Path) -> None:
         """What was written aside for the target is forgotten, and what is beside it."""

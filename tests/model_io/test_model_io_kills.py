@@ -86,7 +86,7 @@ def test_the_data_that_goes_with_a_model_by_its_name_goes_with_it(tmp_path):
 
     for data, expected in (
         ("m.onnx.data", ["m.onnx", "m.onnx.HASH.data"]),
-        ("weights.bin", ["m.onnx", "m.onnx.HASH.data", "weights.bin"]),
+        ("weights.bin", ["m.onnx", "weights.bin", "weights.bin.HASH.data"]),
     ):
         folder = tmp_path / data
         folder.mkdir()

@@ -71,7 +71,7 @@ def test_external_data_is_read_and_written(tmp_path, saved_external, large, same
     model = model_io.load(saved_external)
     assert same(model_io.to_proto(model), large)
     model_io.save(model, tmp_path / "b.onnx")
-    (data,) = tmp_path.glob("b.onnx.*.data")
+    (data,) = tmp_path.glob("weights.bin.*.data")
     assert data.stat().st_size >= 2 * 160_000
     assert same(onnx.load(tmp_path / "b.onnx"), large)
     onnx.checker.check_model(tmp_path / "b.onnx", full_check=True)
@@ -83,7 +83,7 @@ def test_external_data_can_be_asked_for_or_declined(tmp_path, saved, saved_exter
     assert len(list(tmp_path.glob("a.onnx.*.data"))) == 1
     assert same(onnx.load(tmp_path / "a.onnx"), large)
     model_io.save(model_io.load(saved_external), tmp_path / "b.onnx", external_data=False)
-    assert not list(tmp_path.glob("b.onnx.*"))
+    assert not list(tmp_path.glob("weights.bin.*"))
     assert same(onnx.load(tmp_path / "b.onnx"), large)
 
 
@@ -158,7 +158,7 @@ def test_a_model_that_onnx_ir_loaded_may_take_its_own_place(saved_external, larg
     model = model_io.load(ir.load(saved_external))
     weights = saved_external.with_name("weights.bin")
     model_io.save(model, weights.with_name("weights.onnx"))
-    (data,) = weights.parent.glob("weights.onnx.*.data")
+    (data,) = weights.parent.glob("weights.bin.*.data")
     data.replace(weights)
     assert same(model_io.to_proto(model), large)
 

@@ -154,7 +154,7 @@ def test_a_result_with_external_data_keeps_it_when_pickled(saved_external, tmp_p
 
     again = pickle.loads(pickle.dumps(bnfold.fold(saved_external)))
     again.save(tmp_path / "out.onnx")
-    assert left_in(tmp_path) == ["external", "out.onnx", "out.onnx.HASH.data"]
+    assert left_in(tmp_path) == ["external", "out.onnx", "weights.bin.HASH.data"]
 
 
 def fold_to_bytes(path: str) -> bytes:
