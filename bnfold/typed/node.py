@@ -14,6 +14,7 @@ import onnx_ir as ir
 from bnfold.errors import ModelError
 from bnfold.float64.call import Array, Call
 from bnfold.float64.operators import count_outputs
+from bnfold.runtime.inference import NotInferredError, infer_shapes
 from bnfold.typed import exact, session, sizes
 from bnfold.typed.errors import ConstantError
 
@@ -141,8 +142,8 @@ def _infer(
 ) -> Mapping[str, np.dtype[Any]]:
     """The dtypes of the outputs, whose sizes are known beforehand and within the budget."""
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except onnx.shape_inference.InferenceError as error:
+        inferred = infer_shapes(model)
+    except NotInferredError as error:
         raise ConstantError("invalid", str(error)) from error
     known = {info.name: info.type.tensor_type for info in inferred.graph.value_info}
     wanted = {}

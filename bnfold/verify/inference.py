@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.fold.facts.inference_model import Inferable, bare_proto
+from bnfold.runtime.inference import NotInferredError, infer_shapes
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def _values(graph: ir.Graph) -> Iterator[ir.Value]:
 def _types(model: ir.Model) -> Iterator[tuple[str, onnx.TypeProto.Tensor]]:
     bare = bare_proto(model, Inferable())  # without what a graph states, which may be stale
     try:
-        graph = onnx.shape_inference.infer_shapes(bare, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        graph = infer_shapes(bare).graph
+    except NotInferredError:
         return
     for info in (*graph.input, *graph.value_info, *graph.output):
         if info.type.HasField("tensor_type"):

@@ -18,6 +18,7 @@ from bnfold.fold.facts.node import is_op, op_of
 from bnfold.fold.facts.operators import SIZED_BY
 from bnfold.fold.facts.sizes import Constants, is_inferred, run_dims
 from bnfold.fold.numbers.affine import Dims
+from bnfold.runtime.inference import NotInferredError, infer_shapes
 
 _PASSES = 24  # of inference: as many operators in a row, at most, as it is not asked about
 
@@ -162,10 +163,10 @@ def _read(model: ir.Model, proto: onnx.ModelProto) -> tuple[Shapes, Dtypes]:
 def _types(
     model: ir.Model, proto: onnx.ModelProto
 ) -> Iterator[tuple[ir.Value, onnx.TypeProto.Tensor]]:
-    """Each value that is not stored, with what `onnx.shape_inference` finds of its type."""
+    """Each value that is not stored, with what onnx infers of its type."""
     try:
-        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
-    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        proto = infer_shapes(proto)
+    except NotInferredError:
         return  # only less is known: rules that need a shape refuse
     infos = list(_named_types(proto.graph))
     values = dict.fromkeys(value for graph in model.graphs() for value in _values(graph))
