@@ -1,5 +1,5 @@
 """`python -m bnfold` is `bnfold`."""
 
-from bnfold.cli import main
+from bnfold.cli.supervised import main
 
-main(prog_name="bnfold")
+main()

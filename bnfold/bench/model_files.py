@@ -18,6 +18,7 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of
+from bnfold.typed.room import require_room
 
 ModelSource = str | os.PathLike[str] | onnx.ModelProto | onnx_ir.Model
 
@@ -121,6 +122,7 @@ def _names(models: Sequence[ModelSource], paths: Sequence[Path]) -> list[str]:
 def _subject(path: Path, name: str) -> ModelFile:
     model = model_io.load(path)
     inputs = inputs_of(model)
+    require_room(model, name)
     size_bytes = sum(file.stat().st_size for file in model_io.files_of(path))
     bounds = bounds_of([model], inputs)
     return ModelFile(name, path, inputs, size_bytes, bounds, seconds_for(model))

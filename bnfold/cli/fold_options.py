@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from bnfold.fold.api import FoldResult
 
+_MOST_SIMPLIFIED_BYTES = (1 << 31) - 1  # of the message that onnxsim is given
+_SIMPLIFYING = 5  # times the model's size: it is held as messages and as bytes, before and after
+
 
 @dataclass(frozen=True)
 class FoldOptions:
@@ -133,7 +136,15 @@ def simplified(source: Path) -> onnx.ModelProto:
     """
     from bnfold import model_io
     from bnfold.errors import MissingDependencyError, ModelError
+    from bnfold.typed.room import require_memory
 
+    size = sum(file.stat().st_size for file in model_io.files_of(source))
+    if size > _MOST_SIMPLIFIED_BYTES:
+        raise ModelError(
+            f"{source}: onnxsim takes a model in one message of 2 GiB, and this one is larger; "
+            "leave --simplify out"
+        )
+    require_memory(_SIMPLIFYING * size, f"{source}: --simplify")
     original = model_io.to_proto(model_io.load(source))
     try:
         import onnxsim

@@ -26,6 +26,7 @@ def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[L
     from bnfold import model_io
     from bnfold.errors import ModelError
     from bnfold.runtime import engine
+    from bnfold.typed.room import require_room
 
     gone = sum(decision.is_folded for decision in result.ledger.batch_norms)
     size_bytes = sum(file.stat().st_size for file in model_io.files_of(source))
@@ -34,6 +35,7 @@ def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[L
     with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
         folded = written or Path(name, "folded.onnx")
         try:
+            require_room(result.model, "the folded model")
             if written is None:
                 result.save(folded)
             before = _operators(source, Path(name, "before.onnx"))

@@ -71,8 +71,9 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; what it raises has become one sentence and an exit code."""
         from bnfold.cli.border import Border
+        from bnfold.cli.memory import spare_memory_only
 
-        with Border(ctx):
+        with spare_memory_only(), Border(ctx):
             return super().invoke(ctx)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:

@@ -22,6 +22,7 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
+from bnfold.typed.room import require_room
 from bnfold.verify.coverage import Reached
 from bnfold.verify.deciding import steps_of_constants
 from bnfold.verify.integer_kernels import round_biases
@@ -83,6 +84,7 @@ class OnnxSubject:
         self.path = Path(source) if isinstance(source, str | os.PathLike) else None
         self.name = self.path.name if self.path else self.model.graph.name or role
         self.inputs = inputs_of(self.model)
+        require_room(self.model, self.name)
         self.has_steps = has_steps(self.model)
         self.reached = Reached(self.model)
         self._is_as_given = True

@@ -20,6 +20,7 @@ from bnfold.model_io.loading import HAD_EXTERNAL_DATA
 from bnfold.runtime.bounds import Bounds, bounds_of
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.signature import TensorSpec, inputs_of
+from bnfold.typed.room import require_room
 
 Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
@@ -74,7 +75,7 @@ class Original:
             "BatchNormalization" in names,
             next((name for name in names if name in _DECIDES), None),
             seconds_for(model),
-            _interface(model),
+            _interface(model, str(source) if is_file else "the original"),
         )
 
     def written(self) -> bytes:
@@ -99,8 +100,9 @@ class Original:
         return model_io.load(self.source)
 
 
-def _interface(model: ir.Model) -> tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError:
+def _interface(model: ir.Model, name: str) -> tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError:
     try:
+        require_room(model, name)
         specs = inputs_of(model)
         return specs, bounds_of([model], specs)
     except BnfoldError as error:

@@ -1,0 +1,58 @@
+"""Room for what a model computes: asked for before a runtime begins."""
+
+from __future__ import annotations
+
+import math
+
+import onnx_ir as ir
+import psutil
+
+from bnfold.errors import ModelError
+from bnfold.model_io.skeleton import take_out
+from bnfold.runtime.inference import NotInferredError, infer_shapes
+
+
+def require_room(model: ir.Model, name: str) -> None:
+    """Returns where none of its tensors is sure to take more memory than there is.
+
+    What only a run tells is not counted: an extent that is open is one, and of all tensors of the
+    main graph the largest is looked at.
+
+    Args:
+        model: is only read.
+        name: what to call it in a sentence.
+
+    Raises:
+        ModelError: One is.
+    """
+    proto = take_out(model).proto
+    del proto.graph.value_info[:]  # a file may say anything there
+    try:
+        graph = infer_shapes(proto).graph
+    except NotInferredError:
+        return  # nothing is known beforehand
+    for info in (*graph.value_info, *graph.output):
+        kind = info.type.tensor_type
+        if not kind.elem_type or kind.elem_type == ir.DataType.STRING:
+            continue
+        extents = (dim.dim_value if dim.HasField("dim_value") else 1 for dim in kind.shape.dim)
+        needed = math.prod(extents) * ir.DataType(kind.elem_type).bitwidth // 8
+        require_memory(needed, f"{name}: its tensor {info.name!r}")
+
+
+def require_memory(needed: int, what: str) -> None:
+    """Returns where so many bytes are free.
+
+    Raises:
+        ModelError: They are not; the sentence begins with `what` needs them.
+    """
+    there = psutil.virtual_memory().available
+    if needed > there:
+        raise ModelError(
+            f"{what} needs {_gib(needed)} of memory, and {_gib(there)} are free; "
+            "run this where there is more"
+        )
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:,.1f} GiB" if size < 1 << 60 else "over 2^30 GiB"

@@ -1,0 +1,43 @@
+"""Room is asked for before a runtime begins."""
+
+from __future__ import annotations
+
+import onnx.parser
+import onnx_ir as ir
+import psutil
+import pytest
+
+import bnfold
+from bnfold.errors import ModelError
+from bnfold.typed.room import require_memory, require_room
+
+HEAD = '<ir_version: 8, opset_import: ["": 17]>'
+
+
+def model(rows: int) -> ir.Model:
+    """Its result has so many rows of 1 KiB; where it is run, nothing else is large."""
+    return ir.from_proto(
+        onnx.parser.parse_model(
+            f"""{HEAD} g (float[1,256] x) => (float[N,256] y) <int64[2] shape = {{{rows}, 256}}>
+            {{ wide = Expand (x, shape) y = Relu (wide) }}"""
+        )
+    )
+
+
+def test_a_tensor_larger_than_the_memory_is_refused_before_it_is_made():
+    free_kib = psutil.virtual_memory().available >> 10
+    require_room(model(free_kib // 8), "m.onnx")
+    with pytest.raises(ModelError, match=r"m\.onnx: its tensor 'wide' needs .* GiB of memory, and"):
+        require_room(model(free_kib * 8), "m.onnx")
+
+
+def test_verify_bench_and_the_check_of_a_fold_ask_first(tmp_path):
+    large = model(psutil.virtual_memory().available >> 7)
+    for act in (lambda: bnfold.verify(large, large), lambda: bnfold.bench([large])):
+        with pytest.raises(ModelError, match="its tensor 'wide' needs"):
+            act()
+
+
+def test_a_size_that_no_machine_has_is_said_shortly():
+    with pytest.raises(ModelError, match=r"it needs over 2\^30 GiB of memory"):
+        require_memory(1 << 99, "it")
