@@ -102,9 +102,10 @@ def _be_the_command(folder: Path, command: tuple[str, ...], said: Path, seconds:
         resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, used + seconds + 5))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(WAITED_SECONDS)
-        from bnfold.cli.group import main
+        from bnfold.cli.supervised import main
 
-        main(list(command))
+        sys.argv = ["bnfold", *command]
+        main()
     except SystemExit as end:
         code = int(end.code or 0)
     finally:

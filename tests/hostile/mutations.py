@@ -135,12 +135,16 @@ def swap_two_messages(model: onnx.ModelProto, draw: random.Random) -> None:
 
 def rename_an_operator(model: onnx.ModelProto, draw: random.Random) -> None:
     """A node is another operator of ONNX, its inputs and attributes as they were."""
-    _one_of(model, draw, onnx.NodeProto).op_type = draw.choice(_OPERATORS)
+    node = _one_of(model, draw, onnx.NodeProto)
+    if node is not None:
+        node.op_type = draw.choice(_OPERATORS)
 
 
 def rewire(model: onnx.ModelProto, draw: random.Random) -> None:
     """A node reads or writes another value, more of them, or none."""
     node = _one_of(model, draw, onnx.NodeProto)
+    if node is None:
+        return
     names = [n for other in messages(model) if isinstance(other, onnx.NodeProto) for n in
              (*other.input, *other.output)] or ["x"]  # fmt: skip
     ends = node.input if draw.random() < 0.8 else node.output
