@@ -8,7 +8,7 @@ import onnx.parser
 import pytest
 
 import bnfold
-from bnfold.errors import DataError, InconclusiveError
+from bnfold.errors import DataError, InconclusiveError, ModelError
 
 HEAD = '<ir_version: 8, opset_import: ["": 17]>'
 NORM = "float[4] s = {1.0, 2.0, 1.0, 1.0}, float[4] b = {1.0, 2.0, 1.0, 1.0}"
@@ -26,11 +26,18 @@ def test_a_weight_of_too_few_axes_ends_no_fold(operator, shape):
     assert bnfold.fold(model, check=False).ledger.batch_norms_after == 1
 
 
-def test_an_input_of_2_to_the_60_is_not_made_up():
+@pytest.mark.parametrize(
+    ("rows", "kind", "said"),
+    [
+        (1 << 50, ModelError, r"its tensor 'y' needs over 2\^30 GiB of memory"),
+        (1 << 18, DataError, r"would take 268,435,456 numbers"),
+    ],
+)
+def test_an_input_that_is_too_large_is_not_made_up(rows, kind, said):
     model = onnx.parser.parse_model(
-        f"{HEAD} g (float[1073741824,1073741824] x) => (float[N,M] y) {{ y = Relu (x) }}"
+        f"{HEAD} g (float[{rows},1024] x) => (float[N,M] y) {{ y = Relu (x) }}"
     )
-    with pytest.raises(DataError, match=r"would take 1,152,921,504,606,846,976 numbers"):
+    with pytest.raises(kind, match=said):
         bnfold.verify(model, model)
 
 
@@ -43,3 +50,44 @@ def test_a_loop_without_an_end_is_given_up():
     )
     with pytest.raises(InconclusiveError, match="did not end within 6 s"):
         bnfold.verify(model, model)
+
+
+@pytest.mark.parametrize("operand", ["s", "b", "m", "v"])
+@pytest.mark.parametrize("kind", ["STRING", "COMPLEX64"])
+def test_what_is_no_real_number_is_no_statistic(kind, operand):
+    model = onnx.parser.parse_model(
+        f"{HEAD} g (float[1,4,6,6] x) => (float[1,4,H,W] y) "
+        "{ n = BatchNormalization (x, s, b, m, v) y = Mul (n, n) }"
+    )
+    for name in "sbmv":
+        dtype = getattr(onnx.TensorProto, kind if name == operand else "FLOAT")
+        values = [b"text"] * 4 if dtype == onnx.TensorProto.STRING else [1.0] * 4
+        model.graph.initializer.append(onnx.helper.make_tensor(name, dtype, [4], values))
+    assert bnfold.fold(model).ledger.batch_norms_after == 1
+
+
+def test_a_proof_that_takes_more_memory_than_there_is_leaves_the_batch_norm():
+    model = onnx.parser.parse_model(
+        f"{HEAD} g (float[1,4,6,6] x) => (float[1,4,H,W] y) <{NORM}> "
+        "{ a = Conv <pads = [1099511627776, 0, 0, 0]> (x, w) "
+        "y = BatchNormalization (a, s, b, b, s) }"
+    )
+    weight = np.ones((4, 4, 1, 1), np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "w"))
+    ledger = bnfold.fold(model, check=False).ledger
+    assert ledger.batch_norms_after == 1
+    assert not ledger.bugs
+
+
+@pytest.mark.parametrize(("kind", "said"), [("GRAPH", "refers to a graph"), ("INT", "takes FLOAT")])
+def test_a_reference_is_of_a_type_that_the_operator_takes(kind, said):
+    model = onnx.parser.parse_model(
+        f"""{HEAD.replace('"": 17', '"": 17, "own": 1')} g (float[2] x) => (float[2] y)
+        {{ y = own.twice <times = 2.0> (x) }}
+        <opset_import: ["": 17], domain: "own"> twice <times> (a) => (b)
+        {{ c = Constant <value_float: float = @times> () b = Mul (a, c) }}"""
+    )
+    bnfold.fold(model)
+    model.functions[0].node[0].attribute[0].type = getattr(onnx.AttributeProto, kind)
+    with pytest.raises(ModelError, match=said):
+        bnfold.fold(model)

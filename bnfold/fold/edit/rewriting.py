@@ -38,6 +38,9 @@ class Rewriting:
             return self._proven(plan, label) if refusal is None else refusal
         except CertificateError as error:
             return Refusal("not-certified", f"the rewrite could not be proven: {error}", label)
+        except MemoryError:
+            why = "what it computes takes more memory than there is"
+            return Refusal("not-certified", f"the rewrite could not be proven: {why}", label)
         except MISTAKES as error:
             self._report(f"{label}: a rewrite failed: {told(error)}")
             return Refusal("rewrite-failed", f"the rewrite failed: {told(error)}", label, _BUG)

@@ -17,6 +17,10 @@ from bnfold.typed import ConstantError, TypedConstants, run_typed_node
 
 Constant = npt.NDArray[Any]
 
+_NO_REAL_NUMBERS = frozenset(
+    (ir.DataType.STRING, ir.DataType.COMPLEX64, ir.DataType.COMPLEX128, ir.DataType.UNDEFINED)
+)
+
 
 class Constants:
     """The constants of a model: stored, computed over stored ones, or static shapes.
@@ -52,7 +56,13 @@ class Constants:
         return self._typed.get(value) if self._pure(value) else None
 
     def stored(self, value: ir.Value) -> ir.TensorProtocol | None:
-        """The tensor of an initializer that nobody can override, or of a Constant node."""
+        """The numbers of an initializer that nobody can override, or of a Constant node."""
+        tensor = self._tensor(value)
+        if tensor is None or tensor.dtype in _NO_REAL_NUMBERS:
+            return None
+        return tensor
+
+    def _tensor(self, value: ir.Value) -> ir.TensorProtocol | None:
         if value.is_initializer() or (value.const_value is not None and value.producer() is None):
             if value.is_graph_input() and not self._listed_initializers:
                 return None  # an initializer that is also a graph input is a default

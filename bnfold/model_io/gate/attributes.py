@@ -55,28 +55,38 @@ def require_attribute(
     filled = [field.name for field, _ in attribute.ListFields() if field.name in _TYPES]
     if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
         raise ModelError(f"{label}: sparse tensors would be lost; store the tensor dense")
+    if attribute.type not in (_Kind.UNDEFINED, *_FIELDS):
+        raise ModelError(f"{where} has the unknown type {attribute.type}")
     if attribute.ref_attr_name:
         if not in_function:
             raise ModelError(f"{where} refers to a function's attribute, outside any function")
         if filled:
             raise ModelError(f"{where} has a value and refers to another one")
+        if attribute.type in (_Kind.GRAPH, _Kind.GRAPHS):
+            raise ModelError(f"{where} refers to a graph, which is not supported")
+        if attribute.type != _Kind.UNDEFINED:
+            _require_kind(attribute, operator, where)
         return
     if attribute.type == _Kind.UNDEFINED:
         if len(filled) != 1:
             raise ModelError(f"{where} has no type")
         attribute.type = _TYPES[filled[0]]  # type: ignore[assignment]
     own = _FIELDS.get(attribute.type)
-    if own is None:
-        raise ModelError(f"{where} has the unknown type {attribute.type}")
     if any(field != own for field in filled) or (own in _MESSAGES and own not in filled):
         found = " and ".join(filled) or "nothing"
         raise ModelError(f"{where} is of type {_name(attribute.type)} and holds {found}")
+    is_known = _require_kind(attribute, operator, where)
+    _require_content(attribute, where, is_known=is_known)
+
+
+def _require_kind(attribute: onnx.AttributeProto, operator: Operator | None, where: str) -> bool:
+    """Whether the operator has the attribute, which is of the type that it takes then; or raises."""
     expected = None if operator is None else operator.attributes.get(attribute.name)
     if expected not in (None, attribute.type):
         raise ModelError(
             f"{where} is of type {_name(attribute.type)}; the operator takes {_name(expected)}"
         )
-    _require_content(attribute, where, is_known=expected is not None)
+    return expected is not None
 
 
 def _require_content(attribute: onnx.AttributeProto, where: str, *, is_known: bool) -> None:
