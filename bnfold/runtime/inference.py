@@ -1,8 +1,9 @@
 """Types and shapes as onnx infers them, of models that may be made to end whoever asks.
 
 Where an extent below zero meets a Slice, onnx's inference ends the process, and a step that passes
-32 bits never ends. What an extent is, only inference tells. So a model with a Slice is inferred by
-a child process, and what ends that one is inferred again without its Slices.
+32 bits never ends; a Split of 2^31 parts takes 16 GiB. What an extent is, only inference tells. So a
+model with one of the two is inferred by a child process, and what ends that one is inferred again
+without them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from collections.abc import Iterator
 
 import onnx
 
-_UNSOUND = "Slice"
-_NO_OPERATOR = "SliceLeftAlone"  # of which no schema tells anything
+_UNSOUND = frozenset(("Slice", "Split"))
+_NO_OPERATOR = "LeftAlone"  # of which no schema tells anything
+_REFUSED = (ValueError, RuntimeError, MemoryError)
 _SECONDS, _WAITED_SECONDS = 10, 60  # of processor time; on a clock, which a busy machine lets run
 _BYTES = 1 << 30  # beyond what this process has
 
@@ -31,7 +33,7 @@ def infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         NotInferredError: It is in contradiction with itself.
     """
-    if any(node.op_type == _UNSOUND for node in _nodes(model)):
+    if any(node.op_type in _UNSOUND for node in _nodes(model)):
         found = _by_a_child(model)
         if found is not None:
             return found
@@ -42,7 +44,7 @@ def infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
 def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
+    except (onnx.shape_inference.InferenceError, *_REFUSED) as error:
         raise NotInferredError(str(error)) from error
 
 
@@ -61,7 +63,7 @@ def _without_unsound(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     for node in _nodes(copy):
-        if node.op_type == _UNSOUND:
+        if node.op_type in _UNSOUND:
             node.op_type = _NO_OPERATOR
     return copy
 

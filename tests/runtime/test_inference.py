@@ -9,7 +9,7 @@ import pytest
 import bnfold
 from bnfold.runtime.inference import NotInferredError, infer_shapes
 
-HEAD = '<ir_version: 8, opset_import: ["": 17]>'
+HEAD = '<ir_version: 8, opset_import: ["": 18]>'
 
 
 def shapes(text: str) -> dict[str, list[int]]:
@@ -43,11 +43,11 @@ def test_a_slice_of_an_extent_below_zero_ends_nothing(step, place):
     if place == "function":
         body = f"{constants} {cut.replace('(x', '(a').replace('w =', 'b =')}"
         cut = "w = own.cut (x)"
-        function = f'<domain: "own", opset_import: ["": 17]> cut (a) => (b) {{ {body} }}'
+        function = f'<domain: "own", opset_import: ["": 18]> cut (a) => (b) {{ {body} }}'
     if place == "branch":
         branch = f"v () => (float[n,m] w) {{ {cut} }}"
         cut = f"w = If (c) <then_branch = {branch}, else_branch = {branch.replace('w', 'u')}>"
-    head = HEAD.replace('"": 17', '"": 17, "own": 1')
+    head = HEAD.replace('"": 18', '"": 18, "own": 1')
     model = onnx.parser.parse_model(
         f"""{head} g (float[3,4] x, bool c) => (float[N,M] y)
         <float[4] s = {{1.0, 2.0, 3.0, 4.0}}>
@@ -64,6 +64,14 @@ def test_a_step_that_passes_32_bits_ends():
         int64[1] step = {9223372036854775807}>
         { s = Shape (x) one = Slice (s, zero, most, zero, step)
           back = Slice (s, zero, most, zero, step) y = Expand (x, one) z = Relu (x) }"""
+    )
+    assert found["z"] == [6]
+
+
+def test_more_parts_than_memory_holds_are_not_made():
+    found = shapes(
+        """g (float[6] x) => (float[a] y)
+        { z = Relu (x) y = Split <num_outputs = 1099511627776> (x) }"""
     )
     assert found["z"] == [6]
 
