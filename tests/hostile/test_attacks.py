@@ -22,7 +22,7 @@ COMMANDS = {
     "bench": ("bench", "m.onnx", "--pairs", "5", "--level", "none"),
 }
 QUICK = ("fold",)
-PEAK_BYTES = 2 << 30  # the libraries alone take 100 MiB; the largest constant 64
+PEAK_BYTES = 3 << 30  # the libraries take 100 MiB; sixty constants of 16, before and after, 2 GiB
 
 
 @pytest.fixture(scope="module", autouse=True)
