@@ -2,9 +2,9 @@
 
     python -m tests.model_io.kill_loop FOLDER RANDOM_KILLS
 
-Prints the counts as JSON. Whenever a writer is killed, the graph on the disk must be the old or the
-new one and read the data that it was written with, by onnx's own loader; and what the killed writer
-left must be gone after the next one.
+A writer is a fork that saves. Prints the counts as JSON. Whenever a writer is killed, the graph on
+the disk must be the old or the new one and read the data that it was written with, by onnx's own
+loader; and what the killed writer left must be gone after the next one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def fill_on_disk(path: Path) -> float:
     proto = onnx.load(path)
     (fill,) = {float(entry.value) for entry in proto.metadata_props}
     for tensor in proto.graph.initializer:
-        assert set(onnx.numpy_helper.to_array(tensor).tolist()) == {fill}, (tensor.name, fill)
+        assert (onnx.numpy_helper.to_array(tensor) == fill).all(), (tensor.name, fill)
     return fill
 
 
@@ -81,36 +82,56 @@ def left_in(folder: Path) -> list[str]:
     return sorted(re.sub(r"[0-9a-f]{16}", "HASH", path.name) for path in folder.iterdir())
 
 
-def trial(target: Path, before: bool, after: bool, point: int | None, delay: float | None) -> bool:
-    """One kill while a model filled with 2 takes the place of one filled with 1."""
-    model_io.save(model_of(1), target, external_data=before)
-    new = model_of(2)
-    was_killed = killed(lambda: model_io.save(new, target, external_data=after), point, delay)
-    found = fill_on_disk(target)
-    assert found in {1, 2} if was_killed else found == 2
-    model_io.save(model_of(3), target, external_data=after)
-    assert fill_on_disk(target) == 3
-    expected = ["out.onnx", "out.onnx.HASH.data"] if after else ["out.onnx"]
-    assert left_in(target.parent) == expected, left_in(target.parent)
-    return was_killed
+@dataclass(frozen=True)
+class Kills:
+    """Kills of writers that put a model filled with 2 in the place of one filled with 1."""
+
+    target: Path
+    old: ir.Model
+    new: ir.Model
+
+    def trial(
+        self, before: bool, after: bool, point: int | None = None, delay: float | None = None
+    ) -> bool:
+        """Whether the writer was killed; the one before it has left nothing when this one begins.
+
+        Args:
+            before: whether the old model has external data.
+            after: whether the new one will have.
+            point: at which event the writer is killed.
+            delay: after how many seconds.
+        """
+        model_io.save(self.old, self.target, external_data=before)
+        assert fill_on_disk(self.target) == 1
+        expected = ["out.onnx", "out.onnx.HASH.data"] if before else ["out.onnx"]
+        assert left_in(self.target.parent) == expected, left_in(self.target.parent)
+        was_killed = killed(
+            lambda: model_io.save(self.new, self.target, external_data=after), point, delay
+        )
+        found = fill_on_disk(self.target)
+        assert found in {1, 2} if was_killed else found == 2
+        return was_killed
 
 
 def main(folder: Path, random_kills: int) -> dict[str, int]:
-    """Every point for each way of storing, then random moments; the counts."""
-    target, at_points, at_random = folder / "out.onnx", 0, 0
+    """Every point for each way of storing, then so many kills at random moments; the counts."""
+    kills = Kills(folder / "out.onnx", model_of(1), model_of(2))
     kinds = [(True, True), (True, False), (False, True), (False, False)]
+    at_points = at_random = turns = 0
     for before, after in kinds:
         point = 1
-        while trial(target, before, after, point, None):
+        while kills.trial(before, after, point):
             at_points, point = at_points + 1, point + 1
     draw = random.Random(0)
     begin = time.monotonic()
-    model_io.save(model_of(2), target, external_data=True)
+    killed(lambda: model_io.save(kills.new, kills.target, external_data=True), None, None)
     whole_s = time.monotonic() - begin
-    for turn in range(random_kills):
-        delay = draw.uniform(0, 1.2 * whole_s)
-        at_random += trial(target, *kinds[turn % 4], None, delay)
-    return {"at_points": at_points, "at_random": at_random, "random_turns": random_kills}
+    while at_random < random_kills:
+        delay = draw.uniform(0, whole_s)
+        at_random += kills.trial(*kinds[turns % 4], delay=delay)
+        turns += 1
+    kills.trial(True, True, delay=0.0)
+    return {"at_points": at_points, "at_random": at_random, "random_turns": turns}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import multiprocessing
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,15 @@ def kill_loop(folder, turns):
 def test_a_writer_killed_at_any_call_or_moment_leaves_a_whole_model(tmp_path):
     counts = kill_loop(tmp_path, 20)
     assert counts["at_points"] >= 4 * 12
-    assert counts["random_turns"] == 20
+    assert counts["at_random"] == 20
 
 
 @pytest.mark.slow
 def test_a_thousand_kills_at_random_moments_leave_a_whole_model(tmp_path):
-    assert kill_loop(tmp_path, 1000)["at_random"] > 500
+    """In memory, where there is such a folder: a thousand kills wait for a disk long."""
+    in_memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=in_memory if in_memory.is_dir() else tmp_path) as place:
+        assert kill_loop(place, 1000)["at_random"] == 1000
 
 
 def _write_often(path, fill, turns):

@@ -22,11 +22,19 @@ from tests.model_io.kill_loop import fill_on_disk, left_in, model_of
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
 
 CALLS = ("openat", "rename", "unlink", "unlinkat", "write", "fsync", "chmod,fchmod", "flock")
-SAVE = (
-    "import sys; from bnfold import model_io; from tests.model_io.kill_loop import model_of; "
-    "model = model_of(2); open('/dev/zero'); "
-    "model_io.save(model, sys.argv[1], external_data=sys.argv[2] == 'True')"
-)
+REFUSED = 7
+SAVE = f"""
+import os, sys
+from bnfold import model_io
+from bnfold.errors import ModelError
+from tests.model_io.kill_loop import model_of
+model = model_of(2)
+open('/dev/zero')
+try:
+    model_io.save(model, sys.argv[1], external_data=sys.argv[2] == 'True')
+except ModelError as error:
+    os._exit({REFUSED} if 'cannot be written' in str(error) else 8)
+"""
 
 
 def traced(target: Path, external: bool, *options: str) -> int:
@@ -70,6 +78,34 @@ def test_a_kill_at_each_call_that_changes_the_folder(tmp_path, external, call):
         assert fill_on_disk(target) == 3
         assert left_in(target.parent) == expected
         print(call, external, count, code)  # noqa: T201 - shown with -s: the counts of SECURITY.md
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.parametrize("external", [True, False])
+@pytest.mark.parametrize(
+    ("call", "error"), [("write", "EDQUOT"), ("fsync", "EDQUOT"), ("rename", "EACCES")]
+)
+def test_a_call_that_fails_leaves_everything_as_it_was(tmp_path, external, call, error):
+    """Each call of the save from some point on, as when a quota is used up."""
+    target = tmp_path / "models" / "out.onnx"
+    target.parent.mkdir()
+    model_io.save(model_of(1), target, external_data=external)
+    traced(target, external)  # so that everything is compiled
+    model_io.save(model_of(1), target, external_data=external)
+    calls = calls_of_a_save(target, external, call)
+    assert calls
+    for count in calls:
+        model_io.save(model_of(1), target, external_data=external)
+        before = {path.name: path.read_bytes() for path in target.parent.iterdir()}
+        fail = f"inject={call}:error={error}:when={count}"
+        code = traced(target, external, "-o", os.devnull, "-e", f"trace={call}", "-e", fail)
+        if code == 0:  # all was there: that names are on the disk is asked for, and not relied on
+            assert (call, fill_on_disk(target)) == ("fsync", 2)
+            continue
+        assert code == REFUSED
+        assert {path.name: path.read_bytes() for path in target.parent.iterdir()} == before
+        print(call, error, external, count)  # noqa: T201 - shown with -s
 
 
 @pytest.mark.parametrize("external", [True, False])
