@@ -48,9 +48,10 @@ def make_array(
     Raises:
         DataError: the input takes strings, or more numbers than can be made up.
     """
-    if math.prod(shape) > _MOST_NUMBERS:
+    counted = math.prod(max(extent, 1) for extent in shape)  # as NumPy counts, where one is 0 too
+    if counted > _MOST_NUMBERS:
         raise DataError(
-            f"input {spec.name!r} of shape {list(shape)} would take {math.prod(shape):,} numbers; "
+            f"input {spec.name!r} of shape {list(shape)} would take {counted:,} numbers; "
             "pin its dimensions, or give data for it"
         )
     dtype = numpy_dtype(spec.dtype)

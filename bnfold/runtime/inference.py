@@ -1,8 +1,8 @@
 """Types and shapes as onnx infers them, of models that may be made to end whoever asks.
 
 Where an extent below zero meets a Slice, onnx's inference ends the process, and a step that passes
-32 bits never ends; a Split of 2^31 parts takes 16 GiB. What an extent is, only inference tells. So a
-model with one of the two is inferred by a child process, and what ends that one is inferred again
+32 bits never ends; a Split of 2^31 parts takes 16 GiB. What an extent is, only inference tells. So
+a model with one of the two is inferred by a child process, and what ends that one is inferred again
 without them.
 """
 

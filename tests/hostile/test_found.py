@@ -91,3 +91,32 @@ def test_a_reference_is_of_a_type_that_the_operator_takes(kind, said):
     model.functions[0].node[0].attribute[0].type = getattr(onnx.AttributeProto, kind)
     with pytest.raises(ModelError, match=said):
         bnfold.fold(model)
+
+
+def test_an_input_without_elements_and_a_huge_extent_is_not_made_up():
+    model = onnx.parser.parse_model(
+        f"{HEAD} g (float[0,{(1 << 62)}] x) => (float[N,M] y) {{ y = Relu (x) }}"
+    )
+    with pytest.raises(DataError, match="would take"):
+        bnfold.verify(model, model)
+
+
+def test_a_node_that_nobody_knows_may_have_no_outputs():
+    model = onnx.parser.parse_model(
+        f"{HEAD} g (float[1,4,6,6] x) => (float[1,4,6,6] y) <{NORM}> "
+        "{ n = BatchNormalization (x, s, b, b, s) y = Relu (n) }"
+    )
+    model.graph.node.add(op_type="NobodyKnows")
+    assert bnfold.fold(model, check=False).ledger.batch_norms_after == 1
+
+
+@pytest.mark.parametrize("place", ["value", "device"])
+def test_metadata_of_values_and_names_of_devices_are_text(tmp_path, place):
+    model = onnx.parser.parse_model(f"{HEAD} g (float[4] x) => (float[4] y) {{ y = Relu (x) }}")
+    if place == "value":
+        model.graph.output[0].metadata_props.add(key="k", value="NOTEXT")
+    else:
+        model.configuration.add(name="all", num_devices=1).device.append("NOTEXT")
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString().replace(b"NOTEXT", b"\xff" * 6))
+    with pytest.raises(ModelError, match="is not UTF-8 text"):
+        bnfold.fold(tmp_path / "m.onnx")

@@ -107,7 +107,7 @@ def _inferred(
         more = {
             node.outputs[0]: run_dims(node, found, constant, opset)
             for node in nodes
-            if node.op_identifier() not in model.functions
+            if node.outputs and node.op_identifier() not in model.functions
         }
         settled = {value: _named(dims) for value, dims in more.items() if dims is not None}
         if settled == own:

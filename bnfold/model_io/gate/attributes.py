@@ -80,7 +80,7 @@ def require_attribute(
 
 
 def _require_kind(attribute: onnx.AttributeProto, operator: Operator | None, where: str) -> bool:
-    """Whether the operator has the attribute, which is of the type that it takes then; or raises."""
+    """Whether the operator has the attribute; raises where it takes another type."""
     expected = None if operator is None else operator.attributes.get(attribute.name)
     if expected not in (None, attribute.type):
         raise ModelError(

@@ -40,6 +40,8 @@ def refuse_what_is_wrong(proto: onnx.ModelProto) -> None:
     for function in proto.functions:
         _require_function_text(function)
     operators = Operators(proto)
+    for configuration in proto.configuration:
+        require_text("the model", "a device", configuration.name, *configuration.device)
     devices = frozenset(configuration.name for configuration in proto.configuration)
     _Scope(operators, opsets, devices, in_function=False).check_graph(proto.graph, [])
     for function in proto.functions:

@@ -6,7 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.errors import ModelError
-from bnfold.model_io.gate.text import quoted, require_text
+from bnfold.model_io.gate.text import quoted, require_metadata, require_text
 
 MOST_AXES = 64  # that a NumPy array can have
 DTYPES = frozenset(dtype.value for dtype in ir.DataType)
@@ -19,6 +19,7 @@ def require_value_info(info: onnx.ValueInfoProto, where: str) -> None:
         ModelError: It cannot.
     """
     require_text(where, "the name or the documentation of a value", info.name, info.doc_string)
+    require_metadata(where, info.metadata_props)
     if info.HasField("type"):
         require_type(info.type, f"{where}: the type of {quoted(info.name)}")
 
