@@ -21,7 +21,7 @@ import bnfold
 from benchmarks.blocks import NETWORKS, SHAPE
 from benchmarks.insert_table import insert
 from benchmarks.runtimes import Tabular
-from bnfold.bench.records import Comparison, Interval
+from bnfold.bench.rows import Comparison, Interval
 from bnfold.bench.statistics import ratio_interval
 
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "measuring.md"

@@ -18,7 +18,8 @@ import click
 
 import bnfold
 from bnfold import errors, pytest_plugin
-from bnfold.bench.records import BenchResult, Comparison
+from bnfold.bench.records import BenchResult
+from bnfold.bench.rows import Comparison
 from bnfold.cli.group import COMMANDS, main
 from bnfold.export.records import ExportResult
 from bnfold.fold.account.ledger import Decision, Ledger

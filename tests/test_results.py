@@ -10,10 +10,11 @@ import onnx
 import pytest
 
 import bnfold
-from bnfold.bench.records import Comparison, Interval
+from bnfold.bench.rows import Interval
 from bnfold.errors import DataError
 from bnfold.pytest_plugin import assert_equivalent, assert_folds
 from bnfold.record import json_form
+from tests.bench_rows import comparison
 from tests.cli.conftest import GOOD, parsed
 
 
@@ -108,7 +109,7 @@ def test_every_result_shows_its_tables_in_a_notebook(pair):
 
 def compared(verdict):
     interval = Interval(1.0, 0.9, 1.1)
-    return Comparison("cpu", "all", "a", "b", verdict, "", "", interval, interval, 1, (), ())
+    return comparison(verdict=verdict, ratio=interval, null=interval)
 
 
 def test_a_measurement_is_true_where_nothing_is_slower_for_certain(pair):

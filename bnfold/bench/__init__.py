@@ -5,6 +5,6 @@
 
 from bnfold.bench.api import bench as bench
 from bnfold.bench.records import BenchResult as BenchResult
-from bnfold.bench.records import Comparison as Comparison
-from bnfold.bench.records import Isolated as Isolated
-from bnfold.bench.records import Verdict as Verdict
+from bnfold.bench.rows import Comparison as Comparison
+from bnfold.bench.rows import Isolated as Isolated
+from bnfold.bench.rows import Verdict as Verdict

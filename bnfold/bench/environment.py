@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bnfold.runtime import engine
 
 if TYPE_CHECKING:
-    from bnfold.bench.records import Comparison, Isolated
+    from bnfold.bench.rows import Comparison, Isolated
 
 BUSY_LOAD = 0.5  # load per usable core from which other programs are in the way
 
@@ -88,10 +88,10 @@ def disagreements(
     comparisons: Iterable[Comparison], isolated: Sequence[Isolated]
 ) -> tuple[str, ...]:
     """Sentences where a ratio of pairs is not that of the models alone."""
-    alone = {(row.model, *_where(row)): row for row in isolated}
+    alone = {(row.model, row.where): row for row in isolated}
     found = []
     for pair in comparisons:
-        rows = [alone.get((name, *_where(pair))) for name in (pair.baseline, pair.candidate)]
+        rows = [alone.get((name, pair.where)) for name in (pair.baseline, pair.candidate)]
         if pair.verdict == "inconclusive" or rows[0] is None or rows[1] is None:
             continue
         ratio = rows[0].median_ms / rows[1].median_ms
@@ -103,10 +103,6 @@ def disagreements(
                 "pairs, or repeat it on a quieter machine"
             )
     return tuple(found)
-
-
-def _where(row: Comparison | Isolated) -> tuple[object, ...]:
-    return row.provider, row.level, row.threads, row.batch, row.runtime
 
 
 def usable_cores() -> int:

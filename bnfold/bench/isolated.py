@@ -9,7 +9,7 @@ import numpy as np
 
 from bnfold.bench.child_alone import KEPT_SAMPLES
 from bnfold.bench.place import Place
-from bnfold.bench.records import Isolated
+from bnfold.bench.rows import Isolated
 
 if TYPE_CHECKING:
     from bnfold.bench.model_files import ModelFile

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bnfold.bench.quad import Quad
-from bnfold.bench.records import Comparison, Settings
+from bnfold.bench.records import Settings
+from bnfold.bench.rows import Comparison
 from bnfold.bench.statistics import FEWEST_PROCESSES, judge, ratio_interval, sentence
 
 if TYPE_CHECKING:

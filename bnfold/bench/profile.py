@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.bench.place import Place
-from bnfold.bench.records import OperatorTime, Profile
+from bnfold.bench.rows import OperatorTime, Profile
 
 if TYPE_CHECKING:
     from bnfold.bench.model_files import ModelFile

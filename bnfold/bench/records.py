@@ -1,7 +1,6 @@
-"""What a measurement leaves behind: frozen facts, raw samples kept, one JSON form.
+"""A whole measurement: what was asked, of which models, and its rows; one JSON form.
 
-`BenchResult.to_dict()` is stable under `schema_version`. Times are milliseconds; ratios are
-baseline time / candidate time, so above 1 the candidate is faster.
+`BenchResult.to_dict()` is stable under `schema_version`.
 """
 
 from __future__ import annotations
@@ -9,131 +8,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from bnfold.bench.quad import Quad
+from bnfold.bench.rows import Comparison, Failed, Isolated, Profile
 from bnfold.int8.accuracy import Int8Accuracy
 from bnfold.notebook_display import Shown
 from bnfold.record import SCHEMA_VERSION, Row, json_form
-
-Verdict = Literal["faster", "slower", "no difference", "inconclusive"]
-
-
-@dataclass(frozen=True)
-class Interval(Row):
-    """An estimate with its bootstrap percentile interval, `low <= estimate <= high`."""
-
-    estimate: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Comparison(Row):
-    """A candidate against the baseline on one provider at one optimisation level.
-
-    `threads`, `batch` and `runtime` say where, like `provider` and `level`; `runtime` is empty
-    where it is that of this Python. `processes` has the number of pairs of each process, in the
-    order of `quads`.
-
-    `null` is the same protocol on two sessions of the baseline: it should hold 1.
-    `reason` says why the verdict is what it is where the interval alone does not.
-    `interrupted` is the share of blocks in which another program took the core; None if not known.
-    """
-
-    provider: str
-    level: str
-    baseline: str
-    candidate: str
-    verdict: Verdict
-    sentence: str
-    reason: str
-    ratio: Interval
-    null: Interval
-    runs_per_block: int
-    quads: tuple[Quad, ...]
-    null_quads: tuple[Quad, ...]
-    interrupted: float | None = None
-    threads: int = 1
-    batch: int = 1
-    runtime: str = ""
-    processes: tuple[int, ...] = ()
-
-    def __bool__(self) -> bool:
-        """Whether the candidate is known not to be slower: an inconclusive one is not known."""
-        return self.verdict in ("faster", "no difference")
-
-    def __repr__(self) -> str:
-        """One line; the samples are in `quads`."""
-        return f"<Comparison {self.provider}, {self.level}: {self.sentence}>"
-
-
-@dataclass(frozen=True)
-class Isolated(Row):
-    """One model in fresh processes of its own.
-
-    The percentiles are those of all `runs`, the median over the processes (`medians_ms` has each
-    one's own); `samples_ms` keeps some of the runs. `p99_ms` is told of a thousand runs or more.
-    `session_ms` is the median over `session_samples_ms`, whose first entry is a cold start.
-    `peak_rss_mib` is the peak of the whole process with one session and its runs, `base_rss_mib`
-    what Python, NumPy and onnxruntime held before the session was created; None if not known.
-    `runs_per_s` is the throughput of several streams, where it was asked for.
-    """
-
-    model: str
-    provider: str
-    level: str
-    session_ms: float
-    median_ms: float
-    p10_ms: float
-    p90_ms: float
-    peak_rss_mib: float | None
-    base_rss_mib: float | None
-    session_samples_ms: tuple[float, ...]
-    samples_ms: tuple[float, ...]
-    p99_ms: float | None = None
-    runs: int = 0
-    medians_ms: tuple[float, ...] = ()
-    runs_per_s: float | None = None
-    threads: int = 1
-    batch: int = 1
-    runtime: str = ""
-
-
-@dataclass(frozen=True)
-class OperatorTime(Row):
-    """The time that all nodes of one operator take together in one run, `share` of the whole."""
-
-    op: str
-    provider: str
-    nodes: int
-    mean_ms: float
-    share: float
-
-
-@dataclass(frozen=True)
-class Profile(Row):
-    """Where one model spends its time, as onnxruntime's own profiler sees it, longest first."""
-
-    model: str
-    provider: str
-    level: str
-    runs: int
-    operators: tuple[OperatorTime, ...]
-    threads: int = 1
-    batch: int = 1
-    runtime: str = ""
-
-
-@dataclass(frozen=True)
-class Failed(Row):
-    """A model that a runtime of another Python does not load, or does not run."""
-
-    model: str
-    provider: str
-    level: str
-    threads: int
-    batch: int
-    runtime: str
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -247,7 +125,7 @@ class BenchResult(Shown):
         Keys: `schema_version`, `record` ("bench"), `tool` {name, version}, `environment`,
         `settings`, `models`, `inputs`, `comparisons`, `isolated`, `profiles`, `failed`,
         `runtimes`, `int8`, `notes`, and `is_conclusive`; the rows carry the fields of the
-        dataclasses of this module.
+        dataclasses here and in `bnfold.bench.rows`.
         """
         from bnfold import __version__
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from bnfold.bench.isolated import measure_isolated
 from bnfold.bench.pairs import measure_processes
 from bnfold.bench.profile import profile
-from bnfold.bench.records import Comparison, Failed, Isolated, Profile, Settings
+from bnfold.bench.records import Settings
+from bnfold.bench.rows import Comparison, Failed, Isolated, Profile
 from bnfold.errors import ModelError
 from bnfold.progress import Progress
 

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnfold.bench.quad import Quad
-from bnfold.bench.records import Interval, Verdict
+from bnfold.bench.rows import Interval, Verdict
 
 CONFIDENCE = 0.95
 RESOLUTION = 1.02  # two sessions of one model differ by this much from where their memory lies

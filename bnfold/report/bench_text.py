@@ -12,7 +12,8 @@ from bnfold.report.blocks import Block, Chart, Column, Line, Style, Table, blank
 from bnfold.report.words import byte_size, counted
 
 if TYPE_CHECKING:
-    from bnfold.bench.records import BenchResult, Comparison, Failed, Interval, Isolated, Profile
+    from bnfold.bench.records import BenchResult
+    from bnfold.bench.rows import Comparison, Failed, Interval, Isolated, Profile
 
     Row: TypeAlias = Comparison | Isolated | Failed
 

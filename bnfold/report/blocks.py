@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from bnfold.escaping import shown
 
 if TYPE_CHECKING:
-    from bnfold.bench.records import Comparison
+    from bnfold.bench.rows import Comparison
 
 Style = Literal["", "title", "good", "bad", "warn", "dim"]
 

@@ -12,7 +12,8 @@ from bnfold.report.verification_text import VERDICT_STYLES as SAMENESS_STYLES
 from bnfold.report.words import counted
 
 if TYPE_CHECKING:
-    from bnfold.bench.records import BenchResult, Comparison
+    from bnfold.bench.records import BenchResult
+    from bnfold.bench.rows import Comparison
     from bnfold.fold.account.ledger import Ledger
     from bnfold.verify.records import Verification
 

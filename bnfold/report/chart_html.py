@@ -9,7 +9,7 @@ from bnfold.report.markup import Attributes, Markup, tag
 from bnfold.report.ratio_chart import Dot, Drawing, Row, ratio_chart
 
 if TYPE_CHECKING:
-    from bnfold.bench.records import Comparison
+    from bnfold.bench.rows import Comparison
 
 LEGEND = (
     "time of the baseline over time of the candidate, one dot a pair in the order measured; "

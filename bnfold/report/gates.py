@@ -10,7 +10,8 @@ from bnfold.report.blocks import Line, Style
 from bnfold.report.words import counted
 
 if TYPE_CHECKING:
-    from bnfold.bench.records import BenchResult, Comparison
+    from bnfold.bench.records import BenchResult
+    from bnfold.bench.rows import Comparison
 
 FAILED, UNSURE = 1, 3
 
@@ -67,10 +68,10 @@ def speed_gates(bench: BenchResult, limit: float) -> Iterator[Gate]:
     for row in bench.headline:
         yield Gate(name, _is_within(row, limit), f"{row.candidate}: {row.sentence}")
     baseline = bench.models[0].name
-    without = {(f.runtime, f.threads, f.batch) for f in bench.failed if f.model == baseline}
+    without = {f.where for f in bench.failed if f.model == baseline}
     for failed in bench.failed:
         if (failed.provider, failed.level) == (provider, level):
-            is_alone = (failed.runtime, failed.threads, failed.batch) not in without
+            is_alone = failed.where not in without
             said = f"{failed.model} on {failed.runtime}: {failed.sentence}"
             yield Gate(name, False if is_alone else None, said)
 

@@ -11,7 +11,7 @@ from bnfold.report.markup import Attributes, Markup, tag
 from bnfold.report.ratio_chart import WIDTH, Drawing, ratio_chart
 
 if TYPE_CHECKING:
-    from bnfold.bench.records import Comparison
+    from bnfold.bench.rows import Comparison
 
 MARK = "Made by bnfold"
 """Says to whoever would replace the file that it is one of ours."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bnfold.bench.quad import Quad
-    from bnfold.bench.records import Comparison, Interval
+    from bnfold.bench.rows import Comparison, Interval
 
 WIDTH, ROW_HEIGHT, AXIS_HEIGHT, MARGIN = 640.0, 84.0, 26.0, 16.0
 

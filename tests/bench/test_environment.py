@@ -7,7 +7,8 @@ import json
 import pytest
 
 from bnfold.bench.environment import disagreements, disturbances, doubts, environment
-from bnfold.bench.records import Comparison, Interval, Isolated
+from bnfold.bench.rows import Interval
+from tests.bench_rows import comparison, isolated
 
 QUIET = {"load_average": [0.1, 0.1, 0.1], "cores_usable": 4, "governor": "performance"}
 
@@ -41,11 +42,7 @@ def test_what_makes_numbers_unsure_is_said(change, threads, words):
 
 @pytest.mark.parametrize(("share", "is_told"), [(0.6, True), (0.05, False), (None, False)])
 def test_frequent_interruptions_are_told_once_for_each_level(share, is_told):
-    even = Interval(1.0, 1.0, 1.0)
-    rows = [
-        Comparison("cpu", "all", "a", name, "faster", "", "", even, even, 1, (), (), share)
-        for name in ("b", "c")
-    ]
+    rows = [comparison(candidate=name, verdict="faster", interrupted=share) for name in ("b", "c")]
     told = ("cpu, optimisations all: other programs interrupted 60% of the blocks",)
     assert disturbances(rows) == (told if is_told else ())
 
@@ -56,12 +53,8 @@ def test_frequent_interruptions_are_told_once_for_each_level(share, is_told):
 )
 def test_a_ratio_of_pairs_that_the_models_alone_contradict_is_told(median_ms, verdict, is_told):
     found = Interval(1.05, 1.02, 1.08)
-    even = Interval(1.0, 1.0, 1.0)
-    pair = Comparison("cpu", "all", "a", "b", verdict, "", "", found, even, 1, (), ())
-    rows = [
-        Isolated(name, "cpu", "all", 1.0, ms, ms, ms, 1.0, 1.0, (1.0,), (ms,))
-        for name, ms in (("a", 10.0), ("b", median_ms))
-    ]
+    pair = comparison(baseline="a", candidate="b", verdict=verdict, ratio=found)
+    rows = [isolated(model=name, median_ms=ms) for name, ms in (("a", 10.0), ("b", median_ms))]
     said = disagreements([pair], rows)
     assert len(said) == is_told
     assert all("its ratio is 1.05 in pairs, and 1.67 of the medians" in one for one in said)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnfold.bench.quad import Quad
-from bnfold.bench.records import Interval
+from bnfold.bench.rows import Interval
 from bnfold.bench.statistics import judge, log_ratios, order_rank, ratio_interval, sentence
 
 RARELY_SLOW = settings(deadline=None, max_examples=40)  # a busy machine is no failure

@@ -12,17 +12,8 @@ from html.parser import HTMLParser
 import pytest
 
 from bnfold.bench.quad import Quad
-from bnfold.bench.records import (
-    BenchInput,
-    BenchModel,
-    BenchResult,
-    Comparison,
-    Interval,
-    Isolated,
-    OperatorTime,
-    Profile,
-    Settings,
-)
+from bnfold.bench.records import BenchInput, BenchModel, BenchResult, Settings
+from bnfold.bench.rows import Interval, OperatorTime, Profile
 from bnfold.fold.account.ledger import Decision, Ledger, Numbers
 from bnfold.fold.account.size import Size
 from bnfold.fold.plan import Refusal
@@ -36,6 +27,7 @@ from bnfold.verify.records import (
     StructureRow,
     Verification,
 )
+from tests.bench_rows import comparison, isolated
 
 HOSTILE = "</code></style><script>alert('x')</script>\"onload=x &amp;"
 
@@ -85,12 +77,12 @@ BENCH = BenchResult(
     ),
     inputs=(BenchInput("x", "float32", (1, 3, 8, 8), "random"),),
     comparisons=(
-        Comparison("cpu", "all", "a.onnx", "b.onnx", "faster", "2.05x faster (2.00 to 2.20)", "",
-                   Interval(2.05, 2.0, 2.2), Interval(1.0, 0.99, 1.01),
-                   4, QUADS, NULLS, 1.0),
+        comparison(verdict="faster", sentence="2.05x faster (2.00 to 2.20)",
+                   ratio=Interval(2.05, 2.0, 2.2), quads=QUADS, null_quads=NULLS, interrupted=1.0),
     ),
-    isolated=(Isolated("a.onnx", "cpu", "all", 1.5, 0.25, 0.2, 0.31, 62.0, 51.0, (1.5,), (0.25,)),),
-    profiles=(Profile("a.onnx", "cpu", "all", 20, (OperatorTime("Conv", "CPU", 9, 0.2, 0.8),)),),
+    isolated=(isolated(session_ms=1.5, median_ms=0.25, p90_ms=0.31, peak_rss_mib=62.0),),
+    profiles=(Profile(model="a.onnx", provider="cpu", level="all", runs=20,
+                      operators=(OperatorTime("Conv", "CPU", 9, 0.2, 0.8),)),),
     notes=("the load average was high",),
     settings=Settings(
         ("cpu",), ("all",), threads=(1,), batch=(1,), pairs=6, duration_s=None, processes=9,

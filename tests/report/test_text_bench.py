@@ -6,27 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from bnfold.bench.records import (
-    BenchModel,
-    BenchResult,
-    Comparison,
-    Failed,
-    Interval,
-    Isolated,
-    OperatorTime,
-    Profile,
-    Settings,
-)
+from bnfold.bench.records import BenchModel, BenchResult, Settings
+from bnfold.bench.rows import Failed, OperatorTime, Profile
 from bnfold.report.bench_text import bench_blocks
 from bnfold.report.plain import plain_text
+from tests.bench_rows import comparison, isolated
 
-COMPARISON = Comparison(
-    provider="cpu", level="all", baseline="a.onnx", candidate="b.onnx", verdict="no difference",
-    sentence="no difference measured", reason="", ratio=Interval(1.004, 0.991, 1.012),
-    null=Interval(1.0, 0.99, 1.01), runs_per_block={"baseline": 9, "candidate": 9}, quads=(),
-    null_quads=(),
-)  # fmt: skip
-ISOLATED = Isolated("a.onnx", "cpu", "all", 12.3, 0.5, 0.45, 0.7, 80.0, 60.0, (12.3,), (0.5,))
+COMPARISON = comparison()
+ISOLATED = isolated()
 RESULT = BenchResult(
     models=(
         BenchModel("a.onnx", "a.onnx", "baseline", 1500, "0" * 64),
@@ -35,7 +22,8 @@ RESULT = BenchResult(
     inputs=(),
     comparisons=(COMPARISON, replace(COMPARISON, level="none", verdict="faster", sentence="s")),
     isolated=(ISOLATED, replace(ISOLATED, model="b.onnx")),
-    profiles=(Profile("a.onnx", "cpu", "all", 10, (OperatorTime("Conv", "cpu", 3, 0.4, 0.8),)),),
+    profiles=(Profile(model="a.onnx", provider="cpu", level="all", runs=10,
+                      operators=(OperatorTime("Conv", "cpu", 3, 0.4, 0.8),)),),
     notes=("something else was running",),
     settings=Settings(
         ("cpu",), ("all", "none"), threads=(1,), batch=(1,), pairs=40, duration_s=None, processes=9,
@@ -92,7 +80,13 @@ def test_operator_times_are_shown_when_asked_for(every_row):
 
 def test_what_tells_rows_apart_is_told_and_a_runtime_that_does_not_load_is_a_row():
     old, new = (replace(COMPARISON, runtime=f"onnxruntime {v}") for v in ("1.17.3", "1.22.1"))
-    failed = Failed("b.onnx", "cpu", "all", 1, 1, "onnxruntime 1.20.1", "onnxruntime refuses it")
+    failed = Failed(
+        model="b.onnx",
+        provider="cpu",
+        level="all",
+        runtime="onnxruntime 1.20.1",
+        sentence="onnxruntime refuses it",
+    )
     lines = lines_of(replace(RESULT, comparisons=(old, new), failed=(failed,)))
     assert lines[0] == "b.onnx against a.onnx (onnxruntime 1.17.3): no difference measured"
     assert lines[1] == "b.onnx against a.onnx (onnxruntime 1.22.1): no difference measured"

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bnfold.bench.records import Failed, Interval
+from bnfold.bench.rows import Failed, Interval
 from bnfold.report.bench_table import COLUMNS, csv_text
 from bnfold.report.ci import github_annotations, junit_xml
 from bnfold.report.gates import Gate, speed_gates, worst
@@ -42,7 +42,7 @@ def test_a_limit_on_time_holds_fails_or_cannot_be_said_by_the_whole_interval(
 
 
 def test_a_model_that_does_not_load_fails_where_the_baseline_does():
-    both = [Failed(name, "cpu", "all", 1, 1, "onnxruntime 1", "refused") for name in "ab"]
+    both = [Failed(model=name, provider="cpu", level="all", sentence="refused") for name in "ab"]
     a, b = (replace(one, model=f"{one.model}.onnx") for one in both)
     assert [gate.holds for gate in speed_gates(timed(1.2, 1.3, failed=(b,)), 1.05)] == [True, False]
     found = speed_gates(timed(1.2, 1.3, failed=(a, b)), 1.05)
@@ -67,7 +67,14 @@ def test_gates_are_test_cases_and_annotations():
 
 
 def test_a_measurement_as_csv_has_a_row_for_each_thing_that_was_found():
-    failed = Failed("b.onnx", "cpu", "all", 1, 8, "onnxruntime 1.20.1", "refused, it says")
+    failed = Failed(
+        model="b.onnx",
+        provider="cpu",
+        level="all",
+        batch=8,
+        runtime="onnxruntime 1.20.1",
+        sentence="refused, it says",
+    )
     rows = list(csv.DictReader(csv_text(replace(RESULT, failed=(failed,))).splitlines()))
     assert [row["kind"] for row in rows] == ["pairs", "pairs", "alone", "alone", "failed"]
     assert tuple(rows[0]) == COLUMNS

@@ -12,7 +12,7 @@ import onnx.parser
 import pytest
 
 import bnfold
-from bnfold.bench.records import Interval
+from bnfold.bench.rows import Interval
 from bnfold.bench.statistics import judge
 from bnfold.errors import DataError, UsageError
 from bnfold.tune import api
