@@ -2,74 +2,20 @@
 
 A line on stdin is JSON `[input path, output path]`; the answer is JSON `{"error": text}` or
 `{"version": text}`. They may crash: whoever started this process sees its end and starts it again.
-Runs under any Python that has the tool: `python benchmarks/optimizers.py onnxslim`.
+Runs under any Python that has the tool, with this folder's parent on its path:
+`python benchmarks/optimizers.py onnxslim`.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-Optimise = Callable[[str, str], None]
-
-
-def _onnxruntime(level: str) -> Optimise:
-    def optimise(source: str, target: str) -> None:
-        engine = _engine()
-        engine.open_session(source, engine.Setting(level=level), name=source, save_as=target)
-
-    return optimise
-
-
-def _engine() -> Any:
-    """bnfold's own way into onnxruntime, from its folder: this Python need not have bnfold."""
-    folder = Path(__file__).parents[1] / "bnfold/runtime/engine"
-    spec = importlib.util.spec_from_file_location("engine", folder / "__init__.py")
-    assert spec is not None and spec.loader is not None
-    sys.modules["engine"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["engine"])
-    return sys.modules["engine"]
-
-
-def _onnxsim(source: str, target: str) -> None:
-    import onnx
-    import onnxsim
-
-    model, checked = onnxsim.simplify(onnx.load(source))
-    if not checked:
-        raise ValueError("its own check failed")
-    onnx.save(model, target)
-
-
-def _onnxslim(source: str, target: str) -> None:
-    import onnx
-    import onnxslim
-
-    onnx.save(onnxslim.slim(onnx.load(source)), target)
-
-
-def _onnxoptimizer(source: str, target: str) -> None:
-    import onnx
-    import onnxoptimizer
-
-    model = onnx.load(source)
-    passes = onnxoptimizer.get_fuse_and_elimination_passes()
-    onnx.save(onnxoptimizer.optimize(model, passes, fixed_point=True), target)
-
-
-def _onnxscript(source: str, target: str) -> None:
-    import onnx
-    from onnxscript import optimizer, rewriter
-
-    model = optimizer.optimize(onnx.load(source))
-    onnx.save(rewriter.rewrite(model), target)
+from bnfold.peers.tools import TOOLS as PEERS
+from bnfold.peers.tools import Optimise, onnxruntime
 
 
 def _bnfold(*allow: str) -> Optimise:
@@ -81,13 +27,12 @@ def _bnfold(*allow: str) -> Optimise:
     return optimise
 
 
+_PEERS = ("onnxsim", "onnxslim", "onnxoptimizer", "onnxscript")
+
 TOOLS: dict[str, tuple[str, Optimise]] = {
-    "onnxruntime, basic": ("onnxruntime", _onnxruntime("basic")),
-    "onnxruntime, extended": ("onnxruntime", _onnxruntime("extended")),
-    "onnxsim": ("onnxsim", _onnxsim),
-    "onnxslim": ("onnxslim", _onnxslim),
-    "onnxoptimizer": ("onnxoptimizer", _onnxoptimizer),
-    "onnxscript": ("onnxscript", _onnxscript),
+    "onnxruntime, basic": ("onnxruntime", onnxruntime("basic")),
+    "onnxruntime, extended": ("onnxruntime", onnxruntime("extended")),
+    **{name: (PEERS[name].package, PEERS[name].optimise) for name in _PEERS},
     "bnfold": ("bnfold", _bnfold()),
     "bnfold --allow all": ("bnfold", _bnfold("all")),
 }

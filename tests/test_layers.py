@@ -22,7 +22,7 @@ LAYERS = (
     {"typed"},
     {"fold"},
     {"verify"},
-    {"int8"},
+    {"int8", "peers"},
     {"bench", "export"},
     {"tune"},
     {"torch_fold"},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnfold.bench.asked import checked, each_of
-from bnfold.bench.environment import disagreements, disturbances, doubts, environment
+from bnfold.bench.environment import device_facts, disagreements, disturbances, doubts, environment
 from bnfold.bench.records import BenchResult
 from bnfold.bench.schedule import Schedule
 from bnfold.errors import UsageError
@@ -50,6 +50,10 @@ def bench(
     labels: ArrayLike | None = None,
     dims: Mapping[str, int] | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
+    against: str | Sequence[str] = (),
+    floor: bool = False,
+    exported: ModelSource | None = None,
+    cuda_graph: bool = False,
     profile: bool = False,
     progress: Progress | None = None,
 ) -> BenchResult:
@@ -82,6 +86,13 @@ def bench(
         labels: the class of each row of `int8`, for the share of rows that are right.
         dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
         custom_ops: shared libraries with operators for onnxruntime.
+        against: other optimisers, "ort", "onnxsim", "onnxslim", "onnxoptimizer", "onnxscript",
+            "openvino": each takes the first model, and is timed in the same pairs. One that is not
+            installed, fails, or changes what the model computes is told in `peers`.
+        floor: also time the first model with its batch norms deleted, which is what a perfect fold
+            could reach; `taxes` tells how much of what they cost is gone.
+        exported: the same network as its exporter writes it by default, timed beside the others.
+        cuda_graph: the provider "cuda" launches a run as one captured graph.
         profile: also sum up the time per operator.
         progress: called with (steps done, steps in all, what is being done).
 
@@ -93,6 +104,8 @@ def bench(
         ProviderUnavailableError: a provider that does not really run.
     """
     # Imported here: these need onnx, and whoever only reads a record does without.
+    from bnfold.bench.contenders import contenders
+    from bnfold.bench.floor import taxes
     from bnfold.bench.grid import Grid
     from bnfold.bench.model_files import described, model_files, require_end, same_files
     from bnfold.runtime.engine import Setting
@@ -112,6 +125,9 @@ def bench(
         inter_threads=inter_threads,
         session_options=session_options or {},
         seed=seed,
+        against=names_of(against),
+        floor=floor,
+        cuda_graph=cuda_graph,
     )
     libraries = tuple(map(str, custom_ops))
     if not pythons:
@@ -122,9 +138,17 @@ def bench(
         found = model_files(_several(models), folder)
         grid = Grid(found, asked, folder, libraries, tuple(map(str, pythons)), data, dims or {})
         provider = "cpu" if pythons else asked.providers[0]
-        quantised = None if int8 is None else _quantised(found, int8, labels, folder)
         require_end(found, grid.arrays, Setting(provider, custom_ops=libraries))
-        timed = found if quantised is None else quantised.subjects
+        joined = contenders(
+            found,
+            folder,
+            against=asked.against,
+            with_floor=floor,
+            exported=exported,
+            in_int8=int8 is not None,
+        )
+        quantised = None if int8 is None else _quantised(joined.subjects, int8, labels, folder)
+        timed = joined.subjects if quantised is None else quantised.subjects
         schedule = Schedule(
             timed,
             grid.places,
@@ -134,7 +158,8 @@ def bench(
             progress=progress,
         )
         schedule.run()
-        measured = tuple(described(s, is_baseline=s is timed[0]) for s in timed)
+        measured = tuple(map(described, timed))
+        lowest = next((subject.name for subject in timed if subject.role == "floor"), "")
     isolated, comparisons = tuple(schedule.isolated), tuple(schedule.comparisons)
     return BenchResult(
         models=measured,
@@ -149,10 +174,14 @@ def bench(
             *doubts(facts, threads=max(asked.threads)),
             *disturbances(comparisons),
             *disagreements(comparisons, isolated),
+            *device_facts(isolated),
             *grid.notes,
+            *joined.notes,
             *(() if quantised is None else quantised.notes),
         ),
         int8=() if quantised is None else quantised.accuracies,
+        taxes=taxes(comparisons, lowest),
+        peers=joined.peers,
         settings=asked,
         environment=facts,
     )

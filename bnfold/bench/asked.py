@@ -9,6 +9,7 @@ from bnfold.bench.protocol import BLOCK_MS
 from bnfold.bench.records import Settings
 from bnfold.bench.statistics import CONFIDENCE, MARGIN, RESOLUTION
 from bnfold.errors import UsageError
+from bnfold.peers.optimised import known
 
 PAIRS = 40
 
@@ -34,6 +35,9 @@ def checked(
     inter_threads: int,
     session_options: Mapping[str, str],
     seed: int,
+    against: Sequence[str] = (),
+    floor: bool = False,
+    cuda_graph: bool = False,
 ) -> Settings:
     """The settings, each name and number once.
 
@@ -58,6 +62,7 @@ def checked(
         raise UsageError("pairs and duration both say how long to measure: give one of them")
     if duration is not None and not (duration > 0 and math.isfinite(duration)):
         raise UsageError(f"duration must be more than 0 seconds, not {duration:g}")
+    _require_graph(providers, streams, cuda_graph)
     return Settings(
         providers=tuple(providers),
         levels=tuple(levels),
@@ -75,7 +80,18 @@ def checked(
         confidence=CONFIDENCE,
         resolution=RESOLUTION,
         margin=MARGIN,
+        against=known(against),
+        floor=floor,
+        cuda_graph=cuda_graph,
     )
+
+
+def _require_graph(providers: Sequence[str], streams: int, cuda_graph: bool) -> None:
+    """Returns where CUDA graphs are not asked for, or can be."""
+    if cuda_graph and tuple(providers) != ("cuda",):
+        raise UsageError("CUDA graphs are of the provider 'cuda': ask for that one alone")
+    if cuda_graph and streams:
+        raise UsageError("a CUDA graph has the addresses of one run: leave the streams out")
 
 
 def _require_names(providers: Sequence[str], levels: Sequence[str]) -> None:

@@ -4,6 +4,9 @@ Some models give an output of another shape than they declare: a batch of 2 wher
 onnxruntime lets that pass when it makes the output itself, and refuses it when it writes into the
 one of the run before. Their outputs are bound anew for each run.
 
+A CUDA graph is launched with the addresses that it was captured with: the outputs of a first run,
+which is not captured, are bound as they are, and stay.
+
 Like `bnfold.runtime.engine`, this file needs NumPy and onnxruntime alone: the process that measures
 one model carries no more than that.
 """
@@ -21,7 +24,15 @@ from bnfold.runtime import engine
 class BoundModel:
     """A session with inputs and outputs bound on its device; calling it is one run."""
 
-    def __init__(self, session: Any, feeds: Mapping[str, np.ndarray], *, device: str, name: str):
+    def __init__(
+        self,
+        session: Any,
+        feeds: Mapping[str, np.ndarray],
+        *,
+        device: str,
+        name: str,
+        is_graph: bool = False,
+    ):
         """Binds, and runs twice: the second run finds the outputs of the first one bound.
 
         Raises:
@@ -42,6 +53,12 @@ class BoundModel:
         self.is_bound_anew = False
         self._bind_outputs()
         with engine.failing_as(name):
+            if is_graph:
+                self._run(self._binding, _uncaptured())
+                self._keep_outputs()
+                self()  # captured
+                self()
+                return
             self()
             try:
                 self()
@@ -58,6 +75,13 @@ class BoundModel:
         if self._is_remote:
             self._binding.synchronize_outputs()
 
+    def _keep_outputs(self) -> None:
+        """The outputs lie from now on where they lie now."""
+        self._kept = self._binding.get_outputs()
+        self._binding.clear_binding_outputs()
+        for name, value in zip(self._names, self._kept, strict=True):
+            self._binding.bind_ortvalue_output(name, value)
+
     def outputs(self) -> dict[str, list[Any]]:
         """What the last run computed, by output name."""
         values = self._binding.copy_outputs_to_cpu()
@@ -68,7 +92,19 @@ class BoundModel:
             self._binding.bind_output(name, self._device)
 
 
-def bind_alike(models: Sequence[BoundModel]) -> None:
+def _uncaptured() -> Any:
+    """Options of a run that makes no graph.
+
+    Source: onnxruntime_run_options_config_keys.h.
+    """
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("gpu_graph_id", "-1")
+    return options
+
+
+def bind_alike(models: Sequence[Any]) -> None:
     """Where one of the models needs its outputs bound anew, all do it, and pay for it alike."""
     is_anew = any(model.is_bound_anew for model in models)
     for model in models:

@@ -18,12 +18,17 @@ import numpy as np
 
 from bnfold.bench.bound import BoundModel, bind_alike
 from bnfold.bench.child_alone import alone
+from bnfold.bench.openvino_model import OpenVinoModel, compiled
 from bnfold.bench.protocol import measure_pairs
 from bnfold.bench.steps import say_step
 from bnfold.runtime import engine
 from bnfold.runtime.engine import Setting
 
 Job = Mapping[str, Any]
+Feeds = Mapping[str, np.ndarray]
+Model = BoundModel | OpenVinoModel
+
+OPENVINO = "openvino"  # as the engine of a model
 
 _PROFILED_RUNS = 24
 
@@ -68,7 +73,7 @@ def profiled(job: Job) -> dict[str, Any]:
     """Where onnxruntime's own profiler has written what it saw, and of how many runs."""
     (model,) = job["models"]
     session = open_model(model, job, profile_prefix=job["prefix"])
-    run = BoundModel(session, fed(job), device=job["setting"]["provider"], name=model["name"])
+    run = bound(session, model, job, fed(job))
     for _ in range(_PROFILED_RUNS):
         run()
     return {"file": session.end_profiling(), "runs": _PROFILED_RUNS}
@@ -78,13 +83,14 @@ def alone_in_here(job: Job) -> dict[str, Any]:
     """Session creation, latency, throughput and memory of the one model."""
     (model,) = job["models"]
     feeds = fed(job)
-    device = job["setting"]["provider"]
     return alone(
         lambda: open_model(model, job),
-        lambda session: BoundModel(session, feeds, device=device, name=model["name"]),
+        lambda session: bound(session, model, job, feeds),
+        lambda session: facts_of(session, model, job),
         seconds=job["seconds"],
         warm_up=job["warm_up"],
         streams=job["streams"],
+        on_device=job["setting"]["provider"] != "cpu",
     )
 
 
@@ -95,8 +101,15 @@ def fed(job: Job) -> dict[str, np.ndarray]:
 
 
 def open_model(model: Mapping[str, str], job: Job, *, profile_prefix: str | None = None) -> Any:
-    """A session of the model with the job's setting."""
+    """A session of the model with the job's setting, by what is to run it."""
     wanted = job["setting"]
+    if model.get("engine") == OPENVINO:
+        return compiled(
+            model["path"],
+            name=model["name"],
+            provider=wanted["provider"],
+            threads=wanted["threads"],
+        )
     tuples = {key: _hashable(value) for key, value in wanted.items()}
     setting = Setting(**tuples)
     return engine.open_session(
@@ -104,10 +117,29 @@ def open_model(model: Mapping[str, str], job: Job, *, profile_prefix: str | None
     )
 
 
-def opened_model(model: Mapping[str, str], job: Job, feeds: Mapping[str, np.ndarray]) -> BoundModel:
+def bound(session: Any, model: Mapping[str, str], job: Job, feeds: Feeds) -> Model:
+    """The session with its inputs in place."""
+    if model.get("engine") == OPENVINO:
+        return OpenVinoModel(session, feeds, name=model["name"])
+    wanted = job["setting"]
+    return BoundModel(
+        session,
+        feeds,
+        device=wanted["provider"],
+        name=model["name"],
+        is_graph=wanted.get("cuda_graph", False),
+    )
+
+
+def facts_of(session: Any, model: Mapping[str, str], job: Job) -> dict[str, Any]:
+    """What the session says of how it computes."""
+    provider = "cpu" if model.get("engine") == OPENVINO else job["setting"]["provider"]
+    return engine.facts_of(session, provider)
+
+
+def opened_model(model: Mapping[str, str], job: Job, feeds: Feeds) -> Model:
     """The model, ready to be run again and again."""
-    session = open_model(model, job)
-    return BoundModel(session, feeds, device=job["setting"]["provider"], name=model["name"])
+    return bound(open_model(model, job), model, job, feeds)
 
 
 def _hashable(value: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bnfold.bench.bound import BoundModel
+from bnfold.bench.child_device import used_mib
 from bnfold.runtime import engine
 
 KEPT_SAMPLES = 200
@@ -21,19 +21,26 @@ _MIB = 1024 * 1024
 
 def alone(
     open_session: Callable[[], Any],
-    bind: Callable[[Any], BoundModel],
+    bind: Callable[[Any], Callable[[], None]],
+    facts_of: Callable[[Any], dict[str, Any]],
     *,
     seconds: float,
     warm_up: int,
     streams: int,
+    on_device: bool = False,
 ) -> dict[str, Any]:
-    """Samples of session creation and of runs in ms, memory in MiB, runs per second of streams."""
+    """Samples of session creation and of runs in ms, memory in MiB, runs per second of streams.
+
+    What a device holds more after the runs is the model's: onnxruntime gives nothing back before.
+    """
     engine.version()  # loading onnxruntime belongs to no model
-    base_mib = resident_mib()
+    base_mib, before_mib = resident_mib(), used_mib() if on_device else None
     session, first_ms = _timed(open_session)
+    facts = facts_of(session)
     run = bind(session)
     samples = latencies_ms(run, seconds=seconds, warm_up=warm_up)
     peak_mib = peak_rss_mib()
+    after_mib = used_mib() if on_device else None
     throughput = None
     if streams:
         throughput = runs_per_second([bind(session) for _ in range(streams)], seconds)
@@ -44,6 +51,8 @@ def alone(
         "runs_per_s": throughput,
         "peak_rss_mib": peak_mib,
         "base_rss_mib": base_mib,
+        "device_mib": None if before_mib is None or after_mib is None else after_mib - before_mib,
+        "facts": facts,
     }
 
 
@@ -60,7 +69,7 @@ def latencies_ms(run: Callable[[], None], *, seconds: float, warm_up: int) -> li
     return samples
 
 
-def runs_per_second(streams: list[BoundModel], seconds: float) -> float:
+def runs_per_second(streams: list[Callable[[], None]], seconds: float) -> float:
     """How many runs end in a second where each stream runs the model again and again.
 
     They share one session, as the threads of a server do.

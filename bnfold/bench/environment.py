@@ -84,6 +84,22 @@ def disturbances(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
     )
 
 
+def device_facts(isolated: Iterable[Isolated]) -> tuple[str, ...]:
+    """Sentences on how an accelerator computed, and on what did not run on it."""
+    found: dict[str, None] = {}
+    for row in isolated:
+        if row.options:
+            listed = ", ".join(f"{key} {value}" for key, value in sorted(row.options.items()))
+            found[f"{row.provider}: {listed}"] = None
+        if row.elsewhere:
+            strays = ", ".join(f"{count} {op}" for op, count in sorted(row.elsewhere.items()))
+            found[
+                f"{row.model}, optimisations {row.level}: not all of it runs on {row.provider}: "
+                f"{strays}; a ratio with such nodes is none of {row.provider}'s alone"
+            ] = None
+    return tuple(found)
+
+
 def disagreements(
     comparisons: Iterable[Comparison], isolated: Sequence[Isolated]
 ) -> tuple[str, ...]:

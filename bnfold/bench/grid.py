@@ -68,6 +68,7 @@ class Grid:
                     libraries,
                     inter_threads=asked.inter_threads,
                     session_options=asked.session_options,
+                    cuda_graph=asked.cuda_graph,
                 )
             ]
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bnfold.bench.model_files import ModelFile
-from bnfold.errors import DataError
+from bnfold.errors import DataError, ModelError
 from bnfold.int8.accuracy import Int8Accuracy, accuracy, outputs_of
 from bnfold.int8.quantise import quantise
 from bnfold.int8.spread import spreads, widened
@@ -41,23 +41,38 @@ def in_int8(found: Sequence[ModelFile], data: Data, labels: Array | None, folder
     baseline = found[0]
     feeds = [feed.arrays for feed in user_feeds(data, baseline.inputs, samples=None)]
     reference = outputs_of(baseline.path, feeds, name=baseline.name)
-    quantised, accuracies = [], []
+    quantised: list[ModelFile] = []
+    accuracies: list[Int8Accuracy] = []
+    notes: list[str] = []
     for i, subject in enumerate(found):
-        target = folder / f"int8-{i}.onnx"
-        quantise(subject.path, feeds, target, name=subject.name)
-        outputs = outputs_of(target, feeds, name=f"{subject.name} in int8")
-        if any(outputs[name].shape != reference[name].shape for name in reference):
-            raise DataError(f"{subject.name}: its outputs are not those of {baseline.name}")
-        accuracies.append(accuracy(subject.name, reference, outputs, labels))
+        target, name = folder / f"int8-{i}.onnx", f"{subject.name} in int8"
+        try:
+            quantise(subject.path, feeds, target, name=subject.name)
+            if subject.role != "floor":  # it computes something else
+                outputs = outputs_of(target, feeds, name=name)
+                row = _compared(subject, baseline, reference, outputs, labels)
+                notes += _falls(baseline, subject, (accuracies or [row])[0], row, feeds[0])
+                accuracies.append(row)
+        except (ModelError, DataError) as error:
+            if not subject.may_fail:
+                raise
+            notes.append(f"{name} is not measured: {error}")
+            continue
         size_bytes = target.stat().st_size
-        name = f"{subject.name} in int8"
         quantised.append(replace(subject, name=name, path=target, size_bytes=size_bytes))
-    notes = [
-        note
-        for subject, row in zip(found[1:], accuracies[1:], strict=True)
-        for note in _falls(baseline, subject, accuracies[0], row, feeds[0])
-    ]
     return Int8(tuple(quantised), tuple(accuracies), tuple(notes))
+
+
+def _compared(
+    subject: ModelFile,
+    baseline: ModelFile,
+    reference: Mapping[str, Array],
+    outputs: Mapping[str, Array],
+    labels: Array | None,
+) -> Int8Accuracy:
+    if any(outputs[name].shape != reference[name].shape for name in reference):
+        raise DataError(f"{subject.name}: its outputs are not those of {baseline.name}")
+    return accuracy(subject.name, reference, outputs, labels)
 
 
 def _falls(
@@ -82,5 +97,6 @@ def _falls(
         return [said]
     return [
         f"{said}: the channels of {apart!r} are further apart than those of any tensor before, and "
-        "int8 has one scale for all of them; leave the batch norm behind it with --skip"
+        "int8 has one scale for all of them; fold with --equalize, or leave the batch norm behind "
+        "it with --skip"
     ]

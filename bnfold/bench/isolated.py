@@ -42,6 +42,7 @@ def measure_isolated(
     )
     sessions = [ms for report in found for ms in report["session_samples_ms"]]
     peaks, bases = ([report[key] for report in found] for key in ("peak_rss_mib", "base_rss_mib"))
+    devices = [report["device_mib"] for report in found]
     speeds = [report["runs_per_s"] for report in found]
     return Isolated(
         model=subject.name,
@@ -58,6 +59,9 @@ def measure_isolated(
         runs=runs,
         medians_ms=tuple(median(one) for one in times),
         runs_per_s=median(speeds) if streams else None,
+        device_mib=None if None in devices else median(devices),
+        options=found[0]["facts"]["options"],
+        elsewhere=found[0]["facts"]["elsewhere"],
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnx
 import onnx_ir
 
 from bnfold import model_io
-from bnfold.bench.records import BenchModel
+from bnfold.bench.records import BenchModel, Role
 from bnfold.errors import ModelError, UsageError
 from bnfold.runtime.bounds import Bounds, bounds_of
 from bnfold.runtime.engine import Setting
@@ -27,7 +27,8 @@ ModelSource = str | os.PathLike[str] | onnx.ModelProto | onnx_ir.Model
 class ModelFile:
     """A model file with the name it goes by in tables, and the inputs it wants.
 
-    `bounds` says for integer inputs what they may hold, `seconds` how long a run may take.
+    `bounds` says for integer inputs what they may hold, `seconds` how long a run may take. `engine`
+    is what runs it, and `role` why it is here.
     """
 
     name: str
@@ -36,6 +37,13 @@ class ModelFile:
     size_bytes: int
     bounds: Bounds = field(default_factory=dict)
     seconds: float | None = None
+    role: Role = "candidate"
+    engine: str = ""
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether the measurement goes on without it."""
+        return self.role in ("floor", "peer", "export")
 
 
 def model_files(models: Sequence[ModelSource], folder: Path) -> tuple[ModelFile, ...]:
@@ -48,12 +56,23 @@ def model_files(models: Sequence[ModelSource], folder: Path) -> tuple[ModelFile,
     if not models:
         raise UsageError("bench needs at least one model")
     models = [onnx_ir.from_proto(m) if isinstance(m, onnx.ModelProto) else m for m in models]
-    paths = [_on_disk(model, folder / f"model{i}.onnx") for i, model in enumerate(models)]
+    paths = [on_disk(model, folder / f"model{i}.onnx") for i, model in enumerate(models)]
     found = tuple(
         _subject(path, name) for path, name in zip(paths, _names(models, paths), strict=True)
     )
     for candidate in found[1:]:
         _require_same_inputs(found[0], candidate)
+    return (replace(found[0], role="baseline"), *found[1:])
+
+
+def joined(baseline: ModelFile, path: Path, name: str, *, role: Role) -> ModelFile:
+    """A file that is to be measured beside the baseline, under this name.
+
+    Raises:
+        ModelError: it cannot be read, or its inputs are not those of the baseline.
+    """
+    found = replace(_subject(path, name), role=role)
+    _require_same_inputs(baseline, found)
     return found
 
 
@@ -71,12 +90,12 @@ def require_end(found: Sequence[ModelFile], feeds: Mapping[str, Array], setting:
             session.run(feeds)
 
 
-def described(subject: ModelFile, *, is_baseline: bool) -> BenchModel:
+def described(subject: ModelFile) -> BenchModel:
     """The record of a subject, with the hash of its bytes."""
     return BenchModel(
         name=subject.name,
         path=str(subject.path),
-        role="baseline" if is_baseline else "candidate",
+        role=subject.role,
         size_bytes=subject.size_bytes,
         sha256=model_io.sha256(subject.path),
     )
@@ -88,11 +107,14 @@ def same_files(models: Sequence[BenchModel]) -> tuple[str, ...]:
         f"{model.name} and {models[0].name} are the same file, byte for byte: "
         "whatever differs between them is noise"
         for model in models[1:]
-        if model.sha256 == models[0].sha256
+        if model.sha256 == models[0].sha256 and model.path != models[0].path
     )
 
 
-def _on_disk(model: ModelSource, path: Path) -> Path:
+def on_disk(model: ModelSource, path: Path) -> Path:
+    """The model's own file, or `path` where one in memory was written to it."""
+    if isinstance(model, onnx.ModelProto):
+        model = onnx_ir.from_proto(model)
     if isinstance(model, onnx_ir.Model):
         model_io.save(model, path)
         return path

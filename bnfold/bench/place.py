@@ -60,7 +60,10 @@ class Place:
         """The report of a fresh process on the task; see `handed.ask` for what it raises."""
         job = {
             "task": task,
-            "models": [{"path": str(s.path.resolve()), "name": s.name} for s in subjects],
+            "models": [
+                {"path": str(s.path.resolve()), "name": s.name, "engine": s.engine}
+                for s in subjects
+            ],
             "feeds": str(self.fed.file),
             "feed_names": list(self.fed.names),
             "setting": asdict(self.setting),

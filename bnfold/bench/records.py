@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from bnfold.bench.rows import Comparison, Failed, Isolated, Profile
+from bnfold.bench.rows import Comparison, Failed, Isolated, Profile, Tax, Where
 from bnfold.int8.accuracy import Int8Accuracy
 from bnfold.notebook_display import Shown
+from bnfold.peers.optimised import Peer
 from bnfold.record import SCHEMA_VERSION, Row, json_form
+
+AnyRow = TypeVar("AnyRow", bound=Where)
+
+Role = Literal["baseline", "candidate", "floor", "peer", "export"]
+"""The first model; the others that a user names; those that bench measures beside them."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class BenchModel(Row):
 
     name: str
     path: str
-    role: Literal["baseline", "candidate"]
+    role: Role
     size_bytes: int
     sha256: str
 
@@ -71,6 +78,9 @@ class Settings(Row):
     confidence: float
     resolution: float
     margin: float
+    against: tuple[str, ...] = ()
+    floor: bool = False
+    cuda_graph: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,21 +98,32 @@ class BenchResult(Shown):
     failed: tuple[Failed, ...] = ()
     runtimes: tuple[Runtime, ...] = ()
     int8: tuple[Int8Accuracy, ...] = ()
+    taxes: tuple[Tax, ...] = ()
+    peers: tuple[Peer, ...] = ()
 
     @property
     def headline(self) -> tuple[Comparison, ...]:
-        """The comparisons at the first level asked for, on the first provider.
+        """The comparisons of the models named, at the first level asked for, on the first provider.
 
-        On each runtime, at each batch and number of threads, where several were asked for.
+        On each runtime, at each batch and number of threads, where several were asked for. The
+        floor, other optimisers and a default export have rows, and are no headline.
         """
-        provider, level = self.settings.providers[0], self.settings.levels[0]
-        return tuple(c for c in self.comparisons if (c.provider, c.level) == (provider, level))
+        return tuple(c for c in self._first(self.comparisons) if c.candidate not in self._beside)
+
+    @property
+    def _beside(self) -> set[str]:
+        """The models that were measured beside those that were named."""
+        return {m.name for m in self.models if m.role not in ("baseline", "candidate")}
+
+    def _first(self, rows: Iterable[AnyRow]) -> list[AnyRow]:
+        """Those of the first provider at the first level."""
+        place = (self.settings.providers[0], self.settings.levels[0])
+        return [row for row in rows if (row.provider, row.level) == place]
 
     @property
     def is_conclusive(self) -> bool:
         """True where no headline comparison was too noisy to judge, or could not be made."""
-        provider, level = self.settings.providers[0], self.settings.levels[0]
-        could_run = not any((f.provider, f.level) == (provider, level) for f in self.failed)
+        could_run = all(f.model in self._beside for f in self._first(self.failed))
         return could_run and all(c.verdict != "inconclusive" for c in self.headline)
 
     def __bool__(self) -> bool:
@@ -124,8 +145,8 @@ class BenchResult(Shown):
 
         Keys: `schema_version`, `record` ("bench"), `tool` {name, version}, `environment`,
         `settings`, `models`, `inputs`, `comparisons`, `isolated`, `profiles`, `failed`,
-        `runtimes`, `int8`, `notes`, and `is_conclusive`; the rows carry the fields of the
-        dataclasses here and in `bnfold.bench.rows`.
+        `runtimes`, `int8`, `taxes`, `peers`, `notes`, and `is_conclusive`; the rows carry the
+        fields of the dataclasses here and in `bnfold.bench.rows`.
         """
         from bnfold import __version__
 

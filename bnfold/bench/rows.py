@@ -6,7 +6,8 @@ faster. `Where` says of each row in which corner of the sweep it was measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bnfold.bench.quad import Quad
@@ -86,6 +87,9 @@ class Isolated(Where):
     `peak_rss_mib` is the peak of the whole process with one session and its runs, `base_rss_mib`
     what Python, NumPy and onnxruntime held before the session was created; None if not known.
     `runs_per_s` is the throughput of several streams, where it was asked for.
+    `device_mib` is what the device holds more after the runs; `options` are those of its provider
+    on which speed depends, TF32 and the search for algorithms among them, and `elsewhere` has the
+    operators that another provider runs, with how many nodes. They are empty for the CPU.
     """
 
     model: str
@@ -101,6 +105,9 @@ class Isolated(Where):
     runs: int = 0
     medians_ms: tuple[float, ...] = ()
     runs_per_s: float | None = None
+    device_mib: float | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,8 +131,23 @@ class Profile(Where):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tax(Where):
+    """What the batch norms of the baseline cost, and how much of that a candidate is rid of.
+
+    `cost` is the share of the baseline's time that goes where they are deleted, which is what a
+    perfect fold could reach; `gone` is the share of that cost which a candidate does not pay. It is
+    None where the cost is not known to be there.
+    """
+
+    candidate: str
+    cost: Interval
+    gone: Interval | None
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failed(Where):
-    """A model that a runtime of another Python does not load, or does not run."""
+    """A model that a runtime does not load, or does not run, where others are measured."""
 
     model: str
     sentence: str

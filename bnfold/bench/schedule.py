@@ -56,7 +56,7 @@ class Schedule:
             if len(self.subjects) > 1:
                 self._pairs(place, running)
         for place, running in well.items() if self.with_profile else ():
-            for subject in running:
+            for subject in (one for one in running if not one.engine):
                 self._say(0, f"{subject.name} by operator, {place}")
                 self.profiles.append(profile(place, subject))
                 self._say(_STEPS_ALONE, f"{subject.name} by operator, {place}")
@@ -92,7 +92,7 @@ class Schedule:
         try:
             return measure(subject)
         except ModelError as error:
-            if not self.is_elsewhere:
+            if not (self.is_elsewhere or subject.may_fail):
                 raise
             said = str(error).removeprefix(f"{subject.name}: ")
             self.failed.append(Failed(model=subject.name, **place.row, sentence=said))

@@ -11,6 +11,7 @@ import click
 
 from bnfold.cli.bundles import bundled
 from bnfold.cli.choices import LEVEL, PROVIDER
+from bnfold.cli.contender_options import against_option, cuda_graph_option, floor_option
 from bnfold.cli.data_options import custom_ops_option, data_option
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.input_types import SourceData, SourceFile
@@ -77,6 +78,9 @@ class BenchOptions:
     custom_ops: tuple[Path, ...] = ()
     int8: Path | None = None
     labels: Path | None = None
+    against: tuple[str, ...] = ()
+    floor: bool = False
+    cuda_graph: bool = False
 
 
 bench_options = bundled(
@@ -190,6 +194,9 @@ bench_options = bundled(
             type=SourceFile(),
             help="The class of each row of the --int8 data.",
         ),
+        against_option,
+        floor_option,
+        cuda_graph_option,
         click.option("--profile", is_flag=True, help="Tell the time per operator too."),
     ),
 )
@@ -207,8 +214,17 @@ def _labels(path: Path) -> Any:
     return found
 
 
-def measured(ctx: click.Context, models: Sequence[Path], options: BenchOptions) -> BenchResult:
-    """The models against the first of them, with a bar on a terminal."""
+def measured(
+    ctx: click.Context,
+    models: Sequence[Path],
+    options: BenchOptions,
+    *,
+    exported: Path | None = None,
+) -> BenchResult:
+    """The models against the first of them, with a bar on a terminal.
+
+    `exported` is the first one as its exporter writes it by default, timed beside them.
+    """
     import bnfold
 
     with progress(ctx, "measuring") as bar:
@@ -232,6 +248,10 @@ def measured(ctx: click.Context, models: Sequence[Path], options: BenchOptions) 
             labels=None if options.labels is None else _labels(options.labels),
             dims=parse_dims(options.dims),
             custom_ops=options.custom_ops,
+            against=options.against,
+            floor=options.floor,
+            exported=exported,
+            cuda_graph=options.cuda_graph,
             profile=options.profile or is_verbose(ctx),
             progress=bar,
         )

@@ -13,9 +13,9 @@ from bnfold.report.words import byte_size, counted
 
 if TYPE_CHECKING:
     from bnfold.bench.records import BenchResult
-    from bnfold.bench.rows import Comparison, Failed, Interval, Isolated, Profile
+    from bnfold.bench.rows import Comparison, Interval, Profile, Where
 
-    Row: TypeAlias = Comparison | Isolated | Failed
+    Row: TypeAlias = Where
 
 VERDICT_STYLES: dict[str, Style] = {
     "faster": "good",
@@ -39,8 +39,11 @@ def bench_blocks(result: BenchResult, *, every_row: bool = False) -> list[Block]
             blocks += [Chart(comparison) for comparison in result.comparisons]
         reasons = dict.fromkeys(c.reason for c in result.comparisons if c.reason)
         blocks += [Line(reason, indent=2) for reason in reasons]
+    blocks += [Line(line, indent=2) for line in _taxes(result)]
     if result.int8:
         blocks += [blank(), _int8(result)]
+    if any(peer.sentence for peer in result.peers):
+        blocks += [blank(), _peers(result)]
     if result.failed:
         blocks += [blank(), _failed(result)]
     if result.isolated:
@@ -134,6 +137,24 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
+def _taxes(result: BenchResult) -> Iterable[str]:
+    """Of each model that was named, how much of what the batch norms cost is gone, by setting."""
+    named = {model.name for model in result.models if model.role == "candidate"}
+    for tax in result.taxes:
+        if tax.candidate in named:
+            yield f"{tax.candidate} ({_setting(result, tax)}): {tax.sentence}"
+
+
+def _peers(result: BenchResult) -> Table:
+    rows = [
+        (Line(f"{peer.name} {peer.version}".strip(), "warn"), peer.sentence)
+        for peer in result.peers
+        if peer.sentence
+    ]
+    columns = (Column("optimiser"), Column("why it is not timed"))
+    return Table(columns, rows, caption="Other optimisers that are not timed")
+
+
 def _failed(result: BenchResult) -> Table:
     columns = (Column("does not run"), Column("setting"), Column("why"))
     rows = [(Line(f.model, "bad"), _setting(result, f), f.sentence) for f in result.failed]
@@ -166,12 +187,13 @@ def _interval(interval: Interval) -> str:
 def _isolated(result: BenchResult) -> Table:
     with_p99 = any(row.p99_ms is not None for row in result.isolated)
     with_streams = bool(result.settings.streams)
+    with_device = any(row.device_mib is not None for row in result.isolated)
     columns = [
         Column("model"), Column("setting"), Column("median ms", right=True),
         Column("p90 ms", right=True), *[Column("p99 ms", right=True)] * with_p99,
         Column("runs", right=True), *[Column("runs/s", right=True)] * with_streams,
         Column("session ms", right=True), Column("peak MiB", right=True),
-        Column("file", right=True),
+        *[Column("device MiB", right=True)] * with_device, Column("file", right=True),
     ]  # fmt: skip
     sizes = {model.name: byte_size(model.size_bytes) for model in result.models}
     rows = [
@@ -185,6 +207,7 @@ def _isolated(result: BenchResult) -> Table:
             *[_number(row.runs_per_s, 0)] * with_streams,
             f"{row.session_ms:.1f}",
             _number(row.peak_rss_mib, 0),
+            *[_number(row.device_mib, 0)] * with_device,
             sizes.get(row.model, ""),
         ]
         for row in result.isolated

@@ -68,9 +68,10 @@ def speed_gates(bench: BenchResult, limit: float) -> Iterator[Gate]:
     for row in bench.headline:
         yield Gate(name, _is_within(row, limit), f"{row.candidate}: {row.sentence}")
     baseline = bench.models[0].name
+    named = {model.name for model in bench.models if model.role in ("baseline", "candidate")}
     without = {f.where for f in bench.failed if f.model == baseline}
     for failed in bench.failed:
-        if (failed.provider, failed.level) == (provider, level):
+        if (failed.provider, failed.level) == (provider, level) and failed.model in named:
             is_alone = failed.where not in without
             said = f"{failed.model} on {failed.runtime}: {failed.sentence}"
             yield Gate(name, False if is_alone else None, said)

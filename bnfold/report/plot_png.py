@@ -17,7 +17,7 @@ from bnfold.report.plot import COLOURS, FOOT, HEAD, MARGIN, MARK, SOFT, placed
 from bnfold.report.ratio_chart import Dot, Drawing, Row
 
 if TYPE_CHECKING:
-    from bnfold.bench.records import Comparison
+    from bnfold.bench.rows import Comparison
 
 _DPI = 200
 _UNITS_PER_INCH = 96  # as in a browser

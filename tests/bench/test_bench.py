@@ -115,6 +115,8 @@ def test_cuda_is_refused_before_anything_is_measured(pair):
         ({"processes": 0}, "processes must be at least 1"),
         ({"warm_up": -1}, "warm_up must be at least 0"),
         ({"seed": -3}, "seed must be at least 0, not -3"),
+        ({"cuda_graph": True}, "CUDA graphs are of the provider 'cuda'"),
+        ({"cuda_graph": True, "providers": "cuda", "streams": 2}, "leave the streams out"),
         ({"levels": ("most",)}, "unknown optimisation level 'most'"),
         ({"levels": ()}, "lists of at least one name"),
         ({"providers": ()}, "lists of at least one name"),

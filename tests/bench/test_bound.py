@@ -130,3 +130,34 @@ def test_on_a_device_inputs_and_outputs_are_bound_there_and_waited_for(monkeypat
     run()
     once = [("run",), ("wait",)]
     assert asked == [("input", "x", "lies on cuda"), ("output", "y", "cuda"), *once, *once, *once]
+
+
+def test_a_cuda_graph_is_captured_behind_a_run_whose_outputs_stay_where_they_are(monkeypatch):
+    """Stands in for CUDA: the first run is not captured, and tells where the outputs lie."""
+    asked: list[tuple[object, ...]] = []
+    binding = SimpleNamespace(
+        bind_ortvalue_input=lambda name, value: asked.append(("input", name)),
+        bind_output=lambda name, device: asked.append(("output", name, device)),
+        bind_ortvalue_output=lambda name, value: asked.append(("output", name, value)),
+        clear_binding_outputs=lambda: asked.append(("clear",)),
+        get_outputs=lambda: ["where y lies"],
+        synchronize_outputs=lambda: asked.append(("wait",)),
+    )
+
+    def run_with_iobinding(_, options=None):
+        graph = None if options is None else options.get_run_config_entry("gpu_graph_id")
+        asked.append(("run", graph))
+
+    session = SimpleNamespace(
+        io_binding=lambda: binding,
+        get_outputs=lambda: [SimpleNamespace(name="y")],
+        run_with_iobinding=run_with_iobinding,
+    )
+    monkeypatch.setattr(onnxruntime.OrtValue, "ortvalue_from_numpy", lambda *_: "on the device")
+    feeds = {"x": np.ones(1, np.float32)}
+    BoundModel(session, feeds, device="cuda", name="m", is_graph=True)
+    once = [("run", None), ("wait",)]
+    assert asked == [
+        ("input", "x"), ("output", "y", "cuda"), ("run", "-1"), ("clear",),
+        ("output", "y", "where y lies"), *once, *once,
+    ]  # fmt: skip

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bnfold.bench.environment import disagreements, disturbances, doubts, environment
+from bnfold.bench.environment import device_facts, disagreements, disturbances, doubts, environment
 from bnfold.bench.rows import Interval
 from tests.bench_rows import comparison, isolated
 
@@ -58,3 +58,12 @@ def test_a_ratio_of_pairs_that_the_models_alone_contradict_is_told(median_ms, ve
     said = disagreements([pair], rows)
     assert len(said) == is_told
     assert all("its ratio is 1.05 in pairs, and 1.67 of the medians" in one for one in said)
+
+
+def test_how_a_device_computed_and_what_did_not_run_on_it_is_told_once():
+    options = {"use_tf32": "1", "cudnn_conv_algo_search": "EXHAUSTIVE"}
+    rows = [isolated(provider="cuda", options=options, elsewhere=e) for e in ({"TopK": 2}, {})]
+    told = device_facts([*rows, isolated()])
+    assert told[0] == "cuda: cudnn_conv_algo_search EXHAUSTIVE, use_tf32 1"
+    assert told[1].startswith("a.onnx, optimisations all: not all of it runs on cuda: 2 TopK;")
+    assert len(told) == 2

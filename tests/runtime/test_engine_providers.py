@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from bnfold.errors import ProviderUnavailableError, UsageError
-from bnfold.runtime.engine import Setting, open_session, refusal_to_start, with_native_log
+from bnfold.runtime.engine import Setting, facts_of, open_session, refusal_to_start, with_native_log
 from bnfold.runtime.sessions import engine_errors, require_setting
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -69,6 +69,44 @@ def test_a_session_without_a_node_on_cuda_is_refused(monkeypatch, model_file, ta
             open_model(path, Setting(provider="cuda"))
     else:
         assert open_model(path, Setting(provider="cuda")) is session
+
+
+def test_what_cuda_computes_with_and_what_runs_elsewhere_is_told():
+    """TF32 and the search for algorithms change the figures; a node on the CPU spoils them."""
+    nodes = [SimpleNamespace(op_type=op) for op in ("TopK", "TopK", "Unique")]
+    groups = [
+        SimpleNamespace(ep_name=CUDA, get_nodes=lambda: [SimpleNamespace(op_type="Conv")]),
+        SimpleNamespace(ep_name=CPU, get_nodes=lambda: nodes),
+    ]
+    known = {"use_tf32": "1", "cudnn_conv_algo_search": "EXHAUSTIVE", "device_id": "0"}
+    session = SimpleNamespace(
+        get_provider_options=lambda: {CUDA: known, CPU: {}},
+        get_provider_graph_assignment_info=lambda: groups,
+    )
+    found = facts_of(session, "cuda")
+    assert found["options"] == {"use_tf32": "1", "cudnn_conv_algo_search": "EXHAUSTIVE"}
+    assert found["elsewhere"] == {"TopK": 2, "Unique": 1}
+    assert facts_of(session, "cpu") == {"options": {}, "elsewhere": {}}
+
+
+@pytest.mark.parametrize(
+    ("setting", "details"),
+    [
+        (Setting("cuda"), {}),
+        (Setting("cuda", cuda_graph=True), {"enable_cuda_graph": "1"}),
+        (Setting("cuda", for_values=True), {"use_tf32": "0"}),
+    ],
+)
+def test_cuda_is_told_how_to_run(monkeypatch, model_file, setting, details):
+    asked = []
+    session = SimpleNamespace(get_providers=lambda: [CUDA])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA])
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession",
+        lambda *_, providers, **__: asked.append(providers) or session,
+    )  # fmt: skip
+    assert open_model(model_file(SMALL), setting) is session
+    assert asked == [[(CUDA, details)]]
 
 
 def test_the_refusal_carries_the_line_of_the_log_that_tells_why():

@@ -19,7 +19,7 @@ from .errors import (
 )
 from .native_log import with_native_log
 from .quantiser import quantise_static
-from .session import open_session, ort_value, refusal_to_start, run
+from .session import facts_of, open_session, ort_value, refusal_to_start, run
 from .setting import LEVELS, PROVIDERS, Setting, require_built_in, require_level, version
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "UnavailableError",
     "UnknownSettingError",
     "UnsupportedError",
+    "facts_of",
     "failing_as",
     "open_session",
     "ort_value",

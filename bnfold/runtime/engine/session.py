@@ -17,6 +17,10 @@ from .options import session_options
 from .setting import PROVIDERS, Setting, require_built_in
 from .time_limit import ended_after
 
+TELLING = ("use_tf32", "cudnn_conv_algo_search", "cudnn_conv_use_max_workspace",
+           "enable_cuda_graph", "prefer_nhwc")  # fmt: skip
+"""Options of CUDA on which its speed depends, as onnxruntime names them."""
+
 
 def open_session(
     model: str | bytes,
@@ -49,7 +53,7 @@ def open_session(
     for weight, value in (weights or {}).items():
         options.add_initializer(weight, value)
     provider, is_cpu = PROVIDERS[setting.provider], setting.provider == "cpu"
-    details = {"use_tf32": "0"} if setting.for_values and not is_cpu else {}
+    details = {} if is_cpu else _details(setting)
 
     def opened() -> Any:
         return onnxruntime.InferenceSession(
@@ -69,6 +73,30 @@ def open_session(
             f"{name}: onnxruntime put no node of it on {provider}; use provider 'cpu' for it"
         )
     return session
+
+
+def _details(setting: Setting) -> dict[str, str]:
+    """What the provider of an accelerator is told."""
+    values = {"use_tf32": "0"} if setting.for_values else {}
+    return {**values, "enable_cuda_graph": "1"} if setting.cuda_graph else values
+
+
+def facts_of(session: Any, provider: str) -> dict[str, Any]:
+    """How an accelerator computes, and what does not run on it; both empty for the CPU.
+
+    Keys: `options`, those of the provider that change how fast or how exact it is; `elsewhere`, the
+    number of nodes of each operator that another provider has, where onnxruntime says so.
+    """
+    if provider == "cpu":
+        return {"options": {}, "elsewhere": {}}
+    ours, known = PROVIDERS[provider], session.get_provider_options()
+    options = {key: value for key, value in known.get(ours, {}).items() if key in TELLING}
+    elsewhere: dict[str, int] = {}
+    if hasattr(session, "get_provider_graph_assignment_info"):
+        for group in session.get_provider_graph_assignment_info():
+            for node in group.get_nodes() if group.ep_name != ours else ():
+                elsewhere[node.op_type] = elsewhere.get(node.op_type, 0) + 1
+    return {"options": options, "elsewhere": elsewhere}
 
 
 def run(

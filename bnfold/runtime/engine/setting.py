@@ -31,6 +31,7 @@ class Setting:
         inter_threads: operators side by side; with 1, one after the other.
         session_options: further entries of the session's configuration, or attributes of
             `SessionOptions` that are on or off, such as `enable_cpu_mem_arena`.
+        cuda_graph: the first run is captured, and launched again as a whole: CUDA alone.
     """
 
     provider: str = "cpu"
@@ -40,6 +41,7 @@ class Setting:
     for_values: bool = False
     inter_threads: int = 1
     session_options: tuple[tuple[str, str], ...] = ()
+    cuda_graph: bool = False
 
 
 def version() -> str:

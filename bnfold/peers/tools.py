@@ -1,0 +1,118 @@
+"""The optimisers, and one of them at work: `python -m bnfold.peers.tools NAME SOURCE TARGET`.
+
+It needs the tool and what that needs, and no more of bnfold than the engine. The last line on
+stdout is JSON: `{"version": text}` once the tool is there, `{"error": text}` where it failed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Optimise = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """An optimiser.
+
+    Attributes:
+        package: that it is installed with; its module has the same name.
+        optimise: takes the file at the first path to the one at the second.
+        runs_models: it runs models by itself, and leaves files as they are.
+    """
+
+    package: str
+    optimise: Optimise
+    runs_models: bool = False
+
+
+def onnxruntime(level: str) -> Optimise:
+    """onnxruntime's offline mode at this level."""
+
+    def optimise(source: str, target: str) -> None:
+        from bnfold.runtime import engine
+
+        engine.open_session(source, engine.Setting(level=level), name=source, save_as=target)
+
+    return optimise
+
+
+def onnxsim(source: str, target: str) -> None:
+    """With its own check on."""
+    import onnx
+    import onnxsim
+
+    model, is_checked = onnxsim.simplify(onnx.load(source))
+    if not is_checked:
+        raise ValueError("its own check failed")
+    onnx.save(model, target)
+
+
+def onnxslim(source: str, target: str) -> None:
+    """By its defaults."""
+    import onnx
+    import onnxslim
+
+    onnx.save(onnxslim.slim(onnx.load(source)), target)
+
+
+def onnxoptimizer(source: str, target: str) -> None:
+    """All its fusions and eliminations, until nothing changes."""
+    import onnx
+    import onnxoptimizer
+
+    passes = onnxoptimizer.get_fuse_and_elimination_passes()
+    onnx.save(onnxoptimizer.optimize(onnx.load(source), passes, fixed_point=True), target)
+
+
+def onnxscript(source: str, target: str) -> None:
+    """Its optimiser, then its rewriter."""
+    import onnx
+    from onnxscript import optimizer, rewriter
+
+    onnx.save(rewriter.rewrite(optimizer.optimize(onnx.load(source))), target)
+
+
+def openvino(source: str, target: str) -> None:
+    """It compiles the model for this processor; there is no file to keep."""
+    import openvino
+
+    openvino.Core().compile_model(source, "CPU")
+
+
+TOOLS: Mapping[str, Tool] = {
+    "ort": Tool("onnxruntime", onnxruntime("extended")),
+    "onnxsim": Tool("onnxsim", onnxsim),
+    "onnxslim": Tool("onnxslim", onnxslim),
+    "onnxoptimizer": Tool("onnxoptimizer", onnxoptimizer),
+    "onnxscript": Tool("onnxscript", onnxscript),
+    "openvino": Tool("openvino", openvino, runs_models=True),
+}
+"""By the name that a user gives it; onnxruntime by what it writes for any machine."""
+
+
+def main(name: str, source: str, target: str) -> None:
+    """One model; what the tool prints itself goes to stderr."""
+    tool, answers = TOOLS[name], os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    try:
+        importlib.import_module(tool.package)
+    except ImportError as error:
+        answers.write(json.dumps({"error": f"{tool.package} is not installed: {error}"}) + "\n")
+        return
+    answer = {"version": importlib.metadata.version(tool.package)}
+    try:
+        tool.optimise(source, target)
+    except Exception as error:  # noqa: BLE001  # a tool may raise anything; that is the finding
+        answer["error"] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    answers.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
