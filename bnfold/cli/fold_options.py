@@ -31,13 +31,14 @@ _SIMPLIFYING = 5  # times the model's size: it is held as messages and as bytes,
 class FoldOptions:
     """What was asked of a fold."""
 
-    allow: tuple[str, ...]
-    skip: tuple[str, ...]
-    repair: tuple[str, ...]
-    flush_subnormals: bool
-    strict: bool
-    simplify: bool
-    check: bool | None
+    allow: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    repair: tuple[str, ...] = ()
+    flush_subnormals: bool = False
+    equalize: bool = False
+    strict: bool = False
+    simplify: bool = False
+    check: bool | None = None
 
 
 allow_option = click.option(
@@ -66,6 +67,12 @@ fold_options = bundled(
             "--flush-subnormals",
             is_flag=True,
             help="Set folded weights below 1.2e-38 to 0, with which some processors are slow.",
+        ),
+        click.option(
+            "--equalize",
+            is_flag=True,
+            help="Even out the channels of neighbouring layers, by powers of two, for int8; the "
+            "model computes the same numbers.",
         ),
         click.option(
             "--strict",
@@ -106,6 +113,7 @@ def folded(
             skip=options.skip,
             repair=options.repair,
             flush_subnormals=options.flush_subnormals,
+            equalize=options.equalize,
             strict=options.strict,
             check=check if options.check is None else options.check,
             runtime=runtime,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,10 +115,11 @@ def _tuned(
 ) -> FoldResult:
     import bnfold
 
-    if fold_as.allow or fold_as.repair or fold_as.simplify or fold_as.flush_subnormals:
+    plain = replace(fold_as, skip=(), strict=False, check=None)
+    if plain != FoldOptions():
         raise UsageError(
             "--tune finds out which rewrites to allow, on the model as it is: leave --allow, "
-            "--repair, --simplify and --flush-subnormals out"
+            "--repair, --simplify, --flush-subnormals and --equalize out"
         )
     with progress(ctx, "tuning") as bar:
         return bnfold.tune(

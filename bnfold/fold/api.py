@@ -88,6 +88,7 @@ def fold(
     skip: str | Collection[str] = (),
     repair: str | Collection[str] = (),
     flush_subnormals: bool = False,
+    equalize: bool = False,
     strict: bool = False,
     check: bool = True,
     runtime: str | None = None,
@@ -103,6 +104,8 @@ def fold(
         repair: what to mend first, by name, "spatial" or "inference": it changes what the model
             computes, and is told in the ledger; see `repaired`.
         flush_subnormals: folded float32 weights below 1.2e-38 become 0; they are counted anyhow.
+        equalize: then move scales between neighbouring layers, by powers of two and so without any
+            rounding, until the channels of what they make and read are alike: int8 keeps more.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
         check: compare the whole model before and after in onnxruntime too, where it runs there.
         runtime: a release that has to load it, such as "onnxruntime==1.17": the model gets an IR
@@ -122,12 +125,14 @@ def fold(
     source = repaired(model, repair) if repairs else model
     original = Original.of(source, copy) if check else None
     with heard_beside(original) as answers:
-        ledger = fold_in_place(copy, allowed(allow), named(skip), progress=progress)
+        ledger = fold_in_place(
+            copy, allowed(allow), named(skip), equalize=equalize, progress=progress
+        )
     small = flush_in_place(copy) if flush_subnormals else count_subnormals(copy)
     ledger = replace(ledger, repairs=repairs, subnormals=small, flushed=flush_subnormals)
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
-    if original is not None and (ledger.folded or ledger.merges):
+    if original is not None and (ledger.folded or ledger.merges or ledger.equalized):
         ledger = replace(ledger, opinion=_asked(original, answers(), copy))
     return FoldResult(copy, ledger, loads)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
@@ -13,6 +13,7 @@ from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.size import size_of
 from bnfold.fold.advice import Advice
 from bnfold.fold.edit.rewriting import Rewriting
+from bnfold.fold.equalize.equalizer import Equalizer
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
@@ -40,6 +41,7 @@ def fold_in_place(
     skip: frozenset[str] = frozenset(),
     *,
     rules: Sequence[Rule] = RULES,
+    equalize: bool = False,
     progress: Progress | None = None,
 ) -> Ledger:
     """The model is folded, and this is the account of it.
@@ -49,6 +51,7 @@ def fold_in_place(
         allow: the priced rewrites that may be used.
         skip: names of nodes, of what unnamed nodes make, or of rules, that are left alone.
         rules: the table of moves.
+        equalize: even out what layers make and read, channel by channel, when all is folded.
         progress: see there.
 
     Raises:
@@ -69,7 +72,8 @@ def fold_in_place(
     if allow:  # only now: nothing is paid for that a merge opens the way to
         folder.settle(allow)
     folder.advise(allow)
-    return account.ledger(before, size_of(facts))
+    equalized = folder.equalize() if equalize else ()
+    return replace(account.ledger(before, size_of(facts)), equalized=equalized)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,12 @@ class Folder:
             source = self._source(entry)
             if isinstance(source, Source) and not self.skipped.has_node(entry.node):
                 entry.decision = entry.kept(self._would_fold_with(advice, source, entry))
+
+    def equalize(self) -> tuple[str, ...]:
+        """The ranges of channels are evened out, and this is where."""
+        asking = self._search(frozenset(), Effort.INVERSES, self.budget).asking
+        report, proofs = self.account.report, self.account.proofs
+        return Equalizer(self.facts, asking, self.rewriting, report, proofs).run()
 
     def _would_fold_with(self, advice: Advice, source: Source, entry: Entry) -> tuple[str, ...]:
         answered = self.memo.recall((entry.node, advice.allowed, Effort.PLAIN))

@@ -30,6 +30,7 @@ def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     """The ledger as a reader wants it: totals, then groups; each row by itself if asked for."""
     blocks: list[Block] = [_totals(ledger), *_repaired(ledger.repairs)]
     blocks += [*_proof(ledger), *_paid(ledger.folded), *_subnormal(ledger)]
+    blocks += _equalized(ledger.equalized)
     blocks += _tried(ledger.tried)
     blocks += [Line(f"bug in bnfold: {bug}; please report it", "bad") for bug in ledger.bugs]
     if every_row:
@@ -96,6 +97,14 @@ def _paid(folded: Group) -> Iterable[Line]:
             by_price.setdefault(price, []).append(subject(decision))
     for price, subjects in by_price.items():
         yield Line(f"paid: {price} for {names(subjects)}; {SLOWER}", "warn")
+
+
+def _equalized(values: Sequence[str]) -> Iterable[Line]:
+    """Which values have their channels more alike now."""
+    for sentence in values[:MOST_MERGES]:
+        yield Line(f"equalized, {sentence}")
+    if len(values) > MOST_MERGES:
+        yield Line(f"and {len(values) - MOST_MERGES} more like these")
 
 
 def _tried(trials: Sequence[Trial]) -> list[Block]:

@@ -41,6 +41,7 @@ def test_a_fold_is_tuned_and_says_what_was_tried(place, stuck):
         (["--tune", "int8"], "the target int8 needs calibration data"),
         (["--tune", "cpu", "--budget", "0"], "the budget must be more than 0 seconds, not 0"),
         (["--tune", "cpu", "--allow", "all"], "--tune finds out which rewrites to allow"),
+        (["--tune", "cpu", "--equalize"], "--flush-subnormals and --equalize out"),
         (["--budget", "5"], "are of a tuning: add --tune cpu, cuda or int8"),
         (["--tune", "cpu", "--python", "no/python"], "no/python: there is no such file"),
     ],

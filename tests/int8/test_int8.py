@@ -151,6 +151,7 @@ def test_a_model_that_loses_accuracy_in_int8_is_named_with_the_tensor_that_does_
     assert any(
         "apart.onnx is" in note and "channels of 'wide'" in note for note in result.notes
     ) or (any("channels of 'held'" in note for note in result.notes))
+    assert any("fold with --equalize" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(

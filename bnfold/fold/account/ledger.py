@@ -95,6 +95,7 @@ class Ledger(Shown):
             many times slower.
         flushed: whether they were set to 0.
         merges: linear branches that became one operator, in words.
+        equalized: where scales were moved between layers to even out their channels, in words.
         bugs: rewrites that did not prove themselves and were not made.
         opinion: what onnxruntime says of the whole; None where it was not to be asked.
         proofs: for each rewrite that was made, merges too, how far float64 was from exact.
@@ -113,6 +114,7 @@ class Ledger(Shown):
     before: Size | None = None
     after: Size | None = None
     tried: tuple[Trial, ...] = ()
+    equalized: tuple[str, ...] = ()
 
     @property
     def batch_norms(self) -> tuple[Decision, ...]:
@@ -159,6 +161,7 @@ class Ledger(Shown):
             "subnormals": self.subnormals,
             "flushed": self.flushed,
             "merges": list(self.merges),
+            "equalized": list(self.equalized),
             "bugs": list(self.bugs),
             "proofs": json_form(self.proofs),
             "before": None if self.before is None else json_form(asdict(self.before)),

@@ -79,6 +79,27 @@ class Moving:
             state.back_to(begun)
         return first
 
+    def pull(self, state: State, node: ir.Node, demand: Affine) -> Refusal | None:
+        """The node makes its first output with the demand in it; readers see what they did.
+
+        The first of its alternatives that can be begun is taken; what it puts on the way is for
+        `solve`.
+        """
+        refusal = self.readers.change(state, node.outputs[0], demand)
+        begun = state.mark
+        offers = () if refusal else self._asking.ask(node, {0: demand}, backward=True)
+        for offer in offers or (refusal or no_rule(node),):
+            state.back_to(begun)
+            if isinstance(offer, Refusal):
+                refusal = refusal or offer
+                continue
+            self._take(state, node, offer)
+            found = self._leave(state, node, offer.move, {0: demand}, backward=True)
+            if found is None:
+                return None
+            refusal = refusal or found
+        return refusal
+
     def request(self, state: State, node: ir.Node, passes: Mapping[int, Affine]) -> Refusal | None:
         """The node reads through these affines, which go back to what makes its inputs."""
         for index, affine in passes.items():
