@@ -47,8 +47,11 @@ def contenders(
     baseline, notes = found[0], []
     subjects, peers = list(found), []
     if exported is not None:
-        path = on_disk(exported, folder / "exported.onnx")
-        subjects.append(joined(baseline, path, EXPORTED, role="export"))
+        try:
+            path = on_disk(exported, folder / "exported.onnx")
+            subjects.append(joined(baseline, path, EXPORTED, role="export"))
+        except BnfoldError as error:
+            notes.append(f"{EXPORTED} is not timed: {error}")
     if with_floor:
         path = folder / "floor.onnx"
         if write_floor(baseline.path, path):

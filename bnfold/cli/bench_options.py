@@ -20,6 +20,8 @@ from bnfold.cli.verbosity import is_verbose
 from bnfold.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    import onnx_ir as ir
+
     from bnfold.bench.records import BenchResult
 
 
@@ -219,7 +221,7 @@ def measured(
     models: Sequence[Path],
     options: BenchOptions,
     *,
-    exported: Path | None = None,
+    exported: ir.Model | None = None,
 ) -> BenchResult:
     """The models against the first of them, with a bar on a terminal.
 

@@ -92,7 +92,14 @@ export_options = bundled(
 )
 
 
-def exported(ctx: click.Context, spec: str, target: Path, options: ExportOptions) -> ExportResult:
+def exported(
+    ctx: click.Context,
+    spec: str,
+    target: Path,
+    options: ExportOptions,
+    *,
+    by_default: bool = False,
+) -> ExportResult:
     """The network that SPEC names is an ONNX file at `target`, with a bar on a terminal."""
     import bnfold
     from bnfold.export.inputs import parse_input
@@ -111,6 +118,7 @@ def exported(ctx: click.Context, spec: str, target: Path, options: ExportOptions
             fp16=options.fp16,
             trust=options.trust,
             runtime=options.runtime,
+            by_default=by_default,
             progress=bar,
         )
 

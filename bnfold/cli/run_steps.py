@@ -119,24 +119,27 @@ class RunSteps:
         else:
             outputs.append(envelope.model_record(self._at("folded.onnx"), at=target))
             if self.wanted.is_timed:
-                bench, int8 = self._timed(original, target)
+                bench, int8 = self._timed(original, target, export)
         found = RunResult(self.source, export, fold, verification, bench, self._settings(), int8)
         return found, self._report(found, inputs, outputs)
 
-    def _timed(self, original: Path, target: Path) -> tuple[BenchResult, BenchResult | None]:
+    def _timed(
+        self, original: Path, target: Path, export: ExportResult | None
+    ) -> tuple[BenchResult, BenchResult | None]:
         """The models timed as they are, and in int8 where calibration data was given."""
         from bnfold.report.bench_text import bench_blocks
         from bnfold.report.gates import speed_gates
 
         limit, every_row = self.wanted.fail_if_slower, is_verbose(self.ctx)
         plain = replace(self.bench_as, int8=None, labels=None)
-        bench = measured(self.ctx, [original, target], plain)
+        models, usual = [original, target], None if export is None else export.by_default
+        bench = measured(self.ctx, models, plain, exported=usual)
         gates = [] if limit is None else [*speed_gates(bench, limit)]
         self.gates.extend(gates)
         self.say("bench", [*bench_blocks(bench, every_row=every_row), *(g.line for g in gates)])
         if self.bench_as.int8 is None:
             return bench, None
-        int8 = measured(self.ctx, [original, target], self.bench_as)
+        int8 = measured(self.ctx, models, self.bench_as, exported=usual)
         self.say("bench in int8", bench_blocks(int8, every_row=every_row))
         return bench, int8
 
@@ -176,7 +179,9 @@ class RunSteps:
 
         target = self._at("original.onnx")
         aside = self.files.aside(target)
-        export = replace(exported(self.ctx, self.source, aside, self.export_as), path=target)
+        is_timed = self.wanted.is_timed
+        found = exported(self.ctx, self.source, aside, self.export_as, by_default=is_timed)
+        export = replace(found, path=target)
         self.say("export", export_blocks(export))
         return export, aside
 

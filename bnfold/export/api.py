@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from bnfold import model_io
 from bnfold.errors import ModelError, UsageError
-from bnfold.export.capture import Exporter, capture, check_opset, opset_for
+from bnfold.export.capture import Exporter, capture, capture_by_default, check_opset, opset_for
 from bnfold.export.check import check_export
 from bnfold.export.dimension_names import FixedDimension
 from bnfold.export.dry_run import try_once
@@ -21,7 +21,7 @@ from bnfold.export.inputs import ExampleInputs, example_inputs
 from bnfold.export.outputs import output_names
 from bnfold.export.prepare import Prepared, prepare
 from bnfold.export.records import ExportResult
-from bnfold.export.tidy import tidy
+from bnfold.export.tidy import own_tensors, tidy
 from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.runtime.releases import release
@@ -52,6 +52,7 @@ def export(
     seed: int = 0,
     trust: bool = False,
     runtime: str | None = None,
+    by_default: bool = False,
     progress: Progress | None = None,
 ) -> ExportResult:
     """The network is an ONNX graph with all of its batch norms, and computes what the module does.
@@ -81,6 +82,8 @@ def export(
             refused.
         runtime: a release that has to load it, such as "onnxruntime==1.17": opset and IR version
             are those that it knows.
+        by_default: also give the graph that `torch.onnx.export` writes where nothing is said, to
+            measure beside: it folds some batch norms by itself.
         progress: called with (steps done, steps in all, what is being done).
 
     Raises:
@@ -121,6 +124,10 @@ def export(
                 seed=seed,
             )
             warnings += limits
+        usual = None
+        if by_default:
+            usual, why_not = _by_default(loaded, prepared, examples, axes)
+            warnings += why_not
     notes = prepared.notes
     if wanted is not None:
         notes += (wanted.fit(model, loaded.name),)
@@ -137,7 +144,26 @@ def export(
         check=checked,
         notes=notes,
         warnings=tuple(warnings),
+        by_default=usual,
     )
+
+
+def _by_default(
+    loaded: LoadedModule, prepared: Prepared, examples: ExampleInputs, axes: Axes
+) -> tuple[ir.Model | None, list[str]]:
+    """The exporter's own graph; or none, and why."""
+    wider = with_sizes_of_two(prepared.module, examples, axes) if loaded.program is None else None
+    source = loaded.program or prepared.module
+    try:
+        with eval_mode(prepared.module):
+            model = capture_by_default(source, wider or examples, axes, name=loaded.name)
+    except ModelError as error:
+        return None, [f"torch.onnx.export by its defaults: {error}"]
+    if len(model.graph.inputs) == len(examples.names):
+        for value, name in zip(model.graph.inputs, examples.names, strict=True):
+            value.name = name
+    own_tensors(model)
+    return model, []
 
 
 def _silent(_done: int, _total: int, _what: str) -> None:

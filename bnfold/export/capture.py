@@ -122,6 +122,24 @@ def capture(
         return replace(found, told=(f"it was traced, as {error}",))
 
 
+def capture_by_default(
+    module: torch.nn.Module | torch.export.ExportedProgram,
+    inputs: ExampleInputs,
+    dynamic: Axes,
+    *,
+    name: str,
+) -> ir.Model:
+    """The graph as `torch.onnx.export` writes it where nothing is said: optimised, opset its own.
+
+    The inputs are named and as dynamic as those of the graph that is kept, so that both can be fed
+    alike.
+
+    Raises:
+        ModelError: the exporter cannot do it.
+    """
+    return _captured(module, inputs, dynamic, None, name, insist=False, optimize=True).model
+
+
 def _traced(
     module: torch.nn.Module, inputs: ExampleInputs, dynamic: Axes, opset: int, name: str
 ) -> Captured:
@@ -135,9 +153,10 @@ def _captured(
     module: torch.nn.Module | torch.export.ExportedProgram,
     inputs: ExampleInputs,
     dynamic: Axes,
-    opset: int,
+    opset: int | None,
     name: str,
     insist: bool,
+    optimize: bool = False,
 ) -> Captured:
     import torch
 
@@ -157,7 +176,7 @@ def _captured(
             _without_keywords(inputs),
             kwargs=inputs.kwargs,
             dynamo=True,
-            optimize=False,
+            optimize=optimize,
             verbose=False,
             opset_version=opset,
             dynamic_shapes=shapes,

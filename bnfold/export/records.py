@@ -29,6 +29,7 @@ class ExportResult(Shown):
         check: the verification against the module, or None when there was none.
         notes: sentences about what was done on the way, all of it expected.
         warnings: sentences that a user should read.
+        by_default: the graph as `torch.onnx.export` writes it, where that was asked for.
     """
 
     model: ir.Model
@@ -39,13 +40,20 @@ class ExportResult(Shown):
     check: Verification | None
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    by_default: ir.Model | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: the model as its bytes, its folded weights computed."""
-        return {**self.__dict__, "model": model_io.packed(self.model)}
+        usual = None if self.by_default is None else model_io.packed(self.by_default)
+        return {**self.__dict__, "model": model_io.packed(self.model), "by_default": usual}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, model=model_io.unpacked(state["model"]))
+        usual = state["by_default"]
+        self.__dict__.update(
+            state,
+            model=model_io.unpacked(state["model"]),
+            by_default=None if usual is None else model_io.unpacked(usual),
+        )
 
     def __repr__(self) -> str:
         """One line."""

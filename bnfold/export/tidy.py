@@ -45,7 +45,7 @@ def tidy(
     fixed = name_dimensions(model, dimensions, sizes)
     name_nodes(model)
     name_values(model, outputs, parameters, model.opset_imports[""])
-    _own_tensors(model)
+    own_tensors(model)
     _drop_metadata(model)
     return fixed
 
@@ -74,7 +74,7 @@ def _separate_outputs(graph: ir.Graph) -> None:
         seen.add(value)
 
 
-def _own_tensors(model: ir.Model) -> None:
+def own_tensors(model: ir.Model) -> None:
     """The initializers are copies: the module's own memory may change after the export."""
     for graph in model.graphs():
         for value in graph.initializers.values():

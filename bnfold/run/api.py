@@ -51,11 +51,14 @@ def run(
     pairs: int | None = None,
     dims: Mapping[str, int] | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
+    against: str | Sequence[str] = (),
+    floor: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """The network is exported where need be, folded, verified, and timed against the original.
 
-    A model that comes out different is not timed. Nothing is written: `save` of the result does.
+    A model that comes out different is not timed. A network that is exported here is timed as
+    `torch.onnx.export` writes it by default, too. Nothing is written: `save` of the result does.
 
     Args:
         source: a torch module, what `export` takes by name, or an ONNX model: a path, a ModelProto
@@ -81,6 +84,8 @@ def run(
         pairs: the number of paired measurements; 40.
         dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
         custom_ops: shared libraries with operators for onnxruntime.
+        against: other optimisers to time beside, as `bench` takes them.
+        floor: time the original without its batch norms too, as `bench` does.
         progress: called with (steps done, steps in all, what is being done), for each part anew.
 
     Raises:
@@ -93,7 +98,9 @@ def run(
     """
     providers, levels = names_of(providers), names_of(levels)
     require_setting(providers, levels, tuple(map(str, custom_ops)))
-    exporting = Exporting(inputs, weights, weights_key, dynamic, exporter, opset, fp16, trust)
+    exporting = Exporting(
+        inputs, weights, weights_key, dynamic, exporter, opset, fp16, trust, by_default=True
+    )
     folding = Folding(allow, skip, repair)
     verifying = Verifying(data, samples, seed, providers, dims, custom_ops)
     timed = None
@@ -103,7 +110,8 @@ def run(
             timed = bench(
                 [found.original, found.folded], providers=providers, threads=threads, batch=batch,
                 levels=levels, pairs=pairs, seed=seed, data=data, dims=dims, custom_ops=custom_ops,
-                progress=progress,
+                against=against, floor=floor, progress=progress,
+                exported=None if found.export is None else found.export.by_default,
             )  # fmt: skip
     settings = {
         "source": named(source),

@@ -40,6 +40,7 @@ class Exporting:
     opset: int | None = None
     fp16: bool = False
     trust: bool = False
+    by_default: bool = field(default=False, compare=False)
 
     @property
     def is_asked(self) -> bool:
@@ -114,7 +115,8 @@ def through(
             source, exporting.inputs, None, weights=exporting.weights,
             weights_key=exporting.weights_key, dynamic=exporting.dynamic,
             exporter=exporting.exporter, opset=exporting.opset, fp16=exporting.fp16,
-            trust=exporting.trust, seed=verifying.seed, progress=progress,
+            trust=exporting.trust, by_default=exporting.by_default, seed=verifying.seed,
+            progress=progress,
         )  # fmt: skip
         model = exported.model
     elif exporting.is_asked:

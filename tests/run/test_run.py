@@ -80,6 +80,9 @@ def test_a_torch_module_is_exported_first():
     assert result.source == "Sequential"
     assert result.export.batch_norms == 1
     assert result.fold.ledger.batch_norms_after == 0
+    # What most people deploy is timed beside it, and decides nothing.
+    assert [m.role for m in result.bench.models] == ["baseline", "candidate", "export"]
+    assert [c.candidate for c in result.bench.headline] == ["folded.onnx"]
 
 
 @pytest.mark.parametrize(
