@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from bnfold.bench.int8 import Int8
     from bnfold.bench.model_files import ModelFile, ModelSource
+    from bnfold.bench.since import Earlier
     from bnfold.verify.user_data import Data
 
 
@@ -53,6 +55,7 @@ def bench(
     against: str | Sequence[str] = (),
     floor: bool = False,
     exported: ModelSource | None = None,
+    baseline: str | os.PathLike[str] | None = None,
     cuda_graph: bool = False,
     profile: bool = False,
     progress: Progress | None = None,
@@ -92,6 +95,8 @@ def bench(
         floor: also time the first model with its batch norms deleted, which is what a perfect fold
             could reach; `taxes` tells how much of what they cost is gone.
         exported: the same network as its exporter writes it by default, timed beside the others.
+        baseline: the JSON record of an earlier measurement: `since` holds each figure against the
+            one of then. One of another machine or runtime is told in a note, and not compared.
         cuda_graph: the provider "cuda" launches a run as one captured graph.
         profile: also sum up the time per operator.
         progress: called with (steps done, steps in all, what is being done).
@@ -99,7 +104,7 @@ def bench(
     Raises:
         UsageError: a setting, a dynamic dimension without a size, or a Python that cannot measure.
         ModelError: a model that cannot be read, does not run, or wants other inputs than the first.
-        DataError: `data` that does not fit.
+        DataError: `data` that does not fit, or a `baseline` that is no such record.
         InconclusiveError: a model with a Loop does not end.
         ProviderUnavailableError: a provider that does not really run.
     """
@@ -108,6 +113,7 @@ def bench(
     from bnfold.bench.floor import taxes
     from bnfold.bench.grid import Grid
     from bnfold.bench.model_files import described, model_files, require_end, same_files
+    from bnfold.bench.since import earlier
     from bnfold.runtime.engine import Setting
 
     if labels is not None and int8 is None:
@@ -129,6 +135,7 @@ def bench(
         floor=floor,
         cuda_graph=cuda_graph,
     )
+    before = None if baseline is None else earlier(baseline)
     libraries = tuple(map(str, custom_ops))
     if not pythons:
         require_setting(asked.providers, asked.levels, libraries)
@@ -161,7 +168,7 @@ def bench(
         measured = tuple(map(described, timed))
         lowest = next((subject.name for subject in timed if subject.role == "floor"), "")
     isolated, comparisons = tuple(schedule.isolated), tuple(schedule.comparisons)
-    return BenchResult(
+    found_now = BenchResult(
         models=measured,
         inputs=grid.inputs,
         isolated=isolated,
@@ -185,6 +192,14 @@ def bench(
         settings=asked,
         environment=facts,
     )
+    return found_now if before is None else _beside(before, found_now)
+
+
+def _beside(before: Earlier, now: BenchResult) -> BenchResult:
+    from bnfold.bench.since import missing, obstacles, since
+
+    held = replace(now, since=since(before, now))
+    return replace(held, notes=(*held.notes, *obstacles(before, now), *missing(before, held)))
 
 
 def _quantised(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
-from bnfold.bench.rows import Comparison, Failed, Isolated, Profile, Tax, Where
+from bnfold.bench.rows import Comparison, Failed, Isolated, Profile, Since, Tax, Where
 from bnfold.int8.accuracy import Int8Accuracy
 from bnfold.notebook_display import Shown
 from bnfold.peers.optimised import Peer
@@ -100,6 +100,7 @@ class BenchResult(Shown):
     int8: tuple[Int8Accuracy, ...] = ()
     taxes: tuple[Tax, ...] = ()
     peers: tuple[Peer, ...] = ()
+    since: tuple[Since, ...] = ()
 
     @property
     def headline(self) -> tuple[Comparison, ...]:
@@ -145,8 +146,8 @@ class BenchResult(Shown):
 
         Keys: `schema_version`, `record` ("bench"), `tool` {name, version}, `environment`,
         `settings`, `models`, `inputs`, `comparisons`, `isolated`, `profiles`, `failed`,
-        `runtimes`, `int8`, `taxes`, `peers`, `notes`, and `is_conclusive`; the rows carry the
-        fields of the dataclasses here and in `bnfold.bench.rows`.
+        `runtimes`, `int8`, `taxes`, `peers`, `since`, `notes`, and `is_conclusive`; the rows carry
+        the fields of the dataclasses here and in `bnfold.bench.rows`.
         """
         from bnfold import __version__
 

@@ -146,6 +146,23 @@ class Tax(Where):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Since(Where):
+    """A figure of now beside that of an earlier record.
+
+    `what` is "alone", of which `then` and `now` are milliseconds, or "pairs", of which they are the
+    ratio to the first model. `change` is above 1 where the model is faster now.
+    """
+
+    model: str
+    what: str
+    then: Interval
+    now: Interval
+    change: Interval
+    verdict: Verdict
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failed(Where):
     """A model that a runtime does not load, or does not run, where others are measured."""
 

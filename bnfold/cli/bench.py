@@ -9,6 +9,7 @@ import click
 
 from bnfold.cli.bench_options import BenchOptions, bench_options, measured
 from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.contender_options import baseline_option
 from bnfold.cli.gate_options import (
     conclude_with,
     fail_if_slower_option,
@@ -45,6 +46,7 @@ INCONCLUSIVE = 3
 @click.command(cls=GuardedCommand, epilog="Example: bnfold bench net.onnx folded.onnx --batch 8")
 @click.argument("models", metavar="MODEL [MODEL ...]", nargs=-1, required=True, type=SourceModel())
 @bench_options
+@baseline_option
 @fail_if_slower_option
 @junit_option
 @html_option
@@ -66,6 +68,7 @@ def bench(
     *,
     models: tuple[Path, ...],
     bench_as: BenchOptions,
+    baseline: Path | None,
     fail_if_slower: float | None,
     junit_target: Path | None,
     html_target: Path | None,
@@ -79,20 +82,25 @@ def bench(
     One MODEL alone is measured but compared with nothing. Exit code 3: too noisy to say; with
     --fail-if-slower, 0 where it holds, 1 where it does not, and 3 where that cannot be said.
     """
-    if fail_if_slower is not None and len(models) == 1:
-        raise UsageError("--fail-if-slower compares a model with the first one: name two models")
+    if fail_if_slower is not None and len(models) == 1 and baseline is None:
+        raise UsageError(
+            "--fail-if-slower compares a model with the first one: name two models, or an earlier "
+            "record with --baseline"
+        )
     require_plot(plot_target, len(models))
-    result = measured(ctx, models, bench_as)
+    result = measured(ctx, models, bench_as, baseline=baseline)
 
     from bnfold.model_io import Together
     from bnfold.report.bench_table import csv_text
     from bnfold.report.bench_text import bench_blocks
-    from bnfold.report.gates import speed_gates
+    from bnfold.report.gates import since_gates, speed_gates
     from bnfold.report.markdown import markdown_text
     from bnfold.report.sections import Findings
 
     names = " ".join(model.name for model in result.models)
     gates = [] if fail_if_slower is None else [*speed_gates(result, fail_if_slower)]
+    if fail_if_slower is not None and baseline is not None:
+        gates += since_gates(result, fail_if_slower, str(baseline))
     record = _record(ctx, result, given_gates(fail_if_slower=fail_if_slower))
     blocks = bench_blocks(result, every_row=bench_as.profile or is_verbose(ctx))
     blocks += [gate.line for gate in gates]

@@ -222,10 +222,12 @@ def measured(
     options: BenchOptions,
     *,
     exported: ir.Model | None = None,
+    baseline: Path | None = None,
 ) -> BenchResult:
     """The models against the first of them, with a bar on a terminal.
 
-    `exported` is the first one as its exporter writes it by default, timed beside them.
+    `exported` is the first one as its exporter writes it by default, timed beside them; `baseline`
+    an earlier record that they are held against.
     """
     import bnfold
 
@@ -253,6 +255,7 @@ def measured(
             against=options.against,
             floor=options.floor,
             exported=exported,
+            baseline=baseline,
             cuda_graph=options.cuda_graph,
             profile=options.profile or is_verbose(ctx),
             progress=bar,

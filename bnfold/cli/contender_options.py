@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bnfold.cli.choices import OneOf
+from bnfold.cli.sources import SourceFile
 
 PEERS = {
     "ort": "onnxruntime's offline mode",
@@ -32,6 +33,13 @@ against_option = click.option(
     callback=_listed,
     help="Let these optimisers take the first model too, and time them in the same pairs: "
     f"{', '.join(PEERS)}. What is not installed is told. Repeatable.",
+)
+baseline_option = click.option(
+    "--baseline",
+    metavar="REPORT.json",
+    type=SourceFile(),
+    help="Hold each figure against this earlier record (--json) too; with --fail-if-slower, that "
+    "is a gate. One of another machine or runtime is told, and not compared.",
 )
 floor_option = click.option(
     "--floor",

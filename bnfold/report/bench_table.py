@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 COLUMNS = (
     "kind", "model", "baseline", "runtime", "provider", "level", "threads", "batch", "verdict",
     "ratio", "low", "high", "median_ms", "p90_ms", "p99_ms", "runs_per_s", "session_ms",
-    "peak_rss_mib", "device_mib", "cost", "gone", "gone_low", "gone_high", "sentence",
+    "peak_rss_mib", "device_mib", "cost", "gone", "gone_low", "gone_high",
+    "then", "now", "change", "change_low", "change_high", "sentence",
 )  # fmt: skip
 
 
@@ -29,6 +30,11 @@ def csv_text(result: BenchResult) -> str:
         table.writerow({"kind": "alone", **vars(row)})
     for tax in result.taxes:
         table.writerow({**vars(tax), "kind": "floor", "model": tax.candidate, **_shares(tax)})
+    for since in result.since:
+        figures = {"then": since.then.estimate, "now": since.now.estimate}
+        change = {"change": since.change.estimate, "change_low": since.change.low}
+        more = {"kind": f"since, {since.what}", "change_high": since.change.high}
+        table.writerow({**vars(since), **figures, **change, **more})
     for peer in result.peers:
         if peer.sentence:
             table.writerow({"kind": "peer", "model": peer.name, "sentence": peer.sentence})

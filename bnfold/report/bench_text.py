@@ -40,6 +40,8 @@ def bench_blocks(result: BenchResult, *, every_row: bool = False) -> list[Block]
         reasons = dict.fromkeys(c.reason for c in result.comparisons if c.reason)
         blocks += [Line(reason, indent=2) for reason in reasons]
     blocks += [Line(line, indent=2) for line in _taxes(result)]
+    if result.since:
+        blocks += [blank(), _since(result)]
     if result.int8:
         blocks += [blank(), _int8(result)]
     if any(peer.sentence for peer in result.peers):
@@ -143,6 +145,26 @@ def _taxes(result: BenchResult) -> Iterable[str]:
     for tax in result.taxes:
         if tax.candidate in named:
             yield f"{tax.candidate} ({_setting(result, tax)}): {tax.sentence}"
+
+
+def _since(result: BenchResult) -> Table:
+    columns = (
+        Column("since the baseline"), Column("model"), Column("setting"), Column("what"),
+        Column("then", right=True), Column("now", right=True), Column("change", right=True),
+    )  # fmt: skip
+    rows = [
+        (
+            Line(row.verdict, VERDICT_STYLES[row.verdict]),
+            row.model,
+            _setting(result, row),
+            "ms alone" if row.what == "alone" else "ratio",
+            f"{row.then.estimate:.3f}",
+            f"{row.now.estimate:.3f}",
+            f"{row.change.estimate:.3f} ({_interval(row.change)})",
+        )
+        for row in result.since
+    ]
+    return Table(columns, rows, caption="Beside the earlier measurement")
 
 
 def _peers(result: BenchResult) -> Table:

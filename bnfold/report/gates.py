@@ -11,7 +11,7 @@ from bnfold.report.words import counted
 
 if TYPE_CHECKING:
     from bnfold.bench.records import BenchResult
-    from bnfold.bench.rows import Comparison
+    from bnfold.bench.rows import Comparison, Interval
 
 FAILED, UNSURE = 1, 3
 
@@ -77,11 +77,37 @@ def speed_gates(bench: BenchResult, limit: float) -> Iterator[Gate]:
             yield Gate(name, False if is_alone else None, said)
 
 
+def since_gates(bench: BenchResult, limit: float, baseline: str) -> Iterator[Gate]:
+    """No model that was named takes more than `limit` times what it took in the earlier record.
+
+    Where that record cannot be held against this measurement, or has nothing of a model, it cannot
+    be said.
+    """
+    name = f"--fail-if-slower {limit:g} since {baseline}"
+    provider, level = bench.settings.providers[0], bench.settings.levels[0]
+    named = [model.name for model in bench.models if model.role in ("baseline", "candidate")]
+    for model in named:
+        rows = [
+            row
+            for row in bench.since
+            if (row.model, row.what, row.provider, row.level) == (model, "alone", provider, level)
+        ]
+        if not rows:
+            yield Gate(name, None, f"{model}: nothing there to hold it against")
+        for row in rows:
+            yield Gate(name, _stays(row.change, limit), f"{model} alone: {row.sentence}")
+
+
 def _is_within(row: Comparison, limit: float) -> bool | None:
     from bnfold.bench.statistics import is_null_sound
 
     if not is_null_sound(row.null):
         return None
-    if 1 / row.ratio.high > limit:
+    return _stays(row.ratio, limit)
+
+
+def _stays(ratio: Interval, limit: float) -> bool | None:
+    """Whether the time is at most `limit` times as long, for a ratio of the old to the new one."""
+    if 1 / ratio.high > limit:
         return False
-    return True if 1 / row.ratio.low <= limit else None
+    return True if 1 / ratio.low <= limit else None

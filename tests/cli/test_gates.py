@@ -149,3 +149,21 @@ def test_a_fold_is_for_a_release_or_says_why_it_is_not(place, model):
     assert refused.exit_code == 2
     assert "it has opset 21, and onnxruntime 1.17 loads 20 at most" in refused.stderr
     assert not (place / "no.onnx").exists()
+
+
+def test_an_earlier_record_is_a_baseline_and_a_gate(place, model):
+    """One model is enough then; of another machine, nothing is claimed."""
+    assert place.call("bench", model, *QUICK, "--json", "old.json").exit_code in (0, 3)
+    again = ["bench", model, *QUICK, "--baseline", "old.json", "--fail-if-slower", "50"]
+    result = place.call(*again)
+    assert "since the baseline" in result.stdout
+    assert "gate --fail-if-slower 50 since old.json: holds" in result.stdout
+    assert result.exit_code == 0
+    record = json.loads((place / "old.json").read_text())
+    record["result"]["environment"]["cpu"] = "Another"
+    (place / "old.json").write_text(json.dumps(record))
+    result = place.call(*again)
+    assert "note: old.json is of another processor (Another, here " in result.stdout
+    assert result.exit_code == 3
+    refused = place.call("bench", model, *QUICK, "--fail-if-slower", "5%")
+    assert "name two models, or an earlier record with --baseline" in refused.stderr
