@@ -15,7 +15,7 @@ import bnfold
 from bnfold.bench.rows import Interval
 from bnfold.bench.statistics import judge
 from bnfold.errors import DataError, UsageError
-from bnfold.tune import api
+from bnfold.tune import api, tuning
 from tests.report.test_text_bench import COMPARISON
 
 NULL = Interval(1.0, 0.99, 1.01)
@@ -135,7 +135,7 @@ def test_a_tuning_that_was_stopped_goes_on_without_measuring_again(tmp_path, mea
 
 def test_what_there_is_no_time_for_is_said(tmp_path, measured, monkeypatch):
     now = iter(range(0, 10_000, 100))
-    monkeypatch.setattr(api.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(tuning.time, "monotonic", lambda: next(now))
     measured(lambda before, after: 1.0)
     found = bnfold.tune(network(tmp_path / "net.onnx", 2), budget=250)
     assert found.ledger.tried[-1].verdict == "not tried"

@@ -1,0 +1,33 @@
+"""Whether a rewrite that was measured is kept."""
+
+from __future__ import annotations
+
+from bnfold.bench.records import BenchResult
+from bnfold.fold.account.trial import Trial
+
+MOST_LOST_DB = 3.0
+"""So much further from the float model may a rewrite take int8: half a bit."""
+
+
+def judged(rewrite: str, batch_norms: tuple[str, ...], found: BenchResult) -> Trial:
+    """The trial that this measurement is of the rewrite, for these batch norms."""
+    if not found.comparisons:
+        said = "; ".join(f"{failed.model}: {failed.sentence}" for failed in found.failed)
+        return Trial(rewrite, batch_norms, "inconclusive", reason=f"it does not run: {said}")
+    (row,) = found.comparisons
+    lost = 0.0
+    if found.int8:
+        before, after = found.int8
+        lost = before.snr_db - after.snr_db
+    is_near = lost <= MOST_LOST_DB
+    reason = "" if is_near else f"in int8 it is {lost:.1f} dB further from the float model"
+    return Trial(
+        rewrite=rewrite,
+        batch_norms=batch_norms,
+        verdict=row.verdict,
+        ratio=row.ratio.estimate,
+        low=row.ratio.low,
+        high=row.ratio.high,
+        is_kept=row.verdict == "faster" and is_near,
+        reason=reason or row.reason,
+    )

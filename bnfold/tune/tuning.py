@@ -1,0 +1,111 @@
+"""The search for what pays: everything at once, then halves of what does not."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bnfold.bench.records import BenchResult
+from bnfold.fold.account.trial import Trial
+from bnfold.fold.api import FoldResult, fold
+from bnfold.progress import Progress
+from bnfold.tune.judged import judged
+from bnfold.tune.state import State
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Rewrites of one kind that are tried together: for these batch norms."""
+
+    price: str
+    batch_norms: tuple[str, ...]
+
+    def halves(self) -> list[Unit]:
+        """The same for the first and the second half; none of one batch norm."""
+        middle = len(self.batch_norms) // 2
+        parts = (self.batch_norms[:middle], self.batch_norms[middle:])
+        return [Unit(self.price, part) for part in parts if part] if middle else []
+
+
+class Tuning:
+    """One tuning: what is in the model by now, and what is still to be tried."""
+
+    def __init__(
+        self,
+        original: Path,
+        folder: Path,
+        skipped: frozenset[str],
+        measure: Callable[[Sequence[Path]], BenchResult],
+        state: State,
+        budget: float | None,
+        progress: Progress | None,
+    ) -> None:
+        self._original = original
+        self._folder = folder
+        self._skipped = skipped
+        self._measure = measure
+        self._state = state
+        self._deadline = math.inf if budget is None else time.monotonic() + budget
+        self._progress = progress
+        self._longest_s = 0.0
+        self._accepted: list[Unit] = []
+        self._trials: list[Trial] = []
+
+    def run(self) -> FoldResult:
+        """The fold with all that is faster; its ledger tells what was tried."""
+        best = fold(self._original, skip=self._skipped)
+        self._stuck = {d.name: d.would_fold_with for d in best.ledger.batch_norms
+                       if not d.is_folded and d.would_fold_with}  # fmt: skip
+        units = self._units()
+        while units:
+            unit = units.pop(0)
+            self._tell(len(units), unit)
+            found = self._folded([*self._accepted, unit])
+            if found.ledger.batch_norms_after >= best.ledger.batch_norms_after:
+                continue  # it folds nothing by itself: an earlier one has taken these
+            trial = self._tried(unit, best, found)
+            self._trials.append(trial)
+            if trial.is_kept:
+                self._accepted.append(unit)
+                best = found
+            elif trial.verdict != "not tried":
+                units = [*unit.halves(), *units]
+        self._tell(0, None)
+        return replace(best, ledger=replace(best.ledger, tried=tuple(self._trials)))
+
+    def _units(self) -> list[Unit]:
+        """For each rewrite, all batch norms that it would fold."""
+        prices = dict.fromkeys(price for would in self._stuck.values() for price in would)
+        return [
+            Unit(price, tuple(name for name, would in self._stuck.items() if price in would))
+            for price in prices
+        ]
+
+    def _folded(self, units: Sequence[Unit]) -> FoldResult:
+        """The model with these rewrites, for their batch norms and no others."""
+        chosen = {name for unit in units for name in unit.batch_norms}
+        allow = [price for unit in units for price in unit.price.split(",")]
+        others = {name for name in self._stuck if name not in chosen}
+        return fold(self._original, allow=allow, skip=self._skipped | others)
+
+    def _tried(self, unit: Unit, best: FoldResult, found: FoldResult) -> Trial:
+        what = " + ".join(f"{u.price} {list(u.batch_norms)}" for u in [*self._accepted, unit])
+        if what in self._state.trials:
+            return self._state.trials[what]
+        if time.monotonic() + self._longest_s > self._deadline:
+            return Trial(unit.price, unit.batch_norms, "not tried", reason="the time was over")
+        start = time.monotonic()
+        paths = [best.save(self._folder / "without.onnx"), found.save(self._folder / "with.onnx")]
+        trial = judged(unit.price, unit.batch_norms, self._measure(paths))
+        self._longest_s = max(self._longest_s, time.monotonic() - start)
+        self._state.add(what, trial)
+        return trial
+
+    def _tell(self, left: int, unit: Unit | None) -> None:
+        if self._progress is not None:
+            done = len(self._trials)
+            what = "done" if unit is None else f"{unit.price} for {len(unit.batch_norms)}"
+            self._progress(done, done + left + (unit is not None), what)
