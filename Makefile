@@ -41,7 +41,7 @@ format: $(STAMP) ## let ruff put the code in order
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## measure again every generated table and figure (takes an hour)
+bench: $(STAMP) ## measure again every generated table and figure (takes four hours; goes on where it was stopped)
 	@echo "Measuring on this machine; leave it alone while this runs ..."
 	@$(BIN)/python -m benchmarks
 

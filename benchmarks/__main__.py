@@ -12,8 +12,9 @@ SCRIPTS = (
     "coverage",  # side by side with other tools, over graphs of every motif
     "real_networks",  # real networks: batch norms before and after, and why the rest stays
     "factor",  # the distributions behind the factor of `bnfold verify`
-    "figures",  # what a fold buys, timed
-    "runtimes",  # the same by version of onnxruntime, in float32 and int8
+    "runtimes",  # what a fold buys, by version of onnxruntime, in float32 and int8
+    "figures",  # a part of that for the README
+    "tuning",  # what --tune keeps, in float32 and int8
     "growth",  # how the work of a fold grows with the model
     "interval",  # how often the interval of bench holds the truth
 )

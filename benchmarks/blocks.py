@@ -50,9 +50,12 @@ class Joined(nn.Module):
         return torch.cat([x, self.body(x)], dim=1)
 
 
-def conv(c_in: int, c_out: int, size: int = 3, groups: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the spatial extent."""
-    return nn.Conv2d(c_in, c_out, size, padding=size // 2, groups=groups, bias=False)
+def conv(
+    c_in: int, c_out: int, size: int = 3, groups: int = 1, padding: int | None = None
+) -> nn.Conv2d:
+    """A convolution that keeps the spatial extent, unless its padding is said."""
+    pads = size // 2 if padding is None else padding
+    return nn.Conv2d(c_in, c_out, size, padding=pads, groups=groups, bias=False)
 
 
 def conv_norm(c_in: int, c_out: int, size: int = 3, groups: int = 1) -> nn.Sequential:
@@ -79,12 +82,12 @@ def preresnet_like() -> nn.Module:
     return _network(conv(3, c), *blocks)
 
 
-def post_activation() -> nn.Module:
+def post_activation(padding: int | None = None) -> nn.Module:
     """Convolution, Relu, batch norm, pooling: the order of CREPE."""
     c = CHANNELS
     layers: list[nn.Module] = []
     for i in range(BLOCKS):
-        layers += [conv(3 if i == 0 else c, c), nn.ReLU(), nn.BatchNorm2d(c)]
+        layers += [conv(3 if i == 0 else c, c, padding=padding), nn.ReLU(), nn.BatchNorm2d(c)]
         layers += [nn.MaxPool2d(2)] if i % 2 else []
     return _network(*layers)
 

@@ -1,63 +1,62 @@
-"""What a fold buys, timed here: `python -m benchmarks.figures` writes the table in the README.
+"""What a fold buys, for the README: `python -m benchmarks.figures`, behind `benchmarks.runtimes`.
 
-Every network is folded twice, with what is free and with all rewrites that have a price, and each
-is timed against the original, with onnxruntime's optimisations on and off.
+The table is a part of what `benchmarks.runtimes` has measured and written to runtimes.json: each
+network in float32 and in int8, on onnxruntime 1.22 and on the newest.
 """
 
 from __future__ import annotations
 
-import tempfile
+import argparse
+import json
+import sys
 from pathlib import Path
+from typing import Any
 
-import torch
-
-import bnfold
-from benchmarks.blocks import NETWORKS, SHAPE
 from benchmarks.insert_table import insert
+from benchmarks.runtimes import cell
 from bnfold.bench.records import BenchResult
+from bnfold.record import read_as
 from bnfold.report.bench_text import environment_line
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-PRICES = {"free": (), "--allow all": ("all",)}
-PAIRS = 40
-SEED = 0
+RECORD = Path(__file__).with_name("runtimes.json")
+OLDER = "onnxruntime 1.22.1"
 
 
-def row(name: str, folder: Path) -> tuple[list[str], BenchResult]:
-    """The network's rows of the table, and the measurement behind them."""
-    torch.manual_seed(SEED)
-    original = folder / "original.onnx"
-    bnfold.export(NETWORKS[name](), SHAPE, original)
-    paths = [original]
-    counts = []
-    for title, allow in PRICES.items():
-        paths.append(folder / f"{title.replace(' ', '_')}.onnx")
-        result = bnfold.fold(original, allow=allow)
-        result.save(paths[-1])
-        bnfold.verify(original, paths[-1]).raise_if_different()
-        counts.append((result.ledger.batch_norms_before, result.ledger.batch_norms_after))
-    found = bnfold.bench(paths, pairs=PAIRS, seed=SEED)
-    rows = []
-    for path, title, (before, after) in zip(paths[1:], PRICES, counts, strict=True):
-        said = {c.level: c.sentence for c in found.comparisons if c.candidate == path.name}
-        rows.append(f"| {name} | {title} | {before} | {after} | {said['all']} | {said['none']} |")
-    return rows, found
-
-
-def main() -> None:
-    """Measures every network and puts the table into README.md."""
+def text_of(record: dict[str, Any]) -> str:
+    """The table, from the record of `benchmarks.runtimes`."""
     lines = [
-        "| network | rewrites | batch norms | after | onnxruntime, all optimisations | none |",
-        "| --- | --- | --: | --: | --- | --- |",
+        "| network | in | onnxruntime 1.22 | the newest |",
+        "| --- | --- | --- | --- |",
     ]
-    for name in NETWORKS:
-        print(f"  {name} ...", flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            rows, found = row(name, Path(folder))
-        lines += rows
-    lines += ["", f"{environment_line(found).capitalize()}; in brackets the 95 % interval."]
-    insert(README, "figures", "\n".join(lines))
+    last = None
+    for title, found in record.items():
+        if isinstance(found, str):
+            continue
+        last = read_as(BenchResult, found, where=title)
+        name, is_int8, _ = title.partition(", int8")
+        names = [runtime.name for runtime in last.runtimes]
+        cells = [cell(last, one) if one in names else "" for one in (OLDER, names[-1])]
+        lines.append(f"| {name} | {'int8' if is_int8 else 'float32'} | {' | '.join(cells)} |")
+    if last is not None:
+        lines += ["", f"{environment_line(last).capitalize()}; in brackets the 95 % interval."]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Puts the table into README.md; 1 where nothing was measured yet."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--print", action="store_true", help="write nothing")
+    options = parser.parse_args()
+    if not RECORD.exists():
+        print(f"{RECORD}: run python -m benchmarks.runtimes first", file=sys.stderr)
+        return 1
+    text = text_of(json.loads(RECORD.read_text(encoding="utf-8")))
+    print(text)
+    if not options.print:
+        insert(README, "figures", text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

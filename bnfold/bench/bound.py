@@ -54,7 +54,7 @@ class BoundModel:
         self._bind_outputs()
         with engine.failing_as(name):
             if is_graph:
-                self._run(self._binding, _uncaptured())
+                self._run(self._binding, engine.uncaptured())
                 self._keep_outputs()
                 self()  # captured
                 self()
@@ -90,18 +90,6 @@ class BoundModel:
     def _bind_outputs(self) -> None:
         for name in self._names:
             self._binding.bind_output(name, self._device)
-
-
-def _uncaptured() -> Any:
-    """Options of a run that makes no graph.
-
-    Source: onnxruntime_run_options_config_keys.h.
-    """
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
-    options.add_run_config_entry("gpu_graph_id", "-1")
-    return options
 
 
 def bind_alike(models: Sequence[Any]) -> None:

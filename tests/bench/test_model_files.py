@@ -45,9 +45,9 @@ def test_the_size_counts_external_data(model_file, tmp_path):
 
 def test_the_description_changes_with_the_bytes(model_file, tmp_path):
     found = model_files([model_file(WEIGHTED, "a.onnx"), model_file(SMALL, "b.onnx")][:1], tmp_path)
-    before = described(found[0], is_baseline=True)
+    before = described(found[0])
     model_file(WEIGHTED.replace("2}", "3}"), "a.onnx")
-    after = described(found[0], is_baseline=True)
+    after = described(found[0])
     assert (before.role, before.size_bytes) == ("baseline", after.size_bytes)
     assert before.sha256 != after.sha256
 

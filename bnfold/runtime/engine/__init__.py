@@ -19,7 +19,7 @@ from .errors import (
 )
 from .native_log import with_native_log
 from .quantiser import quantise_static
-from .session import facts_of, open_session, ort_value, refusal_to_start, run
+from .session import facts_of, open_session, ort_value, refusal_to_start, run, uncaptured
 from .setting import LEVELS, PROVIDERS, Setting, require_built_in, require_level, version
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "run",
     "runtime_errors",
     "said",
+    "uncaptured",
     "version",
     "with_native_log",
 ]

@@ -132,6 +132,18 @@ def ort_value(array: Any, device: str = "cpu") -> Any:
     return onnxruntime.OrtValue.ortvalue_from_numpy(array, device)
 
 
+def uncaptured() -> Any:
+    """Options of a run that makes no CUDA graph, in a session that would capture one.
+
+    Source: onnxruntime_run_options_config_keys.h.
+    """
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("gpu_graph_id", "-1")
+    return options
+
+
 def refusal_to_start(provider: str, log: str) -> UnavailableError:
     """The error for a provider that is built in but fell back, with onnxruntime's own reason."""
     lines = [line for line in log.splitlines() if line.strip()]
