@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bnfold.cli.choices import OneOf
-from bnfold.cli.sources import SourceFile
+from bnfold.cli.input_types import SourceFile
 
 PEERS = {
     "ort": "onnxruntime's offline mode",
