@@ -153,6 +153,8 @@ def bench(
             with_floor=floor,
             exported=exported,
             in_int8=int8 is not None,
+            dims=dims or {},
+            custom_ops=libraries,
         )
         quantised = None if int8 is None else _quantised(joined.subjects, int8, labels, folder)
         timed = joined.subjects if quantised is None else quantised.subjects

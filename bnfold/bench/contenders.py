@@ -6,7 +6,7 @@ about the user's models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,8 +42,18 @@ def contenders(
     with_floor: bool,
     exported: ModelSource | None,
     in_int8: bool,
+    dims: Mapping[str, int],
+    custom_ops: Sequence[str],
 ) -> Contenders:
-    """The user's models and the others that were asked for, each as a file in the folder."""
+    """The user's models and the others that were asked for, each as a file in the folder.
+
+    What an optimiser makes is verified at the sizes `dims`, with those libraries of operators.
+    """
+
+    def differs(path: Path) -> str | None:
+        found = verify(baseline.path, path, samples=2, dims=dims, custom_ops=custom_ops)
+        return found.reason if found.verdict == "different" else None
+
     baseline, notes = found[0], []
     subjects, peers = list(found), []
     if exported is not None:
@@ -59,14 +69,18 @@ def contenders(
         else:
             notes.append(f"{baseline.name} has no batch norm: it is its own floor")
     for name in against:
-        peer, subject = _peer(name, baseline, folder, in_int8)
+        peer, subject = _peer(name, baseline, folder, in_int8, differs)
         peers.append(peer)
         subjects += [] if subject is None else [subject]
     return Contenders(tuple(subjects), tuple(peers), tuple(notes))
 
 
 def _peer(
-    name: str, baseline: ModelFile, folder: Path, in_int8: bool
+    name: str,
+    baseline: ModelFile,
+    folder: Path,
+    in_int8: bool,
+    differs: Callable[[Path], str | None],
 ) -> tuple[Peer, ModelFile | None]:
     """The optimiser, and its model where it is to be timed."""
     if TOOLS[name].runs_models and in_int8:
@@ -82,9 +96,9 @@ def _peer(
         return peer, replace(baseline, name=title, role="peer", engine=name)
     try:
         subject = joined(baseline, target, title, role="peer")
-        found = verify(baseline.path, target, samples=2)
+        difference = differs(target)
     except BnfoldError as error:
         return replace(peer, sentence=str(error)), None
-    if found.verdict == "different":
-        return replace(peer, sentence=f"it computes something else: {found.reason}"), None
+    if difference is not None:
+        return replace(peer, sentence=f"it computes something else: {difference}"), None
     return peer, subject

@@ -123,7 +123,7 @@ def test_one_that_runs_models_itself_and_is_not_there_fails_alone(net, monkeypat
 
 
 def test_in_int8_it_is_told_that_openvino_is_another_matter(net, monkeypatch):
-    peer, subject = contenders._peer("openvino", None, None, True)
+    peer, subject = contenders._peer("openvino", None, None, True, None)
     assert subject is None
     assert "quantiser" in peer.sentence
 
