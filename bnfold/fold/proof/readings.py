@@ -106,12 +106,18 @@ def _conv(x: Shape, weight: Shape, attributes: Mapping[str, object], _is_first: 
     for axis, out in enumerate(window.output_sizes(x[2:])):
         begin, step = window.pads_begin[axis], window.strides[axis]
         within = [
-            sum(0 <= place * step + offset < x[2 + axis] for place in range(out))
+            _places_within(x[2 + axis], out, step, offset)
             for offset in range(-begin, window.extents()[axis] - begin, window.dilations[axis])
         ]
         # a tap that lies in the padding at every place multiplies nothing
         places *= min((count for count in within if count), default=1)
     return Readings(x[0] * places, x[0])
+
+
+def _places_within(size: int, out: int, step: int, offset: int) -> int:
+    """Of `place * step + offset` for `out` places, how many lie in `[0, size)`."""
+    first, last = max(0, -(offset // step)), min(out - 1, (size - 1 - offset) // step)
+    return max(0, last - first + 1)
 
 
 def _conv_transpose(
