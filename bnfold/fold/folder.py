@@ -12,6 +12,7 @@ from bnfold.fold.account.entry import Entry
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.size import size_of
 from bnfold.fold.advice import Advice
+from bnfold.fold.edit.declared import forget_false_shapes
 from bnfold.fold.edit.rewriting import Rewriting
 from bnfold.fold.equalize.equalizer import Equalizer
 from bnfold.fold.facts.graph import Facts
@@ -73,7 +74,10 @@ def fold_in_place(
         folder.settle(allow)
     folder.advise(allow)
     equalized = folder.equalize() if equalize else ()
-    return replace(account.ledger(before, size_of(facts)), equalized=equalized)
+    ledger = account.ledger(before, size_of(facts))
+    if ledger.folded or ledger.merges or equalized:
+        forget_false_shapes(facts)
+    return replace(ledger, equalized=equalized)
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,8 @@ class _Standing:
                 fresh[value] = found
         if isinstance(move, PassBy):
             return replace(offer, move=PassBy(self.places[move.index], passes))
+        if not backward and not self.places.keys() >= move.wants.keys():
+            return replace(_TAKEN, at=describe(self.node))  # of a constant that is new already
         nodes = (
             move.nodes if isinstance(move, Replace) else (replace(self.new, inputs=self.inputs),)
         )

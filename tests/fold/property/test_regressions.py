@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pytest
+from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 import bnfold
@@ -534,3 +536,24 @@ def test_padding_in_an_attribute_of_32_bits_is_not_rounded() -> None:
     constants |= {"widths": np.array(widths), "value": np.array(1.5, np.float32)}
     new = model(body.replace("PAD", "Pad(c, widths, value)"), constants)
     assert kinds_of(fold_checked(new, x=(2, 1, 8, 8))) == ["ConvTranspose", "Pad"]
+
+
+@pytest.mark.parametrize("lies", ["c", "n", "r"])
+def test_a_false_size_inside_is_not_told_any_more(lies: str) -> None:
+    """A runtime may believe it; in the original it met no constant that has the true one."""
+    built = model(
+        """(float[N, 3, 8, 8] x) => (float[N, 4, P, Q] y) {
+            c = Conv(x, v)
+            n = BN(c, p)
+            r = Sigmoid(n)
+            b = BN(r, q)
+            d = Conv<pads = [1, 1, 1, 1]>(b, w)
+            y = Sigmoid(d)
+        }""",
+        {"v": weight(3, 3, 3, 3), "w": weight(4, 3, 3, 3), **norm("p", 3), **norm("q", 3)},
+    )
+    built.graph.value_info.append(helper.make_tensor_value_info(lies, 1, ["N", 3, 7, 7]))
+    result = fold_checked(built, ("constant-map",), x=(2, 3, 8, 8))
+    assert kinds_of(result) == ["Conv", "Sigmoid", "Conv", "Add", "Sigmoid"]
+    told = [info.type.tensor_type.shape.dim for info in result.to_proto().graph.value_info]
+    assert all(dim.dim_value != 7 for dims in told for dim in dims)
