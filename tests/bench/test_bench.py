@@ -26,6 +26,7 @@ def pair(model_file):
     return [model_file(sines(40), "slow.onnx"), model_file(sines(1), "fast.onnx")]
 
 
+@pytest.mark.slow
 def test_forty_times_the_work_is_slower_and_a_fortieth_is_faster(pair):
     """The difference is so large that a busy machine cannot hide it."""
     result = bnfold.bench(pair[::-1], pairs=7, levels=("none",))
@@ -38,6 +39,7 @@ def test_forty_times_the_work_is_slower_and_a_fortieth_is_faster(pair):
     assert back.ratio.low > 5
 
 
+@pytest.mark.slow
 def test_the_record_keeps_every_sample_and_survives_json(pair, model_file):
     third = model_file(sines(40), "third.onnx")
     result = bnfold.bench([*pair, third], pairs=6, batch=3, profile=True, seed=5)
@@ -133,6 +135,7 @@ def test_a_model_that_fails_on_its_inputs_is_named(model_file):
         bnfold.bench([model_file(text)], levels=("all",), dims={"A": 3, "L": 4})
 
 
+@pytest.mark.slow
 def test_batches_and_threads_are_swept_one_after_the_other(pair):
     """The rows tell which is which, and the inputs what was timed."""
     result = bnfold.bench(

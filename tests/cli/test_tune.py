@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 
+@pytest.mark.slow
 def test_a_fold_is_tuned_and_says_what_was_tried(place, stuck):
     """A Max with bounds would fold it, and is kept only where it was measured to be faster."""
     args = [

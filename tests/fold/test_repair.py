@@ -56,6 +56,7 @@ def test_statistics_that_are_read_keep_the_training() -> None:
     assert "BatchNormalization" in kinds_of(result)
 
 
+@pytest.mark.slow
 def test_a_repaired_fold_is_compared_with_the_repaired_original(tmp_path: Path) -> None:
     """In verify, run and optimize; without the repair it is another function."""
     parsed = model(TEXT.format(TRAINING[17]), CONSTANTS)

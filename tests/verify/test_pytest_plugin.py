@@ -59,6 +59,7 @@ def test_pytest_knows_the_plugin_and_starts_without_what_is_heavy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_a_slower_model_is_a_failure_with_the_table():
     """Forty times the work, which a busy machine cannot hide."""
     fast, slow = (

@@ -16,8 +16,8 @@ from tests.fold.property.generator import Case, InvalidModelError, cases, seeded
 from tests.fold.property.oracle import check_fold
 
 _BLOCK = 20
-_FAST = 5
-_FAST_PRICED = 2
+_FAST = 3
+_FAST_PRICED = 1
 _ALL = 250
 _SETTINGS = hypothesis.settings(
     deadline=None,

@@ -8,7 +8,7 @@ from tests.fold.property.wider.judge import judged
 from tests.fold.property.wider.network import random_network
 
 _BLOCK = 50
-_FAST = 2
+_FAST = 1
 _ALL = 200
 
 
