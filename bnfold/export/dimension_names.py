@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
+
+from bnfold.export.sizes import add_sizes
 
 
 def simplify_reshapes(model: ir.Model) -> None:
@@ -26,15 +27,8 @@ def simplify_reshapes(model: ir.Model) -> None:
         sizes = _target(data, node.outputs[0])
         if sizes is None:
             continue
-        assert node.graph is not None
         name = f"{node.outputs[0].name}_shape"
-        constant = ir.Value(
-            name=name,
-            type=ir.TensorType(ir.DataType.INT64),
-            shape=ir.Shape([len(sizes)]),
-            const_value=ir.tensor(np.array(sizes, dtype=np.int64), name=name),
-        )
-        node.graph.initializers.add(constant)
+        constant = add_sizes(node, name, sizes)
         node.replace_input_with(1, constant)
         node.attributes.pop("allowzero", None)  # 1 would take a 0 literally
 

@@ -6,6 +6,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from bnfold.export.sizes import add_sizes
+
 
 def use_split(model: ir.Model) -> None:
     """SplitToSequence whose parts are picked by constant numbers is a Split.
@@ -30,13 +32,7 @@ def _rewrite(node: ir.Node) -> None:
         return
     assert node.graph is not None
     name = f"{node.outputs[0].name}_sizes"
-    constant = ir.Value(
-        name=name,
-        type=ir.TensorType(ir.DataType.INT64),
-        shape=ir.Shape([len(sizes)]),
-        const_value=ir.tensor(np.array(sizes, dtype=np.int64), name=name),
-    )
-    node.graph.initializers.add(constant)
+    constant = add_sizes(node, name, sizes)
     split = ir.node("Split", [node.inputs[0], constant], {"axis": axis}, num_outputs=len(sizes))
     split.metadata_props.update(node.metadata_props)
     for place, part in enumerate(split.outputs):
