@@ -8,7 +8,6 @@ seed, and `--seed N` judges that one again. Take a block's line out, and it is j
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,6 +18,7 @@ import numpy
 import onnx
 import onnxruntime
 
+from benchmarks.lines import add, rows
 from tests.fold.property.wider.judge import Found, WrongError, judged
 from tests.fold.property.wider.network import random_network
 
@@ -87,20 +87,8 @@ def run(until: int, processes: int, state: Path) -> None:
     with ThreadPoolExecutor(processes) as pool:
         for future in as_completed([pool.submit(judge_block, block) for block in open_blocks]):
             row = future.result()
-            with state.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            add(state, row)
             print(f"block {row['block']}: {len(row['wrong'])} wrong", flush=True)
-
-
-def rows(state: Path) -> list[dict[str, object]]:
-    """The finished blocks; a line that was being written when the run was killed is none."""
-    found = []
-    for line in state.read_text(encoding="utf-8").splitlines() if state.exists() else []:
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return found
 
 
 def report(state: Path) -> str:

@@ -12,7 +12,6 @@ on where it was. The counts go to verdicts.md, with each pair on which the two d
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import Counter
@@ -26,6 +25,7 @@ import onnx
 import onnxruntime as ort
 
 import bnfold
+from benchmarks.lines import add, rows
 from benchmarks.motifs import GROUPS
 from benchmarks.worker import Worker
 from bnfold.errors import DataError, UsageError
@@ -190,24 +190,12 @@ def run(pairs: int, seed: int, python: str, state: Path) -> None:
         with tempfile.TemporaryDirectory() as folder, _worker(tool, own) as worker:
             for key in (key for key in chosen if key[0] == tool):
                 row = judged(key, worker, Path(folder))
-                with state.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(row) + "\n")
+                add(state, row)
         print(f"{tool}: done", flush=True)
 
 
 def _worker(tool: str, python: str) -> AbstractContextManager[Worker | None]:
     return nullcontext() if tool in EXPORTERS else Worker(tool, python)
-
-
-def rows(state: Path) -> list[dict[str, str]]:
-    """The judged pairs; a line that was being written when the run was killed is none."""
-    found = []
-    for line in state.read_text(encoding="utf-8").splitlines() if state.exists() else []:
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return found
 
 
 def report(state: Path) -> str:
