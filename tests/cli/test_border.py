@@ -16,6 +16,7 @@ from bnfold.cli.border import BROKEN_PIPE, Border
 from bnfold.cli.group import LazyGroup
 from bnfold.cli.sentence import INTERRUPTED
 from bnfold.cli.verbosity import verbosity_options
+from tests.signals import HEARS_SIGNALS
 
 
 def program(action):
@@ -162,7 +163,7 @@ main(sys.argv[1:], prog_name="bnfold")
 def test_ctrl_c_gets_a_sentence_and_leaves_the_files(place, model, args, left):
     before = place.content()
     with subprocess.Popen(
-        [sys.executable, "-c", SLOW, *args], cwd=place.folder, text=True,
+        [sys.executable, "-c", HEARS_SIGNALS + SLOW, *args], cwd=place.folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdout.readline() == "folding\n"

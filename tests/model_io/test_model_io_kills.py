@@ -14,6 +14,7 @@ import pytest
 
 from bnfold import model_io
 from tests.model_io.kill_loop import fill_on_disk, left_in, model_of
+from tests.signals import HEARS_SIGNALS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills forked processes")
 
@@ -137,7 +138,7 @@ def test_being_told_to_end_leaves_everything_as_it_was(tmp_path, saved_external,
     target.parent.mkdir()
     model_io.save(model_of(1), target, external_data=True)
     before = {path.name: path.read_bytes() for path in target.parent.iterdir()}
-    command = [sys.executable, "-c", SLOW_SAVE, str(saved_external), str(target)]
+    command = [sys.executable, "-c", HEARS_SIGNALS + SLOW_SAVE, str(saved_external), str(target)]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stderr is not None
     assert child.stderr.readline() == "writing\n"
