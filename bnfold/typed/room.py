@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import onnx
 import onnx_ir as ir
 import psutil
 
@@ -31,13 +32,17 @@ def require_room(model: ir.Model, name: str) -> None:
         graph = infer_shapes(proto).graph
     except NotInferredError:
         return  # nothing is known beforehand
-    for info in (*graph.value_info, *graph.output):
-        kind = info.type.tensor_type
-        if not kind.elem_type or kind.elem_type == ir.DataType.STRING:
-            continue
-        extents = (dim.dim_value if dim.HasField("dim_value") else 1 for dim in kind.shape.dim)
-        needed = math.prod(extents) * ir.DataType(kind.elem_type).bitwidth // 8
-        require_memory(needed, f"{name}: its tensor {info.name!r}")
+    largest = max((*graph.value_info, *graph.output), key=_size_bytes, default=None)
+    if largest is not None:
+        require_memory(_size_bytes(largest), f"{name}: its tensor {largest.name!r}")
+
+
+def _size_bytes(info: onnx.ValueInfoProto) -> int:
+    kind = info.type.tensor_type
+    if not kind.elem_type or kind.elem_type == ir.DataType.STRING:
+        return 0
+    extents = (dim.dim_value if dim.HasField("dim_value") else 1 for dim in kind.shape.dim)
+    return math.prod(extents) * ir.DataType(kind.elem_type).bitwidth // 8
 
 
 def require_memory(needed: int, what: str) -> None:
