@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from bnfold.bench.bench_steps import say_step
 from bnfold.bench.bound import BoundModel, bind_alike
 from bnfold.bench.child_alone import alone
 from bnfold.bench.openvino_model import OpenVinoModel, compiled
 from bnfold.bench.protocol import measure_pairs
-from bnfold.bench.steps import say_step
 from bnfold.runtime import engine
 from bnfold.runtime.engine import Setting
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bnfold import errors
-from bnfold.bench.steps import read_step
+from bnfold.bench.bench_steps import read_step
 from bnfold.runtime.sessions import our_error
 
 ENTRY = "bnfold.bench.child"

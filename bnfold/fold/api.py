@@ -14,12 +14,12 @@ import onnx_ir as ir
 from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.fold.account.ledger import Ledger
-from bnfold.fold.account.opinion import Opinion
+from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.edit.subnormals import count_subnormals
 from bnfold.fold.edit.subnormals import flush_subnormals as flush_in_place
 from bnfold.fold.folder import fold_in_place
 from bnfold.fold.opinion.beside import heard_beside
-from bnfold.fold.opinion.original import Original
+from bnfold.fold.opinion.original_model import Original
 from bnfold.fold.opinion.second import Answers, second_opinion
 from bnfold.fold.rules import allowed, named
 from bnfold.fold.sources.repair import repair as repair_in_place

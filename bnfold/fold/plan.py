@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from bnfold.errors import BnfoldError
 from bnfold.fold.facts.node import op_of
-from bnfold.fold.facts.operators import ADDENDS
+from bnfold.fold.facts.operator_facts import ADDENDS
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
 from bnfold.record import Row

@@ -14,7 +14,7 @@ from bnfold.report.words import counted, names
 
 if TYPE_CHECKING:
     from bnfold.fold.account.ledger import Decision, Ledger
-    from bnfold.fold.account.trial import Trial
+    from bnfold.fold.account.tried import Trial
 
 Group = Sequence["Decision"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnfold.bench.records import BenchResult
-from bnfold.fold.account.trial import Trial
+from bnfold.fold.account.tried import Trial
 
 MOST_LOST_DB = 3.0
 """So much further from the float model may a rewrite take int8: half a bit."""

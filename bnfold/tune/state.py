@@ -10,7 +10,7 @@ from typing import Any
 
 from bnfold import __version__
 from bnfold.errors import DataError
-from bnfold.fold.account.trial import Trial
+from bnfold.fold.account.tried import Trial
 from bnfold.model_io import Together
 from bnfold.record import SCHEMA_VERSION, json_form, read_as
 

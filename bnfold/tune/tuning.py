@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bnfold.bench.records import BenchResult
-from bnfold.fold.account.trial import Trial
+from bnfold.fold.account.tried import Trial
 from bnfold.fold.api import FoldResult, fold
 from bnfold.progress import Progress
 from bnfold.tune.judged import judged

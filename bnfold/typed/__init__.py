@@ -6,8 +6,8 @@ rounding into a whole step, so that a constant that is computed in the graph is 
 types that the graph names.
 """
 
-from bnfold.typed.constants import TypedConstants
 from bnfold.typed.errors import ConstantError
-from bnfold.typed.node import Budget, run_typed_node
+from bnfold.typed.typed_constants import TypedConstants
+from bnfold.typed.typed_node import Budget, run_typed_node
 
 __all__ = ["Budget", "ConstantError", "TypedConstants", "run_typed_node"]

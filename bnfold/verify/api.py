@@ -13,13 +13,13 @@ from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import names_of, require_setting
-from bnfold.verify.job import Job
+from bnfold.verify.comparing import Job
 from bnfold.verify.pairing import pair
 from bnfold.verify.records import Verification
+from bnfold.verify.rerun import has_numbers
 from bnfold.verify.save_data import save_feeds
 from bnfold.verify.structure import difference_sentence
 from bnfold.verify.subject import Source
-from bnfold.verify.trial import has_numbers
 from bnfold.verify.user_data import Data
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from bnfold.runtime.signature import TensorSpec
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
 from bnfold.verify.in_float64 import compare_in_float64
-from bnfold.verify.operators import is_for_one_cpu, stepped_outputs
 from bnfold.verify.records import OutputRow, Verdict
 from bnfold.verify.second_look import SecondLook, is_narrower, is_near, look_again
+from bnfold.verify.seen_operators import is_for_one_cpu, stepped_outputs
 from bnfold.verify.selections import selected_otherwise
 from bnfold.verify.shapes import Run, astray, shape_mismatch
 from bnfold.verify.subject import OnnxSubject, Runner, Subject

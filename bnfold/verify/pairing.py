@@ -15,10 +15,10 @@ import onnx_ir as ir
 from bnfold.errors import ModelError, UsageError
 from bnfold.runtime.bounds import Bounds, bounds_of, wide_bounds
 from bnfold.runtime.signature import TensorSpec
-from bnfold.verify.operators import foreign_operators, random_node
 from bnfold.verify.reach import follows_numbers
 from bnfold.verify.records import StructureRow
 from bnfold.verify.scores import scores_behind
+from bnfold.verify.seen_operators import foreign_operators, random_node
 from bnfold.verify.selections import Cut, cut_of, show_entering
 from bnfold.verify.structure import (
     agreed_inputs,

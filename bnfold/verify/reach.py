@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from bnfold.float64.control import values_read
 from bnfold.runtime.signature import Array, is_exact_dtype
-from bnfold.verify.trial import Trial
+from bnfold.verify.rerun import Trial
 
 _OF_SHAPES = frozenset({"Shape", "Size"})
 """Operators whose result tells of an input's extents and not of its numbers."""

@@ -33,8 +33,8 @@ from bnfold.verify.case import OutputCase
 from bnfold.verify.measure import K, ulp_of
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import TURNS
-from bnfold.verify.operators import coarsest_ulp
 from bnfold.verify.records import OutputRow
+from bnfold.verify.seen_operators import coarsest_ulp
 from bnfold.verify.shapes import Run, of_shapes
 from bnfold.verify.subject import OnnxSubject, Subject
 from bnfold.verify.verdict import worst_of

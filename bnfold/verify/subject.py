@@ -29,7 +29,7 @@ from bnfold.verify.integer_kernels import round_biases
 from bnfold.verify.jitter import jitter
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import neighbouring_weights
-from bnfold.verify.operators import has_steps
+from bnfold.verify.seen_operators import has_steps
 from bnfold.verify.wide_ends import NarrowEnds, narrow_outputs, widen_ends
 
 Feeds = Mapping[str, Array]

@@ -10,9 +10,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from bnfold.bench.bench_steps import read_step
 from bnfold.bench.child import main
 from bnfold.bench.child_alone import latencies_ms, peak_rss_mib, resident_mib
-from bnfold.bench.steps import read_step
 from bnfold.runtime.engine import Setting
 
 RELU = "g (float[N,2] x) => (float[N,2] y) { y = Relu(x) }"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.hostile.attacks import AT_RUN_TIME, ATTACKS
-from tests.hostile.campaign import SECONDS, ending, import_everything
+from tests.hostile.fuzzing import SECONDS, ending, import_everything
 from tests.hostile.seeds import everything
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")

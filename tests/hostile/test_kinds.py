@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.campaign import COMMANDS, ending, import_everything
+from tests.hostile.fuzzing import COMMANDS, ending, import_everything
 from tests.hostile.kinds import files, plain
 
 pytestmark = [

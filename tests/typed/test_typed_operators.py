@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from bnfold.typed import exact, session
-from bnfold.typed.node import run_typed_node
+from bnfold.typed import typed_exact, typed_session
+from bnfold.typed.typed_node import run_typed_node
 
 FLOATS = (np.float16, np.float32, np.float64)
 INTEGERS = (np.int32, np.int64)
@@ -26,9 +26,9 @@ def node_of(op: str, inputs: Sequence[np.ndarray], **attributes) -> ir.Node:
 def by_the_runtime(node: ir.Node, inputs: Sequence[np.ndarray], dtypes, opset: int):
     feeds = {f"x{i}": x for i, x in enumerate(inputs)}
     names = [f"y{i}" for i in range(len(node.outputs))]
-    step = session.Step(node.op_type, "", list(node.attributes.values()), list(feeds), names)
-    model = session.build([step], feeds, {"": opset})
-    return session.run(model, feeds, dict(zip(names, dtypes, strict=True)))
+    step = typed_session.Step(node.op_type, "", list(node.attributes.values()), list(feeds), names)
+    model = typed_session.build([step], feeds, {"": opset})
+    return typed_session.run(model, feeds, dict(zip(names, dtypes, strict=True)))
 
 
 def hard_numbers(dtype, count: int = 4000, seed: int = 0) -> np.ndarray:
@@ -103,7 +103,7 @@ def test_casts_are_the_runtimes(source, target):
         with np.errstate(invalid="ignore"):
             wide = np.trunc(x.astype(np.float64))
         x = x[(wide >= bounds.min) & (wide < bounds.max)]
-        assert exact.is_plain_cast(x, np.dtype(target))
+        assert typed_exact.is_plain_cast(x, np.dtype(target))
     check("Cast", [x], to=ir.DataType.from_numpy(np.dtype(target)))
 
 

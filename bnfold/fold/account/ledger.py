@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bnfold.fold.account.opinion import Opinion
 from bnfold.fold.account.size import Size
-from bnfold.fold.account.trial import Trial
+from bnfold.fold.account.told_opinion import Opinion
+from bnfold.fold.account.tried import Trial
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Refusal
 from bnfold.notebook_display import Shown

@@ -16,7 +16,7 @@ import numpy as np
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import is_op, op_of
-from bnfold.fold.facts.operators import ADDENDS
+from bnfold.fold.facts.operator_facts import ADDENDS
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import Plan

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
-from bnfold.fold.facts.operators import KEEPS_CHANNELS, KEEPS_RANK, KEEPS_SHAPE
+from bnfold.fold.facts.operator_facts import KEEPS_CHANNELS, KEEPS_RANK, KEEPS_SHAPE
 from bnfold.fold.numbers.affine import Dims
 
 Found = dict[ir.Value, Dims]

@@ -11,8 +11,8 @@ import onnx_ir as ir
 
 from bnfold.float64 import UnsupportedOperatorError, run_node
 from bnfold.fold.facts.constants import Constant, Constants
+from bnfold.fold.facts.known_shapes import concrete_dims, infer
 from bnfold.fold.facts.node import is_op
-from bnfold.fold.facts.shapes import concrete_dims, infer
 from bnfold.fold.numbers.affine import Dims
 from bnfold.fold.numbers.exact import Exact, of_array, of_tensor
 

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.fold.facts.node import is_op, op_of
-from bnfold.fold.facts.operators import SIZED_BY
+from bnfold.fold.facts.operator_facts import SIZED_BY
 from bnfold.fold.numbers.affine import Dims
 
 _STORED = 1024  # bytes: of larger tensors only those are told that are sizes

@@ -17,8 +17,8 @@ from bnfold.fold.moves.absorb import (
 )
 from bnfold.fold.moves.carry import (
     barriers,
-    blocks,
     contraction,
+    depth_to_space,
     forgets,
     join,
     layout,
@@ -46,7 +46,7 @@ RULES: tuple[Rule, ...] = (
     *recurrent.RULES,
     *affine_nodes.RULES,
     *layout.RULES,
-    *blocks.RULES,
+    *depth_to_space.RULES,
     *select.RULES,
     *parts.RULES,
     *rectify.RULES,

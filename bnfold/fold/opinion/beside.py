@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from bnfold.fold.account.opinion import Opinion
-from bnfold.fold.opinion.original import Original
+from bnfold.fold.account.told_opinion import Opinion
+from bnfold.fold.opinion.original_model import Original
 from bnfold.fold.opinion.second import Answers, answers_of
 
 Heard = Callable[[], Answers | Opinion]

@@ -17,9 +17,9 @@ import onnx_ir as ir
 from bnfold import model_io
 from bnfold.errors import BnfoldError
 from bnfold.float64 import run_graph
-from bnfold.fold.account.opinion import Opinion
+from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.opinion.feeds import Feed, feeds_of
-from bnfold.fold.opinion.original import UNITS, Original
+from bnfold.fold.opinion.original_model import UNITS, Original
 from bnfold.runtime.engine import Setting, version
 from bnfold.runtime.sessions import OverdueError, Session
 from bnfold.runtime.signature import Array

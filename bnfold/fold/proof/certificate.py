@@ -18,10 +18,7 @@ from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
 from bnfold.fold.proof.lean import lean_extent, reach_of
-from bnfold.fold.proof.readings import FEW, NONE, batch_of, enough
-from bnfold.fold.proof.region import region_of, rewritten
-from bnfold.fold.proof.rounding import misrounded
-from bnfold.fold.proof.sizes import (
+from bnfold.fold.proof.proof_sizes import (
     OTHER,
     PLAIN,
     SMALL,
@@ -30,7 +27,10 @@ from bnfold.fold.proof.sizes import (
     smaller_extents,
     told_extents,
 )
-from bnfold.fold.proof.trial import Feeds, Trial
+from bnfold.fold.proof.readings import FEW, NONE, batch_of, enough
+from bnfold.fold.proof.region import region_of, rewritten
+from bnfold.fold.proof.rounding import misrounded
+from bnfold.fold.proof.trial_run import Feeds, Trial
 from bnfold.fold.proof.written import CertificateError, Written, written
 
 _TOLERANCE = 1e-10

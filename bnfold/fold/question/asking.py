@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import contributed_op, describe, is_op, op_of
-from bnfold.fold.facts.operators import CONTROL_FLOW, NOT_LINEAR
+from bnfold.fold.facts.operator_facts import CONTROL_FLOW, NOT_LINEAR
 from bnfold.fold.moves.range import out_of_range
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import (

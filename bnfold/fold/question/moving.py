@@ -16,7 +16,7 @@ from dataclasses import replace
 import onnx_ir as ir
 
 from bnfold.fold.facts.node import describe, is_op
-from bnfold.fold.facts.operators import JOINS
+from bnfold.fold.facts.operator_facts import JOINS
 from bnfold.fold.numbers.affine import Affine, identity
 from bnfold.fold.numbers.quotient import before, has_gaps
 from bnfold.fold.plan import Leave, Move, PassBy, Refusal

@@ -19,7 +19,7 @@ from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import NewNode, PassBy, Plan, Refusal, Replace
 from bnfold.fold.question.asking import LONE_SCALAR, OUTPUT, Asking, Offer, no_rule
-from bnfold.fold.question.copying import Copying
+from bnfold.fold.question.clones import Copying
 from bnfold.fold.question.moving import Moving
 from bnfold.fold.question.state import State
 from bnfold.fold.sources.source import Source, source_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import onnx
 
 from bnfold.errors import ModelError
-from bnfold.model_io.gate.operators import Operator
+from bnfold.model_io.gate.operator_counts import Operator
 from bnfold.model_io.gate.tensors import require_tensor
 from bnfold.model_io.gate.text import quoted, require_text
 from bnfold.model_io.gate.types import require_type

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import onnx
 
 from bnfold.errors import ModelError
-from bnfold.model_io.gate.operators import domain_of, is_standard
+from bnfold.model_io.gate.operator_counts import domain_of, is_standard
 from bnfold.model_io.gate.text import quoted
 
 _MOST_NODES = 1 << 16  # that calls may add, written out

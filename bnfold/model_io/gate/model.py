@@ -10,7 +10,7 @@ import onnx
 from bnfold.errors import ModelError
 from bnfold.model_io.gate.attributes import graphs_of, require_attribute
 from bnfold.model_io.gate.functions import require_functions
-from bnfold.model_io.gate.operators import Operators, domain_of, require_counts
+from bnfold.model_io.gate.operator_counts import Operators, domain_of, require_counts
 from bnfold.model_io.gate.tensors import require_tensor
 from bnfold.model_io.gate.text import quoted, require_metadata, require_text
 from bnfold.model_io.gate.types import require_value_info

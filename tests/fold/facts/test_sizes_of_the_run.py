@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.operators import CONTROL_FLOW, INFERRED
+from bnfold.fold.facts.operator_facts import CONTROL_FLOW, INFERRED
 from bnfold.fold.numbers.affine import Dims
 from tests.fold.facts.drawn_operators import DRAWS, Drawn
 from tests.fold.property.oracle import run_runtime

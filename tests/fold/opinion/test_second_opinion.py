@@ -14,7 +14,7 @@ import bnfold
 from benchmarks.motifs import Motif, Norm
 from bnfold import model_io
 from bnfold.errors import InternalError
-from bnfold.fold.account.opinion import Opinion
+from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.numbers import exact as exacts
 from bnfold.fold.opinion import second
 from bnfold.fold.proof.certificate import Certificate

@@ -19,7 +19,7 @@ from bnfold.errors import InternalError
 from bnfold.float64 import run_graph
 from bnfold.fold.moves import operands
 from bnfold.fold.moves.absorb import conv, conv_transpose, gemm, matmul, quantized
-from bnfold.fold.moves.carry import blocks, layout, parts, pool
+from bnfold.fold.moves.carry import depth_to_space, layout, parts, pool
 from bnfold.fold.numbers.affine import Affine, identity
 from bnfold.fold.question import readers
 from bnfold.fold.sources import source as sources
@@ -134,7 +134,12 @@ CASES: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
         lambda _original: lambda affine, _axes: affine,
         "transposed-square",
     ),
-    "blocks in the other order": (blocks, "attribute_of", _other_mode, "back-depth-to-space"),
+    "blocks in the other order": (
+        depth_to_space,
+        "attribute_of",
+        _other_mode,
+        "back-depth-to-space",
+    ),
     "integers not mirrored": (
         quantized,
         "multiplied",

@@ -49,7 +49,7 @@ def composed_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -
     return steps
 
 
-def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def composed_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """B(A(x')): the node goes and its readers take B after A; or the node takes A over.
 
     c (s x' + t) + d = (c s) x' + (c t + d)
@@ -60,20 +60,20 @@ def composed_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -
     source = source_of(node, facts)
     if not isinstance(source, Source):
         return source if isinstance(source, Refusal) else ()
-    gauge, own = gauges[source.index], source.affine
-    whole = own.after(gauge)
+    affine, own = affines[source.index], source.affine
+    whole = own.after(affine)
     steps: list[Move] = [PassBy(source.index, {0: whole})]
     if facts.opset() < _BROADCASTS and not source.is_batch_norm:
         return steps
-    if is_op(node, "Add", "Sub") and np.all(gauge.scale != 0):
-        addition = _addition(node, source, whole.shift / gauge.scale, facts)
-        steps.append(Replace((addition,), {0: gauge.only_scale()}))
+    if is_op(node, "Add", "Sub") and np.all(affine.scale != 0):
+        addition = _addition(node, source, whole.shift / affine.scale, facts)
+        steps.append(Replace((addition,), {0: affine.only_scale()}))
     elif is_op(node, "Mul", "Div"):
         passed = Affine(np.ones_like(whole.scale), whole.shift)
         multiplication = _multiplication(node, source, whole.scale, facts)
         steps.append(Replace((multiplication,), {0: passed}))
     elif source.is_batch_norm:
-        steps.extend(batch_norm(node, whole, facts, gauge))
+        steps.extend(batch_norm(node, whole, facts, affine))
     return steps
 
 
@@ -100,7 +100,7 @@ def _constant(node: ir.Node, index: int, values: Array, facts: Facts) -> Exact:
 
 
 def batch_norm(
-    node: ir.Node, whole: Affine, facts: Facts, gauge: Affine | None = None
+    node: ir.Node, whole: Affine, facts: Facts, affine: Affine | None = None
 ) -> list[Replace]:
     """The batch norm with gamma and beta such that it is `whole`, S x + T.
 
@@ -117,8 +117,8 @@ def batch_norm(
     channels = whole.channels(1, count)
     mean, variance = mean.reshape(-1), variance.reshape(-1)
     operands: list[Operand] = list(node.inputs[3:5])
-    moved = None if gauge is None else gauge.channels(1, count)
-    if channels is None or (gauge is not None and moved is None):
+    moved = None if affine is None else affine.channels(1, count)
+    if channels is None or (affine is not None and moved is None):
         return []
     if moved is not None and np.all(moved[0] != 0):
         mean, variance = (mean - moved[1]) / moved[0], variance / moved[0] ** 2

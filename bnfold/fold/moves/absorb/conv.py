@@ -35,7 +35,7 @@ def conv_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     return NOT_PER_CHANNEL if found is None else [_absorbed(node, *found)]
 
 
-def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def conv_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """An affine that precedes a Conv becomes part of it.
 
     conv(s x' + t, W)[o] = conv(x', W')[o] + sum_{i,k} W[o, i, k] t[i],   W'[o, i] = W[o, i] s[i]
@@ -43,18 +43,18 @@ def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
     The sum is the same at every position only if no padding is seen, or if t = 0: padding is
     zeros, not t. Channel i of group q is `q * Cin/group + i` of x.
     """
-    if set(gauges) != {0}:
+    if set(affines) != {0}:
         return ARRIVES
     kernel = kernel_of(node, facts, bias=2)
     if isinstance(kernel, Refusal):
         return kernel
     weight, group = kernel.weight, kernel.group
-    channels = gauges[0].channels(1, weight.shape[1] * group)
+    channels = affines[0].channels(1, weight.shape[1] * group)
     if channels is None:
         return NOT_PER_CHANNEL
     s, t = channels
     folded = scaled(weight, per_group(s, weight, group))
-    if gauges[0].has_shift and sees_padding(node, weight.shape[2:], facts):
+    if affines[0].has_shift and sees_padding(node, weight.shape[2:], facts):
         return conv_map(node, weight, folded, t, facts)
     per_row = per_group(t, weight, group)
 
@@ -62,8 +62,8 @@ def conv_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
         part = per_row[start:stop] if per_row.shape[0] > 1 else per_row
         return np.asarray((rows * part).sum(axis=tuple(range(1, rows.ndim))))
 
-    added = reduced(weight, contribution, concatenate=True) if gauges[0].has_shift else 0.0
-    keep = not gauges[0].has_shift and input_of(node, 2) is None
+    added = reduced(weight, contribution, concatenate=True) if affines[0].has_shift else 0.0
+    keep = not affines[0].has_shift and input_of(node, 2) is None
     return [_absorbed(node, folded, None if keep else kernel.bias + added)]
 
 

@@ -43,7 +43,7 @@ def transpose_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) 
     return [_absorbed(node, folded, s * b + t)]
 
 
-def transpose_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def transpose_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """A scale that precedes a ConvTranspose becomes part of it.
 
     convT(s x', W) = convT(x', W'),   W'[i] = s[i] W[i]
@@ -52,22 +52,22 @@ def transpose_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) 
     padding or not. Only where there is one tap for each position, it becomes part of the bias:
     b'[o] = b[o] + sum_i W[i, j] t[i].
     """
-    if set(gauges) != {0}:
+    if set(affines) != {0}:
         return ARRIVES
     weight = weight_of(node, facts)
     if isinstance(weight, Refusal):
         return weight
-    channels = gauges[0].channels(1, weight.shape[0])
+    channels = affines[0].channels(1, weight.shape[0])
     if channels is None:
         return NOT_PER_CHANNEL
     s, t = channels
     folded = scaled(weight, s.reshape((-1,) + (1,) * (len(weight.shape) - 1)))
-    if gauges[0].has_shift and _is_pointwise(node, weight):
+    if affines[0].has_shift and _is_pointwise(node, weight):
         b = bias_of(node, 2, weight.shape[1] * attribute_of(node, "group", 1), facts)
         if isinstance(b, Refusal):
             return b
         return [_absorbed(node, folded, b + _sum_of(weight, t, node))]
-    if gauges[0].has_shift:
+    if affines[0].has_shift:
         return transpose_map(node, weight, folded, t, facts)
     return [_absorbed(node, folded, None)]
 

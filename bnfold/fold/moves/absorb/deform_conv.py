@@ -36,17 +36,17 @@ def deform_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     return [_absorbed(node, (node.inputs[0], folded, node.inputs[2], bias))]
 
 
-def deform_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def deform_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """sum W (s x') = sum (W s) x', as interpolating is linear; zeros and masks take no shift."""
-    if set(gauges) != {0}:
+    if set(affines) != {0}:
         return ARRIVES
     kernel = kernel_of(node, facts, bias=3)
     if isinstance(kernel, Refusal):
         return kernel
-    if gauges[0].has_shift:
+    if affines[0].has_shift:
         return _MASKED
     weight, group = kernel.weight, kernel.group
-    channels = gauges[0].channels(1, weight.shape[1] * group)
+    channels = affines[0].channels(1, weight.shape[1] * group)
     if channels is None:
         return NOT_PER_CHANNEL
     folded = scaled(weight, per_group(channels[0], weight, group))

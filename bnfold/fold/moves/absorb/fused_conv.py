@@ -43,16 +43,16 @@ def fused_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     return _fused(node, conv_after(node, demands, facts), demands[0].only_scale())
 
 
-def fused_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def fused_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """conv(s x + t, W) + b as for a Conv, before whatever is added and applied."""
-    if set(gauges) != {0}:
+    if set(affines) != {0}:
         return ARRIVES
     weight = weight_of(node, facts)
     if isinstance(weight, Refusal):
         return weight
-    if gauges[0].has_shift and sees_padding(node, weight.shape[2:], facts):
+    if affines[0].has_shift and sees_padding(node, weight.shape[2:], facts):
         return _PADDED
-    return _fused(node, conv_before(node, gauges, facts), None)
+    return _fused(node, conv_before(node, affines, facts), None)
 
 
 def _fused(node: ir.Node, found: Answer, added: Affine | None) -> Answer:

@@ -43,7 +43,7 @@ def gemm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     return [_absorbed(node, folded, t if addend is None else s * addend + t)]
 
 
-def gemm_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def gemm_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """An affine that precedes a Gemm becomes part of it.
 
     alpha * (s A' + t) @ B + beta * C
@@ -52,16 +52,16 @@ def gemm_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> An
     s, t: [K]. Where C is computed at run time, the shift `alpha * t @ B` moves on to the readers.
     """
     matrix = weight_of(node, facts)
-    if isinstance(matrix, Refusal) or set(gauges) != {0}:
+    if isinstance(matrix, Refusal) or set(affines) != {0}:
         return matrix if isinstance(matrix, Refusal) else ARRIVES
     transposed = attribute_of(node, "transB", 0) == 1
     axis = 0 if attribute_of(node, "transA", 0) == 1 else 1
-    channels = gauges[0].channels(axis, matrix.shape[1 if transposed else 0])
+    channels = affines[0].channels(axis, matrix.shape[1 if transposed else 0])
     if channels is None:
         return NOT_PER_CHANNEL
     s, t = channels
     folded = scaled(matrix, s[None, :] if transposed else s[:, None])
-    if not gauges[0].has_shift:
+    if not affines[0].has_shift:
         kept = input_of(node, 2)
         inputs: tuple[Operand, ...] = (node.inputs[0], folded)
         inputs = inputs if kept is None else (*inputs, kept)

@@ -65,7 +65,7 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     return [Replace((NewNode("Gemm", inputs, _of_gemm(facts)),))]
 
 
-def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def matmul_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """An affine that precedes a MatMul becomes part of it, and its shift moves on as a shift of Y.
 
     (s X' + t) @ W = X' @ (s[:, None] * W) + t @ W       s along the columns of X: [K]
@@ -77,11 +77,11 @@ def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     side, matrix = _constant_side(node, facts)
     if matrix is None:
         return _no_matrix(node, facts)
-    if set(gauges) != {1 - side}:
+    if set(affines) != {1 - side}:
         return ARRIVES
-    gauge = gauges[1 - side]
-    axis = gauge.rank - (1 if side == 1 else 2)
-    if gauge.rank < 2:
+    affine = affines[1 - side]
+    axis = affine.rank - (1 if side == 1 else 2)
+    if affine.rank < 2:
         return VECTOR
     out_rank = facts.rank(node.outputs[0])
     if out_rank is None:
@@ -89,10 +89,10 @@ def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     vector = _is_vector(node, side, facts)
     depth = matrix.shape[-2 if side == 1 else -1]
     shift = (
-        _product(gauge.shift, matrix, axis, depth, side) if gauge.has_shift else np.zeros((1, 1))
+        _product(affine.shift, matrix, axis, depth, side) if affine.has_shift else np.zeros((1, 1))
     )
-    if gauge.varies_along(axis):
-        channels = gauge.channels(axis, depth)
+    if affine.varies_along(axis):
+        channels = affine.channels(axis, depth)
         if channels is None:
             return NOT_PER_CHANNEL
         s = channels[0]
@@ -103,12 +103,12 @@ def matmul_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
         passed = (_lowered(passed, side) if vector else passed).aligned(out_rank)
         operands = _operands(node, side, folded, facts)
         steps = [Replace((NewNode("MatMul", operands),), {0: passed})]
-        if gauge.has_shift and len(matrix.shape) == 2 and gauge.rank == 2 and not vector:
+        if affine.has_shift and len(matrix.shape) == 2 and affine.rank == 2 and not vector:
             addend = of_array(np.array(shift), matrix.dtype)
             gemm = NewNode("Gemm", (*operands, addend), _of_gemm(facts))
             steps.append(Replace((gemm,)))
         return steps
-    passed = Affine(gauge.scale, shift)
+    passed = Affine(affine.scale, shift)
     return [Leave({0: (_lowered(passed, side) if vector else passed).aligned(out_rank)})]
 
 

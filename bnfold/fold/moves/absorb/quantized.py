@@ -63,7 +63,7 @@ def weight_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     return _step(node, found, scaled, s, t, facts)
 
 
-def weight_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def weight_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """An affine in front of a Conv whose weight is quantised, and whose input nothing pads.
 
     A scale per input channel is one per output channel only where each output channel reads
@@ -71,14 +71,14 @@ def weight_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> 
     b'[o] = b[o] + sum_{i,k} W[o, i, k] t[i].
     """
     found = quantized_of(input_of(node, 1), facts)
-    if found is None or set(gauges) != {0}:
+    if found is None or set(affines) != {0}:
         return ()
     shape = found.levels.shape
     group = attribute_of(node, "group", 1)
-    channels = gauges[0].channels(1, shape[1] * group)
+    channels = affines[0].channels(1, shape[1] * group)
     if channels is None:
         return OTHER_AXIS
-    if gauges[0].has_shift and sees_padding(node, shape[2:], facts):
+    if affines[0].has_shift and sees_padding(node, shape[2:], facts):
         return Refusal("padded-shift", "it pads with zeros, which the shift would not reach")
     by_group = [v.reshape(group, shape[1]) for v in channels]
     if np.any(by_group[0] != by_group[0][:, :1]):

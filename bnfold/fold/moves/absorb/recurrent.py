@@ -24,12 +24,12 @@ from bnfold.fold.plan import Answer, NewNode, Refusal, Replace, Rule
 from bnfold.fold.sources.not_constant import not_constant
 
 
-def recurrent_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def recurrent_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The affine along F, the last axis of X in either layout."""
     weight = weight_of(node, facts)
-    if isinstance(weight, Refusal) or set(gauges) != {0}:
+    if isinstance(weight, Refusal) or set(affines) != {0}:
         return weight if isinstance(weight, Refusal) else ARRIVES
-    channels = gauges[0].channels(2, weight.shape[2])
+    channels = affines[0].channels(2, weight.shape[2])
     if channels is None:
         return NOT_PER_CHANNEL
     s, t = channels

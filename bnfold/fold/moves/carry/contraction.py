@@ -59,7 +59,7 @@ def _into_operands(node: ir.Node, labels: Labels, demand: Affine, facts: Facts) 
             yield Leave({i: part})
 
 
-def contraction_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def contraction_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """sum_r (s x_i + t) prod_j x_j = s y + sum_r t prod_j x_j for an s along labels that y keeps.
 
     Along a summed label s goes into a constant operand that has it. What is left of the shift is a
@@ -71,39 +71,39 @@ def contraction_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts
     if labels is None:
         return _UNREAD
     rank = len(labels.output)
-    if len(gauges) > 1:
-        return _of_several(gauges, labels)
-    ((i, gauge),) = gauges.items()
+    if len(affines) > 1:
+        return _of_several(affines, labels)
+    ((i, affine),) = affines.items()
     terms = labels.operands[i]
     shift = np.zeros((1,) * rank)
-    if gauge.has_shift:
-        left = _shift_left(node, i, gauge.shift, labels, facts)
+    if affine.has_shift:
+        left = _shift_left(node, i, affine.shift, labels, facts)
         if left is None:
             return _SUMMED
         shift = left
-    along = varying(gauge, terms)
+    along = varying(affine, terms)
     if along <= set(labels.output):
-        passed = laid(gauge.only_scale(), terms, labels.output)
+        passed = laid(affine.only_scale(), terms, labels.output)
         return [Leave({0: Affine(passed.scale, shift)})]
     for j, value in enumerate(node.inputs):
         exact = None if j == i else facts.exact(value)
         if exact is not None and along <= set(labels.operands[j]):
-            part = laid(gauge.only_scale(), terms, labels.operands[j])
+            part = laid(affine.only_scale(), terms, labels.operands[j])
             if part.fits(exact.shape):
                 passes = {0: Affine(np.ones((1,) * rank), shift)}
                 return [_with_operand(node, j, scaled(exact, part.scale), passes)]
     return _ALONG
 
 
-def _of_several(gauges: Mapping[int, Affine], labels: Labels) -> Answer:
+def _of_several(affines: Mapping[int, Affine], labels: Labels) -> Answer:
     """(s x) (u z) = s u (x z)."""
     passed = identity(len(labels.output))
-    for i, gauge in gauges.items():
-        if gauge.has_shift:
+    for i, affine in affines.items():
+        if affine.has_shift:
             return _SUMMED
-        if not varying(gauge, labels.operands[i]) <= set(labels.output):
+        if not varying(affine, labels.operands[i]) <= set(labels.output):
             return _ALONG
-        passed = laid(gauge, labels.operands[i], labels.output).after(passed)
+        passed = laid(affine, labels.operands[i], labels.output).after(passed)
     return [Leave({0: passed})]
 
 

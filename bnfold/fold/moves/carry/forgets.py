@@ -18,34 +18,34 @@ _RUN_TIME = Refusal(
 _SCALE = Refusal("not-linear", "it lets a shift go, and a scale would change what it makes")
 
 
-def normalised(node: ir.Node, gauges: Mapping[int, Affine], _facts: Facts) -> Answer:
+def normalised(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
     """x - mean(x) is the same for x + t, where t is constant over what the mean is taken of.
 
     InstanceNormalization takes it in space, LayerNormalization from its axis on; the variance
     forgets t as well. A group of channels has one mean, and a t for each of them stays.
     """
-    if set(gauges) != {0} or gauges[0].has_scale:
+    if set(affines) != {0} or affines[0].has_scale:
         return _RUN_TIME
     if is_op(node, "InstanceNormalization"):
-        axes: Iterable[int] = range(2, gauges[0].rank)
+        axes: Iterable[int] = range(2, affines[0].rank)
     elif is_op(node, "LayerNormalization"):
-        axes = range(attribute_of(node, "axis", -1) % gauges[0].rank, gauges[0].rank)
+        axes = range(attribute_of(node, "axis", -1) % affines[0].rank, affines[0].rank)
     else:
-        axes = range(1, gauges[0].rank)
-    if any(gauges[0].varies_along(axis) for axis in axes):
+        axes = range(1, affines[0].rank)
+    if any(affines[0].varies_along(axis) for axis in axes):
         return _RUN_TIME
     if any(value.name and (value.uses() or value.is_graph_output()) for value in node.outputs[1:]):
         return Refusal("statistics-read", "its statistics are read too")
     return [Leave({})]
 
 
-def softened(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def softened(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """exp(x + t) / sum(exp(x + t)) = exp(x) / sum(exp(x)) for a t constant over the sum."""
-    gauge = gauges[0]
-    if gauge.has_scale:
+    affine = affines[0]
+    if affine.has_scale:
         return _SCALE
-    axes = softmax_axes(node, gauge.rank, facts)
-    return _SCALE if any(gauge.varies_along(a) for a in axes) else [Leave({})]
+    axes = softmax_axes(node, affine.rank, facts)
+    return _SCALE if any(affine.varies_along(a) for a in axes) else [Leave({})]
 
 
 RULES = (

@@ -52,7 +52,7 @@ def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     return steps or Refusal("branches-cancel", "its branches cancel, and no shift is left of them")
 
 
-def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def sum_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """(s x' + t) + z = s (x' + z / s) + t; or t turns round, s (x' + (z + t) / s).
 
     Each other input z must arrive with s. What is left of the shifts moves on, or is handed to one
@@ -66,15 +66,15 @@ def sum_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Ans
     if rank is None:
         return Refusal("rank-unknown", "the rank of its output is not known")
     weights = _weights(node)
-    arrived = {i: gauge.aligned(rank) for i, gauge in gauges.items()}
+    arrived = {i: affine.aligned(rank) for i, affine in affines.items()}
     scale = next(iter(arrived.values())).only_scale()
     total = Affine(np.ones_like(scale.scale), np.zeros((1,) * rank))
     wants: dict[int, Affine] = {}
     for i, weight in enumerate(weights):
-        gauge = arrived.get(i)
-        if gauge is not None and gauge.only_scale().equals(scale):
-            total = Affine(total.scale, total.shift + weight * gauge.shift)
-        elif gauge is not None or scale.has_scale:
+        affine = arrived.get(i)
+        if affine is not None and affine.only_scale().equals(scale):
+            total = Affine(total.scale, total.shift + weight * affine.shift)
+        elif affine is not None or scale.has_scale:
             wanted = _within(scale, node.inputs[i], facts)
             if wanted is None:
                 return _BROADCAST
@@ -112,7 +112,7 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     )
 
 
-def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); x / (s z') = (x / z') / s.
 
     Or it turns round: (s x') * z = x' * (s z), where z arrives with 1 / s.
@@ -124,16 +124,16 @@ def product_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) ->
     rank = facts.rank(node.outputs[0])
     if rank is None:
         return Refusal("rank-unknown", "the rank of its output is not known")
-    if any(gauge.has_shift for gauge in gauges.values()):
+    if any(affine.has_shift for affine in affines.values()):
         return _SHIFT
     passed = identity(rank)
-    for i, gauge in gauges.items():
-        factor = gauge.aligned(rank) if i == 0 else _divisor(node, gauge.aligned(rank))
+    for i, affine in affines.items():
+        factor = affine.aligned(rank) if i == 0 else _divisor(node, affine.aligned(rank))
         if factor is None:
             return _ZERO
         passed = factor.after(passed)
     steps = [Leave({0: passed})]
-    for i in {0, 1} - set(gauges):
+    for i in {0, 1} - set(affines):
         wanted = _inverse(passed) if i == 0 else _inverse(passed, unless=is_op(node, "Div"))
         handed = None if wanted is None else _within(wanted, node.inputs[i], facts)
         if handed is not None:
@@ -153,31 +153,31 @@ def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     return [Leave(passes)]
 
 
-def choice_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def choice_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """max(s x' + t, c) = s max(x', (c - t) / s) + t for s > 0; for any s through Where.
 
     What is no constant must carry the same affine.
     """
     operands = range(1 if is_op(node, "Where") else 0, len(node.inputs))
     rank = facts.rank(node.outputs[0])
-    if rank is None or not set(gauges) <= set(operands):
+    if rank is None or not set(affines) <= set(operands):
         return Refusal("dynamic-operand", "the affine arrives at its condition")
-    first = next(iter(gauges.values()))
+    first = next(iter(affines.values()))
     if not is_op(node, "Where") and not first.is_nonnegative:
         return _SIGN
-    gauge = first.aligned(rank)
-    bounds = {i: facts.exact(node.inputs[i]) for i in operands if i not in gauges}
+    affine = first.aligned(rank)
+    bounds = {i: facts.exact(node.inputs[i]) for i in operands if i not in affines}
     constants = {i: exact for i, exact in bounds.items() if exact is not None}
     wants = {i: first for i in operands if i not in constants}
     if not constants:
-        return [Leave({0: gauge}, wants=wants)]
-    if np.any(gauge.scale == 0):
+        return [Leave({0: affine}, wants=wants)]
+    if np.any(affine.scale == 0):
         return Refusal("zero-scale", "a channel with scale 0 has no bound to compare with")
     inputs: list[Operand] = list(node.inputs)
     for i, exact in constants.items():
-        bound = of_array((exact.value() - gauge.shift) / gauge.scale, exact.dtype)
+        bound = of_array((exact.value() - affine.shift) / affine.scale, exact.dtype)
         inputs[i] = replace(bound, is_bound=True)
-    return [Replace((NewNode(op_of(node), tuple(inputs)),), {0: gauge}, wants=wants)]
+    return [Replace((NewNode(op_of(node), tuple(inputs)),), {0: affine}, wants=wants)]
 
 
 def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:

@@ -28,9 +28,9 @@ def same_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     return [PassBy(0, {0: demands[0]})] if _is_same(node, facts) else _dropping()
 
 
-def same_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def same_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `same_after`."""
-    return [PassBy(0, {0: gauges[0]})] if _is_same(node, facts) else _dropping()
+    return [PassBy(0, {0: affines[0]})] if _is_same(node, facts) else _dropping()
 
 
 def _is_same(node: ir.Node, facts: Facts) -> bool:
@@ -57,9 +57,9 @@ def transpose_after(node: ir.Node, demands: Mapping[int, Affine], _facts: Facts)
     return [Leave({0: _transposed(demands[0], inverse)})]
 
 
-def transpose_before(node: ir.Node, gauges: Mapping[int, Affine], _facts: Facts) -> Answer:
+def transpose_before(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
     """The mirror of `transpose_after`."""
-    return [Leave({0: _transposed(gauges[0], _permutation(node, gauges[0].rank))})]
+    return [Leave({0: _transposed(affines[0], _permutation(node, affines[0].rank))})]
 
 
 def _permutation(node: ir.Node, rank: int) -> Sequence[int]:
@@ -79,11 +79,11 @@ def reshape_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     return _reshape(demands, facts.dims(node.outputs[0]), facts.dims(node.inputs[0]))
 
 
-def reshape_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def reshape_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `reshape_after`."""
-    if set(gauges) != {0}:
+    if set(affines) != {0}:
         return UNKNOWN_SHAPE
-    return _reshape(gauges, facts.dims(node.inputs[0]), facts.dims(node.outputs[0]))
+    return _reshape(affines, facts.dims(node.inputs[0]), facts.dims(node.outputs[0]))
 
 
 def _reshape(affines: Mapping[int, Affine], here: Dims | None, there: Dims | None) -> Answer:

@@ -31,12 +31,12 @@ def norm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     return found
 
 
-def norm_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def norm_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """||s x'|| = |s| ||x'|| for any s."""
-    found = _answer(node, gauges)
+    found = _answer(node, affines)
     if isinstance(found, Refusal):
         return found
-    positive = replace(gauges[0], scale=np.abs(gauges[0].scale))
+    positive = replace(affines[0], scale=np.abs(affines[0].scale))
     if is_op(node, "ReduceL1", "ReduceL2"):
         return reduce_before(node, {0: positive}, facts)
     return [Leave({0: positive})]

@@ -35,20 +35,20 @@ def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     return steps or UNKNOWN_EXTENT
 
 
-def split_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def split_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """Each part carries its slice of s and t."""
-    if set(gauges) != {0}:
+    if set(affines) != {0}:
         return DYNAMIC_PART
     axis, sizes = _split_sizes(node, facts)
     if axis is None:
         return UNKNOWN_EXTENT
-    gauge = gauges[0]
-    axis %= gauge.rank
-    if not gauge.varies_along(axis):
-        return [Leave(dict.fromkeys(range(len(node.outputs)), gauge))]
+    affine = affines[0]
+    axis %= affine.rank
+    if not affine.varies_along(axis):
+        return [Leave(dict.fromkeys(range(len(node.outputs)), affine))]
     if sizes is None:
         return UNKNOWN_EXTENT
-    return [Leave(dict(enumerate(_sliced(gauge, sizes, axis))))]
+    return [Leave(dict(enumerate(_sliced(affine, sizes, axis))))]
 
 
 def concat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -64,21 +64,21 @@ def concat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     return [Leave(dict(enumerate(_sliced(demand, [s or 0 for s in sizes], axis))))]
 
 
-def concat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def concat_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """y = concat(x...) carries the parts' s and t side by side, a part without any the identity.
 
     On an axis along which the sizes are unknown, or the affine is constant, all parts must carry
     the same.
     """
-    first = next(iter(gauges.values()))
+    first = next(iter(affines.values()))
     axis = attribute_of(node, "axis", 1) % first.rank
     sizes = [facts.dim(value, axis) for value in node.inputs]
     steps = []
-    if not any(g.varies_along(axis) for g in gauges.values()):
+    if not any(g.varies_along(axis) for g in affines.values()):
         wants = dict.fromkeys(range(len(node.inputs)), first)
         steps.append(Leave({0: first}, wants=wants))
     if all(size is not None for size in sizes):
-        steps.append(Leave({0: _embedded(gauges, [s or 0 for s in sizes], axis)}))
+        steps.append(Leave({0: _embedded(affines, [s or 0 for s in sizes], axis)}))
     return steps or UNKNOWN_EXTENT
 
 
@@ -101,15 +101,15 @@ def _joined(parts: list[Affine], sizes: list[int], axis: int) -> Affine:
     return Affine(*joined)
 
 
-def _embedded(gauges: Mapping[int, Affine], sizes: list[int], axis: int) -> Affine:
+def _embedded(affines: Mapping[int, Affine], sizes: list[int], axis: int) -> Affine:
     """The parts' affines side by side; a part without any has the identity."""
-    extents = list(np.broadcast_shapes(*(_without(g.extents, axis) for g in gauges.values())))
+    extents = list(np.broadcast_shapes(*(_without(g.extents, axis) for g in affines.values())))
     extents[axis] = sum(sizes)
     scale, shift = np.ones(extents), np.zeros(extents)
     ends = np.cumsum(sizes)
-    for i, gauge in gauges.items():
+    for i, affine in affines.items():
         part = (slice(None),) * axis + (slice(int(ends[i]) - sizes[i], int(ends[i])),)
-        scale[part], shift[part] = gauge.scale, gauge.shift
+        scale[part], shift[part] = affine.scale, affine.shift
     return Affine(scale, shift)
 
 

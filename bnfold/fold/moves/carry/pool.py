@@ -31,9 +31,9 @@ def pool_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     return _pool(node, demands, facts)
 
 
-def pool_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def pool_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `pool_after`."""
-    return _pool(node, gauges, facts)
+    return _pool(node, affines, facts)
 
 
 def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -129,18 +129,18 @@ def reduce_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     return _reduce(node, demand, demand, 1 / _count(node, axes, facts))
 
 
-def reduce_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def reduce_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `reduce_after`, for an affine that is constant along the reduced axes."""
-    gauge = gauges[0] if set(gauges) == {0} else None
-    axes = None if gauge is None else _axes(node, gauge.rank, facts)
-    if gauge is None or axes is None:
+    affine = affines[0] if set(affines) == {0} else None
+    axes = None if affine is None else _axes(node, affine.rank, facts)
+    if affine is None or axes is None:
         return Refusal("dynamic-axes", "which axes it reduces is not known")
-    if any(gauge.varies_along(axis) for axis in axes):
+    if any(affine.varies_along(axis) for axis in axes):
         return ALONG
-    passed = gauge
+    passed = affine
     if attribute_of(node, "keepdims", 1) == 0:
-        passed = Affine(np.squeeze(gauge.scale, axis=axes), np.squeeze(gauge.shift, axis=axes))
-    return _reduce(node, gauge, passed, _count(node, axes, facts))
+        passed = Affine(np.squeeze(affine.scale, axis=axes), np.squeeze(affine.shift, axis=axes))
+    return _reduce(node, affine, passed, _count(node, axes, facts))
 
 
 def _reduce(node: ir.Node, affine: Affine, passed: Affine, factor: float) -> Answer:

@@ -44,20 +44,20 @@ def rectify_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
     return bounded_after(node, demands[0], _bounds(node, facts), refusal, facts)
 
 
-def rectify_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def rectify_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """max(s x', 0) = s * max(x', 0) for s >= 0; so for LeakyRelu, PRelu; |s x'| = |s| |x'|.
 
     With a shift, or a negative scale, only as a rectifier with bounds per channel, at a price.
     """
-    refusal = _refusal(node, gauges, facts)
+    refusal = _refusal(node, affines, facts)
     if refusal is None:
-        return [Leave({0: gauges[0]})]
+        return [Leave({0: affines[0]})]
     if refusal is _SIGN and is_op(node, "Abs"):
-        return [Leave({0: replace(gauges[0], scale=np.abs(gauges[0].scale))})]
+        return [Leave({0: replace(affines[0], scale=np.abs(affines[0].scale))})]
     if refusal is _SIGN and is_op(node, "PRelu", "LeakyRelu"):
-        return _turned(node, gauges[0], facts)
-    bounds = _bounds(node, facts) if set(gauges) == {0} and refusal is not _INVERTED else None
-    return bounded_before(node, gauges[0], bounds, refusal, facts) if bounds else refusal
+        return _turned(node, affines[0], facts)
+    bounds = _bounds(node, facts) if set(affines) == {0} and refusal is not _INVERTED else None
+    return bounded_before(node, affines[0], bounds, refusal, facts) if bounds else refusal
 
 
 def _refusal(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Refusal | None:

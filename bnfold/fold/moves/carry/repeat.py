@@ -30,13 +30,13 @@ def repeat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     return [Leave({0: Affine(scale, shift)})]
 
 
-def repeat_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def repeat_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `repeat_after`."""
     here, there = facts.dims(node.inputs[0]), facts.dims(node.outputs[0])
-    if set(gauges) != {0} or here is None or there is None:
+    if set(affines) != {0} or here is None or there is None:
         return UNKNOWN_SHAPE
-    gauge = gauges[0].aligned(len(there))
-    scale, shift = (_repeated(a, here, there) for a in (gauge.scale, gauge.shift))
+    affine = affines[0].aligned(len(there))
+    scale, shift = (_repeated(a, here, there) for a in (affine.scale, affine.shift))
     if scale is None or shift is None:
         return _REPEATED
     return [Leave({0: Affine(scale, shift)})]

@@ -47,16 +47,16 @@ def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     return [Leave({0: Affine(scale, shift)})] if scale.ndim == rank else UNKNOWN_EXTENT
 
 
-def select_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def select_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """y = x[indices] carries s[indices] and t[indices]."""
-    if set(gauges) != {0}:
+    if set(affines) != {0}:
         return DYNAMIC_PART
     taken = _taken(node, facts)
     if isinstance(taken, Refusal):
-        return _anywhere(node, gauges[0], facts, taken, backward=False)
+        return _anywhere(node, affines[0], facts, taken, backward=False)
     indices = facts.constant(node.inputs[1]) if is_op(node, "Gather") else None
     arrays = []
-    for a in (gauges[0].scale, gauges[0].shift):
+    for a in (affines[0].scale, affines[0].shift):
         array = a
         for axis, part in taken[0].items():
             chosen = part if indices is None else indices

@@ -36,9 +36,9 @@ def resize_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     return _resize(node, demands, facts)
 
 
-def resize_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def resize_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `resize_after`."""
-    return _resize(node, gauges, facts)
+    return _resize(node, affines, facts)
 
 
 def _resize(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -97,40 +97,40 @@ def pad_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     return _constant_pad(node, inner, border, v, facts)
 
 
-def pad_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def pad_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """pad(s x' + t) = s pad'(x') + t where padding copies x, or pads with v' = (v - t) / s."""
-    if set(gauges) != {0}:
+    if set(affines) != {0}:
         return _DYNAMIC
-    gauge = gauges[0]
-    found = _pads(node, gauge, facts)
+    affine = affines[0]
+    found = _pads(node, affine, facts)
     if isinstance(found, Refusal):
         return found
     if not np.any(found):
-        return [Leave({0: gauge})]
-    varied = any((b or e) and gauge.varies_along(i) for i, (b, e) in enumerate(found.T))
+        return [Leave({0: affine})]
+    varied = any((b or e) and affine.varies_along(i) for i, (b, e) in enumerate(found.T))
     mode = attribute_of(node, "mode", "constant")
     if mode != "constant":
-        return _AXIS if varied else [Leave({0: gauge})]
+        return _AXIS if varied else [Leave({0: affine})]
     v = _value(node, facts)
     if v is None:
         return _DYNAMIC
     if varied:
-        return _padded_channels(node, gauge, found, v)
-    if v == 0 and not gauge.has_shift:
-        return [Leave({0: gauge})]
-    if np.any(gauge.scale == 0):
+        return _padded_channels(node, affine, found, v)
+    if v == 0 and not affine.has_shift:
+        return [Leave({0: affine})]
+    if np.any(affine.scale == 0):
         return _VALUE
-    return _constant_pad(node, gauge, [(v - gauge.shift) / gauge.scale], v, facts)
+    return _constant_pad(node, affine, [(v - affine.shift) / affine.scale], v, facts)
 
 
-def _padded_channels(node: ir.Node, gauge: Affine, pads: Widths, v: float) -> Answer:
+def _padded_channels(node: ir.Node, affine: Affine, pads: Widths, v: float) -> Answer:
     """Constant entries appear along the affine's own axis: there v stays v, the identity."""
     widths = [(int(b), int(e)) for b, e in pads.T]
     grown = [i for i, (b, e) in enumerate(widths) if (b or e)]
-    if any(not gauge.varies_along(i) for i in grown):
+    if any(not affine.varies_along(i) for i in grown):
         return _AXIS
-    full = gauge.extents
-    scale, shift = (np.broadcast_to(a, full) for a in (gauge.scale, gauge.shift))
+    full = affine.extents
+    scale, shift = (np.broadcast_to(a, full) for a in (affine.scale, affine.shift))
     passed = Affine(
         np.pad(scale, widths, constant_values=1.0), np.pad(shift, widths, constant_values=0.0)
     )

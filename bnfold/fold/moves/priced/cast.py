@@ -33,9 +33,9 @@ def cast_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     return _cast(node, demands, facts, backward=True)
 
 
-def cast_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def cast_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `cast_after`."""
-    return _cast(node, gauges, facts, backward=False)
+    return _cast(node, affines, facts, backward=False)
 
 
 def _cast(node: ir.Node, affines: Mapping[int, Affine], facts: Facts, *, backward: bool) -> Answer:

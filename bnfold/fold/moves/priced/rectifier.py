@@ -41,12 +41,12 @@ def bounded_after(
 
 
 def bounded_before(
-    node: ir.Node, gauge: Affine, bounds: Bounds, refusal: Refusal, facts: Facts
+    node: ir.Node, affine: Affine, bounds: Bounds, refusal: Refusal, facts: Facts
 ) -> Answer:
     """The step for an affine before the rectifier: all of it goes on to its readers."""
     if facts.opset() < _BROADCASTS:
         return refusal
-    scale, shift = np.broadcast_arrays(gauge.scale, gauge.shift)
+    scale, shift = np.broadcast_arrays(affine.scale, affine.shift)
     zero = scale == 0
     divisor = np.where(zero, 1.0, scale)
     first, second = ((bound - shift) / divisor for bound in bounds)

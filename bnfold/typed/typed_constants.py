@@ -8,9 +8,9 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.float64.call import Array
-from bnfold.typed import session
+from bnfold.typed import typed_session
 from bnfold.typed.errors import ConstantError
-from bnfold.typed.node import Budget, run_typed_node
+from bnfold.typed.typed_node import Budget, run_typed_node
 
 Known = Callable[[ir.Value], Array | None]
 
@@ -160,7 +160,9 @@ class TypedConstants:
             if isinstance(found := self._found.get(v), np.ndarray) and v.name != ""
         }
         try:
-            arrays = session.run(session.build(steps, feeds, self._opsets), feeds, wanted)
+            arrays = typed_session.run(
+                typed_session.build(steps, feeds, self._opsets), feeds, wanted
+            )
         except ConstantError:
             return
         by_name = dict(zip(wanted, arrays, strict=True))
@@ -225,8 +227,8 @@ def _is_constant_node(value: ir.Value) -> bool:
     return producer is not None and producer.op_type == "Constant"
 
 
-def _step(node: ir.Node, names: Mapping[ir.Value, str]) -> session.Step:
-    return session.Step(
+def _step(node: ir.Node, names: Mapping[ir.Value, str]) -> typed_session.Step:
+    return typed_session.Step(
         op_type=node.op_type,
         domain="",
         attributes=list(node.attributes.values()),

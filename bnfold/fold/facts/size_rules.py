@@ -19,7 +19,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.fold.facts.node import FUSED_CONV, attribute_of, contributed_op, input_of, op_of
-from bnfold.fold.facts.operators import INFERRED
+from bnfold.fold.facts.operator_facts import INFERRED
 from bnfold.fold.numbers.affine import Dims
 
 Extent = int | str | None

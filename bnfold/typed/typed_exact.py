@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from bnfold.float64 import indexing, pad, shape
 from bnfold.float64.call import FLOAT_DTYPES, Array, Call, Operator, tensor_value
-from bnfold.typed.sizes import range_count
+from bnfold.typed.typed_sizes import range_count
 
 _SAME_ON_EVERY_MACHINE = (np.float16, np.float32, np.float64)
 

@@ -20,14 +20,14 @@ from bnfold.verify.evidence import evidence_of
 from bnfold.verify.feeds import Feed
 from bnfold.verify.localise import Search, locate
 from bnfold.verify.measure import FLOOR_ULP, K
-from bnfold.verify.operators import is_narrow
 from bnfold.verify.pairing import Pair
 from bnfold.verify.reach import resting
 from bnfold.verify.records import Location, Verdict, Verification
+from bnfold.verify.rerun import Maker, Trial, is_finite
+from bnfold.verify.seen_operators import is_narrow
 from bnfold.verify.selections import apply
 from bnfold.verify.shapes import Run
 from bnfold.verify.subject import OnnxSubject
-from bnfold.verify.trial import Maker, Trial, is_finite
 from bnfold.verify.user_data import Data, user_feeds
 from bnfold.verify.verdict import verdict_of, worst_of
 from bnfold.verify.yardstick import Yardstick

@@ -7,16 +7,16 @@ import sys
 
 import pytest
 
-from tests.hostile.campaign import campaign
+from tests.hostile.fuzzing import fuzz
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
 
 
 def test_a_few_mutants_end_well():
-    assert campaign(random.Random(3), seconds=600, most=12)["bad"] == []
+    assert fuzz(random.Random(3), seconds=600, most=12)["bad"] == []
 
 
 @pytest.mark.slow
 def test_mutants_of_a_minute_end_well():
-    found = campaign(random.Random(), seconds=60)
+    found = fuzz(random.Random(), seconds=60)
     assert found["bad"] == []

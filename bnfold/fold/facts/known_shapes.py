@@ -15,8 +15,8 @@ import onnx_ir as ir
 from bnfold.fold.facts.dictated_shapes import pin
 from bnfold.fold.facts.inference_model import MOST_SIZES, Inferable, bare_proto, dims_of_shape
 from bnfold.fold.facts.node import is_op, op_of
-from bnfold.fold.facts.operators import SIZED_BY
-from bnfold.fold.facts.sizes import Constants, is_inferred, run_dims
+from bnfold.fold.facts.operator_facts import SIZED_BY
+from bnfold.fold.facts.size_rules import Constants, is_inferred, run_dims
 from bnfold.fold.numbers.affine import Dims
 from bnfold.runtime.inference import NotInferredError, infer_shapes
 

@@ -13,11 +13,11 @@ from bnfold.float64 import run_op
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import DEFAULT_DOMAINS
-from bnfold.fold.facts.operators import JOINS
+from bnfold.fold.facts.operator_facts import JOINS
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.proof.chunked import run_in_chunks
+from bnfold.fold.proof.proof_sizes import Sizes
 from bnfold.fold.proof.readings import UNLIMITED, Readings, readings_of
-from bnfold.fold.proof.sizes import Sizes
 from bnfold.fold.proof.written import Written
 
 Feeds = dict[ir.Value, Constant]

@@ -15,7 +15,7 @@ from bnfold.errors import ModelError
 from bnfold.float64.call import Array, Call
 from bnfold.float64.operators import count_outputs
 from bnfold.runtime.inference import NotInferredError, infer_shapes
-from bnfold.typed import exact, session, sizes
+from bnfold.typed import typed_exact, typed_session, typed_sizes
 from bnfold.typed.errors import ConstantError
 
 # What onnxruntime is asked for: always the same for the same inputs, no subgraphs, no strings.
@@ -84,11 +84,11 @@ def run_typed_node(
         raise ConstantError("unsupported", f"{where}: only numbers are computed")
     try:
         call = _call(node, inputs, opset)
-        operator = exact.operator_for(call)
+        operator = typed_exact.operator_for(call)
         if operator is None:
             return _in_runtime(node, call, limits)
-        grows = sizes.GROWING.get(node.op_type, sizes.broadcast)
-        if node.op_type not in exact.COPIES or node.op_type in sizes.GROWING:
+        grows = typed_sizes.GROWING.get(node.op_type, typed_sizes.broadcast)
+        if node.op_type not in typed_exact.COPIES or node.op_type in typed_sizes.GROWING:
             _require("numbers", grows(call), limits.elements)
         with np.errstate(all="ignore"):
             result = operator(call)
@@ -124,21 +124,21 @@ def _in_runtime(node: ir.Node, call: Call, limits: Budget) -> list[Array]:
     if any(x is not None and x.ndim and not x.size for x in inputs[:1]):
         raise ConstantError("unsupported", "an input without elements is left to the runtime")
     feeds = {f"x{i}": x for i, x in enumerate(inputs) if x is not None}
-    step = session.Step(
+    step = typed_session.Step(
         op_type=node.op_type,
         domain="",
         attributes=list(node.attributes.values()),
         inputs=[f"x{i}" if x is not None else "" for i, x in enumerate(inputs)],
         outputs=[f"y{i}" if v.name != "" else "" for i, v in enumerate(node.outputs)],
     )
-    model = session.build([step], feeds, {"": call.opset})
+    model = typed_session.build([step], feeds, {"": call.opset})
     wanted = _infer(model, step, call, limits)
-    found = iter(session.run(model, feeds, wanted))
+    found = iter(typed_session.run(model, feeds, wanted))
     return [next(found) if name in wanted else np.zeros(0) for name in step.outputs]
 
 
 def _infer(
-    model: onnx.ModelProto, step: session.Step, call: Call, limits: Budget
+    model: onnx.ModelProto, step: typed_session.Step, call: Call, limits: Budget
 ) -> Mapping[str, np.dtype[Any]]:
     """The dtypes of the outputs, whose sizes are known beforehand and within the budget."""
     try:
@@ -159,6 +159,6 @@ def _infer(
         if not made:
             raise ConstantError("unsupported", "an output without elements is left to the runtime")
         _require("numbers", made, limits.elements)
-        _require("multiplications", sizes.products(call, made), limits.products)
+        _require("multiplications", typed_sizes.products(call, made), limits.products)
         wanted[name] = ir.DataType(kind.elem_type).numpy()
     return wanted

@@ -41,12 +41,12 @@ def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     return [Leave({0: _channel_affine(vectors)})]
 
 
-def block_before(node: ir.Node, gauges: Mapping[int, Affine], facts: Facts) -> Answer:
+def block_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `block_after`."""
-    if any(gauges[0].varies_along(axis) for axis in (0, 2, 3)):
+    if any(affines[0].varies_along(axis) for axis in (0, 2, 3)):
         return Refusal("not-per-channel", "the affine varies in space")
     count = facts.dim(node.inputs[0], 1)
-    channels = None if count is None else gauges[0].channels(1, count)
+    channels = None if count is None else affines[0].channels(1, count)
     if channels is None:
         return UNKNOWN_SHAPE
     blocks = attribute_of(node, "blocksize", 1) ** 2

@@ -1,6 +1,6 @@
 """Feeds mutants of valid models to the commands, each in a process that may take little.
 
-    python -m tests.hostile.campaign --seconds 3600 --keep FOLDER
+    python -m tests.hostile.fuzzing --seconds 3600 --keep FOLDER
 
 Prints the counts as JSON. Whatever comes in, a command ends within its time and memory, with one
 sentence where it refuses, and never by a bug, a traceback or a signal.
@@ -121,7 +121,7 @@ def import_everything() -> None:
     import bnfold.verify.api  # noqa: F401
 
 
-def campaign(
+def fuzz(
     draw: random.Random, *, seconds: float, keep: Path | None = None, most: int = 1 << 62
 ) -> dict[str, object]:
     """Mutants until the time is over, or so many: the counts of how commands ended."""
@@ -163,13 +163,13 @@ def _keep(folder: Path, keep: Path | None, name: str, end: Ending) -> None:
 
 
 def main() -> None:
-    """Runs a campaign from the command line."""
+    """Fuzzes, from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
-    found = campaign(random.Random(asked.seed), seconds=asked.seconds, keep=asked.keep)
+    found = fuzz(random.Random(asked.seed), seconds=asked.seconds, keep=asked.keep)
     print(json.dumps(found, indent=1))  # noqa: T201
 
 
