@@ -163,7 +163,8 @@ class Coverage(Row):
         dead = sum(share.of - share.reached for share in self.units)
         if dead:
             layers = len(self.units)
-            parts.append(f"{dead} units of {layers} Relu{'s' if layers != 1 else ''} never woke")
+            units, of = f"unit{'s' * (dead != 1)}", f"Relu{'s' * (layers != 1)}"
+            parts.append(f"{dead} {units} of {layers} {of} gave 0 for every input")
         parts += [
             f"{share.reached} of the {share.of} ids of {share.name!r} were drawn"
             for share in self.ids

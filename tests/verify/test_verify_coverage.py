@@ -92,7 +92,7 @@ def test_units_that_never_wake_are_counted():
     found = bnfold.verify(model, model)
     (share,) = found.coverage.units
     assert (share.name, share.reached, share.of) == ("r", 14, 16)
-    assert "2 units of 1 Relu never woke" in found.reason
+    assert "2 units of 1 Relu gave 0 for every input" in found.reason
 
 
 def test_ids_that_were_never_drawn_are_counted():
