@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnfold.cli.bench_options import BenchOptions, bench_options, measured
-from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.bench_options import BenchOptions, bench_options
+from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.contender_options import baseline_option
 from bnfold.cli.gate_options import (
     conclude_with,
@@ -18,7 +18,9 @@ from bnfold.cli.gate_options import (
     put_junit,
     tell_ci,
 )
+from bnfold.cli.given import input_records
 from bnfold.cli.input_types import SourceModel
+from bnfold.cli.measured import measured
 from bnfold.cli.output import (
     conclude,
     html_option,

@@ -1,11 +1,10 @@
-"""The options that `bench` and `run` share, and the call that they make."""
+"""The options that `bench` and `run` share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,16 +12,12 @@ from bnfold.cli.bundles import bundled
 from bnfold.cli.choices import LEVEL, PROVIDER
 from bnfold.cli.contender_options import against_option, cuda_graph_option, floor_option
 from bnfold.cli.data_options import custom_ops_option, data_option
-from bnfold.cli.dimensions import dim_option, parse_dims
+from bnfold.cli.dimensions import dim_option
 from bnfold.cli.input_types import SourceData, SourceFile
-from bnfold.cli.progress_bar import progress
-from bnfold.cli.verbosity import is_verbose
-from bnfold.errors import DataError, UsageError
+from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
-    import onnx_ir as ir
-
-    from bnfold.bench.records import BenchResult
+    pass
 
 
 def counts(
@@ -202,61 +197,3 @@ bench_options = bundled(
         click.option("--profile", is_flag=True, help="Tell the time per operator too."),
     ),
 )
-
-
-def _labels(path: Path) -> Any:
-    import numpy as np
-
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as an array: {error}") from error
-    if not isinstance(found, np.ndarray) or found.ndim != 1 or found.dtype.kind not in "iu":
-        raise DataError(f"{path}: labels are one integer for each row, in one .npy")
-    return found
-
-
-def measured(
-    ctx: click.Context,
-    models: Sequence[Path],
-    options: BenchOptions,
-    *,
-    exported: ir.Model | None = None,
-    baseline: Path | None = None,
-) -> BenchResult:
-    """The models against the first of them, with a bar on a terminal.
-
-    `exported` is the first one as its exporter writes it by default, timed beside them; `baseline`
-    an earlier record that they are held against.
-    """
-    import bnfold
-
-    with progress(ctx, "measuring") as bar:
-        return bnfold.bench(
-            models,
-            providers=options.providers,
-            threads=options.threads,
-            batch=options.batch or None,
-            levels=options.levels,
-            pairs=options.pairs,
-            duration=options.duration,
-            processes=options.processes,
-            warm_up=options.warm_up,
-            streams=options.streams,
-            inter_threads=options.inter_threads,
-            session_options=dict(entry.split("=", 1) for entry in options.session_options),
-            pythons=options.pythons,
-            seed=options.seed,
-            data=options.data,
-            int8=options.int8,
-            labels=None if options.labels is None else _labels(options.labels),
-            dims=parse_dims(options.dims),
-            custom_ops=options.custom_ops,
-            against=options.against,
-            floor=options.floor,
-            exported=exported,
-            baseline=baseline,
-            cuda_graph=options.cuda_graph,
-            profile=options.profile or is_verbose(ctx),
-            progress=bar,
-        )

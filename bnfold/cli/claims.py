@@ -7,7 +7,6 @@ types of a command's parameters, so it holds for an option that is added tomorro
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import click
 
 from bnfold.cli.file_kinds import what_is_there
-from bnfold.cli.file_type import FileType
+from bnfold.cli.given import given, label, require_sources
 from bnfold.cli.input_types import Source
 from bnfold.cli.output_types import Target
 from bnfold.cli.sentence import one_sentence
@@ -134,50 +133,6 @@ def require_free(command: click.Command, ctx: click.Context) -> list[Report]:
         for claim in claims
         if claim.kind.is_report
     ]
-
-
-def require_sources(command: click.Command, ctx: click.Context) -> None:
-    """Returns where what is to be read is there, as far as a look at names tells.
-
-    Raises:
-        UsageError: it is not, or it is something else.
-    """
-    found = list(given(command, ctx, Source))
-    # What stands behind an option is told first: it is asked for first.
-    for parameter, value in sorted(found, key=lambda one: isinstance(one[0], click.Argument)):
-        assert isinstance(parameter.type, Source)
-        try:
-            parameter.type.require(value)
-        except UsageError as error:
-            is_option = isinstance(parameter, click.Option)
-            raise UsageError(f"{label(parameter)} {error}" if is_option else str(error)) from error
-
-
-def given(
-    command: click.Command, ctx: click.Context, kind: type[FileType]
-) -> Iterator[tuple[click.Parameter, Any]]:
-    """Every value that was given to a parameter of this kind."""
-    for parameter in command.params:
-        value = ctx.params.get(parameter.name or "")
-        if isinstance(parameter.type, kind) and value is not None:
-            for one in value if isinstance(value, tuple) else (value,):
-                yield parameter, one
-
-
-def input_records(ctx: click.Context) -> list[dict[str, Any]]:
-    """A record of every file that the command reads: models, data, weights, code."""
-    found: list[dict[str, Any]] = []
-    for parameter, value in given(ctx.command, ctx, Source):
-        assert isinstance(parameter.type, Source)
-        found += [record for record in parameter.type.records(value) if record not in found]
-    return found
-
-
-def label(parameter: click.Parameter) -> str:
-    """The parameter as a user types it: its longest option, or the word in the usage line."""
-    if isinstance(parameter, click.Option):
-        return min(parameter.opts, key=len) if "-o" in parameter.opts else parameter.opts[-1]
-    return (parameter.metavar or parameter.name or "").split()[0]
 
 
 def _refuse_inputs(claims: list[Claim], command: click.Command, ctx: click.Context) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.export_options import ExportOptions, export_options, exported
+from bnfold.cli.given import input_records
 from bnfold.cli.input_types import SourceNetwork
 from bnfold.cli.output import json_option, put_record, show, show_record
 from bnfold.cli.output_types import TargetModel

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.data_options import data_option
 from bnfold.cli.export_options import for_option
 from bnfold.cli.fold_options import FoldOptions, compared_with, fold_options
@@ -22,6 +22,7 @@ from bnfold.cli.gate_options import (
     put_junit,
     tell_ci,
 )
+from bnfold.cli.given import input_records
 from bnfold.cli.input_types import SourceModel
 from bnfold.cli.output import (
     html_option,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnfold.cli.bench_options import BenchOptions, measured
+from bnfold.cli.bench_options import BenchOptions
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import input_records
 from bnfold.cli.dimensions import parse_dims
 from bnfold.cli.export_options import ExportOptions, exported, parse_dynamic
 from bnfold.cli.fold_options import FoldOptions, compared_with, folded
 from bnfold.cli.gate_options import given_gates, put_junit
+from bnfold.cli.given import input_records
+from bnfold.cli.measured import measured
 from bnfold.cli.output import put_page, put_text, show
 from bnfold.cli.output_folders import TargetRunFolder
 from bnfold.cli.placed import Placed

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.bundles import settings_of
-from bnfold.cli.claims import GuardedCommand, force_option, input_records
+from bnfold.cli.claims import GuardedCommand, force_option
 from bnfold.cli.gate_options import junit_option, put_junit, tell_ci
+from bnfold.cli.given import input_records
 from bnfold.cli.input_types import SourceModel, SourceNetwork
 from bnfold.cli.output import (
     conclude,

@@ -1,0 +1,56 @@
+"""What a command line gave to the parameters of a kind, and whether what it reads is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from bnfold.cli.file_type import FileType
+from bnfold.cli.input_types import Source
+from bnfold.errors import UsageError
+
+
+def given(
+    command: click.Command, ctx: click.Context, kind: type[FileType]
+) -> Iterator[tuple[click.Parameter, Any]]:
+    """Every value that was given to a parameter of this kind."""
+    for parameter in command.params:
+        value = ctx.params.get(parameter.name or "")
+        if isinstance(parameter.type, kind) and value is not None:
+            for one in value if isinstance(value, tuple) else (value,):
+                yield parameter, one
+
+
+def label(parameter: click.Parameter) -> str:
+    """The parameter as a user types it: its longest option, or the word in the usage line."""
+    if isinstance(parameter, click.Option):
+        return min(parameter.opts, key=len) if "-o" in parameter.opts else parameter.opts[-1]
+    return (parameter.metavar or parameter.name or "").split()[0]
+
+
+def input_records(ctx: click.Context) -> list[dict[str, Any]]:
+    """A record of every file that the command reads: models, data, weights, code."""
+    found: list[dict[str, Any]] = []
+    for parameter, value in given(ctx.command, ctx, Source):
+        assert isinstance(parameter.type, Source)
+        found += [record for record in parameter.type.records(value) if record not in found]
+    return found
+
+
+def require_sources(command: click.Command, ctx: click.Context) -> None:
+    """Returns where what is to be read is there, as far as a look at names tells.
+
+    Raises:
+        UsageError: it is not, or it is something else.
+    """
+    found = list(given(command, ctx, Source))
+    # What stands behind an option is told first: it is asked for first.
+    for parameter, value in sorted(found, key=lambda one: isinstance(one[0], click.Argument)):
+        assert isinstance(parameter.type, Source)
+        try:
+            parameter.type.require(value)
+        except UsageError as error:
+            is_option = isinstance(parameter, click.Option)
+            raise UsageError(f"{label(parameter)} {error}" if is_option else str(error)) from error
