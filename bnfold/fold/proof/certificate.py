@@ -120,6 +120,9 @@ class Certificate:
             if isinstance(difference, str):
                 return difference
             worst = max(worst, difference)
+            if not first.readings.vectors:  # nor will the next run read it
+                tried.append("no number meets one of its weights: an extent is 0")
+                return None
             readings, sizes = readings + first.readings, sizes.again()
         return worst
 

@@ -47,6 +47,15 @@ def test_no_elements_at_all() -> None:
     assert result.ledger.batch_norms_after == 0
 
 
+def test_no_row_that_could_meet_the_weight() -> None:
+    """Nothing can be seen of the weight, however often it is tried: the fold says so and ends."""
+    text = "(float[2, 0, 4] x) => (float[] y) { a = MatMul(x, w) y = Mul(a, c) }"
+    constants = {"w": weight(4, 3), "c": np.full(3, 2, np.float32)}
+    result = fold_checked(model(text, constants), x=(2, 0, 4))
+    [entry] = result.ledger.decisions
+    assert "an extent is 0" in entry.refusals[0].sentence
+
+
 def test_an_affine_along_an_empty_axis() -> None:
     text = "(float[2, 0] x) => (float[] y) { a = Relu(x) b = Mul(a, c) y = MatMul(b, w) }"
     constants = {"c": np.ones(0, np.float32), "w": np.ones((0, 3), np.float32)}
