@@ -24,6 +24,7 @@ from tests.fold.property.wider.network import random_network
 
 BLOCK = 250
 DIED = "the process died"
+PATIENCE_S = 300  # for one network, which takes a twentieth of a second
 REPORT = Path(__file__).parent / "soundness.md"
 STATE = Path(__file__).parent / "soundness.jsonl"
 
@@ -52,13 +53,16 @@ def judge_block(block: int) -> dict[str, object]:
         process = context.Process(target=judge_seeds, args=(seeds[len(results) :], sender))
         process.start()
         sender.close()
+        told = f"no answer in {PATIENCE_S} s"
         try:
-            while True:
+            while receiver.poll(PATIENCE_S):
                 results.append(receiver.recv())
+            process.kill()
         except EOFError:
             process.join()
+            told = f"{DIED} by signal {-(process.exitcode or 0)}"
         if len(results) < BLOCK:
-            results.append(f"{DIED} by signal {-(process.exitcode or 0)}")
+            results.append(told)
     return {"block": block, **_counted(seeds, results)}
 
 
