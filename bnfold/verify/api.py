@@ -19,7 +19,7 @@ from bnfold.verify.records import Verification
 from bnfold.verify.rerun import has_numbers
 from bnfold.verify.save_data import save_feeds
 from bnfold.verify.structure import difference_sentence
-from bnfold.verify.subject import Source
+from bnfold.verify.subject import OnnxSubject, Source
 from bnfold.verify.user_data import Data
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def verify(
             f"{random} draws random numbers in every run, so not even the original agrees with "
             "itself; export the model for inference",
         )
+    if isinstance(models.original, OnnxSubject):
+        models.original.require_room_for_neighbours()
     first = job.on_generated(samples, dims or {}) if data is None else job.on_data(data, samples)
     if save_data is not None:
         save_feeds(save_data, first.feeds, models.returned, first.runs)

@@ -22,7 +22,7 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
-from bnfold.typed.room import require_room
+from bnfold.typed.room import require_memory, require_room
 from bnfold.verify.coverage import Reached
 from bnfold.verify.deciding import steps_of_constants
 from bnfold.verify.integer_kernels import round_biases
@@ -117,6 +117,14 @@ class OnnxSubject:
             seconds = seconds_for(self.model)
             session = Session(source, setting, name=self.name, weights=weights, seconds=seconds)
         return NarrowEnds(session, narrow) if narrow else session
+
+    def require_room_for_neighbours(self) -> None:
+        """Returns where a neighbour, which has weights of its own, fits into memory.
+
+        Raises:
+            ModelError: it does not.
+        """
+        require_memory(_size(self.model), f"{self.name}: a copy of its weights, rounded again,")
 
     def _moved(self, neighbour: Neighbour) -> OnnxSubject:
         """The graph of a neighbour, the weights as they are."""

@@ -23,13 +23,14 @@ from onnx import helper, numpy_helper
 
 CHANNELS = 4096  # a weight of 64 MiB
 _STEP_S = 0.02
+SIZES = ("--dim", "h=4", "--dim", "w=4")  # a run at 224 x 224 would take minutes in float64
 COMMANDS = {
     "inspect": ("inspect", "m.onnx"),
     "fold": ("fold", "m.onnx", "-o", "folded/out.onnx", "--force"),
     "fold --simplify": ("fold", "m.onnx", "-o", "simple/out.onnx", "--simplify", "--force"),
-    "verify": ("verify", "m.onnx", "folded/out.onnx", "--samples", "2"),
-    "bench": ("bench", "m.onnx", "folded/out.onnx", "--pairs", "5", "--level", "none"),
-    "run": ("run", "m.onnx", "-o", "all", "--force"),
+    "verify": ("verify", "m.onnx", "folded/out.onnx", "--samples", "2", *SIZES),
+    "bench": ("bench", "m.onnx", "folded/out.onnx", "--pairs", "5", "--level", "none", *SIZES),
+    "run": ("run", "m.onnx", "-o", "all", "--force", *SIZES),
 }
 
 

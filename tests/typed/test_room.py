@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import onnx.parser
 import onnx_ir as ir
 import psutil
 import pytest
+from onnx import numpy_helper
 
 import bnfold
 from bnfold.errors import ModelError
@@ -36,6 +40,19 @@ def test_verify_bench_and_the_check_of_a_fold_ask_first(tmp_path):
     for act in (lambda: bnfold.verify(large, large), lambda: bnfold.bench([large])):
         with pytest.raises(ModelError, match="its tensor 'wide' needs"):
             act()
+
+
+def test_verify_asks_for_the_weights_of_a_copy(tmp_path, monkeypatch):
+    """A neighbour has weights of its own: they have to fit, whatever is mapped from the file."""
+    text = f"{HEAD} g (float[N,512] x) => (float[N,512] y) {{ y = MatMul (x, w) }}"
+    parsed = onnx.parser.parse_model(text)
+    weight = np.zeros((512, 512), np.float32)
+    parsed.graph.initializer.append(numpy_helper.from_array(weight, "w"))
+    onnx.save(parsed, tmp_path / "m.onnx")
+    free = SimpleNamespace(available=weight.nbytes - 1)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    with pytest.raises(ModelError, match=r"m\.onnx: a copy of its weights, rounded again, needs"):
+        bnfold.verify(tmp_path / "m.onnx", tmp_path / "m.onnx")
 
 
 def test_a_size_that_no_machine_has_is_said_shortly():
