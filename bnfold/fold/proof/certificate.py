@@ -64,6 +64,8 @@ class Certificate:
         self._reach, self._enough = reach_of(nodes), enough(nodes)
         least = self._lean or max(SMALL, self._reach)
         self._smaller = smaller_extents(nodes, enters, facts, least)
+        made = (output for node in nodes for output in node.outputs)
+        self._told = {value.name or "": facts.dims(value) or () for value in made}
         self._batch = batch_of(nodes, is_lean=self._lean is not None)
         self._outputs = [_signature(output) for output in facts.model.graph.outputs]
 
@@ -117,6 +119,9 @@ class Certificate:
             except _DOES_NOT_RUN as error:
                 return f"the rewritten region does not run: {error}"
             difference = self._difference(old, new)
+            if isinstance(difference, str) and self._is_contradicted(old):
+                tried.append(difference)
+                return None
             if isinstance(difference, str):
                 return difference
             worst = max(worst, difference)
@@ -142,7 +147,18 @@ class Certificate:
         except _DOES_NOT_RUN as error:
             return 0.0 if sizes.is_shrunken else f"it does not run at other sizes: {error}"
         difference = self._difference(old, new)
-        return f"at other sizes, {difference}" if isinstance(difference, str) else difference
+        if isinstance(difference, float):
+            return difference
+        return 0.0 if self._is_contradicted(old) else f"at other sizes, {difference}"
+
+    def _is_contradicted(self, values: Mapping[str, Constant]) -> bool:
+        """Whether what is behind the region takes no such sizes: they accuse nobody.
+
+        A Gemm without rows tells of a Flatten far before it that one of its extents is 0.
+        """
+        shapes = ((dims, values[name].shape) for name, dims in self._told.items() if name in values)
+        pairs = (pair for dims, shape in shapes for pair in zip(dims, shape, strict=False))
+        return any(isinstance(dim, int) and dim != size for dim, size in pairs)
 
     def _difference(self, before: Mapping[str, Constant], after: Mapping[str, Constant]) -> Finding:
         """What is read outside, and whatever keeps its name, is the same."""

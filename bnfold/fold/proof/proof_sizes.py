@@ -141,7 +141,7 @@ def told_extents(nodes: Iterable[ir.Node], facts: Facts) -> list[int]:
             math.prod(d for d in dims[1:] if isinstance(d, int)) for dims in (there, here)
         )
         extent = round((total / known) ** (1 / count)) if count and known else 0
-        if extent and extent**count * known == total:
+        if count and extent**count * known == total:
             found.add(extent)
     return sorted(found)
 

@@ -56,6 +56,15 @@ def test_no_row_that_could_meet_the_weight() -> None:
     assert "an extent is 0" in entry.refusals[0].sentence
 
 
+def test_a_gemm_without_rows_tells_that_an_extent_is_0() -> None:
+    """What is proven at extents that the Gemm does not take would be an accusation of nobody."""
+    text = """(float[N, 2, H, W] x) => (float[?, ?] y) { a = Tanh(x) b = BN(a, p) c = Flatten(b)
+        d = Transpose<perm = [1, 0]>(c) y = Gemm<transA = 1>(d, w, v) }"""
+    constants = {"w": weight(0, 3), "v": weight(3), **norm("p", 2)}
+    result = fold_checked(model(text, constants), x=(2, 2, 0, 5))
+    assert result.ledger.batch_norms_after == 0
+
+
 def test_an_affine_along_an_empty_axis() -> None:
     text = "(float[2, 0] x) => (float[] y) { a = Relu(x) b = Mul(a, c) y = MatMul(b, w) }"
     constants = {"c": np.ones(0, np.float32), "w": np.ones((0, 3), np.float32)}
