@@ -18,6 +18,7 @@ from bnfold.errors import (
 )
 from bnfold.runtime import engine
 from bnfold.runtime.engine import Setting
+from bnfold.runtime.fatal import FatalNodes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -88,7 +89,14 @@ class Session:
             name: what to call the model in a sentence.
             weights: take the place of initializers of the same names.
             seconds: that one run may take, see `loops.seconds_for`; None for any time.
+
+        Raises:
+            RefusedError: onnxruntime does not accept the model, or would end this process.
         """
+        self._fatal = FatalNodes(source)
+        reason = self._fatal.reason()
+        if reason is not None:
+            raise RefusedError(f"{name}: {reason}")
         self.name, self.setting, self._seconds = name, setting, seconds
         self._arrays = dict(weights)  # an OrtValue points into its array, a session to its OrtValue
         self._values = {key: engine.ort_value(array) for key, array in self._arrays.items()}
@@ -100,9 +108,12 @@ class Session:
         """The outputs, or those named, in order.
 
         Raises:
-            RunError: onnxruntime refuses the inputs, or fails on them.
+            RunError: onnxruntime refuses the inputs, fails on them, or would end this process.
             OverdueError: it is not done in time.
         """
+        reason = self._fatal.reason({key: np.shape(array) for key, array in feeds.items()})
+        if reason is not None:
+            raise RunError(f"{self.name}: {reason}")
         asked = names or self.outputs
         with engine_errors():
             return engine.run(self._session, feeds, asked, name=self.name, seconds=self._seconds)

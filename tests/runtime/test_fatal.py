@@ -1,0 +1,92 @@
+"""What would end the process in onnxruntime is not run, and said."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import bnfold
+from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import RefusedError, RunError, Session
+from tests.fold.property.text_models import model, norm, weight
+from tests.runtime_oracle import in_onnxruntime
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forks")
+
+_GRU = "h = GRU<hidden_size = 2>(a, w, r) y = Identity(h)"
+_LSTM = "h = LSTM<hidden_size = 2>(a, w, r) y = Identity(h)"
+_BODIES = [
+    (_GRU, (0, 2, 3), 6),
+    (_GRU, (2, 0, 3), 6),
+    (_GRU, (2, 2, 0), 6),
+    (_LSTM, (2, 0, 3), 8),
+    ('y = Einsum<equation = "ab,cb->ca">(a, a)', (3, 0), 0),
+    ("y = Unique<axis = 1>(a)", (2, 4, 0), 0),
+]
+
+
+def _model(
+    body: str, shape: tuple[int, ...], rows: int, declared: str | None = None
+) -> onnx.ModelProto:
+    sizes = declared or ", ".join(map(str, shape))
+    text = f"(float[{sizes}] x) => (float[] y) {{ a = Tanh(x) {body} }}"
+    constants = {"w": weight(1, rows, shape[2]), "r": weight(1, rows, 2)} if rows else {}
+    return model(text, constants)
+
+
+def _signal(proto: onnx.ModelProto, shape: tuple[int, ...]) -> int:
+    """The signal that ends a child which runs the model; 0 where none does."""
+    child = os.fork()
+    if child == 0:
+        faulthandler.disable()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        in_onnxruntime(proto, {"x": np.zeros(shape, np.float32)})
+        os._exit(0)
+    return os.WTERMSIG(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # a fork beside threads
+@pytest.mark.parametrize(("body", "shape", "rows"), _BODIES)
+def test_what_ends_the_process_is_refused(body: str, shape: tuple[int, ...], rows: int) -> None:
+    proto = _model(body, shape, rows)
+    assert _signal(proto, shape), "onnxruntime has mended it: the row may go"
+    with pytest.raises(RefusedError, match=r"ends the process on \w+ '\w+' of \["):
+        Session(proto.SerializeToString(), Setting(level="none"), name="m")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("body", "shape", "rows"),
+    [(_LSTM, (0, 2, 3), 8), (_LSTM, (2, 2, 0), 8), (_GRU, (2, 2, 3), 6)],
+)
+def test_what_does_not_is_run(body: str, shape: tuple[int, ...], rows: int) -> None:
+    proto = _model(body, shape, rows)
+    assert not _signal(proto, shape)
+    session = Session(proto.SerializeToString(), Setting(level="none"), name="m")
+    session.run({"x": np.zeros(shape, np.float32)})
+
+
+def test_the_sizes_of_a_run_decide(tmp_path: Path) -> None:
+    proto = _model(_GRU, (2, 2, 3), 6, declared="T, N, 3")
+    path = str(tmp_path / "m.onnx")
+    onnx.save(proto, path)
+    for source in (path, proto.SerializeToString()):
+        session = Session(source, Setting(level="none"), name="m")
+        session.run({"x": np.zeros((4, 1, 3), np.float32)})
+        with pytest.raises(RunError, match=r"GRU 'h' of \[0, 1, 3\]"):
+            session.run({"x": np.zeros((0, 1, 3), np.float32)})
+
+
+def test_a_fold_says_that_nobody_was_asked() -> None:
+    text = """(float[1, 0, 5] x) => (float[] y) { a = Conv(x, w) b = BN(a, p)
+        c = Transpose<perm = [2, 0, 1]>(b) y = GRU<hidden_size = 2>(c, v, r) }"""
+    constants = {"w": weight(0, 0, 1), "v": weight(1, 6, 0), "r": weight(1, 6, 2), **norm("p", 0)}
+    result = bnfold.fold(model(text, constants))
+    assert result.ledger.batch_norms_after == 0
+    said = result.ledger.opinion.left_out
+    assert said is not None and "ends the process on GRU 'y' of [5, 1, 0]" in said
