@@ -12,6 +12,7 @@ from tests.fold.property.builder import Array
 
 _MOVED = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _NARROW = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+_UNITS = {TensorProto.FLOAT16: 2.0**-10, TensorProto.BFLOAT16: 2.0**-7}
 _SIZES = ("Resize", "Upsample")  # their scales decide on sizes
 
 
@@ -27,9 +28,7 @@ def nudged(model: onnx.ModelProto, seed: int, fixed: Collection[str]) -> onnx.Mo
             return
         values = numpy_helper.to_array(tensor)
         signs = random.choice([-1.0, 1.0], values.shape)
-        epsilon = {TensorProto.FLOAT16: 2.0**-10, TensorProto.BFLOAT16: 2.0**-7}.get(
-            tensor.data_type
-        )
+        epsilon = _UNITS.get(tensor.data_type)
         with np.errstate(all="ignore"):
             if epsilon is None:
                 moved: Array = np.nextafter(values, (signs * np.inf).astype(values.dtype))
@@ -39,6 +38,13 @@ def nudged(model: onnx.ModelProto, seed: int, fixed: Collection[str]) -> onnx.Mo
         tensor.CopyFrom(numpy_helper.from_array(np.asarray(moved), tensor.name))
 
     return _changed(model, move)
+
+
+def narrow_unit(model: onnx.ModelProto) -> float:
+    """The coarsest unit in the last place of the weights in 16 bits; 0 where there are none."""
+    units = [0.0]
+    _changed(model, lambda tensor: units.append(_UNITS.get(tensor.data_type, 0.0)))
+    return max(units)
 
 
 def widened(model: onnx.ModelProto) -> onnx.ModelProto:
