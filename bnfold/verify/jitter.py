@@ -68,6 +68,7 @@ def jitter(model: ir.Model, seed: int, strength: int = 1) -> None:
     for node in list(graph):
         if node.op_type in _EXACT:
             continue
+        spread = strength * _spread(node, inferred)
         for index, value in enumerate(node.inputs):
             if value is None or value.const_value is not None or value.is_initializer():
                 continue
@@ -75,8 +76,7 @@ def jitter(model: ir.Model, seed: int, strength: int = 1) -> None:
             if dtype is None or dtype not in _ULP:
                 continue
             count += 1
-            size = strength * _ULP[dtype] * _spread(node, inferred)
-            moved = _moved(value, dtype, size, seed * 100_003 + count)
+            moved = _moved(value, dtype, _ULP[dtype] * spread, seed * 100_003 + count)
             graph.insert_before(node, moved)
             node.replace_input_with(index, moved[-1].outputs[0])
 
