@@ -3,7 +3,7 @@
 The kinds: signed normal numbers; a wide range, four decades of magnitudes in one tensor; impulses
 at the corners and borders of an otherwise empty input, where a wrong shift at the padding shows;
 zeros, where only biases speak. And kinds that reach what these leave at rest: pixels, from 0 to
-255, the same with a minus, and normal numbers times 100 and times 10,000.
+255, the same with a minus, and normal numbers times 1e-5, 100 and 10,000.
 
 Real numbers can be had in a domain, for graphs that begin with a Log, Sqrt, Asin or Acosh.
 """
@@ -77,7 +77,7 @@ def _real(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Array:
     normal = rng.standard_normal(shape)
     if kind == "wide range":
         return np.asarray(normal * 10.0 ** rng.uniform(-3.0, 1.0, shape))
-    return np.asarray({"large": 1e2, "huge": 1e4}.get(kind, 1.0) * normal)
+    return np.asarray({"faint": 1e-5, "large": 1e2, "huge": 1e4}.get(kind, 1.0) * normal)
 
 
 def _impulses(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

@@ -14,6 +14,7 @@ from bnfold.progress import Progress
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import names_of, require_setting
 from bnfold.verify.comparing import Job
+from bnfold.verify.further import compare_further, compare_without_steps, fed_nan
 from bnfold.verify.pairing import pair
 from bnfold.verify.records import Verification
 from bnfold.verify.rerun import has_numbers
@@ -125,8 +126,9 @@ def verify(
         )
     first = job.with_scores(first)
     found = job.compare(first, is_user_data=data is not None)
+    found = compare_without_steps(job, found, first)
     if found.is_equivalent and data is None and samples is None:
-        found = job.compare_further(found, dims or {})
+        found = fed_nan(job, compare_further(job, found, first, dims or {}), first)
     for provider in providers[1:]:
         if found.is_equivalent:
             found = job.compare_on(provider, first, found, is_user_data=data is not None)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bnfold.errors import DataError
-from bnfold.float64 import EvaluationError
 from bnfold.fold.api import FoldResult, fold
 from bnfold.progress import Progress
 from bnfold.runtime.bounds import table_sizes
@@ -24,7 +22,6 @@ from bnfold.verify.pairing import Pair
 from bnfold.verify.reach import resting
 from bnfold.verify.records import Location, Verdict, Verification
 from bnfold.verify.rerun import Maker, Trial, is_finite
-from bnfold.verify.seen_operators import is_narrow
 from bnfold.verify.selections import apply
 from bnfold.verify.shapes import Run
 from bnfold.verify.subject import OnnxSubject
@@ -34,9 +31,6 @@ from bnfold.verify.yardstick import Yardstick
 
 SAMPLES = 8
 """Sets of inputs to make up where the user gives none: each kind, in several shapes."""
-
-FURTHER = 2
-"""Sets that reach further, at most: they are looked for to find what is at rest, not to measure."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Job:
 
         Where an output rests on all of them, sets that reach further are tried too.
         """
-        maker = self._maker(dims)
+        maker = self.maker(dims)
         trials = maker.sets(SAMPLES if samples is None else samples)
         resting = self._resting(maker, trials)
         if resting:
@@ -111,7 +105,8 @@ class Job:
         runner = original.open(self.setting)
         return replace(first, runs=[runner.run(feed.arrays) for feed in first.feeds])
 
-    def _maker(self, dims: Mapping[str, int]) -> Maker:
+    def maker(self, dims: Mapping[str, int]) -> Maker:
+        """What makes inputs up for the original."""
         pair = self.pair
         return Maker(
             pair.original.open(self.setting),
@@ -163,37 +158,6 @@ class Job:
             return replace(found, location=self._location(found, first.feeds))
         return found
 
-    def compare_further(self, found: Verification, dims: Mapping[str, int]) -> Verification:
-        """What was found, and on sets that reach what the usual ones left at rest, if there are.
-
-        Float16 overflows where numbers are large, and steps want more sets than are made here.
-        """
-        a, b = self.pair.original, self.pair.other
-        if not isinstance(a, OnnxSubject) or a.reached.is_complete or found.is_range:
-            return found
-        if a.has_steps or b.has_steps or is_narrow(a.model):
-            return found
-        more = []
-        for feed, run in self._maker(dims).reaching():
-            before = a.reached.count
-            with suppress(EvaluationError):  # a set that float64 does not take tells nothing
-                a.reference(feed.arrays)
-            if a.reached.count > before:
-                more.append((feed, run))
-            if a.reached.is_complete or len(more) == FURTHER:
-                break
-        if not more:
-            return found
-        again = self.compare(FirstRuns([f for f, _ in more], [r for _, r in more]))
-        feeds = (*found.feeds, *again.feeds)
-        if again.verdict == "different":
-            return replace(again, feeds=feeds)
-        if again.verdict == "inconclusive":
-            return replace(found, notes=(*found.notes, f"on larger numbers: {again.reason}"))
-        rows = [max(pair, key=worst_of) for pair in zip(found.outputs, again.outputs, strict=True)]
-        verdict, reason = verdict_of(rows, len(feeds))
-        return replace(found, verdict=verdict, reason=reason, feeds=feeds, outputs=tuple(rows))
-
     def compare_on(
         self, provider: str, first: FirstRuns, found: Verification, *, is_user_data: bool
     ) -> Verification:
@@ -224,7 +188,7 @@ class Job:
         a, coverage, reason = self.pair.original, None, found.reason
         if isinstance(a, OnnxSubject) and not found.is_range:
             ids = drawn_ids(table_sizes(a.model, self.pair.inputs), [f.arrays for f in feeds])
-            coverage = a.reached.coverage(ids)
+            coverage = a.reached.coverage(ids, self.pair.other.reached)
             words = coverage.sentence()
             reason = f"{reason}; {words}" if words and found.is_equivalent else reason
         evidence = evidence_of(found.feeds, found.outputs, coverage)
@@ -271,7 +235,7 @@ class Job:
 
         worst = next((feed for feed in feeds if feed.name == bad[0].worst_feed), feeds[0])
         telling = [feed for feed in feeds if feed.kind != "zeros"]
-        least = min(telling, key=_elements, default=worst)  # time and memory follow its size
+        least = min(telling, key=elements_of, default=worst)  # time and memory follow its size
         is_trusted = found.doubt is None
         for feed in dict.fromkeys((least.name, worst.name)):
             chosen = next(each for each in feeds if each.name == feed)
@@ -282,5 +246,6 @@ class Job:
         return None
 
 
-def _elements(feed: Feed) -> int:
+def elements_of(feed: Feed) -> int:
+    """How many numbers a set has."""
     return sum(array.size for array in feed.arrays.values())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
 from bnfold.verify.records import Coverage, Share
-from bnfold.verify.sides import sides_of
+from bnfold.verify.sides import Sides, sides_of
 
 Key = tuple[str, str]
 """A node's first output, and the attribute that holds a graph of it."""
@@ -18,14 +18,26 @@ Key = tuple[str, str]
 class Reached:
     """What has been reached so far; it is told while the float64 reference is computed."""
 
-    def __init__(self, model: ir.Model) -> None:
-        """Reads the graph once."""
-        self._bodies = list(_bodies(model.graph))
-        self._sides = dict(sides_of(model.graph))
+    def __init__(self, graph: ir.Graph | None = None) -> None:
+        """Reads the graph once; without one, there is only what is to be watched besides."""
+        nodes = () if graph is None else tuple(graph)
+        self._bodies = [] if graph is None else list(_bodies(graph))
+        self._sides: dict[str, dict[str, Callable[[Array], bool]]] = {}
+        self.watch(sides_of(nodes))
         self._met: dict[str, set[str]] = {}
-        self._relus = [node.outputs[0].name for node in model.graph if node.op_type == "Relu"]
+        self._relus = [node.outputs[0].name for node in nodes if node.op_type == "Relu"]
         self._entered: set[Key] = set()
         self._awake: dict[str, Array] = {}
+
+    def watch(self, sides: Iterable[tuple[str, Sides]]) -> None:
+        """From now on these are to be met as well: tensors, with what they tell."""
+        for name, told in sides:
+            self._sides.setdefault(name, {}).update(told)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The tensors that tell of sides."""
+        return tuple(self._sides)
 
     @property
     def count(self) -> int:
@@ -60,14 +72,19 @@ class Reached:
         if old is None or old.shape == awake.shape:
             self._awake[name] = awake if old is None else old | awake
 
-    def coverage(self, ids: Sequence[Share]) -> Coverage:
-        """The record of it; `ids` are the rows of tables that inputs drew."""
+    def coverage(self, ids: Sequence[Share], other: Reached) -> Coverage:
+        """The record of it; `ids` are the rows of tables that inputs drew.
+
+        `other` has what was reached of the other model.
+        """
         units = [
             Share(name, int(awake.sum()), awake.size)
             for name, awake in self._awake.items()
             if not awake.all()
         ]
-        return Coverage(tuple(self._resting()), tuple(self._unmet()), tuple(units), tuple(ids))
+        theirs = (f"{words} of the other model" for words in other._unmet())
+        sides = *self._unmet(), *theirs
+        return Coverage(tuple(self._resting()), sides, tuple(units), tuple(ids))
 
     def _unmet(self) -> list[str]:
         """The sides of what was computed that were not met."""

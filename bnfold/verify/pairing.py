@@ -15,6 +15,7 @@ import onnx_ir as ir
 from bnfold.errors import ModelError, UsageError
 from bnfold.runtime.bounds import Bounds, bounds_of, wide_bounds
 from bnfold.runtime.signature import TensorSpec
+from bnfold.verify.ends import watch_ends
 from bnfold.verify.reach import follows_numbers
 from bnfold.verify.records import StructureRow
 from bnfold.verify.scores import scores_behind
@@ -135,6 +136,7 @@ def pair(
         rows += compare_structure(original.model, other.model)
     found = Pair(original, other, made_for, inputs, original.outputs, tuple(rows))
     if isinstance(original, OnnxSubject) and difference_sentence(rows) is None:
+        watch_ends(original, other)
         found = replace(found, plain=(original.copy(), other.copy()))
         for score in scores_behind(original.model, other.model):
             original.copy_out(score.ours, score.name, score.dtype, score.classes)

@@ -145,8 +145,9 @@ class Coverage(Row):
     """What of the original the inputs reached, as far as its float64 reference was computed.
 
     `branches` were never run. `units` has the Relu outputs of which some channel was never above
-    zero, `ids` the inputs that index a table. `sides` of a bound, a maximum or a condition were
-    never met: nothing is known of what lies there.
+    zero, `ids` the inputs that index a table. `sides` of a bound, a maximum or a condition, and
+    the ends of what only one of the models has, were never met: nothing is known of what lies
+    there.
     """
 
     branches: tuple[str, ...] = ()

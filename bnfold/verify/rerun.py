@@ -19,8 +19,10 @@ from bnfold.verify.subject import Runner
 Trial = tuple[Feed, list[Array]]
 """A feed, and the original's outputs on it."""
 
-_REACHING = ("pixels", "large", "negative pixels", "huge")
+_REACHING = ("pixels", "large", "negative pixels", "huge", "faint")
 """Kinds of sets that are tried where the usual ones leave something at rest."""
+
+_ROWS = 16
 
 _EXTRA = 1000  # their index starts here
 
@@ -69,9 +71,13 @@ class Maker:
         return found
 
     def reaching(self) -> Iterator[Trial]:
-        """Sets of numbers that reach further than the usual ones, where the original is finite."""
+        """Sets of numbers that reach further than the usual ones, where the original is finite.
+
+        Rows of a few numbers come in larger batches: one row seldom meets more than one side.
+        """
+        has_maps = any(spec.dims is None or len(spec.dims) > 2 for spec in self.specs)
         for i, kind in enumerate(_REACHING):
-            trial = self._set(_EXTRA + i, kind, 1, 0)
+            trial = self._set(_EXTRA + i, kind, 1 if has_maps else _ROWS, 0)
             if trial is not None and is_finite(trial[1]):
                 yield trial
 

@@ -9,7 +9,7 @@ They are told by the float64 results; Relu has its units, see `coverage`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import onnx_ir as ir
@@ -22,10 +22,14 @@ Sides = Mapping[str, Callable[[Array], bool]]
 
 _BENT = frozenset({"Celu", "Elu", "LeakyRelu", "PRelu", "Selu", "ThresholdedRelu"})
 
+CHOOSING = _BENT | {"Clip", "HardSigmoid", "Max", "Min", "Relu", "Where"}
+"""Operators with sides."""
 
-def sides_of(graph: ir.Graph) -> Iterator[tuple[str, Sides]]:
-    """The tensors of the graph that tell, with what they tell."""
-    for node in graph:
+
+def sides_of(nodes: Iterable[ir.Node], *, with_relu: bool = False) -> Iterator[tuple[str, Sides]]:
+    """The tensors that tell of these nodes, with what they tell."""
+    bent = _BENT | {"Relu"} if with_relu else _BENT
+    for node in nodes:
         name = node.outputs[0].name or ""
         if node.domain not in ("", "ai.onnx") or not name:
             continue
@@ -34,8 +38,17 @@ def sides_of(graph: ir.Graph) -> Iterator[tuple[str, Sides]]:
             condition = node.inputs[0]
             if condition is not None and condition.producer() is not None:
                 yield condition.name or "", _of_condition(what)
+        elif node.op_type in bent:
+            yield name, _of_bend(what)
         elif sides := _of_result(node, what):
             yield name, sides
+
+
+def _of_bend(what: str) -> Sides:
+    return {
+        f"{what} above 0": lambda y: bool((y > 0).any()),
+        f"{what} at or below 0": lambda y: bool((y <= 0).any()),
+    }
 
 
 def _of_result(node: ir.Node, what: str) -> Sides:
@@ -43,11 +56,6 @@ def _of_result(node: ir.Node, what: str) -> Sides:
         return _between(what, *_bounds(node))
     if node.op_type == "HardSigmoid":
         return _between(what, np.zeros(()), np.ones(()))
-    if node.op_type in _BENT:
-        return {
-            f"{what} above 0": lambda y: bool((y > 0).any()),
-            f"{what} at or below 0": lambda y: bool((y <= 0).any()),
-        }
     constants = [c for v in node.inputs if v is not None and (c := constant_of(v)) is not None]
     if node.op_type in ("Max", "Min") and len(node.inputs) == 2 and len(constants) == 1:
         return _apart(what, constants[0])

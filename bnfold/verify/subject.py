@@ -86,7 +86,7 @@ class OnnxSubject:
         self.inputs = inputs_of(self.model)
         require_room(self.model, self.name)
         self.has_steps = has_steps(self.model)
-        self.reached = Reached(self.model)
+        self.reached = Reached(self.model.graph)
         self._is_as_given = True
         self._steps: Constants | None = None
 
@@ -102,14 +102,19 @@ class OnnxSubject:
         found._steps = None
         return found
 
+    def edited(self, edit: Callable[[ir.Model], None]) -> OnnxSubject:
+        """The same on a graph of its own that was changed so; weights are shared."""
+        found = self.copy()
+        edit(found.model)
+        found.has_steps, found._is_as_given = has_steps(found.model), False
+        return found
+
     def open(self, setting: Setting, neighbour: Neighbour | None = None) -> Session | NarrowEnds:
         """A session on the model, or on a neighbour of it."""
         moved = self if neighbour is None else self._moved(neighbour)
         narrow = narrow_outputs(moved.model)
         if narrow:
-            moved = moved.copy()
-            widen_ends(moved.model)
-            moved._is_as_given = False
+            moved = moved.edited(widen_ends)
         weights: Iterable[tuple[str, Array]] = ()
         if neighbour is not None:
             weights = neighbouring_weights(self.model, neighbour.seed, neighbour.strength)
@@ -130,25 +135,39 @@ class OnnxSubject:
         """The graph of a neighbour, the weights as they are."""
         if not neighbour.is_jittered and not neighbour.in_integers:
             return self
-        moved = self.copy()
-        if neighbour.in_integers:
-            round_biases(moved.model, neighbour.seed)
-        if neighbour.is_jittered:
-            jitter(moved.model, neighbour.seed[-1], neighbour.strength)
-        moved._is_as_given = False
-        return moved
+
+        def move(model: ir.Model) -> None:
+            if neighbour.in_integers:
+                round_biases(model, neighbour.seed)
+            if neighbour.is_jittered:
+                jitter(model, neighbour.seed[-1], neighbour.strength)
+
+        return self.edited(move)
 
     def reference(self, feeds: Feeds) -> list[Array]:
         """The outputs by the float64 interpreter; what it comes by is `reached`."""
+        results = self._run_in_float64(feeds)
+        return [as_text(results[spec.name]) for spec in self.outputs]
+
+    def look(self, feeds: Feeds) -> None:
+        """Takes in what the inputs reach of what is watched; nothing else is computed."""
+        if self.reached.watched:
+            self._run_in_float64(feeds, only=self.reached.watched)
+
+    def _run_in_float64(
+        self, feeds: Feeds, *, only: Collection[str] | None = None
+    ) -> Mapping[str, Array]:
         reached = self.reached
-        results = run_graph(
+        for name, array in feeds.items():
+            reached.observe(name, array)
+        return run_graph(
             self.model,
             feeds,
+            only=only,
             observe=reached.observe,
             enter=reached.enter,
             constants=self.constants,
         )
-        return [as_text(results[spec.name]) for spec in self.outputs]
 
     def constants(self, value: ir.Value) -> Array | None:
         """What the reference believes of a value of the graph, see `steps_of_constants`."""

@@ -161,5 +161,6 @@ def test_a_limit_that_only_large_numbers_meet_is_looked_for(kind):
 def test_a_limit_that_no_input_meets_is_named_in_the_verdict():
     text, more = SIDES["a bound"]
     found = bnfold.verify(bounded(text, 1e30, **more), bounded(text, 1e31, **more))
-    assert found.coverage.sides == ("the upper bound of Clip 'y'",)
+    side = "the upper bound of Clip 'y'"
+    assert found.coverage.sides == (side, f"{side} of the other model")
     assert "the upper bound of Clip 'y' was never met" in found.reason

@@ -1,0 +1,138 @@
+"""What is looked at beyond the usual sets, where those find two models equivalent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from bnfold.float64 import EvaluationError, UnsupportedOperatorError
+from bnfold.runtime.sessions import RunError
+from bnfold.verify.comparing import FirstRuns, Job, elements_of
+from bnfold.verify.feeds import Feed
+from bnfold.verify.measure import K
+from bnfold.verify.nan_set import apart_on_nan, with_nan
+from bnfold.verify.records import OutputRow, Verification
+from bnfold.verify.rerun import Trial
+from bnfold.verify.seen_operators import is_narrow
+from bnfold.verify.subject import OnnxSubject
+from bnfold.verify.verdict import verdict_of, worst_of
+from bnfold.verify.without_steps import has_steps_in_order, without_steps
+
+FURTHER = 3
+"""Sets that reach further, at most: they are looked for to find what is at rest, not to measure."""
+
+FLIPS = 2.0 * K
+"""Times the original's error that flips of steps explain, if models are the same without steps."""
+
+_NO_STEPS = "without the steps of quantised activations"
+
+
+def compare_without_steps(job: Job, found: Verification, first: FirstRuns) -> Verification:
+    """What was found, as quantised models tell where their activations are not rounded.
+
+    Where they part there, they are different. Where they do not, and have the same steps in the
+    same order, a ratio that is a little too large tells of flips that no copy happened to have.
+    """
+    a, b = job.pair.plain or (job.pair.original, job.pair.other)
+    if not isinstance(a, OnnxSubject) or not all(map(_is_near, found.outputs)):
+        return found
+    smooth = without_steps(a, b)
+    if smooth is None:
+        return found
+    again = _compared(job, *smooth, first)
+    if again.verdict == "different" and found.is_equivalent:
+        rows = [replace(row, remark=f"{row.remark} {_NO_STEPS}".strip()) for row in again.outputs]
+        reason, outputs = f"{_NO_STEPS}, {again.reason}", (*found.outputs, *rows)
+        return replace(again, reason=reason, outputs=outputs, levels=found.levels)
+    if again.is_equivalent and found.outputs and has_steps_in_order(a.model, b.model):
+        rows = [row if row.is_within else _explained(row) for row in found.outputs]
+        verdict, reason = verdict_of(rows, len(found.feeds))
+        return replace(found, verdict=verdict, reason=reason, outputs=tuple(rows), location=None)
+    return found
+
+
+def _compared(
+    job: Job, original: OnnxSubject, other: OnnxSubject, first: FirstRuns
+) -> Verification:
+    """The two models in place of those of the job, at its first level."""
+    runner = original.open(job.setting)
+    pair = replace(job.pair, original=original, other=other, plain=None, cut=None)
+    there = replace(job, pair=pair, levels=job.levels[:1])
+    return there.compare(replace(first, runs=[runner.run(f.arrays) for f in first.feeds]))
+
+
+def _is_near(row: OutputRow) -> bool:
+    """Whether the row is within, or off by so little that flips may do it."""
+    return row.is_within or (not row.is_exact and not row.non_finite and worst_of(row) <= FLIPS)
+
+
+def _explained(row: OutputRow) -> OutputRow:
+    return replace(row, is_within=True, remark="flips other steps, and is the same without them")
+
+
+def compare_further(
+    job: Job, found: Verification, first: FirstRuns, dims: Mapping[str, int]
+) -> Verification:
+    """What was found, and on sets that reach what the usual ones left at rest, if there are.
+
+    Float16 overflows where numbers are large, and steps want more sets than are made here.
+    """
+    a, b = job.pair.original, job.pair.other
+    if not isinstance(a, OnnxSubject) or found.is_range:
+        return found
+    for feed in first.feeds:
+        _look(b, feed)
+    if a.has_steps or b.has_steps or is_narrow(a.model) or _is_all_reached(job):
+        return found
+    more = _reaching(job, a, dims)
+    if not more:
+        return found
+    again = job.compare(FirstRuns([feed for feed, _ in more], [run for _, run in more]))
+    feeds = (*found.feeds, *again.feeds)
+    if again.verdict == "different":
+        return replace(again, feeds=feeds)
+    if again.verdict == "inconclusive":
+        return replace(found, notes=(*found.notes, f"on larger numbers: {again.reason}"))
+    rows = [max(pair, key=worst_of) for pair in zip(found.outputs, again.outputs, strict=True)]
+    verdict, reason = verdict_of(rows, len(feeds))
+    return replace(found, verdict=verdict, reason=reason, feeds=feeds, outputs=tuple(rows))
+
+
+def fed_nan(job: Job, found: Verification, first: FirstRuns) -> Verification:
+    """What was found, and whether the models part on NaN."""
+    a, b = job.pair.plain or (job.pair.original, job.pair.other)
+    fed = with_nan(min(first.feeds, key=elements_of).arrays)
+    if fed is None:
+        return found
+    names = [spec.name for spec in job.pair.returned]
+    with suppress(RunError):  # it is fed to tell more, and nobody asked for it
+        note = apart_on_nan(names, a.open(job.setting), b.open(job.setting), fed)
+        return replace(found, notes=(*found.notes, note)) if note else found
+    return found
+
+
+def _reaching(job: Job, a: OnnxSubject, dims: Mapping[str, int]) -> list[Trial]:
+    """The sets, with the original's outputs, that reach something of either model."""
+    b, more = job.pair.other, []
+    for feed, run in job.maker(dims).reaching():
+        before = a.reached.count + b.reached.count
+        with suppress(EvaluationError):  # a set that float64 does not take tells nothing
+            a.reference(feed.arrays)
+        _look(b, feed)
+        if a.reached.count + b.reached.count > before:
+            more.append((feed, run))
+        if _is_all_reached(job) or len(more) == FURTHER:
+            break
+    return more
+
+
+def _look(b: OnnxSubject, feed: Feed) -> None:
+    """What the inputs reach of the other model; nothing is known of it without a reference."""
+    if not (b.reached.count and b.reached.is_complete):
+        with suppress(EvaluationError, UnsupportedOperatorError):
+            b.look(feed.arrays)
+
+
+def _is_all_reached(job: Job) -> bool:
+    return all(subject.reached.is_complete for subject in job.pair.onnx_models)

@@ -1,0 +1,124 @@
+"""Two forms of a function that part where the usual inputs do not go, and those that do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import bnfold
+
+
+def model(body: str, *, opset: int = 20) -> onnx.ModelProto:
+    """A graph over rows of 8 numbers."""
+    text = f'<ir_version: 9, opset_import: ["" : {opset}]> g (float[N,8] x) => (float y)'
+    found = onnx.parser.parse_model(f"{text} {{ {body} }}")
+    found.graph.output[0].type.tensor_type.ClearField("shape")
+    return found
+
+
+def number(name: str, value: float) -> str:
+    return f"{name} = Constant <value = float {{{value}}}> ()"
+
+
+ONE = number("one", 1.0)
+PARTING = {
+    "a sum that overflows above 88": (
+        "y = Softplus (x)",
+        f"e = Exp (x) {ONE} s = Add (e, one) y = Log (s)",
+    ),
+    "no largest number is subtracted": (
+        "y = Softmax (x)",
+        "e = Exp (x) s = ReduceSum <axes = [1]> (e) y = Div (e, s)",
+    ),
+    "an alpha next to 0": ("y = ThresholdedRelu <alpha = 0.00001> (x)", "y = Relu (x)"),
+    "a lambda next to 0": ("y = Shrink <lambd = 0.00001> (x)", "y = Identity (x)"),
+    "a lower bound next to 0": (
+        f"{number('e', 1e-6)} c = Max (x, e) y = Log (c)",
+        f"{number('e', 1e-8)} c = Max (x, e) y = Log (c)",
+    ),
+    "an epsilon that is far below the variance": tuple(
+        "m = ReduceMean <axes = [1]> (x) d = Sub (x, m) q = Mul (d, d)"
+        f"v = ReduceMean <axes = [1]> (q) {number('e', e)}"
+        "w = Add (v, e) s = Sqrt (w) y = Div (d, s)"
+        for e in (1e-9, 1e-12)
+    ),
+    "a bound that only the other model has": (
+        "y = Identity (x)",
+        f"{number('low', -300.0)} {number('high', 300.0)} y = Clip (x, low, high)",
+    ),
+    "a Relu that only the other model has": (
+        "a = Abs (x) y = Neg (a)",
+        f"a = Abs (x) n = Neg (a) {number('k', 200.0)} s = Add (n, k) r = Relu (s) y = Sub (r, k)",
+    ),
+}
+SAME = {
+    "Sigmoid": (
+        "y = Sigmoid (x)",
+        f"n = Neg (x) e = Exp (n) {ONE} s = Add (e, one) y = Div (one, s)",
+    ),
+    "Softmax": ("y = Softmax (x)", "l = LogSoftmax (x) y = Exp (l)"),
+    "HardSwish": (
+        "y = HardSwish (x)",
+        "h = HardSigmoid <alpha = 0.16666667, beta = 0.5> (x) y = Mul (x, h)",
+    ),
+    "Gelu": (
+        "y = Gelu (x)",
+        f"{number('r', 2**0.5)} d = Div (x, r) e = Erf (d) {ONE} s = Add (e, one) m = Mul (x, s)"
+        f"{number('h', 0.5)} y = Mul (m, h)",
+    ),
+    "Relu": ("y = Relu (x)", f"{number('o', 0.0)} y = Max (o, x)"),
+}
+
+
+def both(pair: tuple[str, str]) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    opset = 12 if "axes =" in "".join(pair) else 20
+    one, other = (model(body, opset=opset) for body in pair)
+    return one, other
+
+
+@pytest.mark.parametrize("kind", PARTING)
+def test_forms_that_part_at_an_end_are_different(kind):
+    assert bnfold.verify(*both(PARTING[kind])).verdict == "different"
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_forms_that_are_the_same_at_the_ends_are_equivalent(kind):
+    found = bnfold.verify(*both(SAME[kind]))
+    assert found.is_equivalent, found.reason
+    assert any(feed.kind == "pixels" for feed in found.feeds) or kind == "Relu"
+
+
+def test_an_end_that_no_input_meets_is_named_in_the_verdict():
+    """Beyond 1e4 nobody looks: no input that is made up is as large."""
+    body = f"{number('low', -3e30)} {number('high', 3e30)} y = Clip (x, low, high)"
+    found = bnfold.verify(model("y = Identity (x)"), model(body))
+    assert found.is_equivalent
+    assert "the upper bound of Clip 'y' of the other model was never met" in found.reason
+
+
+def test_what_both_models_have_alike_costs_no_further_inputs():
+    found = bnfold.verify(model("y = Softplus (x)"), model("y = Softplus (x)"))
+    assert len(found.feeds) == 8
+
+
+def test_models_that_part_on_nan_are_equivalent_and_it_is_said():
+    """ONNX does not say what a comparison's other side makes of NaN; numbers are all the same."""
+    where = f"{number('o', 0.0)} q = Greater (x, o) y = Where (q, x, o)"
+    found = bnfold.verify(model("y = Relu (x)"), model(where))
+    assert found.is_equivalent
+    assert any("where an input is NaN the models part" in note for note in found.notes)
+    same = bnfold.verify(model("y = Relu (x)"), model("y = Relu (x)"))
+    assert same.notes == ()
+
+
+def test_an_input_without_floats_gets_no_nan():
+    text = '<ir_version: 9, opset_import: ["" : 20]> g (int64[N] i) => (int64[N] y) { y = Abs (i) }'
+    parsed = onnx.parser.parse_model(text)
+    assert bnfold.verify(parsed, parsed).notes == ()
+
+
+def test_a_nan_is_not_among_the_inputs_that_are_recorded():
+    found = bnfold.verify(model("y = Relu (x)"), model("y = Relu (x)"))
+    assert {feed.kind for feed in found.feeds} == {"normal", "impulses", "wide range", "zeros"}
+    assert np.isfinite(found.worst_ratio)
