@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -32,6 +34,25 @@ def _allow(motif: Motif) -> list[str]:
     return [motif.price] if motif.price else []
 
 
+class Fold(NamedTuple):
+    """A motif as a caller has it, and what one fold of it gave."""
+
+    before: bytes
+    model: onnx.ModelProto
+    folded: onnx.ModelProto
+    bugs: tuple[str, ...]
+
+
+@functools.cache
+def _fold(name: str) -> Fold:
+    """One fold serves all tests of a motif: nothing here changes what it gave."""
+    (motif,) = (motif for motif in MOTIFS if motif.name == name)
+    model = motif.model()
+    before = model.SerializeToString()
+    result = bnfold.fold(model, allow=_allow(motif))
+    return Fold(before, model, result.to_proto(), result.ledger.bugs)
+
+
 def _operators(graph: onnx.GraphProto) -> list[str]:
     names = []
     for node in graph.node:
@@ -55,9 +76,10 @@ def _assert_close(new: np.ndarray, old: np.ndarray, tolerance: float, name: str 
 @pytest.mark.parametrize("motif", MOTIFS, ids=lambda m: m.name)
 def test_reaches_the_best_exact_rewrite(motif: Motif) -> None:
     """Nothing is left that the algebra could take away, and nothing is taken that it could not."""
-    folded = bnfold.fold(motif.model(), allow=_allow(motif)).to_proto()
+    found = _fold(motif.name)
+    folded = found.folded
     if motif.name in BETTER:
-        assert len(folded.graph.node) <= len(motif.model().graph.node), BETTER[motif.name]
+        assert len(folded.graph.node) <= len(found.model.graph.node), BETTER[motif.name]
         return
     wanted = [sorted(op for op in best.split() if op not in SEEN) for best in motif.best.split("|")]
     assert _operators(folded.graph) in wanted
@@ -66,10 +88,8 @@ def test_reaches_the_best_exact_rewrite(motif: Motif) -> None:
 @pytest.mark.parametrize("motif", MOTIFS, ids=lambda m: m.name)
 def test_computes_the_same_in_the_runtime(motif: Motif) -> None:
     """Float32 within 1e-5 of the largest output; the checker accepts it; the ledger is clean."""
-    model = motif.model()
-    result = bnfold.fold(model, allow=_allow(motif))
-    folded = result.to_proto()
-    assert not result.ledger.bugs
+    _, model, folded, bugs = _fold(motif.name)
+    assert not bugs
     if motif.name != "unknown-rank-input":  # the checker wants a shape for each output
         onnx.checker.check_model(folded, full_check=True)
     tolerance = 2e-3 if "float16" in motif.dtype else 1e-5
@@ -122,8 +142,7 @@ def test_is_exact_where_nothing_is_rounded(motif: Motif) -> None:
 @pytest.mark.parametrize("motif", FREE, ids=lambda m: m.name)
 def test_folding_again_changes_nothing(motif: Motif) -> None:
     """Once is enough, and the bytes are the same each time."""
-    model = motif.model()
-    once = bnfold.fold(model).to_proto()
+    _, model, once, _ = _fold(motif.name)
     assert bnfold.fold(model).to_proto().SerializeToString() == once.SerializeToString()
     assert _operators(bnfold.fold(once).to_proto().graph) == _operators(once.graph)
 
@@ -131,10 +150,8 @@ def test_folding_again_changes_nothing(motif: Motif) -> None:
 @pytest.mark.parametrize("motif", MOTIFS, ids=lambda m: m.name)
 def test_keeps_the_interface_and_the_original(motif: Motif) -> None:
     """Inputs, outputs, opsets and metadata stay, and the caller's model is not touched."""
-    model = motif.model()
-    bytes_before = model.SerializeToString()
-    folded = bnfold.fold(model, allow=_allow(motif)).to_proto()
-    assert model.SerializeToString() == bytes_before
+    before, model, folded, _ = _fold(motif.name)
+    assert model.SerializeToString() == before
     assert list(folded.graph.output) == list(model.graph.output)
     stored = {t.name for t in (*model.graph.initializer, *folded.graph.initializer)}
     inputs = [i for i in model.graph.input if i.name not in stored or model.ir_version >= 4]
