@@ -16,6 +16,10 @@ else:
     ParamType = click.ParamType  # generic for type checkers only, in some versions
 
 PROVIDERS = {"cpu": "this machine's processor", "cuda": "an NVIDIA GPU, by onnxruntime-gpu"}
+HALVES = {
+    "float16": "11 bits of precision, up to 65504",
+    "bfloat16": "8 bits, the range of float32",
+}
 LEVELS = {
     "all": "what ships",
     "extended": "without layouts for this CPU",
@@ -84,6 +88,7 @@ class OneOf(ParamType):
 
 
 PROVIDER = OneOf("provider", PROVIDERS)
+HALF = OneOf("half precision", HALVES)
 LEVEL = OneOf("optimisation level", LEVELS)
 ALLOWANCE = OneOf("rewrite with a price", ALLOWANCES, several=True)
 REPAIR = OneOf("repair", REPAIRS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
-from bnfold.cli.choices import PROVIDER, repair_option
+from bnfold.cli.choices import HALF, PROVIDER, repair_option
 from bnfold.cli.data_options import (
     custom_ops_option,
     data_option,
@@ -39,6 +39,7 @@ class VerifyOptions:
     dims: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     repair: tuple[str, ...] = ()
+    as_dtype: str | None = None
     custom_ops: tuple[Path, ...] = ()
     save_data: Path | None = None
     trust: bool = False
@@ -69,6 +70,12 @@ verify_options = bundled(
             help="An input or output that A calls A is called B in B. Repeatable.",
         ),
         repair_option("Mend in A what its exporter wrote and did not mean, as the fold did."),
+        click.option(
+            "--as",
+            "as_dtype",
+            type=HALF,
+            help="OTHER is a half-precision copy, and is judged by the rounding of that.",
+        ),
         custom_ops_option,
         save_data_option,
         trust_option,
@@ -96,6 +103,7 @@ def verified(
             dims=parse_dims(options.dims),
             names=parse_names(options.names),
             repair=options.repair,
+            as_dtype=options.as_dtype,
             custom_ops=options.custom_ops,
             save_data=options.save_data,
             trust=options.trust,

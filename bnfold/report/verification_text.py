@@ -86,10 +86,11 @@ def _decision(row: DecisionRow) -> str:
 
 def _method(found: Verification) -> str:
     providers, levels = " and ".join(found.providers), " and ".join(found.levels)
+    yardstick = f"rounding error in {found.as_dtype}" if found.as_dtype else "own rounding error"
     return (
         f"measured on {counted(len(found.feeds), 'set')} of inputs (seed {found.seed}), "
         f"provider {providers}, optimisations {levels}; {found.method}; "
-        f"allowed: {found.factor:g} times the original's own rounding error"
+        f"allowed: {found.factor:g} times the original's {yardstick}"
     )
 
 

@@ -15,6 +15,7 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import names_of, require_setting
 from bnfold.verify.comparing import Job
 from bnfold.verify.further import compare_further, compare_without_steps, fed_nan
+from bnfold.verify.half import half_of
 from bnfold.verify.pairing import pair
 from bnfold.verify.records import Verification
 from bnfold.verify.rerun import has_numbers
@@ -40,6 +41,7 @@ def verify(
     dims: Mapping[str, int] | None = None,
     names: Mapping[str, str] | None = None,
     repair: str | Collection[str] = (),
+    as_dtype: str | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     save_data: str | os.PathLike[str] | None = None,
     trust: bool = False,
@@ -61,6 +63,8 @@ def verify(
         names: what inputs and outputs of `a` are called in `b`, where that is something else.
         repair: mistakes of an exporter that are mended in `a` first, by name, as `fold` takes them:
             what a repaired fold is compared with.
+        as_dtype: "float16" or "bfloat16": `b` is a half-precision copy of `a`, and may be off by
+            what the rounding of `a` to that costs.
         custom_ops: shared libraries with operators for onnxruntime.
         save_data: a folder to write the inputs and the original's outputs to.
         trust: a `.pt2` program may run code of its author, which reading one does; without, it is
@@ -71,7 +75,7 @@ def verify(
         ModelError: a model is malformed.
         DataError: the data does not fit; the message names the input.
         UsageError: a setting, a repair or a dynamic dimension that there is not; a program that
-            nobody trusts.
+            nobody trusts; `as_dtype` for what is no ONNX model in float32.
         ProviderUnavailableError: a provider does not run here.
     """
     if samples is not None and samples < 1:
@@ -82,7 +86,13 @@ def verify(
     providers, levels = names_of(providers), names_of(levels)
     require_setting(providers, levels, libraries)
     models = pair(
-        a, b, has_custom_ops=bool(libraries), trust=trust, names=names or {}, repair=named(repair)
+        a,
+        b,
+        has_custom_ops=bool(libraries),
+        trust=trust,
+        names=names or {},
+        repair=named(repair),
+        half=None if as_dtype is None else half_of(as_dtype),
     )
     job = Job(
         models,

@@ -37,8 +37,12 @@ class OutputCase:
         *,
         is_stepped: bool = False,
         is_one_runtime: bool = True,
+        ulp: float | None = None,
     ) -> None:
-        """`is_stepped`: activations are quantised on the way; `is_one_runtime` runs both models."""
+        """`is_stepped`: activations are quantised on the way; `is_one_runtime` runs both models.
+
+        `ulp` is that of the type of the outputs, if it is to be another one.
+        """
         self._is_stepped, self._is_one_runtime = is_stepped, is_one_runtime
         self.name = name
         self._feeds, self._references = feeds, references
@@ -46,7 +50,7 @@ class OutputCase:
         shapes = [array.shape for array in references]
         self._axes = () if self._is_exact else channel_axes(shapes)
         self._scales = [1.0 if self._is_exact else scale_of(array) for array in references]
-        self._ulp = ulp_of(original[0].dtype)
+        self._ulp = ulp_of(original[0].dtype) if ulp is None or self._is_exact else ulp
         self._noise, self._magnitude, self._spread = Tally(), Tally(), Tally()
         self._in_integers = Tally()
         self._original = original

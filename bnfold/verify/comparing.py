@@ -20,13 +20,13 @@ from bnfold.verify.localise import Search, locate
 from bnfold.verify.measure import FLOOR_ULP, K
 from bnfold.verify.pairing import Pair
 from bnfold.verify.reach import resting
-from bnfold.verify.records import Location, Verdict, Verification
+from bnfold.verify.records import Location, OutputRow, Verdict, Verification
 from bnfold.verify.rerun import Maker, Trial, is_finite
 from bnfold.verify.selections import apply
 from bnfold.verify.shapes import Run
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.user_data import Data, user_feeds
-from bnfold.verify.verdict import verdict_of, worst_of
+from bnfold.verify.verdict import OWN, verdict_of, worst_of
 from bnfold.verify.yardstick import Yardstick
 
 SAMPLES = 8
@@ -135,12 +135,14 @@ class Job:
             a, b, feeds = apply(self.pair.cut, a, b, feeds, first.runs)
             plain = None
         step = self._step(len(first.feeds))
-        yardstick = Yardstick(a, feeds, first.runs, self.setting, self.seed, stepped(a, b), step)
+        yardstick = Yardstick(
+            a, feeds, first.runs, self.setting, self.seed, stepped(a, b), step, self.pair.half
+        )
         comparison = Comparison(a, b, plain, yardstick, self.levels)
         comparison.run()
         if whole is not None and comparison.settled is None:
             comparison.selected_alike(whole, first.feeds, self.pair.returned)
-        verdict, reason = comparison.settled or verdict_of(comparison.rows, len(first.feeds))
+        verdict, reason = comparison.settled or self.verdict_of(comparison.rows, len(first.feeds))
         found = replace(
             self.unmeasured(verdict, reason),
             method=yardstick.method,
@@ -173,7 +175,7 @@ class Job:
             return replace(again, providers=providers, reason=f"on {provider}: {again.reason}")
         rows = [max(pair, key=worst_of) for pair in zip(found.outputs, again.outputs, strict=True)]
         notes = tuple(dict.fromkeys((*found.notes, *again.notes)))
-        verdict, reason = verdict_of(rows, len(first.feeds))
+        verdict, reason = self.verdict_of(rows, len(first.feeds))
         return replace(
             found,
             providers=providers,
@@ -194,6 +196,12 @@ class Job:
         evidence = evidence_of(found.feeds, found.outputs, coverage)
         return replace(found, coverage=coverage, reason=reason, evidence=evidence)
 
+    def verdict_of(self, rows: Sequence[OutputRow], feeds: int) -> tuple[Verdict, str]:
+        """The verdict on rows, and its reason, see `verdict`."""
+        half = self.pair.half
+        unit = OWN if half is None else f"the original's rounding error in {half.name.lower()}"
+        return verdict_of(rows, feeds, unit)
+
     def unmeasured(self, verdict: Verdict, reason: str) -> Verification:
         """The record of a verification without any measurement."""
         return Verification(
@@ -208,6 +216,7 @@ class Job:
             levels=self.levels,
             structure=self.pair.structure,
             seed=self.seed,
+            as_dtype="" if self.pair.half is None else self.pair.half.name.lower(),
             sha256=self.pair.hashes(),
         )
 
@@ -226,7 +235,7 @@ class Job:
     def _location(self, found: Verification, feeds: Sequence[Feed]) -> Location | None:
         bad = [row for row in found.outputs if not row.is_within and row.level == "none"]
         original, other = self.pair.plain or (self.pair.original, self.pair.other)
-        if not bad or not isinstance(original, OnnxSubject):
+        if not bad or not isinstance(original, OnnxSubject) or self.pair.half is not None:
             return None
         model = original.model
 

@@ -10,10 +10,11 @@ from bnfold.runtime.sessions import RefusedError, RunError
 from bnfold.runtime.signature import TensorSpec
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
+from bnfold.verify.half import ulp_of_half
 from bnfold.verify.in_float64 import compare_in_float64
 from bnfold.verify.records import OutputRow, Verdict
 from bnfold.verify.second_look import SecondLook, is_narrower, is_near, look_again
-from bnfold.verify.seen_operators import is_for_one_cpu, stepped_outputs
+from bnfold.verify.seen_operators import coarsest_ulp, is_for_one_cpu, stepped_outputs
 from bnfold.verify.selections import selected_otherwise
 from bnfold.verify.shapes import Run, astray, shape_mismatch
 from bnfold.verify.subject import OnnxSubject, Runner, Subject
@@ -21,6 +22,11 @@ from bnfold.verify.yardstick import COPIES, Yardstick
 
 _BEYOND_QUESTION = 1e4
 """Times the original's own rounding error; with steps or decisions it is no rounding at all."""
+
+_OVERFLOW = (
+    "the original overflows in half precision; on a CPU the runtime computes it in float32, so "
+    "that the copy does not overflow here: run it on the device that it is for (--provider)"
+)
 
 _ONE_CPU = (
     "onnxruntime saved it for one kind of CPU, which this one may not be: save it at level "
@@ -64,6 +70,9 @@ class Comparison:
         self._judge()
         if stray is not None and self._is_within():
             self.settled = "inconclusive", stray
+        if self._is_within() and self._computes_wider():
+            feeds = ", ".join(map(repr, self.yardstick.overflowing))
+            self.settled = "inconclusive", f"on inputs {feeds} {_OVERFLOW}"
         left_out = self.yardstick.chaotic_feeds()
         if left_out:
             self.notes.append(
@@ -149,6 +158,13 @@ class Comparison:
         self._second_look = look_again(self.b, self.yardstick, self.others)
         return True
 
+    def _computes_wider(self) -> bool:
+        """Whether the other model may overflow elsewhere: a CPU computes it in float32."""
+        half, setting = self.yardstick.half, self.yardstick.setting
+        if half is None or not self.yardstick.overflowing or setting.provider != "cpu":
+            return False
+        return coarsest_ulp(self.b.model) >= ulp_of_half(half)
+
     def _add_rows(self) -> None:
         self.rows = [
             self._row(level, i, case, ours, theirs)
@@ -163,7 +179,8 @@ class Comparison:
             level,
             [run[i] for run in ours],
             [run[i] for run in theirs],
-            is_own_reference=self.yardstick.is_range and level == self.levels[0],
+            is_own_reference=self.yardstick.half is not None
+            or (self.yardstick.is_range and level == self.levels[0]),
         )
         look = self._second_look
         return row if look is None else look.row(case, i, row, theirs)

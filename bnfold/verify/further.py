@@ -16,7 +16,7 @@ from bnfold.verify.records import OutputRow, Verification
 from bnfold.verify.rerun import Trial
 from bnfold.verify.seen_operators import is_narrow
 from bnfold.verify.subject import OnnxSubject
-from bnfold.verify.verdict import verdict_of, worst_of
+from bnfold.verify.verdict import worst_of
 from bnfold.verify.without_steps import has_steps_in_order, without_steps
 
 FURTHER = 3
@@ -35,7 +35,9 @@ def compare_without_steps(job: Job, found: Verification, first: FirstRuns) -> Ve
     same order, a ratio that is a little too large tells of flips that no copy happened to have.
     """
     a, b = job.pair.plain or (job.pair.original, job.pair.other)
-    if not isinstance(a, OnnxSubject) or not all(map(_is_near, found.outputs)):
+    if job.pair.half is not None or not isinstance(a, OnnxSubject):
+        return found
+    if not all(map(_is_near, found.outputs)):
         return found
     smooth = without_steps(a, b)
     if smooth is None:
@@ -47,7 +49,7 @@ def compare_without_steps(job: Job, found: Verification, first: FirstRuns) -> Ve
         return replace(again, reason=reason, outputs=outputs, levels=found.levels)
     if again.is_equivalent and found.outputs and has_steps_in_order(a.model, b.model):
         rows = [row if row.is_within else _explained(row) for row in found.outputs]
-        verdict, reason = verdict_of(rows, len(found.feeds))
+        verdict, reason = job.verdict_of(rows, len(found.feeds))
         return replace(found, verdict=verdict, reason=reason, outputs=tuple(rows), location=None)
     return found
 
@@ -76,14 +78,15 @@ def compare_further(
 ) -> Verification:
     """What was found, and on sets that reach what the usual ones left at rest, if there are.
 
-    Float16 overflows where numbers are large, and steps want more sets than are made here.
+    Half precision overflows where numbers are large, and steps want more sets than are made here.
     """
     a, b = job.pair.original, job.pair.other
     if not isinstance(a, OnnxSubject) or found.is_range:
         return found
     for feed in first.feeds:
         _look(b, feed)
-    if a.has_steps or b.has_steps or is_narrow(a.model) or _is_all_reached(job):
+    is_narrowed = job.pair.half is not None or is_narrow(a.model)
+    if a.has_steps or b.has_steps or is_narrowed or _is_all_reached(job):
         return found
     more = _reaching(job, a, dims)
     if not more:
@@ -95,7 +98,7 @@ def compare_further(
     if again.verdict == "inconclusive":
         return replace(found, notes=(*found.notes, f"on larger numbers: {again.reason}"))
     rows = [max(pair, key=worst_of) for pair in zip(found.outputs, again.outputs, strict=True)]
-    verdict, reason = verdict_of(rows, len(feeds))
+    verdict, reason = job.verdict_of(rows, len(feeds))
     return replace(found, verdict=verdict, reason=reason, feeds=feeds, outputs=tuple(rows))
 
 

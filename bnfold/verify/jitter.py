@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.verify.half import ulp_of_half
 from bnfold.verify.inference import Inferred, inferred_of
 
 _ULP: Mapping[ir.DataType, float] = {
@@ -57,10 +58,10 @@ Known = Mapping[str, Inferred]
 _NOTHING = Inferred(None, ())
 
 
-def jitter(model: ir.Model, seed: int, strength: int = 1) -> None:
+def jitter(model: ir.Model, seed: int, strength: int = 1, half: ir.DataType | None = None) -> None:
     """Every float that an operator of the main graph rounds with is moved, see above.
 
-    `strength` is a factor for all of it.
+    `strength` is a factor for all of it. In half precision a is 1: sums are in float32.
     """
     inferred = inferred_of(model)
     graph = model.graph
@@ -76,7 +77,8 @@ def jitter(model: ir.Model, seed: int, strength: int = 1) -> None:
             if dtype is None or dtype not in _ULP:
                 continue
             count += 1
-            moved = _moved(value, dtype, _ULP[dtype] * spread, seed * 100_003 + count)
+            rounding = _ULP[dtype] * spread if half is None else strength * ulp_of_half(half)
+            moved = _moved(value, dtype, rounding, seed * 100_003 + count)
             graph.insert_before(node, moved)
             node.replace_input_with(index, moved[-1].outputs[0])
 

@@ -19,6 +19,7 @@ import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
 from bnfold.verify.deciding import decides, numbers_of
+from bnfold.verify.half import in_half
 
 TURNS = 12
 """One move in so many copies has the variance of one correct rounding, 1/12 of a squared ulp."""
@@ -33,19 +34,32 @@ _TAKE_WEIGHTS = frozenset(
 
 
 def neighbouring_weights(
-    model: ir.Model, seed: tuple[int, ...], strength: int = 1
+    model: ir.Model,
+    seed: tuple[int, ...],
+    strength: int = 1,
+    half: ir.DataType | None = None,
 ) -> Iterator[tuple[str, Array]]:
     """The floating-point weights of the main graph by name, each rounded once more.
 
-    Sizes, and constants that decide by themselves, stay as they are.
+    Sizes, and constants that decide by themselves, stay as they are, but for being in half
+    precision where that is given, as all float32 are then.
     """
     *run, copy = seed
     rng = np.random.default_rng((*run, copy // TURNS))
     numbers = numbers_of(model)
     for name, value in model.graph.initializers.items():
-        if value.const_value is None or not _is_weight(value) or decides(value, numbers):
+        if value.const_value is None:
             continue
-        yield name, rounded_again(value.const_value.numpy(), rng, copy % TURNS, strength)
+        is_weight = _is_weight(value) and not decides(value, numbers)
+        is_narrowed = half is not None and value.dtype == ir.DataType.FLOAT
+        if not is_weight and not is_narrowed:
+            continue
+        weight = value.const_value.numpy()
+        if half is not None and is_narrowed:
+            weight = in_half(weight, half)
+        if is_weight:
+            weight = rounded_again(weight, rng, copy % TURNS, strength)
+        yield name, weight.astype(value.const_value.numpy().dtype)
 
 
 def rounded_again(weight: Array, rng: np.random.Generator, turn: int, strength: int = 1) -> Array:

@@ -19,7 +19,7 @@ from bnfold.verify.ends import watch_ends
 from bnfold.verify.reach import follows_numbers
 from bnfold.verify.records import StructureRow
 from bnfold.verify.scores import scores_behind
-from bnfold.verify.seen_operators import foreign_operators, random_node
+from bnfold.verify.seen_operators import foreign_operators, is_narrow, random_node
 from bnfold.verify.selections import Cut, cut_of, show_entering
 from bnfold.verify.structure import (
     agreed_inputs,
@@ -47,6 +47,7 @@ class Pair:
         returned: the outputs.
         structure: what can be said before any run.
         cut: where both select rows by their numbers, see `selections`.
+        half: what the other model is judged as, see `half`.
     """
 
     original: Subject
@@ -58,6 +59,7 @@ class Pair:
     cut: Cut | None = None
     plain: tuple[Subject, OnnxSubject] | None = None
     """Both as they are, where they return more than that here."""
+    half: ir.DataType | None = None
 
     @property
     def onnx_models(self) -> list[OnnxSubject]:
@@ -106,17 +108,21 @@ def pair(
     trust: bool = False,
     names: Mapping[str, str] | None = None,
     repair: Collection[str] = (),
+    half: ir.DataType | None = None,
 ) -> Pair:
     """Both models loaded and their structures compared; `names` has those of `b` by those of `a`.
 
-    `repair` has what is mended in `a` first.
+    `repair` has what is mended in `a` first. `half` is what `b` is judged as.
 
     Raises:
         ModelError: one cannot be loaded, or one has operators that nobody here knows.
-        UsageError: a name of `b` is that of no input or output; a repair is unknown.
+        UsageError: a name of `b` is that of no input or output; a repair is unknown; what is to be
+            judged in half precision is no ONNX model in float32.
     """
     other = OnnxSubject(b, "other")
     other.rename(names or {})
+    if half is not None:
+        other.widen(half)
     original: Subject
     if isinstance(a, onnx.ModelProto | ir.Model) or not _is_torch(a):
         original = OnnxSubject(cast(Source, a), "original")
@@ -125,6 +131,8 @@ def pair(
         raise UsageError("repair: a torch module has nothing that an exporter wrote")
     else:
         original = _torch_subject(cast("str | torch.nn.Module", a), other, trust=trust)
+    if half is not None:
+        require_float32(original, half)
     rows: list[StructureRow] = []
     made_for = inputs = other.inputs
     if isinstance(original, OnnxSubject):
@@ -134,11 +142,11 @@ def pair(
             inputs = agreed_inputs(made_for, other.inputs)
         rows += compare_outputs(original.outputs, other.outputs)
         rows += compare_structure(original.model, other.model)
-    found = Pair(original, other, made_for, inputs, original.outputs, tuple(rows))
+    found = Pair(original, other, made_for, inputs, original.outputs, tuple(rows), half=half)
     if isinstance(original, OnnxSubject) and difference_sentence(rows) is None:
         watch_ends(original, other)
         found = replace(found, plain=(original.copy(), other.copy()))
-        for score in scores_behind(original.model, other.model):
+        for score in scores_behind(original.model, other.model, through_casts=half is not None):
             original.copy_out(score.ours, score.name, score.dtype, score.classes)
             other.copy_out(score.theirs, score.name, score.dtype, score.classes)
         found = replace(found, cut=cut_of(original, other))
@@ -148,6 +156,20 @@ def pair(
         for subject in found.onnx_models:
             _refuse_foreign(subject)
     return found
+
+
+def require_float32(original: Subject, half: ir.DataType) -> None:
+    """Returns where the rounding of the original in half precision can be told.
+
+    Raises:
+        UsageError: it is no ONNX model, or has other real numbers than float32.
+    """
+    name = half.name.lower()
+    if not isinstance(original, OnnxSubject):
+        raise UsageError(f"as {name}: the original must be ONNX; export it first")
+    ends = (*original.inputs, *original.outputs)
+    if is_narrow(original.model) or not any(spec.dtype == "float32" for spec in ends):
+        raise UsageError(f"as {name}: the original must be in float32, and {original.name} is not")
 
 
 def _is_torch(a: object) -> bool:

@@ -176,7 +176,11 @@ class Coverage(Row):
 
 @dataclass(frozen=True)
 class Verification(Shown):
-    """A verdict with its sentence, and the evidence."""
+    """A verdict with its sentence, and the evidence.
+
+    `as_dtype` is the half precision whose rounding of the original was the yardstick; empty where
+    it was the original's own.
+    """
 
     verdict: Verdict
     reason: str
@@ -197,6 +201,7 @@ class Verification(Shown):
     coverage: Coverage | None = None
     evidence: str = ""
     seed: int = 0
+    as_dtype: str = ""
     sha256: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -65,9 +65,13 @@ class Score:
     classes: int | None = None
 
 
-def scores_behind(a: ir.Model, b: ir.Model) -> list[Score]:
-    """What is hidden behind the outputs of the two, an entry for each pair of values."""
-    walk = _Walk(dtypes_of(a), dtypes_of(b), _classes_are_known(a) and _classes_are_known(b))
+def scores_behind(a: ir.Model, b: ir.Model, *, through_casts: bool = False) -> list[Score]:
+    """What is hidden behind the outputs of the two, an entry for each pair of values.
+
+    `through_casts`: the two compute in different types, and Casts between these are no difference.
+    """
+    knows_classes = _classes_are_known(a) and _classes_are_known(b)
+    walk = _Walk(dtypes_of(a), dtypes_of(b), knows_classes, through_casts)
     theirs = {value.name: value for value in b.graph.outputs}
     found: dict[tuple[ir.Value, ir.Value], Score] = {}
     for output in a.graph.outputs:
@@ -91,12 +95,14 @@ class _Walk:
     ours: Dtypes
     theirs: Dtypes
     knows_classes: bool
+    through_casts: bool = False
 
     def down(
         self, x: ir.Value, y: ir.Value, hidden_by: str, classes: int | None = None
     ) -> Iterator[Score]:
         """The pairs behind two values; `hidden_by` is the last operator that hides them, if any."""
-        x, y = _undisguised(x), _undisguised(y)
+        x = _undisguised(x, self.ours, through_casts=self.through_casts)
+        y = _undisguised(y, self.theirs, through_casts=self.through_casts)
         p, q = x.producer(), y.producer()
         if p is None or q is None or p.op_type in _OF_SHAPES:
             return
@@ -131,12 +137,11 @@ class _Walk:
         return node.op_type, classes_of(node)
 
     def _pair(self, x: ir.Value, y: ir.Value, by: str, classes: int | None) -> Iterator[Score]:
-        dtype = self.ours.get(x.name or "")
-        if (
-            dtype is not None
-            and dtype.is_floating_point()
-            and self.theirs.get(y.name or "") == dtype
-        ):
+        dtype, other = self.ours.get(x.name or ""), self.theirs.get(y.name or "")
+        is_alike = dtype == other or (
+            self.through_casts and other is not None and other.is_floating_point()
+        )
+        if dtype is not None and dtype.is_floating_point() and is_alike:
             yield Score(f"{INSIDE} the {by} of", x, y, dtype, classes)
 
 
@@ -154,13 +159,21 @@ def _is_exact(value: ir.Value, known: Dtypes) -> bool:
     return dtype is not None and not dtype.is_floating_point()
 
 
-def _undisguised(value: ir.Value) -> ir.Value:
+def _undisguised(value: ir.Value, known: Dtypes, *, through_casts: bool) -> ir.Value:
     """The value behind nodes that hand on what they get."""
     node = value.producer()
-    while node is not None and node.op_type == "Identity" and node.inputs[0] is not None:
+    while node is not None and node.inputs and node.inputs[0] is not None:
+        is_cast = through_casts and node.op_type == "Cast" and _is_real(node.inputs[0], known)
+        if node.op_type != "Identity" and not (is_cast and _is_real(value, known)):
+            break
         value = node.inputs[0]
         node = value.producer()
     return value
+
+
+def _is_real(value: ir.Value, known: Dtypes) -> bool:
+    dtype = known.get(value.name or "")
+    return dtype is not None and dtype.is_floating_point()
 
 
 def _is_alike(p: ir.Node, q: ir.Node) -> bool:

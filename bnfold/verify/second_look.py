@@ -25,17 +25,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
-from bnfold.runtime.signature import Array, is_exact_dtype
+from bnfold.runtime.signature import is_exact_dtype
 from bnfold.verify.case import OutputCase
 from bnfold.verify.measure import K, ulp_of
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import TURNS
 from bnfold.verify.records import OutputRow
 from bnfold.verify.seen_operators import coarsest_ulp
-from bnfold.verify.shapes import Run, of_shapes
+from bnfold.verify.shapes import Run, is_lost, of_shapes
 from bnfold.verify.subject import OnnxSubject, Subject
 from bnfold.verify.verdict import worst_of
 from bnfold.verify.yardstick import Yardstick
@@ -125,13 +123,7 @@ def _in_float64(
             exact = of_shapes(run, b.reference(feed.arrays))
         except (EvaluationError, UnsupportedOperatorError):
             return None
-        if any(_is_lost(x, y) for x, y in zip(run, exact, strict=True)):
+        if any(is_lost(x, y) for x, y in zip(run, exact, strict=True)):
             return None
         found.append(exact)
     return found
-
-
-def _is_lost(run: Array, exact: Array) -> bool:
-    if run.dtype.kind not in "fV":
-        return False
-    return bool((np.isfinite(run.astype(np.float64)) & ~np.isfinite(exact)).any())

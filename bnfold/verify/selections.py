@@ -59,7 +59,8 @@ class Cut:
 def cut_of(original: OnnxSubject, other: OnnxSubject) -> Cut | None:
     """The places that stand for each other; None where there are none, or not the same ones.
 
-    None too where the graph does not tell of which type a selecting operator's operand is.
+    None too where the graphs do not tell of which type a selecting operator's operand is, or where
+    it is of two types.
     """
     ours, theirs = _selecting(original.model), _selecting(other.model)
     if not ours or [n.op_type for n in ours] != [n.op_type for n in theirs]:
@@ -75,7 +76,7 @@ def cut_of(original: OnnxSubject, other: OnnxSubject) -> Cut | None:
         if _is_computed(value) and i < len(b.inputs) and b.inputs[i] is not None
     ]
     dtypes = _dtypes(original.model, [a for a, _ in places])
-    if dtypes is None:
+    if dtypes is None or dtypes != _dtypes(other.model, [b for _, b in places]):
         return None
     return Cut(tuple(a for a, _ in places), tuple(b for _, b in places), dtypes)
 

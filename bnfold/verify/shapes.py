@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from bnfold.float64 import EvaluationError
-from bnfold.runtime.signature import Array
+from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.feeds import Feed
 from bnfold.verify.records import Verdict
 
@@ -24,6 +26,14 @@ def of_shapes(run: Run, reference: Run) -> Run:
             shapes = f"{list(exact.shape)} in float64, {list(ours.shape)} in the runtime"
             raise EvaluationError(f"an output has the shape {shapes}")
     return reference
+
+
+def is_lost(run: Array, other: Array) -> bool:
+    """Whether the other has NaN or Inf where a run has a number."""
+    if is_exact_dtype(run.dtype):
+        return False
+    ours, theirs = (np.isfinite(array.astype(np.float64)) for array in (run, other))
+    return bool((ours & ~theirs).any())
 
 
 def astray(

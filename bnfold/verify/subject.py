@@ -25,6 +25,7 @@ from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
 from bnfold.typed.room import require_memory, require_room
 from bnfold.verify.coverage import Reached
 from bnfold.verify.deciding import steps_of_constants
+from bnfold.verify.half import round_activations
 from bnfold.verify.integer_kernels import round_biases
 from bnfold.verify.jitter import jitter
 from bnfold.verify.neighbour import Neighbour
@@ -114,10 +115,12 @@ class OnnxSubject:
         moved = self if neighbour is None else self._moved(neighbour)
         narrow = narrow_outputs(moved.model)
         if narrow:
-            moved = moved.edited(widen_ends)
+            moved = moved.edited(lambda model: widen_ends(model, ir.DataType.BFLOAT16))
         weights: Iterable[tuple[str, Array]] = ()
         if neighbour is not None:
-            weights = neighbouring_weights(self.model, neighbour.seed, neighbour.strength)
+            weights = neighbouring_weights(
+                self.model, neighbour.seed, neighbour.strength, neighbour.half
+            )
         with moved._runnable() as source:
             seconds = seconds_for(self.model)
             session = Session(source, setting, name=self.name, weights=weights, seconds=seconds)
@@ -133,14 +136,16 @@ class OnnxSubject:
 
     def _moved(self, neighbour: Neighbour) -> OnnxSubject:
         """The graph of a neighbour, the weights as they are."""
-        if not neighbour.is_jittered and not neighbour.in_integers:
+        if neighbour == Neighbour(neighbour.seed, strength=neighbour.strength):
             return self
 
         def move(model: ir.Model) -> None:
             if neighbour.in_integers:
                 round_biases(model, neighbour.seed)
+            if neighbour.half is not None:
+                round_activations(model, neighbour.half)
             if neighbour.is_jittered:
-                jitter(model, neighbour.seed[-1], neighbour.strength)
+                jitter(model, neighbour.seed[-1], neighbour.strength, neighbour.half)
 
         return self.edited(move)
 
@@ -217,6 +222,11 @@ class OnnxSubject:
             self._is_as_given = False
         self.inputs = inputs_of(self.model)
 
+    def widen(self, half: ir.DataType) -> None:
+        """From now on inputs and outputs of this type are float32."""
+        widen_ends(self.model, half)
+        self.inputs, self._is_as_given = inputs_of(self.model), False
+
     def repair(self, kinds: Collection[str]) -> None:
         """From now on what the exporter wrote and did not mean is mended, see `fold.repaired`.
 
@@ -235,6 +245,10 @@ class OnnxSubject:
         and `FAR_BELOW` where it is less: a mask may be that or -inf.
         """
         graph = self.model.graph
+        if value.dtype is not None and value.dtype != dtype:
+            cast = ir.node("Cast", [value], {"to": dtype}, outputs=[_typed(f"wide {name}", dtype)])
+            graph.append(cast)
+            value = cast.outputs[0]
         if classes is None:
             node = ir.node("Identity", [value], outputs=[_typed(name, dtype)])
         else:

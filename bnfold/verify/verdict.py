@@ -16,20 +16,23 @@ LEVEL_WORDS = {
 }
 
 
-def verdict_of(rows: Sequence[OutputRow], feeds: int) -> tuple[Verdict, str]:
-    """The verdict over all outputs and levels, and its reason."""
+OWN = "the original's own rounding error"
+
+
+def verdict_of(rows: Sequence[OutputRow], feeds: int, unit: str = OWN) -> tuple[Verdict, str]:
+    """The verdict over all outputs and levels, and its reason; errors are told in `unit`s."""
     bad = [row for row in rows if not row.is_within]
     if not bad:
-        return "equivalent", _equivalent(rows, feeds)
+        return "equivalent", _equivalent(rows, feeds, unit)
     first = [row for row in bad if row.level == bad[0].level]
     worst = max(first, key=lambda row: (bool(row.non_finite), worst_of(row)))
-    sentence = f"{_difference(worst)}, {LEVEL_WORDS[worst.level]}"
+    sentence = f"{_difference(worst, unit)}, {LEVEL_WORDS[worst.level]}"
     if {row.level for row in bad} == {"all"} and any(row.level == "none" for row in rows):
         sentence += " only: without them it agrees, so look at the runtime, not at the fold"
     return "different", sentence
 
 
-def _equivalent(rows: Sequence[OutputRow], feeds: int) -> str:
+def _equivalent(rows: Sequence[OutputRow], feeds: int, unit: str) -> str:
     floats = [row for row in rows if row.is_judged and not row.is_exact]
     on = f"on {feeds} set{'s' if feeds != 1 else ''} of inputs"
     open_ties = sum(row.mismatches for row in rows)
@@ -40,18 +43,18 @@ def _equivalent(rows: Sequence[OutputRow], feeds: int) -> str:
     tail += f"; output {coarse.name!r} {coarse.remark}" if coarse is not None else ""
     worst = max(worst_of(row) for row in floats)
     return (
-        f"the other model's error is at most {worst:.2g} times the original's own rounding error "
+        f"the other model's error is at most {worst:.2g} times {unit} "
         f"{on} ({K:g} are allowed){tail}"
     )
 
 
-def _difference(row: OutputRow) -> str:
+def _difference(row: OutputRow, unit: str) -> str:
     what = row.name if row.name.startswith(INSIDE) else f"output {row.name!r}"
     if row.non_finite:
         return f"{what} has NaN or Inf in {row.non_finite} places where only one has it"
     if row.is_exact:
         return f"{what} differs in {row.mismatches} of {row.elements} elements"
-    times = f"times the original's own rounding error ({K:g} are allowed)"
+    times = f"times {unit} ({K:g} are allowed)"
     if row.ratio > K or row.channel_ratio is None:
         return f"{what} is off by {row.ratio:.3g} {times}"
     return (

@@ -1,7 +1,8 @@
 """Graphs that take or give bfloat16, which onnxruntime does not pass to and from NumPy.
 
-Their ends are float32 instead, with a Cast behind each input and before each output: every bfloat16
-is a float32, and what a Cast narrows here was a bfloat16 before.
+Their ends are float32 instead (those of a float16 copy too, where it is judged as one), with a Cast
+behind each input and before each output: every bfloat16 is a float32, and what a Cast narrows here
+was a bfloat16 before.
 """
 
 from __future__ import annotations
@@ -46,23 +47,23 @@ def narrow_outputs(model: ir.Model) -> dict[str, bool]:
     return {value.name or "": value.dtype == _NARROW for value in graph.outputs}
 
 
-def widen_ends(model: ir.Model) -> None:
-    """The graph, changed: inputs and outputs in bfloat16 are float32."""
+def widen_ends(model: ir.Model, narrow: ir.DataType) -> None:
+    """The graph, changed: inputs and outputs of this type are float32."""
     graph = model.graph
     fed: dict[ir.Value, ir.Value] = {}
     for index, value in enumerate(list(graph.inputs)):
-        if value.dtype == _NARROW and not value.is_initializer():
+        if value.dtype == narrow and not value.is_initializer():
             fed[value] = wide = _float(value.name or "", value)
-            narrow = ir.Value(name=f"narrow input {index}", type=ir.TensorType(_NARROW))
-            cast = ir.node("Cast", [wide], {"to": _NARROW}, outputs=[narrow])
+            inner = ir.Value(name=f"narrow input {index}", type=ir.TensorType(narrow))
+            cast = ir.node("Cast", [wide], {"to": narrow}, outputs=[inner])
             for node, operand in list(value.uses()):
-                node.replace_input_with(operand, narrow)
+                node.replace_input_with(operand, inner)
             graph.inputs[index] = wide
             graph.insert_before(graph[0], cast)
     for index, value in enumerate(list(graph.outputs)):
         if value in fed:
             graph.outputs[index] = fed[value]
-        elif value.dtype == _NARROW:
+        elif value.dtype == narrow:
             wide = _float(value.name or "", value)
             value.name = f"narrow {value.name}"
             graph.append(ir.node("Cast", [value], {"to": ir.DataType.FLOAT}, outputs=[wide]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import onnx_ir as ir
 
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.engine import Setting
@@ -13,10 +14,11 @@ from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify import open_choice
 from bnfold.verify.case import OutputCase
 from bnfold.verify.feeds import Feed
+from bnfold.verify.half import ulp_of_half
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import TURNS
 from bnfold.verify.records import RANGE, Doubt
-from bnfold.verify.shapes import Run, of_shapes
+from bnfold.verify.shapes import Run, is_lost, of_shapes
 from bnfold.verify.subject import OnnxSubject, Subject
 from bnfold.verify.trust import with_operator
 
@@ -44,7 +46,9 @@ class Yardstick:
         seed: of the neighbours.
         stepped: outputs that quantised activations reach.
         step: called after each run of anything on a feed.
+        half: the type that the original is rounded to, where its rounding in that is the yardstick.
         unstable: feed and output, where a neighbour has another shape.
+        overflowing: names of feeds on which the original has no numbers in half precision.
     """
 
     a: Subject
@@ -54,21 +58,28 @@ class Yardstick:
     seed: int
     stepped: frozenset[str]
     step: Callable[[], None]
+    half: ir.DataType | None = None
     method: str = ""
     is_range: bool = False
     doubt: Doubt | None = None
     cases: list[OutputCase] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unstable: set[tuple[int, int]] = field(default_factory=set)
+    overflowing: dict[str, None] = field(default_factory=dict)
     _copies: int = 0
 
     def make(self) -> None:
         """`cases` has all outputs; where the float64 reference is no yardstick, it is the range."""
         self.cases = self._cases(self._references())
-        self.add_copies(COPIES_AS_REFERENCE if self.is_range else COPIES)
+        self.add_copies(COPIES if self.is_original_told else COPIES_AS_REFERENCE)
         if not self.is_range and self._is_doubted():
             self.cases, self._copies = self._cases(self._own_references()), 0
             self.add_copies(COPIES_AS_REFERENCE)
+
+    @property
+    def is_original_told(self) -> bool:
+        """Whether the error of the original itself is part of the yardstick, beside its copies'."""
+        return not self.is_range and self.half is None
 
     def add_copies(self, count: int) -> None:
         """More neighbours."""
@@ -123,10 +134,12 @@ class Yardstick:
 
     def _runs(self, neighbour: Neighbour) -> Iterable[tuple[int, int, Array]]:
         """Feed, output and array of each that has the shape that the original gives it."""
-        runner = self.a.open(self.setting, neighbour)
+        runner = self.a.open(self.setting, replace(neighbour, half=self.half))
         for index, feed in enumerate(self.feeds):
             for i, array in enumerate(runner.run(feed.arrays)):
                 if array.shape == self.original[index][i].shape:
+                    if self.half is not None and is_lost(self.original[index][i], array):
+                        self.overflowing[feed.name] = None
                     yield index, i, array
                 else:
                     self.unstable.add((index, i))
@@ -163,6 +176,7 @@ class Yardstick:
                 [run[i] for run in self.original],
                 is_stepped=spec.name in self.stepped,
                 is_one_runtime=isinstance(self.a, OnnxSubject),
+                ulp=None if self.half is None else ulp_of_half(self.half),
             )
             for i, spec in enumerate(self.a.outputs)
         ]

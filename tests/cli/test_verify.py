@@ -33,6 +33,22 @@ def test_a_correct_fold_is_equivalent(pair):
     assert result.stdout.startswith("equivalent: ")
 
 
+def test_a_half_precision_copy_is_judged_as_one_if_that_is_asked(place, model):
+    half = onnx.load(model)
+    for stored in half.graph.initializer:
+        weight = onnx.numpy_helper.to_array(stored)
+        if weight.dtype == np.float32:
+            rounded = weight.astype(np.float16).astype(np.float32)
+            stored.CopyFrom(onnx.numpy_helper.from_array(rounded, stored.name))
+    onnx.save(half, place / "half.onnx")
+    assert place.call("verify", model, "half.onnx").exit_code == 1
+    result = place.call("verify", model, "half.onnx", "--as", "float16", "--json", "r.json")
+    assert result.exit_code == 0
+    assert "the original's rounding error in float16" in result.stdout
+    record = json.loads((place / "r.json").read_text())
+    assert record["result"]["as_dtype"] == record["settings"]["as_dtype"] == "float16"
+
+
 def test_a_wrong_model_is_different(place, model, wrong):
     result = place.call("verify", model, wrong)
     assert result.exit_code == 1
