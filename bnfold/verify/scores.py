@@ -204,13 +204,13 @@ def _is_same_operand(x: ir.Value | None, y: ir.Value | None) -> bool:
 
 
 def constant_of(value: ir.Value) -> Array | None:
-    """The numbers of an initializer or a Constant; None for what is computed or fed."""
-    if value.const_value is not None:
-        return None if value.is_graph_input() else value.const_value.numpy()
-    node = value.producer()
-    if node is None or node.op_type != "Constant" or "value" not in node.attributes:
+    """The numbers of an initializer or a Constant; None for texts, and what is computed or fed."""
+    node, stored = value.producer(), value.const_value
+    if stored is not None and value.is_graph_input():
         return None
-    return node.attributes["value"].as_tensor().numpy()
+    if stored is None and node is not None and node.op_type == "Constant":
+        stored = node.attributes["value"].as_tensor() if "value" in node.attributes else None
+    return None if stored is None or stored.dtype == ir.DataType.STRING else stored.numpy()
 
 
 def _classes_are_known(model: ir.Model) -> bool:

@@ -120,3 +120,12 @@ def test_metadata_of_values_and_names_of_devices_are_text(tmp_path, place):
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString().replace(b"NOTEXT", b"\xff" * 6))
     with pytest.raises(ModelError, match="is not UTF-8 text"):
         bnfold.fold(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("node", ["Clip (x, text)", "Max (x, text)", "Clip (x, x, text)"])
+def test_a_text_where_a_number_bounds_is_refused(node):
+    model = onnx.parser.parse_model(
+        f'{HEAD} g (float[4] x) => (float[4] y) <string[1] text = {{"low"}}> {{ y = {node} }}'
+    )
+    with pytest.raises(ModelError, match=r"tensor\(string\)"):
+        bnfold.verify(model, model)
