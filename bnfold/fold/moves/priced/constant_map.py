@@ -41,6 +41,13 @@ _UNEVEN = Refusal(
 )
 
 
+_OTHER_SIZE = Refusal(
+    "shape-unknown",
+    "how large it makes its output, and so where a shift lands, is not the same in all runtimes",
+    advice="export it with pads in place of auto_pad, and without output_shape",
+)
+
+
 def conv_map(node: ir.Node, weight: Exact, folded: Exact, t: Array, facts: Facts) -> Answer:
     """The step for a padded Conv: W' scales, the map shifts."""
     return _mapped(node, weight, folded, t, _PADDED, _PADDED_DYNAMIC, facts)
@@ -71,6 +78,9 @@ def _mapped(
     constants = [weight.value(), None if bias is None else bias.value()]
     small = [_representative(extent, node, axis, weight) for axis, extent in enumerate(size)]
     shift = _shift_of(node, t, small, constants, facts)
+    whole = _enlarged(shift, size, small, node)
+    if (facts.dims(node.outputs[0]) or ())[2:] != whole.shape[2:]:
+        return _OTHER_SIZE
     if not shift.size:  # there is no position for a shift to land on
         kept = () if bias is None else (bias,)
         return [Replace((NewNode(op_of(node), (node.inputs[0], folded, *kept)),))]
@@ -79,7 +89,6 @@ def _mapped(
         # the same at every position, as where there is but one
         moved = of_array(np.array(first.reshape(-1)), weight.dtype)
         return [Replace((NewNode(op_of(node), (node.inputs[0], folded, moved)),))]
-    whole = _enlarged(shift, size, small, node)
     nodes = (
         NewNode(op_of(node), (node.inputs[0], folded), output="unshifted"),
         NewNode("Add", ("unshifted", replace(whole, dtype=weight.dtype)), {}),
