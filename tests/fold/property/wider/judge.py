@@ -181,7 +181,9 @@ def _distance(a: Array, b: Array, noise: Array, exact: Array | None, unit: float
     first, second = a.astype(np.float64), b.astype(np.float64)
     base = first if exact is None else exact.astype(np.float64)
     sound = np.isfinite(first) & np.isfinite(base)
-    if np.any(sound & ~np.isfinite(second)):
+    # where 16 bits overflow, which of the values on the way are held in 32 decides: that is chance
+    is_whole = a.dtype.itemsize not in _NARROW or bool(np.all(np.isfinite(first)))
+    if is_whole and np.any(sound & ~np.isfinite(second)):
         return "is not finite any more"
     sound &= np.isfinite(second)
     per = _by_channel(np.where(sound, np.abs(base), 0))
