@@ -6,13 +6,15 @@ engine tells it of new nodes and constants.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import onnx_ir as ir
 
 from bnfold.float64 import UnsupportedOperatorError, run_node
 from bnfold.fold.facts.constants import Constant, Constants
 from bnfold.fold.facts.known_shapes import concrete_dims, infer
-from bnfold.fold.facts.node import is_op
+from bnfold.fold.facts.node import bodies_of, inner_first, is_op
 from bnfold.fold.numbers.affine import Dims
 from bnfold.fold.numbers.exact import Exact, of_array, of_tensor
 
@@ -27,6 +29,7 @@ class Facts:
     Attributes:
         model: the graph that the facts are about.
         listed_initializers: IR version < 4, where every initializer is listed as a graph input.
+        body_numbers: of the bodies of Ifs, from 1 on.
     """
 
     def __init__(self, model: ir.Model) -> None:
@@ -42,8 +45,13 @@ class Facts:
         self._dims, self._dtypes = infer(model, self.constant)
         self._constants.clear()  # static shapes tell more constants
         self._known = self._constants_of_now()
-        for index, node in enumerate(model.graph.all_nodes()):
+        self._returned: dict[object, tuple[ir.Node, int]] = {}
+        for index, node in enumerate(inner_first(model.graph)):
             self._order[node] = (index,)
+            for place, body in enumerate(bodies_of(node)):
+                self._returned[body] = node, len(node.inputs) + place * len(node.outputs)
+        self.body_numbers = {body: number for number, body in enumerate(self._returned, start=1)}
+        self._leaving = {value for graph in model.graphs() for value in self._from_outside(graph)}
 
     def order(self, node: ir.Node) -> tuple[int, ...]:
         """The node's place in topological order, to compare and no more."""
@@ -72,9 +80,24 @@ class Facts:
         return imports.get(domain, imports.get("ai.onnx" if domain == "" else domain, 1))
 
     def readers(self, value: ir.Value) -> list[tuple[ir.Node, int]]:
-        """The nodes that read the value, with the input's index, in topological order."""
+        """The nodes that read the value, with the index in `reads_of`, in topological order."""
         uses = [(use.node, use.idx) for use in value.uses()]
+        if value.is_graph_output():
+            uses += self._readers_of_returned(value)
         return sorted(uses, key=lambda use: (self._order.get(use[0], -1.0), use[1]))
+
+    def leaves(self, value: ir.Value) -> bool:
+        """Whether the caller reads it, a Loop or Scan, or a body that has not made it."""
+        if not value.is_graph_output():
+            return False
+        producer = value.producer()
+        graph = None if producer is None else producer.graph
+        return graph not in self._returned or value in self._leaving
+
+    def enclosing(self, graph: object) -> ir.Node | None:
+        """The If that the graph is a body of."""
+        found = self._returned.get(graph)
+        return None if found is None else found[0]
 
     def constant(self, value: ir.Value | None) -> Constant | None:
         """The value if every run gives the same: floats in float64, integers as they are.
@@ -167,6 +190,23 @@ class Facts:
         elif more is not None and len(more) == len(own):
             pairs = zip(own, more, strict=True)
             self._dims[value] = tuple(b if isinstance(b, int) or a is None else a for a, b in pairs)
+
+    def _readers_of_returned(self, value: ir.Value) -> list[tuple[ir.Node, int]]:
+        producer = value.producer()
+        graph = None if producer is None else producer.graph
+        found = self._returned.get(graph)
+        if found is None or graph is None:
+            return []
+        node, first = found
+        return [(node, first + i) for i, output in enumerate(graph.outputs) if output is value]
+
+    @staticmethod
+    def _from_outside(graph: ir.Graph) -> Iterator[ir.Value]:
+        """What the graph returns that it has not made."""
+        for value in graph.outputs:
+            producer = value.producer()
+            if producer is not None and producer.graph is not graph:
+                yield value
 
     def _constants_of_now(self) -> Constants:
         return Constants(self.model, self.dims, self.dtype, self._exact)

@@ -6,6 +6,7 @@ reads a node's `op_type`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -49,6 +50,26 @@ def input_of(node: ir.Node, index: int) -> ir.Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
 
 
+def bodies_of(node: ir.Node) -> tuple[ir.Graph, ...]:
+    """The bodies of an If, whose outputs it makes its own; of no other node."""
+    if node.op_type != "If" or node.domain not in DEFAULT_DOMAINS:
+        return ()
+    return tuple(node.attributes[name].as_graph() for name in ("then_branch", "else_branch"))
+
+
+def reads_of(node: ir.Node) -> Sequence[ir.Value | None]:
+    """What the node reads: its inputs, and behind them what each body of an If returns."""
+    if node.op_type != "If":  # for nearly all nodes this is all that it costs
+        return node.inputs
+    return (*node.inputs, *(value for body in bodies_of(node) for value in body.outputs))
+
+
+def scope_of(node: ir.Node, index: int) -> ir.Graph | ir.Function | None:
+    """Where that of `reads_of` is read: the node's graph, or a body of it."""
+    behind = index - len(node.inputs)
+    return node.graph if behind < 0 else bodies_of(node)[behind // len(node.outputs)]
+
+
 def describe(node: ir.Node) -> str:
     """The node as messages name it: by its name, or else by the tensor that it makes."""
     name = node.name
@@ -56,6 +77,18 @@ def describe(node: ir.Node) -> str:
         return f"{node.op_type} '{name}'"
     outputs = [value.name for value in node.outputs if value.name]
     return f"{node.op_type} -> '{outputs[0]}'" if outputs else node.op_type
+
+
+def inner_first(graph: ir.Graph) -> Iterator[ir.Node]:
+    """All nodes in topological order, those of a node's bodies before it."""
+    for node in graph:
+        for attribute in node.attributes.values():
+            if attribute.type == ir.AttributeType.GRAPH:
+                yield from inner_first(attribute.as_graph())
+            elif attribute.type == ir.AttributeType.GRAPHS:
+                for body in attribute.as_graphs():
+                    yield from inner_first(body)
+        yield node
 
 
 def reads_no_number(node: ir.Node, index: int) -> bool:

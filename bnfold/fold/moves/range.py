@@ -23,7 +23,8 @@ from bnfold.fold.plan import Leave, Move, Refusal, Replace
 KEEPSRANGE = frozenset(
     "Abs Cast CastLike Clip Compress Concat DepthToSpace Dropout Expand Flatten Gather "
     "GatherElements GlobalMaxPool "
-    "Identity Max MaxPool MaxUnpool Min Neg Pad ReduceMax ReduceMin Relu Reshape ReverseSequence "
+    "Identity If Max MaxPool MaxUnpool Min Neg Pad ReduceMax ReduceMin Relu Reshape "
+    "ReverseSequence "
     "Slice SpaceToDepth Split "
     "Squeeze Tile Transpose Unsqueeze Where".split()
 )

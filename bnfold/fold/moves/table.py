@@ -17,6 +17,7 @@ from bnfold.fold.moves.absorb import (
 )
 from bnfold.fold.moves.carry import (
     barriers,
+    branches,
     contraction,
     depth_to_space,
     forgets,
@@ -57,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     *repeat.RULES,
     *contraction.RULES,
     *join.RULES,
+    *branches.RULES,
     *forgets.RULES,
     *barriers.RULES,
 )

@@ -17,6 +17,7 @@ from bnfold.errors import BnfoldError
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
+from bnfold.fold.proof.branches import are_too_deep, label_of, ways_of
 from bnfold.fold.proof.lean import lean_extent, reach_of
 from bnfold.fold.proof.proof_sizes import (
     OTHER,
@@ -65,7 +66,10 @@ class Certificate:
         least = self._lean or max(SMALL, self._reach)
         self._smaller = smaller_extents(nodes, enters, facts, least)
         made = (output for node in nodes for output in node.outputs)
-        self._told = {value.name or "": facts.dims(value) or () for value in made}
+        self._ways = ways_of(nodes, facts)
+        if are_too_deep(self._ways):
+            raise CertificateError("Ifs stand in one another's bodies too deep to try every way")
+        self._told = {label_of(value, facts): facts.dims(value) or () for value in made}
         self._batch = batch_of(nodes, is_lean=self._lean is not None)
         self._outputs = [_signature(output) for output in facts.model.graph.outputs]
 
@@ -89,33 +93,39 @@ class Certificate:
             wrong = misrounded(value)
             if wrong is not None:
                 return wrong
-        return self._compared(after)
+        worst = 0.0
+        for way in range(self._ways):
+            found = self._compared(after, way)
+            if isinstance(found, str):
+                return found
+            worst = max(worst, found)
+        return worst
 
-    def _compared(self, after: Written) -> Finding:
+    def _compared(self, after: Written, way: int) -> Finding:
         """At the first sizes at which both run; other ones than a network's accuse nobody."""
         tried: list[str] = []
         for sizes in self._sizes():
-            found = self._found_at(sizes, after, tried)
+            found = self._found_at(sizes, after, tried, way)
             if isinstance(found, float):
-                elsewhere = self._elsewhere(after)
+                elsewhere = self._elsewhere(after, way)
                 return elsewhere if isinstance(elsewhere, str) else max(found, elsewhere)
             if found is not None and not sizes.is_shrunken:
                 return found
         raise CertificateError("; ".join(dict.fromkeys(tried)))
 
-    def _found_at(self, sizes: Sizes, after: Written, tried: list[str]) -> Finding | None:
+    def _found_at(self, sizes: Sizes, after: Written, tried: list[str], way: int) -> Finding | None:
         """What comes of so many runs that each weight was read often enough; None: it runs not."""
         readings, worst = NONE, 0.0
         while not readings.suffice(self._enough):
             feeds: Feeds = {}
-            first = Trial(self._before, self._facts, feeds, sizes)
+            first = Trial(self._before, self._facts, feeds, sizes, way)
             try:
                 old = first.run()
             except _DOES_NOT_RUN as error:
                 tried.append(str(error))
                 return None
             try:
-                new = Trial(after, self._facts, feeds, sizes).run()
+                new = Trial(after, self._facts, feeds, sizes, way).run()
             except _DOES_NOT_RUN as error:
                 return f"the rewritten region does not run: {error}"
             difference = self._difference(old, new)
@@ -131,7 +141,7 @@ class Certificate:
             readings, sizes = readings + first.readings, sizes.again()
         return worst
 
-    def _elsewhere(self, after: Written) -> Finding:
+    def _elsewhere(self, after: Written, way: int) -> Finding:
         """The same at other sizes, where the graph leaves some open and they can be had."""
         if not has_open_extents(self._region.enters, self._facts):
             return 0.0
@@ -139,11 +149,11 @@ class Certificate:
         plain = plain[0], max(plain[1], self._reach + 3)  # others than it was first tried at
         sizes, feeds = Sizes(self._facts, smaller=self._smaller, plain=plain), Feeds()
         try:
-            old = Trial(self._before, self._facts, feeds, sizes).run()
+            old = Trial(self._before, self._facts, feeds, sizes, way).run()
         except _DOES_NOT_RUN:
             return 0.0  # the region takes no such sizes: there is nothing to compare
         try:
-            new = Trial(after, self._facts, feeds, sizes).run()
+            new = Trial(after, self._facts, feeds, sizes, way).run()
         except _DOES_NOT_RUN as error:
             return 0.0 if sizes.is_shrunken else f"it does not run at other sizes: {error}"
         difference = self._difference(old, new)
@@ -164,7 +174,7 @@ class Certificate:
         """What is read outside, and whatever keeps its name, is the same."""
         worst = 0.0
         largest = max((_largest(array) for array in before.values()), default=0.0)
-        pairs = {(name, place.value.name or "") for name, place in self._region.leaves}
+        pairs = {(name, label_of(place.value, self._facts)) for name, place in self._region.leaves}
         pairs |= {(name, name) for name in before if name in after}
         for name, now in sorted(pairs):
             difference = _unlike(name, before[name], after[now], largest)

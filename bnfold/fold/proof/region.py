@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import is_op, reads_no_number
+from bnfold.fold.facts.node import bodies_of, is_op, reads_no_number, reads_of
 from bnfold.fold.facts.softmax import softmax_behind
 from bnfold.fold.plan import Plan
+from bnfold.fold.proof.branches import choices_of, label_of
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,20 @@ def region_of(plan: Plan, facts: Facts) -> Region:
     inside = {value for node in nodes for value in node.outputs}
     enters = frozenset(v for node in nodes for v in _entering(node, inside, facts))
     leaves = [
-        (value.name or "", place)
+        (label_of(value, facts), place)
         for node in nodes
         for value in node.outputs
-        for place in _places(value, touched)
+        for place in _places(value, touched, facts)
     ]
     return Region(nodes, enters, tuple(leaves))
 
 
 def _entering(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> Iterator[ir.Value]:
     """The run-time values that the node reads from outside."""
-    for value in node.inputs:
+    read: Iterable[ir.Value | None] = node.inputs
+    if bodies_of(node):
+        read = [value for _, values in choices_of(node, inside, facts) for value in values]
+    for value in read:
         if value is None or value in inside or facts.is_constant(value):
             continue
         if facts.dequantized(value) is None:
@@ -92,13 +96,18 @@ def _shape_makers(touched: Collection[ir.Node], facts: Facts) -> set[ir.Node]:
     return found
 
 
-def _places(value: ir.Value, inside: Container[ir.Node]) -> Iterator[Place]:
+def _places(value: ir.Value, inside: Container[ir.Node], facts: Facts) -> Iterator[Place]:
     """Where somebody sees the value who must not notice the plan."""
     for use in value.uses():
         if use.node not in inside and not reads_no_number(use.node, use.idx):
             yield Place(use.node, use.idx)
+    if not value.is_graph_output():
+        return
+    readers = [node for node, _ in facts.readers(value)]
+    if not facts.leaves(value) and all(node in inside for node in readers if bodies_of(node)):
+        return  # what a body returns is seen by its If alone
     producer = value.producer()
-    if value.is_graph_output() and producer is not None and producer.graph is not None:
+    if producer is not None and producer.graph is not None:
         graph = producer.graph
         assert isinstance(graph, ir.Graph), "functions are not folded"
         yield from (Place(graph, i) for i, output in enumerate(graph.outputs) if output is value)
@@ -120,5 +129,5 @@ def rewritten(region: Region, facts: Facts, made: Collection[ir.Node]) -> tuple[
         if node is None or node in found or node not in ours or node.graph is None:
             continue
         found.add(node)
-        pending.extend(v for v in node.inputs if v is not None and v not in region.enters)
+        pending.extend(v for v in reads_of(node) if v is not None and v not in region.enters)
     return tuple(sorted(found, key=facts.order))

@@ -15,6 +15,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import DEFAULT_DOMAINS
 from bnfold.fold.facts.operator_facts import JOINS
 from bnfold.fold.numbers.exact import Exact
+from bnfold.fold.proof.branches import DOMAIN, chosen
 from bnfold.fold.proof.chunked import run_in_chunks
 from bnfold.fold.proof.proof_sizes import Sizes
 from bnfold.fold.proof.readings import UNLIMITED, Readings, readings_of
@@ -32,6 +33,7 @@ class Trial:
         facts: of the model.
         feeds: what enters; what is missing is drawn, and added.
         sizes: of what is drawn.
+        way: which body of an If is taken, see `branches`.
 
     Attributes:
         values: by name.
@@ -42,6 +44,7 @@ class Trial:
     facts: Facts
     feeds: Feeds
     sizes: Sizes
+    way: int = 0
     values: dict[str, Constant] = field(default_factory=dict)
     readings: Readings = UNLIMITED
 
@@ -52,6 +55,10 @@ class Trial:
             CertificateError: something that enters has no known shape.
         """
         for node in self.part.nodes:
+            if node.domain == DOMAIN:
+                taken = self._get(chosen(node, self.way), None)
+                self.values[node.output[0]] = _array(taken)
+                continue
             inputs = [
                 self._get(name, self._partner(node, index)) if name else None
                 for index, name in enumerate(node.input)

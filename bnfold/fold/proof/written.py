@@ -6,7 +6,7 @@ name that stands for two values, an input in the wrong place are seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 import onnx
@@ -14,7 +14,9 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import bodies_of
 from bnfold.fold.numbers.exact import Exact, of_tensor
+from bnfold.fold.proof.branches import choice, choices_of, label_of, level_of, shadowed
 
 
 class CertificateError(Exception):
@@ -26,7 +28,7 @@ class Written:
     """Nodes in topological order, and what they read.
 
     Attributes:
-        nodes: as they are saved.
+        nodes: as they are saved; an If as choices among what its bodies return.
         constants: by name; floating ones before rounding, large ones unread.
         enters: by name, the run-time values that come from outside.
         fresh: by name, the initializers that a rewrite made.
@@ -60,19 +62,41 @@ def written(
         CertificateError: a name stands for two values, or a value is neither fed nor constant.
     """
     ordered, read = tuple(nodes), tuple(seen)
-    named: dict[str, ir.Value] = {}
-    for value in (*(v for node in ordered for v in (*node.inputs, *node.outputs)), *read):
-        if value is not None and value.name and named.setdefault(value.name, value) is not value:
-            raise CertificateError(f"'{value.name}' is the name of two values")
     inside = {value for node in ordered for value in node.outputs}
+    named: dict[str, ir.Value] = {}
+    for value in (*(v for node in ordered for v in _ends(node, inside, facts)), *read):
+        name = label_of(value, facts)
+        if value.name and named.setdefault(name, value) is not value:
+            raise CertificateError(f"'{value.name}' is the name of two values")
+    hidden = shadowed(named.values(), facts)
+    if hidden is not None:
+        raise CertificateError(f"'{hidden.name}' is the name of two values")
     outside = {name: value for name, value in named.items() if value not in inside}
     return Written(
-        tuple(ir.serde.serialize_node(node) for node in ordered),
+        tuple(proto for node in ordered for proto in _protos(node, inside, facts)),
         {n: constant_of(v, facts) for n, v in outside.items() if v not in enters},
         {name: value for name, value in outside.items() if value in enters},
         {name: value for name, value in outside.items() if value in made},
-        frozenset(value.name or "" for value in read),
+        frozenset(label_of(value, facts) for value in read),
     )
+
+
+def _ends(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> list[ir.Value]:
+    """What the node reads and makes, as far as the region runs it."""
+    if bodies_of(node):
+        return [end for made, read in choices_of(node, inside, facts) for end in (made, *read)]
+    return [value for value in (*node.inputs, *node.outputs) if value is not None]
+
+
+def _protos(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> list[onnx.NodeProto]:
+    if bodies_of(node):
+        choices, level = choices_of(node, inside, facts), level_of(node, facts)
+        return [choice(values, output, level, facts) for output, values in choices]
+    proto = ir.serde.serialize_node(node)
+    if facts.body_numbers:
+        proto.input[:] = ["" if value is None else label_of(value, facts) for value in node.inputs]
+        proto.output[:] = [label_of(value, facts) for value in node.outputs]
+    return [proto]
 
 
 def constant_of(value: ir.Value, facts: Facts) -> Exact | Constant:

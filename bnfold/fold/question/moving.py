@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import describe, is_op
+from bnfold.fold.facts.node import describe, is_op, reads_of, scope_of
 from bnfold.fold.facts.operator_facts import JOINS
 from bnfold.fold.numbers.affine import Affine, identity
 from bnfold.fold.numbers.quotient import before, has_gaps
@@ -31,6 +31,7 @@ _FAR = 400  # nodes asked about per question: what keeps the whole fold linear
 _NEARBY = 120  # where others are asked for inverses, there is more to try and less to find far away
 _TURNS = 3  # how often one node is asked: it may be reached from each side
 _UNEQUAL = "unequal-branches"
+_RETURNED = Refusal("constant-branch", "one of its bodies returns a constant as it is")
 _CIRCLE = Refusal("goes-in-circles", "what it passes on comes back to it")
 
 
@@ -105,7 +106,7 @@ class Moving:
         for index, affine in passes.items():
             if affine.is_identity:
                 continue
-            value = node.inputs[index]
+            value = reads_of(node)[index]
             assert value is not None
             if self._facts.is_constant(value):
                 refusal = self._change_constant(state, node, index, affine)
@@ -115,7 +116,7 @@ class Moving:
             producer = value.producer()
             if producer is None:
                 return _no_producer(value, node)
-            if producer.graph is not node.graph:
+            if producer.graph is not scope_of(node, index):
                 return replace(NESTED, at=describe(node))
             edge = (node, index)
             whole = affine.after(state.residue(edge, affine.rank))
@@ -125,6 +126,8 @@ class Moving:
     def _change_constant(
         self, state: State, node: ir.Node, index: int, affine: Affine
     ) -> Refusal | None:
+        if index >= len(node.inputs):
+            return replace(_RETURNED, at=describe(node))
         exact = state.constants.get((node, index)) or self._facts.exact(node.inputs[index])
         fresh = changed(exact, affine, grows=is_op(node, *JOINS))
         if isinstance(fresh, Refusal):
@@ -179,7 +182,7 @@ class Moving:
 
     def _pushed(self, state: State, node: ir.Node) -> dict[int, Affine] | Refusal:
         """What stands on the node's inputs, and is taken from there."""
-        edges = ((node, index) for index in range(len(node.inputs)))
+        edges = ((node, index) for index in range(len(reads_of(node))))
         arrived = {edge[1]: state.residues[edge] for edge in edges if edge in state.residues}
         for index in arrived:
             state.take((node, index))
@@ -232,7 +235,7 @@ class Moving:
             state.put((node, place), affine, backward=False)
         self._asking.spend(len(wants))
         for index, wanted in wants.items():
-            value = node.inputs[index]
+            value = reads_of(node)[index]
             producer = None if value is None else value.producer()
             if index in arrived or producer is None or producer in state.steps:
                 continue
@@ -259,7 +262,7 @@ class Moving:
             left = before(arrived.get(index, identity(wanted.rank)), wanted)
             if left.is_identity and not has_gaps(left):
                 continue
-            value = node.inputs[index]
+            value = reads_of(node)[index]
             assert value is not None
             if not self._inverses or has_gaps(left):
                 sentence = "its inputs do not all carry the same affine"

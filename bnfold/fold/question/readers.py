@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import describe, is_op, reads_no_number
+from bnfold.fold.facts.node import describe, is_op, reads_no_number, scope_of
 from bnfold.fold.numbers.affine import Affine, agree
 from bnfold.fold.numbers.quotient import behind, has_gaps
 from bnfold.fold.plan import Leave, Move, Refusal, Remove
@@ -44,14 +44,14 @@ class Readers:
             if affine.is_identity:
                 continue
             value = node.outputs[index]
-            if value.is_graph_output():
+            if self._facts.leaves(value):
                 return _output(value)
             if not affine.fits(self._facts.dims(value)):
                 return _at(UNKNOWN_SHAPE, value)
             state.carry_less(value, affine)
             for edge in self._edges(value):
                 reader = edge[0]
-                if reader.graph is not node.graph:
+                if scope_of(*edge) is not node.graph:
                     return replace(NESTED, at=describe(reader))
                 if not reads_no_number(*edge) and not self._is_left_out(state, reader):
                     whole = state.residue(edge, affine.rank).after(affine)
@@ -83,7 +83,7 @@ class Readers:
 
     def change(self, state: State, value: ir.Value, demand: Affine) -> Refusal | None:
         """The value is made with the affine in it; whoever reads it sees what he did before."""
-        if value.is_graph_output():
+        if self._facts.leaves(value):
             return _output(value)
         if not demand.fits(self._facts.dims(value)):
             return _at(UNKNOWN_SHAPE, value)
@@ -127,7 +127,7 @@ class Readers:
         reader, index = edge
         producer = value.producer()
         assert producer is not None, "somebody makes what is changed"
-        here, plain = reader.graph is producer.graph, self._inverses and not has_gaps(left)
+        here, plain = scope_of(*edge) is producer.graph, self._inverses and not has_gaps(left)
         if here and not plain and is_op(reader, *_PARTS):
             step = state.steps.get(reader)
             offers = ask_as_it_stands(self._asking, reader, step, {index: left}, backward=False)

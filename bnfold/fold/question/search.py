@@ -12,13 +12,14 @@ from enum import Enum
 from itertools import islice
 
 import numpy as np
+import onnx_ir as ir
 
 from bnfold.fold.facts.node import describe, is_op, reads_no_number
 from bnfold.fold.moves.range import RANGE, halves_out_of_range
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import NewNode, PassBy, Plan, Refusal, Replace
-from bnfold.fold.question.asking import LONE_SCALAR, OUTPUT, Asking, Offer, no_rule
+from bnfold.fold.question.asking import LONE_SCALAR, NESTED, OUTPUT, Asking, Offer, no_rule
 from bnfold.fold.question.clones import Copying
 from bnfold.fold.question.moving import Moving
 from bnfold.fold.question.state import State
@@ -100,7 +101,7 @@ class Search:
         if refusal is None and then is not None:
             refusal = moving.readers.see(state, source.node, {0: then})
         refusal = refusal or moving.solve(state)
-        return refusal or _with_named_outputs(state.plan(direction))
+        return refusal or _with_named_outputs(state.plan(direction), self._facts.model.graph)
 
     def _may_move_on(self, source: Source) -> bool:
         """Whether constant arithmetic may go forward: a lone scalar in the middle may not."""
@@ -189,7 +190,7 @@ def _plans(found: Iterator[Plan | Refusal]) -> Iterator[Plan]:
     return (plan for plan in found if isinstance(plan, Plan))
 
 
-def _with_named_outputs(found: Plan | Refusal) -> Plan | Refusal:
+def _with_named_outputs(found: Plan | Refusal, main: ir.Graph) -> Plan | Refusal:
     """A refusal where affines that amount to nothing stand between an input and an output.
 
     What the caller reads keeps its name, so something must be left that can bear it.
@@ -206,7 +207,8 @@ def _with_named_outputs(found: Plan | Refusal) -> Plan | Refusal:
             kept = producer.inputs[dropped[producer]]
             producer = None if kept is None else kept.producer()
         if kept is None or producer is None or producer.graph is not node.graph:
-            return replace(OUTPUT, at=f"output '{node.outputs[0].name}'")
+            reason = OUTPUT if node.graph is main else NESTED
+            return replace(reason, at=f"output '{node.outputs[0].name}'")
         if kept.is_graph_output():
             return replace(OUTPUT, at=f"output '{kept.name}'")
     return found

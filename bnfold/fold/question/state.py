@@ -12,6 +12,7 @@ from typing import Any
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.node import reads_of
 from bnfold.fold.numbers.affine import Affine, identity
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.numbers.quotient import before, has_gaps
@@ -144,7 +145,7 @@ class State:
 
 def value_of(edge: Edge) -> ir.Value:
     """What is read there."""
-    value = edge[0].inputs[edge[1]]
+    value = reads_of(edge[0])[edge[1]]
     assert value is not None, "an edge is where a value is read"
     return value
 

@@ -66,7 +66,7 @@ def test_a_batch_norms_own_parameter_may_be_overridden_too() -> None:
         ("q = MatMul(x, x) b = BN(q, n) y = Erf(b)", "shift-in-product", "only a scale"),
         ("if = If(p) <then_branch = g () => (float[2,4,4,4] s) { s = Erf(x) }, "
          "else_branch = h () => (float[2,4,4,4] z) { z = Sin(x) }> b = BN(if, n) y = Erf(b)",
-         "nested-scope", "made in its bodies"),
+         "not-linear", "without changing it"),
     ],
 )  # fmt: skip
 def test_what_is_said_of_an_operator(text: str, code: str, says: str) -> None:
