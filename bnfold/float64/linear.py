@@ -16,6 +16,15 @@ def gemm(call: Call) -> Array:
     Raises:
         ValueError: C has not the shape of the product, in an opset that does not broadcast.
     """
+    return _gemm(call, broadcasts=call.opset >= 7 or bool(call.integer("broadcast", 0)))
+
+
+def gemm_broadcast(call: Call) -> Array:
+    """Gemm as from opset 7 on, whatever the version of the call's own domain."""
+    return _gemm(call, broadcasts=True)
+
+
+def _gemm(call: Call, *, broadcasts: bool) -> Array:
     A, B, C = call[0], call[1], call.optional(2)
     A = A.T if call.integer("transA", 0) else A
     B = B.T if call.integer("transB", 0) else B
@@ -26,7 +35,7 @@ def gemm(call: Call) -> Array:
     if C is None:
         return y
     C = np.asarray(C if beta == 1 else beta * C, y.dtype)
-    if call.opset < 7 and not call.integer("broadcast", 0) and C.shape != y.shape:
+    if not broadcasts and C.shape != y.shape:
         raise ValueError("C does not have the shape of the product")
     return y + C
 

@@ -14,7 +14,9 @@ import onnx_ir as ir
 DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
 SHAPE_ONLY = ("Shape", "Size")
 FUSED_CONV = "com.microsoft.FusedConv"
-CONTRIBUTED = frozenset((FUSED_CONV,))
+FUSED_GEMM = "com.microsoft.FusedGemm"
+FUSED_MATMUL = "com.microsoft.FusedMatMul"
+CONTRIBUTED = frozenset((FUSED_CONV, FUSED_GEMM, FUSED_MATMUL))
 
 
 def op_of(node: ir.Node | None) -> str:

@@ -18,7 +18,15 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import FUSED_CONV, attribute_of, contributed_op, input_of, op_of
+from bnfold.fold.facts.node import (
+    FUSED_CONV,
+    FUSED_GEMM,
+    FUSED_MATMUL,
+    attribute_of,
+    contributed_op,
+    input_of,
+    op_of,
+)
 from bnfold.fold.facts.operator_facts import INFERRED
 from bnfold.fold.numbers.affine import Dims
 
@@ -58,12 +66,14 @@ def run_dims(
 ) -> Dims | None:
     """The dimensions of the first output of such a node; None for an unknown rank."""
     x = input_of(node, 0)
-    here = None if x is None else dims.get(x)
+    here = _dims_of(x, dims)
     op = "Conv" if contributed_op(node) == FUSED_CONV else op_of(node)
     if here is None:
         return None
     if op in ("Resize", "Upsample"):
         return _resized(node, here, constant, opset)
+    if contributed_op(node) in (FUSED_GEMM, FUSED_MATMUL):
+        return _product(node, here, _dims_of(input_of(node, 1), dims))
     if op == "Compress":
         axis = attribute_of(node, "axis", None)
         return (None,) if axis is None else _without(here, axis % len(here))
@@ -100,6 +110,18 @@ def _dims_of(value: ir.Value | None, dims: Mapping[ir.Value, Dims]) -> Dims | No
 def _without(here: Dims, axis: int) -> Dims:
     """What is left known where it is not told how many entries of one axis remain."""
     return (*here[:axis], None, *here[axis + 1 :])
+
+
+def _product(node: ir.Node, here: Dims, there: Dims | None) -> Dims | None:
+    """Of matrices; the axes before them only where one operand has them."""
+    batched = attribute_of(node, "transBatchA", 0) or attribute_of(node, "transBatchB", 0)
+    if there is None or batched or min(len(here), len(there)) < 2:
+        return None
+    rows = here[-1 if attribute_of(node, "transA", 0) else -2]
+    columns = there[-2 if attribute_of(node, "transB", 0) else -1]
+    lead = max(here[:-2], there[:-2], key=len)
+    is_one = min(len(here), len(there)) == 2
+    return (*(lead if is_one else [None] * len(lead)), rows, columns)
 
 
 def _pooled(node: ir.Node, size: Dims) -> Sequence[Extent]:
