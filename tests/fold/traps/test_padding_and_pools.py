@@ -88,11 +88,12 @@ def test_auto_pad_of_an_unknown_size_may_pad(kernel: int, stride: int, verdict: 
 
 
 def test_auto_pad_of_a_dilated_kernel() -> None:
+    """Runtimes differ in the size, so that no map is offered either."""
     built = model(
         _shift_into('Conv<auto_pad = "SAME_UPPER", dilations = [2, 2]>(b, w)'),
         {"w": weight(4, 3, 3, 3), **norm("p", 3)},
     )
-    assert "padded-shift" in verdicts(fold_checked(built, x=(2, 3, 7, 7)))["bn"]
+    assert "shape-unknown" in verdicts(fold_checked(built, x=(2, 3, 7, 7)))["bn"]
 
 
 def test_auto_pad_valid_pads_nothing() -> None:
