@@ -3,7 +3,8 @@
 The kinds: signed normal numbers; a wide range, four decades of magnitudes in one tensor; impulses
 at the corners and borders of an otherwise empty input, where a wrong shift at the padding shows;
 zeros, where only biases speak. And kinds that reach what these leave at rest: pixels, from 0 to
-255, the same with a minus, and normal numbers times 1e-5, 100 and 10,000.
+255, the same with a minus, and normal numbers times 1e-5, 100 and 10,000;
+and multiples of 1/2, on which roundings and comparisons meet ties.
 
 Real numbers can be had in a domain, for graphs that begin with a Log, Sqrt, Asin or Acosh.
 """
@@ -75,6 +76,8 @@ def _real(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Array:
     if kind.endswith("pixels"):
         return np.asarray(rng.uniform(0.0, 255.0, shape) * (-1.0 if kind != "pixels" else 1.0))
     normal = rng.standard_normal(shape)
+    if kind == "halves":
+        return np.asarray(np.round(4.0 * normal) / 2.0)
     if kind == "wide range":
         return np.asarray(normal * 10.0 ** rng.uniform(-3.0, 1.0, shape))
     return np.asarray({"faint": 1e-5, "large": 1e2, "huge": 1e4}.get(kind, 1.0) * normal)

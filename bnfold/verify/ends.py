@@ -3,6 +3,7 @@
     far ends     Softplus, Exp, Softmax, ...      x from which on e^|x| is no number of the type
     near 0       ThresholdedRelu, an epsilon,     0 < max |x| <= NEAR
                  a bound that is almost 0
+    ties         Round, Greater, ...              x a multiple of 1/2
     sides        Clip, Max, Where, ...            see `sides`
 
 Log(1 + Exp(x)) is Softplus(x) up to 88, and ThresholdedRelu with an alpha of 1e-5 is Relu from
@@ -23,7 +24,7 @@ import onnx_ir as ir
 from bnfold.runtime.signature import Array
 from bnfold.verify.coverage import Reached
 from bnfold.verify.scores import constant_of
-from bnfold.verify.sides import CHOOSING, Sides, sides_of
+from bnfold.verify.sides import CHOOSING, COMPARING, Sides, sides_of
 from bnfold.verify.subject import OnnxSubject
 
 NEAR = 1e-3
@@ -39,6 +40,8 @@ _NEAR = frozenset(
     {"GroupNormalization", "InstanceNormalization", "LayerNormalization", "LpNormalization"}
     | {"RMSNormalization", "Shrink", "SimplifiedLayerNormalization", "ThresholdedRelu"}
 )
+
+_WITH_TIES = COMPARING | {"Ceil", "Floor", "Round", "Sign"}
 
 _WITH_A_BOUND = frozenset({"Add", "Clip", "Max"})
 """They keep numbers away from 0, if one of their constants is almost 0."""
@@ -75,7 +78,9 @@ def ends_of(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sides]]
             yield x.name, _far_ends(what, far)
         if node.op_type in _NEAR or _has_a_low_bound(node):
             yield x.name, {f"the vicinity of 0 in {what}": _is_near_zero}
-    yield from sides_of(nodes, with_relu=True)
+        if node.op_type in _WITH_TIES and x.is_graph_input():  # behind weights nothing is a tie
+            yield x.name, {f"a tie in {what}": _is_in_halves}
+    yield from sides_of(nodes, with_all=True)
 
 
 def far_of(model: ir.Model) -> float:
@@ -97,9 +102,14 @@ def _is_near_zero(x: Array) -> bool:
     return 0 < float(np.max(np.abs(x), initial=0.0)) <= NEAR
 
 
+def _is_in_halves(x: Array) -> bool:
+    wide = 2.0 * x.astype(np.float64)
+    return bool((wide != 0).any() and (wide == np.round(wide)).all())
+
+
 def _with_ends(graph: ir.Graph) -> Iterator[ir.Node]:
     for node in graph:
-        if node.op_type in _FAR | _NEAR | CHOOSING or _has_a_low_bound(node):
+        if node.op_type in _FAR | _NEAR | _WITH_TIES | CHOOSING or _has_a_low_bound(node):
             yield node
 
 

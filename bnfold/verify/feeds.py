@@ -13,6 +13,9 @@ from bnfold.runtime.extents import Extent, chosen_sizes, shape_of
 from bnfold.runtime.signature import Array, TensorSpec
 from bnfold.verify.records import FeedRow
 
+LONG = 4
+"""The index of a sampled shape with long sequences: a window or a mask of 128 ends within."""
+
 PLAN = (
     ("normal", 2, 0),
     ("impulses", 1, 1),
@@ -21,12 +24,12 @@ PLAN = (
     ("normal", 1, 1),
     ("impulses", 2, 0),
     ("normal", 3, 3),
-    ("wide range", 1, 2),
+    ("wide range", 1, LONG),
 )
 """Kind, batch, and the index of the sampled shape, for each sample; the first matter most."""
 
 _SPATIAL = ((64, 96), (33, 47), (90, 75), (1, 1), (128, 160), (224, 320), (299, 331), (8, 12))
-_LENGTHS = ((16, 24), (7, 5), (33, 18), (1, 1), (64, 96), (128, 160), (24, 16), (2, 3))
+_LENGTHS = ((16, 24), (7, 5), (33, 18), (1, 1), (160, 96), (128, 160), (24, 16), (2, 3))
 """Extents of an input's first and second open axis behind the batch, for each shape: multiples of
 32, odd ones, one of each, extent 1, and then others for graphs that take none of these."""
 

@@ -13,14 +13,17 @@ from bnfold.runtime.bounds import Bounds
 from bnfold.runtime.extents import Extent, open_extents
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
-from bnfold.verify.feeds import TURNS, Draw, Feed, kind_of, make_feed, sampled_sizes
+from bnfold.verify.feeds import LONG, TURNS, Draw, Feed, kind_of, make_feed, sampled_sizes
 from bnfold.verify.subject import Runner
 
 Trial = tuple[Feed, list[Array]]
 """A feed, and the original's outputs on it."""
 
-_REACHING = ("pixels", "large", "negative pixels", "huge", "faint")
-"""Kinds of sets that are tried where the usual ones leave something at rest."""
+_REACHING = (
+    *(("pixels", 0), ("large", 0), ("negative pixels", 0), ("huge", 0), ("faint", 0)),
+    *(("halves", 0), ("normal", LONG)),
+)
+"""Kinds of sets, and indices of shapes, to try where the usual ones leave something at rest."""
 
 _ROWS = 16
 
@@ -76,8 +79,8 @@ class Maker:
         Rows of a few numbers come in larger batches: one row seldom meets more than one side.
         """
         has_maps = any(spec.dims is None or len(spec.dims) > 2 for spec in self.specs)
-        for i, kind in enumerate(_REACHING):
-            trial = self._set(_EXTRA + i, kind, 1 if has_maps else _ROWS, 0)
+        for i, (kind, turn) in enumerate(_REACHING):
+            trial = self._set(_EXTRA + i, kind, 1 if has_maps else _ROWS, turn)
             if trial is not None and is_finite(trial[1]):
                 yield trial
 

@@ -22,13 +22,18 @@ Sides = Mapping[str, Callable[[Array], bool]]
 
 _BENT = frozenset({"Celu", "Elu", "LeakyRelu", "PRelu", "Selu", "ThresholdedRelu"})
 
-CHOOSING = _BENT | {"Clip", "HardSigmoid", "Max", "Min", "Relu", "Where"}
+COMPARING = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
+
+CHOOSING = COMPARING | _BENT | {"Clip", "HardSigmoid", "Max", "Min", "Relu", "Where"}
 """Operators with sides."""
 
 
-def sides_of(nodes: Iterable[ir.Node], *, with_relu: bool = False) -> Iterator[tuple[str, Sides]]:
-    """The tensors that tell of these nodes, with what they tell."""
-    bent = _BENT | {"Relu"} if with_relu else _BENT
+def sides_of(nodes: Iterable[ir.Node], *, with_all: bool = False) -> Iterator[tuple[str, Sides]]:
+    """The tensors that tell of these nodes, with what they tell.
+
+    `with_all`: of a Relu and of comparisons too, which units and Where tell of elsewhere.
+    """
+    bent = _BENT | {"Relu"} if with_all else _BENT
     for node in nodes:
         name = node.outputs[0].name or ""
         if node.domain not in ("", "ai.onnx") or not name:
@@ -38,6 +43,9 @@ def sides_of(nodes: Iterable[ir.Node], *, with_relu: bool = False) -> Iterator[t
             condition = node.inputs[0]
             if condition is not None and condition.producer() is not None:
                 yield condition.name or "", _of_condition(what)
+        elif node.op_type in COMPARING:
+            if with_all:
+                yield name, _of_condition(what)
         elif node.op_type in bent:
             yield name, _of_bend(what)
         elif sides := _of_result(node, what):
