@@ -15,23 +15,20 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import describe, is_op, reads_of, scope_of
-from bnfold.fold.facts.operator_facts import JOINS
-from bnfold.fold.numbers.affine import Affine, identity
-from bnfold.fold.numbers.quotient import before, has_gaps
-from bnfold.fold.plan import Leave, Move, PassBy, Refusal
-from bnfold.fold.question.asking import LONE_SCALAR, NESTED, Asking, Offer, no_rule
-from bnfold.fold.question.condition import ill_conditioned
-from bnfold.fold.question.present import ask_as_it_stands, changed, with_constant
+from bnfold.fold.facts.node import describe, reads_of
+from bnfold.fold.numbers.affine import Affine
+from bnfold.fold.plan import Leave, Move, Refusal
+from bnfold.fold.question.asking import LONE_SCALAR, Asking, Offer, no_rule
+from bnfold.fold.question.joins import UNEQUAL, Joins, wants_of
+from bnfold.fold.question.present import ask_as_it_stands
 from bnfold.fold.question.readers import Readers, because
+from bnfold.fold.question.requests import Requests
 from bnfold.fold.question.state import State
 from bnfold.fold.sources.source import Source, source_of
 
 _FAR = 400  # nodes asked about per question: what keeps the whole fold linear
 _NEARBY = 120  # where others are asked for inverses, there is more to try and less to find far away
 _TURNS = 3  # how often one node is asked: it may be reached from each side
-_UNEQUAL = "unequal-branches"
-_RETURNED = Refusal("constant-branch", "one of its bodies returns a constant as it is")
 _CIRCLE = Refusal("goes-in-circles", "what it passes on comes back to it")
 
 
@@ -49,6 +46,8 @@ class Moving:
         self._facts = asking.facts
         self._inverses = inverses
         self.readers = Readers(asking, inverses=inverses)
+        self.requests = Requests(asking.facts)
+        self._joins = Joins(asking, self.readers, self.requests, inverses=inverses)
 
     def solve(self, state: State) -> Refusal | None:
         """Nothing is left on the way; or the state is as it was, and this is why."""
@@ -66,7 +65,7 @@ class Moving:
                 tried.pop()
                 continue
             if found is not None:
-                if first is None or first.code == _UNEQUAL:
+                if first is None or first.code == UNEQUAL:
                     first = found
                 if found.code == "search-limit":
                     break
@@ -101,44 +100,6 @@ class Moving:
             refusal = refusal or found
         return refusal
 
-    def request(self, state: State, node: ir.Node, passes: Mapping[int, Affine]) -> Refusal | None:
-        """The node reads through these affines, which go back to what makes its inputs."""
-        for index, affine in passes.items():
-            if affine.is_identity:
-                continue
-            value = reads_of(node)[index]
-            assert value is not None
-            if self._facts.is_constant(value):
-                refusal = self._change_constant(state, node, index, affine)
-                if refusal is not None:
-                    return refusal
-                continue
-            producer = value.producer()
-            if producer is None:
-                return _no_producer(value, node)
-            if producer.graph is not scope_of(node, index):
-                return replace(NESTED, at=describe(node))
-            edge = (node, index)
-            whole = affine.after(state.residue(edge, affine.rank))
-            state.put(edge, whole, backward=True)
-        return None
-
-    def _change_constant(
-        self, state: State, node: ir.Node, index: int, affine: Affine
-    ) -> Refusal | None:
-        if index >= len(node.inputs):
-            return replace(_RETURNED, at=describe(node))
-        exact = state.constants.get((node, index)) or self._facts.exact(node.inputs[index])
-        fresh = changed(exact, affine, grows=is_op(node, *JOINS))
-        if isinstance(fresh, Refusal):
-            return replace(fresh, at=describe(node))
-        step = state.steps.get(node)
-        if isinstance(step, PassBy):
-            state.set(state.constants, (node, index), fresh)
-        else:
-            state.set(state.steps, node, with_constant(node, step, index, fresh))
-        return None
-
     def _asked_next(self, state: State) -> Iterator[Refusal | None]:
         """Each way of the node that comes next: the state is there, or this is why it is not."""
         end = state.next_end()
@@ -163,7 +124,7 @@ class Moving:
             if isinstance(offer, Refusal):
                 yield offer if backward else because(state, offer)
                 continue
-            if not backward and self._recruits(state, node, _wants(offer.move), arrived):
+            if not backward and self._joins.recruits(state, node, wants_of(offer.move), arrived):
                 yield None
                 state.back_to(begun)
             self._take(state, node, offer)
@@ -213,79 +174,11 @@ class Moving:
     ) -> Refusal | None:
         """What the node passes leaves by its ends, and what it wants of others there is asked."""
         if not backward:
-            refusal = self._want(state, node, move, arrived)
+            refusal = self._joins.ask(state, node, move, arrived)
             refusal = refusal or self.readers.see(state, node, move.passes)
             return None if refusal is None else because(state, refusal)
-        refusal = self.request(state, node, move.passes)
-        for index, wanted in _wants(move).items():
+        refusal = self.requests.make(state, node, move.passes)
+        for index, wanted in wants_of(move).items():
             if refusal is None and not wanted.is_identity:
                 refusal = self.readers.change(state, node.outputs[index], wanted)
         return refusal
-
-    def _recruits(
-        self,
-        state: State,
-        node: ir.Node,
-        wants: Mapping[int, Affine],
-        arrived: Mapping[int, Affine],
-    ) -> bool:
-        """Whether sources with the scale that a join wants go ahead too, to be taken together."""
-        begun, found = state.mark, False
-        for place, affine in arrived.items() if wants else ():
-            state.put((node, place), affine, backward=False)
-        self._asking.spend(len(wants))
-        for index, wanted in wants.items():
-            value = reads_of(node)[index]
-            producer = None if value is None else value.producer()
-            if index in arrived or producer is None or producer in state.steps:
-                continue
-            source = source_of(producer, self._facts)
-            if not isinstance(source, Source) or self._asking.skipped.has_node(producer):
-                continue
-            if not source.affine.only_scale().equals(wanted.only_scale()):
-                continue
-            alone = state.mark
-            state.set(state.steps, producer, PassBy(source.index))
-            if self.readers.see(state, producer, {0: source.affine}) is None:
-                found = True
-            else:
-                state.back_to(alone)
-        if not found:
-            state.back_to(begun)
-        return found
-
-    def _want(
-        self, state: State, node: ir.Node, move: Move, arrived: Mapping[int, Affine]
-    ) -> Refusal | None:
-        """The other inputs are asked for the inverse of what the node wants on them."""
-        for index, wanted in _wants(move).items():
-            left = before(arrived.get(index, identity(wanted.rank)), wanted)
-            if left.is_identity and not has_gaps(left):
-                continue
-            value = reads_of(node)[index]
-            assert value is not None
-            if not self._inverses or has_gaps(left):
-                sentence = "its inputs do not all carry the same affine"
-                return Refusal(_UNEQUAL, sentence, at=describe(node))
-            refusal = ill_conditioned(value, left.only_scale(), self._facts)
-            refusal = refusal or self.request(state, node, {index: left})
-            if refusal is not None:
-                return replace(refusal, at=refusal.at or describe(node))
-        return None
-
-
-def _wants(move: Move) -> Mapping[int, Affine]:
-    return {} if isinstance(move, PassBy) else move.wants
-
-
-def _no_producer(value: ir.Value, node: ir.Node) -> Refusal:
-    if value.is_initializer():
-        return Refusal(
-            "overridable-constant",
-            f"'{value.name}' is an initializer that the caller may override",
-            at=describe(node),
-            advice="remove it from the graph's inputs to make it a constant",
-        )
-    return Refusal(
-        "graph-input", f"'{value.name}' comes from outside the graph", at=f"input '{value.name}'"
-    )

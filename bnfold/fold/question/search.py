@@ -97,7 +97,7 @@ class Search:
         state.set(state.steps, source.node, PassBy(source.index))
         refusal = None
         if first is not None:
-            refusal = moving.request(state, source.node, {source.index: first})
+            refusal = moving.requests.make(state, source.node, {source.index: first})
         if refusal is None and then is not None:
             refusal = moving.readers.see(state, source.node, {0: then})
         refusal = refusal or moving.solve(state)
