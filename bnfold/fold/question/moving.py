@@ -53,7 +53,8 @@ class Moving:
         """Nothing is left on the way; or the state is as it was, and this is why."""
         self._asking.begin(_NEARBY if self._inverses else _FAR)
         begun = state.mark
-        first: Refusal | None = None
+        obstacle: Refusal | None = None
+        furthest = (False, 0, 0)
         tried: list[tuple[Iterator[Refusal | None], int]] = []
         if state.residues:
             tried.append((self._asked_next(state), len(state.residues)))
@@ -65,8 +66,10 @@ class Moving:
                 tried.pop()
                 continue
             if found is not None:
-                if first is None or first.code == UNEQUAL:
-                    first = found
+                # the true obstacle: of the longest way; of such, of the one that leaves least
+                far = found.code != UNEQUAL, len(tried), -before_it
+                if obstacle is None or far > furthest:
+                    obstacle, furthest = found, far
                 if found.code == "search-limit":
                     break
             elif not state.residues:
@@ -75,9 +78,9 @@ class Moving:
                 if len(state.residues) < before_it:
                     self._asking.ended()
                 tried.append((self._asked_next(state), len(state.residues)))
-        if first is not None:
+        if obstacle is not None:
             state.back_to(begun)
-        return first
+        return obstacle
 
     def pull(self, state: State, node: ir.Node, demand: Affine) -> Refusal | None:
         """The node makes its first output with the demand in it; readers see what they did.

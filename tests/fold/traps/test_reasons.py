@@ -74,3 +74,18 @@ def test_what_is_said_of_an_operator(text: str, code: str, says: str) -> None:
     found = kept(model(f"(float[2,4,4,4] x, bool p) => (float y) {{ {text} }}", constants))
     assert says in found[code]
     assert "dynamic-weight" not in found
+
+
+def test_of_several_ways_the_obstacle_is_told_that_no_way_passes() -> None:
+    """The MatMul and its bias take all of it, so that the Relu behind them is in nobody's way."""
+    text = """(float[2,4,5] x) => (float u, float v) { r = Tanh(x) b = BN(r, n)
+        t = Transpose<perm = [0, 2, 1]>(b) m = MatMul(t, w) a = Add(m, c) u = Relu(a)
+        v = Sigmoid(t) }"""
+    rng = np.random.default_rng(1)
+    constants = {
+        "w": rng.normal(size=(4, 6)).astype(np.float32),
+        "c": rng.normal(size=6).astype(np.float32),
+        **norm("n", 4),
+    }
+    (entry,) = bnfold.fold(model(text, constants)).ledger.kept
+    assert [refusal.at for refusal in entry.refusals] == ["Tanh -> 'r'", "Sigmoid -> 'v'"]
