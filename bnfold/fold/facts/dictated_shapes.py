@@ -118,6 +118,7 @@ def _told(node: ir.Node, x: ir.Value, y: ir.Value, found: Found) -> list[Told]:
         if attribute_of(node, "spatial", 1) == 0:
             return []  # one scale for each position
         return [(x, 1, second[0]), (y, 1, second[0])]
+    # a weight of more axes has a batch of its own: of the rest of x it tells nothing
     if is_op(node, "MatMul") and second is not None:
         return [(x, _last(found.get(x)), second[-2]), (y, _last(found.get(y)), second[-1])]
     if is_op(node, "Gemm") and second is not None:

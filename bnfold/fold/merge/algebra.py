@@ -49,6 +49,7 @@ def added(parts: Sequence[tuple[Kernel, float]], sizes: Sizes) -> Kernel | None:
         if axis is None:
             return None
         axes.append(axis)
+    # blocks that hold whole blocks of every part: more of them would cut one in two
     group = math.gcd(*(kernel.group for kernel in kernels))
     shape = (first.channels_out, first.channels_in // group, *(axis.taps for axis in axes))
 
@@ -133,6 +134,7 @@ def _union(axes: Sequence[Axis], size: int | None) -> Axis | None:
     # the coarsest grid on which all taps of all parts lie; one tap alone needs none
     dilation = math.gcd(*spaces, *(begin - axis.begin for axis in axes)) or 1
     reach = begin + last
+    # as many positions as the part that has most: zeros behind the last tap of the others
     end = widest.excess + last
     return Axis(reach // dilation + 1, widest.stride, dilation, begin, end)
 

@@ -60,6 +60,7 @@ def select_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
         array = a
         for axis, part in taken[0].items():
             chosen = part if indices is None else indices
+            # one entry stands for all: it is taken once, and only a Gather's axes are to be made
             if array.shape[axis] == 1 and (indices is not None or part.size):
                 chosen = np.zeros(chosen.shape if indices is not None else 1, dtype=np.int64)
                 chosen = chosen if indices is None else chosen[(slice(0, 1),) * chosen.ndim]
@@ -143,6 +144,7 @@ def _sliced_axes(
             # no extent: -1 says that a part is taken, and nobody may ask which
             taken[int(axis) % rank] = np.array([-1])  # some part of an unknown extent
             continue
+        # backwards to the very front: Python would count such an end from behind
         stop = None if step < 0 and end < -extent else int(end)
         taken[int(axis) % rank] = np.arange(extent)[int(start) : stop : int(step)]
     return taken, rank
@@ -183,9 +185,8 @@ def _spread(
             return None
         moved = np.broadcast_to(moved, (len(indices), *moved.shape[1:]))
         whole = np.full((extent, *moved.shape[1:]), np.nan)
-        whole[indices] = (
-            moved  # where an index comes twice the last one wins, and the first is lost
-        )
+        whole[indices] = moved
+        # where an index comes twice the last one wins: what reads back differs for the first
         if not np.array_equal(whole[indices], moved, equal_nan=True):
             return None
         results.append(np.moveaxis(whole, 0, axis))
