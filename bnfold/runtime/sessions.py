@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,8 @@ class Session:
         setting: Setting,
         *,
         name: str,
-        weights: Iterable[tuple[str, Array]] = (),
+        weights: Mapping[str, Array] | Iterable[tuple[str, Array]] = (),
+        apart: Collection[str] = (),
         seconds: float | None = None,
     ) -> None:
         """Opens the session.
@@ -88,6 +89,7 @@ class Session:
             setting: how it runs.
             name: what to call the model in a sentence.
             weights: take the place of initializers of the same names.
+            apart: names of those that the model has no numbers of.
             seconds: that one run may take, see `loops.seconds_for`; None for any time.
 
         Raises:
@@ -101,7 +103,9 @@ class Session:
         self._arrays = dict(weights)  # an OrtValue points into its array, a session to its OrtValue
         self._values = {key: engine.ort_value(array) for key, array in self._arrays.items()}
         with engine_errors():
-            self._session = engine.open_session(source, setting, name=name, weights=self._values)
+            self._session = engine.open_session(
+                source, setting, name=name, weights=self._values, apart=apart
+            )
         self.outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, feeds: Mapping[str, Array], names: Sequence[str] | None = None) -> list[Array]:

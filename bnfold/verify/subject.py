@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
 from bnfold.typed.room import require_memory, require_room
+from bnfold.verify.apart import in_memory, set_apart
 from bnfold.verify.coverage import Reached
 from bnfold.verify.deciding import steps_of_constants
 from bnfold.verify.half import round_activations
@@ -116,14 +117,21 @@ class OnnxSubject:
         narrow = narrow_outputs(moved.model)
         if narrow:
             moved = moved.edited(lambda model: widen_ends(model, ir.DataType.BFLOAT16))
-        weights: Iterable[tuple[str, Array]] = ()
+        weights: dict[str, Array] = {}
         if neighbour is not None:
-            weights = neighbouring_weights(
+            weights |= neighbouring_weights(
                 self.model, neighbour.seed, neighbour.strength, neighbour.half
             )
-        with moved._runnable() as source:
-            seconds = seconds_for(self.model)
-            session = Session(source, setting, name=self.name, weights=weights, seconds=seconds)
+        with moved._runnable() as (source, apart):
+            weights |= {name: in_memory(apart[name]) for name in apart if name not in weights}
+            session = Session(
+                source,
+                setting,
+                name=self.name,
+                weights=weights,
+                apart=apart.keys(),
+                seconds=seconds_for(self.model),
+            )
         return NarrowEnds(session, narrow) if narrow else session
 
     def require_room_for_neighbours(self) -> None:
@@ -136,8 +144,6 @@ class OnnxSubject:
 
     def _moved(self, neighbour: Neighbour) -> OnnxSubject:
         """The graph of a neighbour, the weights as they are."""
-        if neighbour == Neighbour(neighbour.seed, strength=neighbour.strength):
-            return self
 
         def move(model: ir.Model) -> None:
             if neighbour.in_integers:
@@ -278,17 +284,23 @@ class OnnxSubject:
         return None if self.path is None else model_io.sha256(self.path)
 
     @contextmanager
-    def _runnable(self) -> Iterator[str | bytes]:
-        """What a session can be opened on; a file that it needs is gone afterwards."""
+    def _runnable(self) -> Iterator[tuple[str | bytes, Mapping[str, ir.TensorProtocol]]]:
+        """What a session can be opened on, and the weights that stand apart from it.
+
+        A file that it needs is gone afterwards.
+        """
         if self.path is not None and self._is_as_given:
-            yield str(self.path)
-        elif _size(self.model) < _IN_MEMORY_BYTES:
-            yield bytes(model_io.to_proto(self.model).SerializeToString())
-        else:
-            with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
-                path = Path(folder) / "model.onnx"
-                model_io.save(self.model, path, external_data=True)
-                yield str(path)
+            yield str(self.path), {}
+            return
+        bare = self.model.clone()
+        apart = set_apart(bare)
+        if _size(self.model) - sum(tensor.nbytes for tensor in apart.values()) < _IN_MEMORY_BYTES:
+            yield bytes(ir.to_proto(bare).SerializeToString()), apart
+            return
+        with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
+            path = Path(folder) / "model.onnx"
+            model_io.save(self.model, path, external_data=True)
+            yield str(path), {}
 
 
 def _largest(value: ir.Value, axis: int, opset: int) -> list[ir.Node]:

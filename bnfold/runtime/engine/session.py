@@ -6,7 +6,7 @@ alone and looked up afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ def open_session(
     *,
     name: str,
     weights: Mapping[str, Any] | None = None,
+    apart: Collection[str] = (),
     profile_prefix: str | None = None,
     save_as: str | None = None,
 ) -> Any:
@@ -38,6 +39,7 @@ def open_session(
         setting: how it runs.
         name: what to call the model in a sentence.
         weights: OrtValues in place of initializers by name; they have to outlive the session.
+        apart: names of those that are data beside the model, which is not there.
         profile_prefix: where the profiler writes; it is on where this is given.
         save_as: a path for the graph as onnxruntime has rewritten it.
 
@@ -51,7 +53,11 @@ def open_session(
     require_built_in(setting.provider)
     options = session_options(setting, profile_prefix=profile_prefix, save_as=save_as)
     for weight, value in (weights or {}).items():
-        options.add_initializer(weight, value)
+        if weight not in apart:
+            options.add_initializer(weight, value)
+    if apart:
+        names = list(apart)
+        options.add_external_initializers(names, [(weights or {})[name] for name in names])
     provider, is_cpu = PROVIDERS[setting.provider], setting.provider == "cpu"
     details = {} if is_cpu else _details(setting)
 
