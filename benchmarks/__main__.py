@@ -16,6 +16,7 @@ SCRIPTS = (
     "figures",  # a part of that for the README
     "tuning",  # what --tune keeps, in float32 and int8
     "growth",  # how the work of a fold grows with the model
+    "scaling",  # what a sweep takes, by workers and by size of the models
     "interval",  # how often the interval of bench holds the truth
 )
 

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from bnfold.errors import BnfoldError, InternalError, UsageError
 from bnfold.sweep.one_model import Job, carried_out
 from bnfold.sweep.records import Outcome
+from bnfold.sweep.threads import use_one_thread
 
 SPACE_BYTES = 400 << 20  # an interpreter with onnx, numpy and onnxruntime
 COPIES = 6  # of a model, at the peak of fold and verify
@@ -115,7 +116,7 @@ def _round(
 
 @contextmanager
 def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=use_one_thread)
     try:
         yield pool
     finally:

@@ -16,7 +16,7 @@ import pytest
 
 from bnfold.sweep.api import sweep
 from bnfold.sweep.one_model import Job, Settings
-from bnfold.sweep.workers import run_here
+from bnfold.sweep.workers import _pool, run_here
 
 MODEL = """
     <ir_version: 8, opset_import: ["" : 15]>
@@ -121,3 +121,16 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "8 models: 8 equivalent" in done.stdout
     assert "of them from an earlier sweep" in done.stdout
+
+
+def threads_of_blas() -> set[int]:
+    """Those that each library for products of matrices may take in this process."""
+    from threadpoolctl import threadpool_info
+
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+@pytest.mark.slow  # a process is started
+def test_a_worker_takes_one_core():
+    with _pool(1) as pool:
+        assert pool.submit(threads_of_blas).result() == {1}
