@@ -28,7 +28,7 @@ LAYERS = (
     {"torch_fold"},
     {"report"},
     {"run"},
-    {"sweep"},
+    {"sweep", "integrations"},
     {"pytest_plugin", "cli"},
     {"__main__"},
 )
