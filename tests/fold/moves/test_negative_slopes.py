@@ -33,9 +33,11 @@ def test_slopes_per_channel_turn_where_the_scale_is_negative(text: str, way: str
     )
 
 
+@pytest.mark.parametrize("alpha", [0.25, 0.01, 0.3])
 @pytest.mark.parametrize(("text", "way"), [(BEHIND, "backward"), (BEFORE, "forward")])
-def test_one_slope_turns_where_all_scales_are_negative(text: str, way: str) -> None:
-    rectifier = "LeakyRelu<alpha = 0.25>({})".format("a" if text == BEHIND else "b")
+def test_one_slope_turns_where_all_scales_are_negative(text: str, way: str, alpha: float) -> None:
+    """1 / 0.25 is a LeakyRelu's attribute; 1 / 0.01 is no float32, and a PRelu's slope."""
+    rectifier = f"LeakyRelu<alpha = {alpha}>({'a' if text == BEHIND else 'b'})"
     assert verdict(text, rectifier, all_negative=True) == way
     assert "negative-scale" in verdict(text, rectifier, all_negative=False)
 

@@ -81,7 +81,7 @@ def _turned(node: ir.Node, affine: Affine, facts: Facts) -> Answer:
         s p(x; a) = p(s a x; 1 / a)         p(s x'; a) = s a p(x'; 1 / a)
 
     So the slope becomes 1 / a in such channels, and s a moves on; a LeakyRelu has one slope, so
-    there all channels must be negative.
+    there all channels must be negative, and it becomes a PRelu where 1 / a is no float32.
     """
     leaky = is_op(node, "LeakyRelu")
     exact = None if leaky else facts.exact(node.inputs[1])
@@ -102,11 +102,20 @@ def _turned(node: ir.Node, affine: Affine, facts: Facts) -> Answer:
     turned = np.where(negative, 1 / np.where(negative, slope, 1.0), slope)
     if not passed.fits(facts.dims(node.inputs[0])):
         return Refusal("not-per-channel", "its slope varies along an axis of unknown extent")
+    dtype = facts.dtype(node.outputs[0]) if exact is None else exact.dtype
     if exact is None:
-        alpha = {"alpha": float(turned.reshape(-1)[0])}
-        return [Replace((NewNode("LeakyRelu", (node.inputs[0],), alpha),), {0: passed})]
-    constant = of_array(turned, exact.dtype)
-    return [Replace((NewNode("PRelu", (node.inputs[0], constant)),), {0: passed})]
+        alpha = float(turned.reshape(-1)[0])
+        if float(np.float32(alpha)) == alpha:  # as a file stores it
+            new = NewNode("LeakyRelu", (node.inputs[0],), {"alpha": alpha})
+            return [Replace((new,), {0: passed})]
+        turned = np.array([alpha])
+    if dtype is None:
+        return _SIGN
+    constant = of_array(turned, dtype)
+    new = NewNode(
+        "PRelu", (node.inputs[0], constant), {}
+    )  # it has no attribute, as a LeakyRelu has
+    return [Replace((new,), {0: passed})]
 
 
 def _bounds(node: ir.Node, facts: Facts) -> tuple[float, float] | None:
