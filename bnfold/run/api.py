@@ -41,6 +41,7 @@ def run(
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
     repair: str | Collection[str] = (),
+    equalize: bool = False,
     data: Data | None = None,
     samples: int | None = None,
     seed: int = 0,
@@ -74,6 +75,7 @@ def run(
         allow: priced rewrites, as `fold` takes them.
         skip: names of nodes or rules to leave alone.
         repair: what to mend first, as `fold` takes it; the fold is compared with what is mended.
+        equalize: even out the channels of neighbouring layers too, as `fold` does.
         data: what to verify and to time on, as `verify` and `bench` take it.
         samples: how many sets of inputs to verify on at most.
         seed: of made-up inputs, and of the timing.
@@ -101,7 +103,7 @@ def run(
     exporting = Exporting(
         inputs, weights, weights_key, dynamic, exporter, opset, fp16, trust, by_default=True
     )
-    folding = Folding(allow, skip, repair)
+    folding = Folding(allow, skip, repair, equalize)
     verifying = Verifying(data, samples, seed, providers, dims, custom_ops)
     timed = None
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:

@@ -44,6 +44,7 @@ def optimize(
     allow: str | Collection[str] = (),
     skip: str | Collection[str] = (),
     repair: str | Collection[str] = (),
+    equalize: bool = False,
     data: Data | None = None,
     samples: int | None = None,
     seed: int = 0,
@@ -73,6 +74,7 @@ def optimize(
         allow: priced rewrites, as `fold` takes them.
         skip: names of nodes or rules to leave alone.
         repair: what to mend first, as `fold` takes it; the fold is compared with what is mended.
+        equalize: even out the channels of neighbouring layers too, as `fold` does.
         data: what to verify on, as `verify` takes it.
         samples: how many sets of inputs to verify on at most.
         seed: of made-up inputs.
@@ -95,7 +97,7 @@ def optimize(
         MissingDependencyError: torch or onnxscript is not installed, where they are needed.
     """
     exporting = Exporting(inputs, weights, weights_key, dynamic, exporter, opset, fp16, trust)
-    folding = Folding(allow, skip, repair)
+    folding = Folding(allow, skip, repair, equalize)
     verifying = Verifying(data, samples, seed, providers, dims, custom_ops)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
         found = through(source, Path(folder), exporting, folding, verifying, progress)

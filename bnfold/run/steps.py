@@ -60,10 +60,13 @@ class Folding:
     allow: str | Collection[str]
     skip: str | Collection[str]
     repair: str | Collection[str]
+    equalize: bool
 
     def told(self) -> dict[str, Any]:
         """For the record."""
-        return {name: sorted(listed(value)) for name, value in vars(self).items()}
+        names = {"allow": self.allow, "skip": self.skip, "repair": self.repair}
+        listing = {name: sorted(listed(value)) for name, value in names.items()}
+        return {**listing, "equalize": self.equalize}
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,9 @@ def through(
     elif exporting.is_asked:
         raise UsageError(NOT_AN_EXPORT)
     folded = fold(
-        model, allow=folding.allow, skip=folding.skip, repair=folding.repair, progress=progress
-    )
+        model, allow=folding.allow, skip=folding.skip, repair=folding.repair,
+        equalize=folding.equalize, progress=progress,
+    )  # fmt: skip
     meant = repaired(model, folding.repair) if folding.repair else model
     original, target = on_disk(meant, folder / ORIGINAL), folded.save(folder / FOLDED)
     verification = verify(

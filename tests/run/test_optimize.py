@@ -128,3 +128,34 @@ def test_a_repair_is_what_the_folded_model_is_compared_with(tmp_path):
     expected = (x * 2 - mean) / np.sqrt(variance + 1e-5) * s
     found = in_onnxruntime(onnx.load(tmp_path / "folded.onnx"), X)[0]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_channels_are_evened_out_where_that_is_asked_for(tmp_path):
+    """By powers of two: no number changes, and the rows of the first weight come together."""
+    model = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 15]>
+        net (float[2, 2, 5, 5] x) => (float[2, 2, 5, 5] y)
+        <float[2, 2, 1, 1] w = {2, 1, 0.001, 0.002}, float[2, 2, 1, 1] v = {1, 900, 2, 700},
+         float[2] s = {2, 3}, float[2] b = {1, 0.01},
+         float[2] mean = {0.5, -1}, float[2] variance = {4, 0.25}>
+        {
+            h = Conv (x, w)
+            r = Relu (h)
+            g = Conv (r, v)
+            y = BatchNormalization (g, s, b, mean, variance)
+        }
+    """)
+    spread, answers = {}, {}
+    for equalize in (False, True):
+        target = tmp_path / f"{equalize}.onnx"
+        result = bnfold.optimize(model, target=target, equalize=equalize, samples=2)
+        assert bool(result.fold.ledger.equalized) == equalize
+        assert result.settings["fold"]["equalize"] == equalize
+        folded = onnx.load(target)
+        weights = {w.name: onnx.numpy_helper.to_array(w) for w in folded.graph.initializer}
+        first = next(node for node in folded.graph.node if node.op_type == "Conv")
+        largest = np.abs(weights[first.input[1]]).max(axis=(1, 2, 3))
+        spread[equalize] = largest.max() / largest.min()
+        answers[equalize] = in_onnxruntime(folded, X)[0]
+    np.testing.assert_array_equal(answers[True], answers[False])
+    assert spread[True] < 0.1 * spread[False]
