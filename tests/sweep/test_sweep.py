@@ -162,6 +162,25 @@ def test_models_are_read_by_url(zoo, here):
     assert Path("out/b.onnx").is_file()
 
 
+def test_models_of_a_store_that_is_no_folder_are_copied_and_folded(zoo, here):
+    fsspec = pytest.importorskip("fsspec")
+    store = fsspec.filesystem("memory")
+    store.put(f"{zoo}/", "/fleet/", recursive=True)
+    store.pipe("/fleet/broken.onnx", b"no model at all")
+    result = bnfold.sweep("memory://fleet/**/*.onnx", "out", executor=here)
+    found = {outcome.source: outcome.status for outcome in result.outcomes}
+    assert found == {
+        "memory://fleet/a.onnx": "equivalent", "memory://fleet/broken.onnx": "failed",
+        "memory://fleet/deep/b.onnx": "equivalent", "memory://fleet/deep/er/c.onnx": "equivalent",
+    }  # fmt: skip
+    for name in ("a", "deep/b", "deep/er/c"):
+        close(name, zoo)
+    again = bnfold.sweep("memory://fleet/**/*.onnx", "out", executor=here)
+    assert [outcome.is_kept for outcome in again.outcomes] == [True, False, True, True]
+    with pytest.raises(UsageError, match="no model fits"):
+        bnfold.sweep("memory://nowhere/*.onnx", "out", executor=here)
+
+
 def test_the_command_shows_a_table_and_writes_page_and_record(zoo):
     (zoo / "broken.onnx").write_bytes(b"no model at all")
     args = ["sweep", "zoo", "-o", "out", "--json", "all.json", "--workers", "1"]
