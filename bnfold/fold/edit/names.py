@@ -12,19 +12,23 @@ class Names:
 
     def __init__(self, model: ir.Model) -> None:
         self._taken = set(_all_names(model))
+        self._counts: dict[str, int] = {}  # of each base, the first that may be free
 
     def fresh(self, base: str) -> str:
         """`base`, or `base_1`, `base_2`, ... where that is taken; taken from now on."""
-        name, count = base, 0
+        count = self._counts.get(base, 0)
+        name = f"{base}_{count}" if count else base
         while name in self._taken:
             count += 1
             name = f"{base}_{count}"
+        self._counts[base] = count
         self._taken.add(name)
         return name
 
     def release(self, name: str) -> None:
         """The name is free again."""
         self._taken.discard(name)
+        self._counts.clear()
 
 
 def _all_names(model: ir.Model) -> Iterator[str]:
