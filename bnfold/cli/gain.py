@@ -28,6 +28,7 @@ def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[L
     from bnfold.runtime import engine
     from bnfold.typed.room import require_room
 
+    opinion = result.ledger.opinion
     gone = sum(decision.is_folded for decision in result.ledger.batch_norms)
     size_bytes = sum(file.stat().st_size for file in model_io.files_of(source))
     if not gone or size_bytes > LARGEST_BYTES:
@@ -35,7 +36,8 @@ def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[L
     with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
         folded = written or Path(name, "folded.onnx")
         try:
-            require_room(result.model, "the folded model")
+            if not (opinion and opinion.runtime):  # else both have just run here
+                require_room(result.model, "the folded model")
             if written is None:
                 result.save(folded)
             before = _operators(source, Path(name, "before.onnx"))
