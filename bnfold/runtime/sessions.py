@@ -18,7 +18,6 @@ from bnfold.errors import (
 )
 from bnfold.runtime import engine
 from bnfold.runtime.engine import Setting
-from bnfold.runtime.fatal import FatalNodes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -95,6 +94,8 @@ class Session:
         Raises:
             RefusedError: onnxruntime does not accept the model, or would end this process.
         """
+        from bnfold.runtime.fatal import FatalNodes  # needs onnx, and records are read without
+
         self._fatal = FatalNodes(source)
         reason = self._fatal.reason()
         if reason is not None:
