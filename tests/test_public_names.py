@@ -50,6 +50,7 @@ def test_a_name_that_there_is_not_is_told():
         bnfold.nothing  # noqa: B018
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first",
     [

@@ -39,6 +39,7 @@ def faked(monkeypatch, make):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_optimiser_the_floor_and_an_export_are_timed_in_the_same_pairs(net, model_file):
     folded = net.with_name("folded.onnx")
     shutil.copy(net, folded)

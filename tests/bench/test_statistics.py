@@ -57,6 +57,7 @@ def test_a_steady_drift_of_the_machine_cancels(ratio, drift):
     assert log_ratios([Quad("ABBA", (a, b, c, d))])[0] == pytest.approx(math.log(ratio), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_about_as_often_as_it_claims():
     hits = 0
     for seed in range(200):

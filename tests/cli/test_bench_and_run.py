@@ -113,6 +113,7 @@ def test_run_refuses_a_folder_that_cannot_be(place, model, target):
     assert place.content() == before
 
 
+@pytest.mark.slow
 def test_run_exports_a_spec_first(place):
     pytest.importorskip("torch")
     (place / "network.py").write_text(
@@ -134,6 +135,7 @@ def names_in(folder):
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_second_run_replaces_all_of_the_first(place, model):
     """What the first run left and the second does not make is gone: a folder tells of one run."""
     pytest.importorskip("torch")
@@ -150,6 +152,7 @@ def test_a_second_run_replaces_all_of_the_first(place, model):
     assert record["settings"]["fold"]["skip"] == ["bn"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["fold", "verify", "bench"])
 def test_a_run_that_stops_halfway_leaves_the_folder_as_it_was(place, model, monkeypatch, step):
     import bnfold
@@ -167,6 +170,7 @@ def test_a_run_that_stops_halfway_leaves_the_folder_as_it_was(place, model, monk
     assert place.content() == before
 
 
+@pytest.mark.slow
 def test_a_run_keeps_a_model_that_was_changed_since_the_last_run(place, model):
     assert place.call("run", model, "-o", "results", *QUICK).exit_code in TIMED
     (place / "results" / "folded.onnx").write_bytes(model.read_bytes())
@@ -177,6 +181,7 @@ def test_a_run_keeps_a_model_that_was_changed_since_the_last_run(place, model):
     assert place.content() == before
 
 
+@pytest.mark.slow
 def test_a_run_names_its_files_by_where_they_are(place, model):
     result = place.call("run", model, "-o", "results", *QUICK)
     told = result.stdout + (place / "results" / "report.json").read_text()

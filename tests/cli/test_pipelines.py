@@ -21,6 +21,7 @@ def environment(**values: str) -> dict[str, str]:
     return {**os.environ, "PATH": os.pathsep.join(paths), "PYTHONPATH": python, **values}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the action's shell is bash")
 @pytest.mark.parametrize(
     ("name", "leaves", "code"), [("good", "0", 0), ("stuck", "0", 1), ("stuck", "", 0)]

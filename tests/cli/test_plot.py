@@ -7,6 +7,7 @@ import json
 import pytest
 
 
+@pytest.mark.slow
 def test_a_plot_is_made_of_a_record_and_replaced_by_the_next_one(place, model):
     """Twice from one measurement, byte for byte; a picture of somebody else is kept."""
     done = place.call("bench", "good.onnx", "good.onnx", "--pairs", "5", "--plot", "a.svg",

@@ -22,6 +22,7 @@ COMMANDS = {
     "bench": ("bench", "m.onnx", "--pairs", "5", "--level", "none"),
 }
 QUICK = ("fold",)
+SECONDS_LONG = ("sixty constants of 16 MiB", "functions that double below the budget")
 ALIKE = [attack for attack in ATTACKS if attack.startswith("200,000 empty fields")][1:]
 PEAK_BYTES = 3 << 30  # the libraries take 100 MiB; sixty constants of 16, before and after, 2 GiB
 
@@ -35,7 +36,7 @@ def cases() -> Iterator[Any]:
     """Every attack on every command; what takes long, or is one of many alike, is for all tests."""
     for attack in ATTACKS:
         for command in COMMANDS:
-            is_quick = command in QUICK and attack not in AT_RUN_TIME and attack not in ALIKE
+            is_quick = command in QUICK and attack not in (*AT_RUN_TIME, *ALIKE, *SECONDS_LONG)
             yield pytest.param(attack, command, marks=() if is_quick else pytest.mark.slow)
 
 

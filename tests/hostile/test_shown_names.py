@@ -59,7 +59,9 @@ def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
                 rename(attribute.g, old, new)
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(
+    params=[pytest.param(n, marks=pytest.mark.slow if n == "megabyte" else ()) for n in NAMES]
+)
 def name(request: pytest.FixtureRequest) -> str:
     return NAMES[request.param]
 

@@ -26,6 +26,7 @@ def kill_loop(folder, turns):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_call_or_moment_leaves_a_whole_model(tmp_path):
     counts = kill_loop(tmp_path, 20)
     assert counts["at_points"] >= 4 * 12
@@ -132,6 +133,7 @@ main(["fold", sys.argv[1], "-o", sys.argv[2]])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_being_told_to_end_leaves_everything_as_it_was(tmp_path, saved_external, name):
     target = tmp_path / "out" / "m.onnx"

@@ -157,6 +157,7 @@ def test_a_rate_works_where_every_seed_learned() -> None:
     assert "seeds failed at 1 (1 of 6)" in said[2]
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_run_and_what_is_there_is_not(tmp_path: Path, monkeypatch) -> None:
     pytest.importorskip("matplotlib", reason="the package matplotlib is not installed")
     from models.study import __main__ as command

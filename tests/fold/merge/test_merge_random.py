@@ -117,6 +117,7 @@ def _check(data: st.DataObject, depth: int) -> None:
     check_fold(built, [feeds])
 
 
+@pytest.mark.slow
 @hypothesis.settings(_SETTINGS, max_examples=25)
 @hypothesis.given(st.data())
 def test_a_sum_of_branches(data: st.DataObject) -> None:

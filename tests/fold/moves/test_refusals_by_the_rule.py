@@ -57,6 +57,7 @@ def test_a_product_with_a_vector(
     agrees(model(f"{head} {{ {text} }}", constants), weight(*x, seed=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER"])
 @pytest.mark.parametrize("kernel", [1, 2, 3])
 @pytest.mark.parametrize("stride", [2, 3, 4, 5, 6])

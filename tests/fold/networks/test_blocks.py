@@ -90,6 +90,7 @@ def test_a_block_loses_the_batch_norms_that_it_can_lose(case: Case) -> None:
     assert folded(case, "all")[1].batch_norms_after == case.priced
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allow", [(), ("all",)], ids=["free", "priced"])
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.block.__name__)
 def test_a_folded_block_computes_the_same(case: Case, allow: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from tests.fold.property.generator import Case, InvalidModelError, cases, seeded
 from tests.fold.property.oracle import check_fold
 
 _BLOCK = 20
-_FAST = 3
+_FAST = 1
 _FAST_PRICED = 1
 _ALL = 250
 _SETTINGS = hypothesis.settings(
