@@ -6,6 +6,7 @@ The original is not read a second time but by the runtime itself, from the bytes
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,11 @@ _DECIDES = frozenset(
     "ArgMax ArgMin Bernoulli Multinomial NonMaxSuppression RandomNormal RandomNormalLike "
     "RandomUniform RandomUniformLike TopK Unique".split()
 )
+_STEPS = frozenset(
+    "Ceil DynamicQuantizeLinear Equal Floor Greater GreaterOrEqual Less LessOrEqual Mod "
+    "QLinearConv QLinearMatMul QuantizeLinear Round Sign".split()
+)
+"""A number next to a step goes up or down; those of constants are the same before and after."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Original:
         unit: the coarsest unit in the last place of what it stores, takes and gives.
         has_batch_norm: whether there is one that a fold may remove.
         decider: an operator that takes decisions which rounding may turn; None where there is none.
+        step: an operator that cuts what is computed at run time into steps; None where none does.
         patience_s: how long a run may take, where nobody can tell that it ends; None otherwise.
         interface: what must be fed, and which integers fit; or why that cannot be told.
     """
@@ -58,6 +65,7 @@ class Original:
     unit: float
     has_batch_norm: bool
     decider: str | None
+    step: str | None
     patience_s: float | None
     interface: tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError
 
@@ -74,6 +82,7 @@ class Original:
             _unit(model),
             "BatchNormalization" in names,
             next((name for name in names if name in _DECIDES), None),
+            next(_steps_at_run_time(model), None),
             seconds_for(model),
             _interface(model, str(source) if is_file else "the original"),
         )
@@ -98,6 +107,22 @@ class Original:
             ModelError: it cannot be read any more.
         """
         return model_io.load(self.source)
+
+
+def _steps_at_run_time(model: ir.Model) -> Iterator[str]:
+    """The operators of the graph that cut what is computed from its inputs into steps."""
+    fed = set(model.graph.inputs)
+    for node in model.graph.all_nodes():
+        if any(value in fed for value in node.inputs) or node.graph is not model.graph:
+            fed.update(node.outputs)  # a body may read anything from outside
+            to_integers = op_of(node) == "Cast" and not _is_float(node)
+            if op_of(node) in _STEPS or to_integers:
+                yield op_of(node)
+
+
+def _is_float(cast: ir.Node) -> bool:
+    to = cast.attributes.get("to")
+    return to is None or ir.DataType(to.as_int()).is_floating_point()
 
 
 def _interface(model: ir.Model, name: str) -> tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError:

@@ -87,9 +87,9 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
     if explained < apart <= _MOST_OF_SUMS:
         own = _FACTOR * _own_error(original.loaded(), feeds, olds)
         explained = max(explained, min(own, _MOST_OF_SUMS))
-    if apart > explained and original.decider is not None:
-        deciders = f"decisions ({original.decider}) that rounding may turn"
-        said = f"it takes {deciders}; `bnfold verify` weighs them"
+    decider = original.decider or (original.step if np.isfinite(apart) else None)
+    if apart > explained and decider is not None:
+        said = f"it takes decisions ({decider}) that rounding may turn; `bnfold verify` weighs them"
         return Opinion(left_out=said)
     return _opinion(len(feeds), apart, explained)
 

@@ -68,6 +68,32 @@ def test_a_fold_that_computes_something_else_is_not_handed_out(
     assert bnfold.fold(_conv(), check=False).ledger.batch_norms_after == 0
 
 
+@pytest.mark.parametrize(
+    ("output", "factor", "accuses"),
+    [
+        ("b = BN(a, n) y = Round(b)", 1.001, False),
+        ("b = BN(a, n) q = Cast<to = 6>(b) y = Cast<to = 1>(q)", 1.001, False),
+        ("b = BN(a, n) r = Round(k) y = Mul(b, r)", 1.001, True),  # the step is of a constant
+        ("b = BN(a, n) y = Round(b)", 1e38, True),  # no step is as large as that
+    ],
+)
+def test_a_step_that_rounding_may_turn_is_left_to_verify(
+    output: str, factor: float, accuses: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number next to a step of a quantised network goes up before the fold and down after it."""
+    monkeypatch.setattr(Certificate, "compared", lambda *_args: 0.0)
+    original = exacts._round
+    monkeypatch.setattr(exacts, "_round", lambda v, d: original(np.asarray(v) * factor, d))
+    text = f"(float[N,3,H,H] x) => (float[M,4,P,Q] y) {{ a = Conv(x, w) {output} }}"
+    weights = {"w": (4, 3, 3, 3), "k": (4, 1, 1), "n": Norm(4)}
+    model = Motif("steps", text, weights, "").model()
+    if accuses:
+        with pytest.raises(InternalError, match="differs from the original"):
+            bnfold.fold(model)
+    else:
+        assert "decisions (" in _opinion(model).left_out
+
+
 def test_where_the_original_computes_with_infinity_nothing_is_promised() -> None:
     """-inf + inf of two branches is NaN; of the one that they become it is -inf."""
     text = """(float[N,3] x) => (float[N,4] y) {
