@@ -32,7 +32,7 @@ def _gemm(call: Call, *, broadcasts: bool) -> Array:
     y: Array = A @ B
     if alpha != 1:
         y = (alpha * y).astype(y.dtype)
-    if C is None:
+    if C is None or beta == 0:  # as BLAS has it: C is not read then, and may hold anything
         return y
     C = np.asarray(C if beta == 1 else beta * C, y.dtype)
     if not broadcasts and C.shape != y.shape:

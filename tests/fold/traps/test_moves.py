@@ -296,3 +296,23 @@ def test_concat_of_one_value_twice_with_equal_halves_folds() -> None:
         {**_parameters(4, signs=True), **{k: np.tile(v, 2) for k, v in half.items()}},
     )
     assert kinds_of(fold_checked(built, x=(2, 4, 5, 5))) == ["Conv", "Concat"]
+
+
+@pytest.mark.parametrize("addend", ["fed", "stored"])
+@pytest.mark.parametrize("behind", [True, False])
+def test_an_addend_that_beta_leaves_out_is_not_read(addend: str, behind: bool) -> None:
+    """With beta = 0 it may be anything: infinite, or computed at run time."""
+    body = "a = Gemm<beta = 0.0>(x, w, c) y = BN(a, p)"
+    if not behind:
+        body = "a = BN(x, p) y = Gemm<beta = 0.0>(a, w, c)"
+    constants = {"w": weight(4, 6), **norm("p", 6 if behind else 4)}
+    feeds = {"x": (3, 4)}
+    if addend == "fed":
+        feeds["c"] = (3, 6)
+        text = f"(float[N, 4] x, float[N, 6] c) => (float[] y) {{ {body} }}"
+    else:
+        constants["c"] = np.full(6, np.inf, np.float32)
+        text = f"(float[N, 4] x) => (float[] y) {{ {body} }}"
+    result = fold_checked(model(text, constants), **feeds)
+    assert result.ledger.batch_norms_after == 0
+    assert [node.op_type for node in result.to_proto().graph.node] == ["Gemm"]

@@ -84,14 +84,14 @@ def product(t: Array, matrix: Exact, *, transposed: bool) -> Array:
 
 
 def _addend(node: ir.Node, facts: Facts) -> Array | Refusal | None:
-    """`beta * C` in float64; None where there is no C."""
-    value = input_of(node, 2)
-    if value is None:
+    """`beta * C` in float64; None where there is no C, or none that is read, whatever its shape."""
+    value, beta = input_of(node, 2), float(attribute_of(node, "beta", 1.0))
+    if value is None or beta == 0.0:
         return None
     exact = facts.exact(value)
     if exact is None:
         return not_constant(value, facts, "addend", "dynamic-bias")
-    return exact.value() * float(attribute_of(node, "beta", 1.0))
+    return exact.value() * beta
 
 
 def _absorbed(node: ir.Node, matrix: Exact, addend: Array | None) -> Replace:
