@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 import bnfold
 from benchmarks.motifs import Motif, Norm
@@ -157,8 +157,12 @@ def test_a_model_that_draws_random_numbers_accuses_nobody() -> None:
     assert "does not give the same twice" in opinion.left_out
 
 
-def test_rounding_that_a_deep_network_blows_up_is_no_bug() -> None:
-    """Each layer adds its own rounding; neighbours of the original tell how much that is."""
+@pytest.mark.parametrize("is_stored_in_nodes", [False, True])
+def test_rounding_that_a_deep_network_blows_up_is_no_bug(is_stored_in_nodes: bool) -> None:
+    """Each layer adds its own rounding; neighbours of the original tell how much that is.
+
+    Some exporters store weights in Constant nodes, which have neighbours too.
+    """
     layers = " ".join(
         f"c{i} = Conv<pads = [1, 1, 1, 1]>({'x' if i == 0 else f'r{i - 1}'}, w{i}) "
         f"b{i} = BN(c{i}, n{i}) r{i} = Softsign(b{i})"
@@ -171,7 +175,14 @@ def test_rounding_that_a_deep_network_blows_up_is_no_bug() -> None:
     model = Motif("deep", text, constants, "").model()  # type: ignore[arg-type]
     for tensor in model.graph.initializer:
         if tensor.name.startswith("w"):
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 3, tensor.name))
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 5, tensor.name))
+    if is_stored_in_nodes:
+        nodes = list(model.graph.node)
+        stored = [
+            helper.make_node("Constant", [], [t.name], value=t) for t in model.graph.initializer
+        ]
+        del model.graph.node[:], model.graph.initializer[:]
+        model.graph.node.extend([*stored, *nodes])
     opinion = _opinion(model)
     assert not opinion.left_out
     assert opinion.agrees
