@@ -8,18 +8,8 @@ import ml_dtypes
 import onnx_ir as ir
 
 from bnfold.float64.control import values_read
+from bnfold.float64.fallback import RANDOM
 from bnfold.runtime.domains import BLOCKED_DOMAIN, KNOWN_DOMAINS
-
-RANDOM = frozenset(
-    {
-        "Bernoulli",
-        "Multinomial",
-        "RandomNormal",
-        "RandomNormalLike",
-        "RandomUniform",
-        "RandomUniformLike",
-    }
-)
 
 STEPPED = frozenset(
     {

@@ -21,44 +21,34 @@ def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     space_to_depth(x) spreads each channel of x over as many of y. DCR: those of one channel are
     count / blocksize**2 apart; CRD (of SpaceToDepth since opset 28): they stand side by side.
     """
-    if any(demands[0].varies_along(axis) for axis in (0, 2, 3)):
-        return Refusal("not-per-channel", "the affine varies in space")
-    count = facts.dim(node.outputs[0], 1)
-    channels = None if count is None else demands[0].channels(1, count)
-    if channels is None:
-        return UNKNOWN_SHAPE
-    blocks = attribute_of(node, "blocksize", 1) ** 2
-    column_first = attribute_of(node, "mode", "DCR") == "CRD"
-    vectors = []
-    for v in channels:
-        if is_op(node, "DepthToSpace"):
-            vectors.append(np.repeat(v, blocks) if column_first else np.tile(v, blocks))
-            continue
-        by_block = v.reshape(-1, blocks).T if column_first else v.reshape(blocks, -1)
-        if np.any(by_block != by_block[0]):
-            return Refusal("blocks-differ", "the affine differs within a block of positions")
-        vectors.append(by_block[0])
-    return [Leave({0: _channel_affine(vectors)})]
+    return _exchanged(node, demands[0], facts, backward=True)
 
 
 def block_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `block_after`."""
-    if any(affines[0].varies_along(axis) for axis in (0, 2, 3)):
+    return _exchanged(node, affines[0], facts, backward=False)
+
+
+def _exchanged(node: ir.Node, affine: Affine, facts: Facts, *, backward: bool) -> Answer:
+    """The affine of the outputs at the input, or of the input at the outputs."""
+    if any(affine.varies_along(axis) for axis in (0, 2, 3)):
         return Refusal("not-per-channel", "the affine varies in space")
-    count = facts.dim(node.inputs[0], 1)
-    channels = None if count is None else affines[0].channels(1, count)
+    count = facts.dim(node.outputs[0] if backward else node.inputs[0], 1)
+    channels = None if count is None else affine.channels(1, count)
     if channels is None:
         return UNKNOWN_SHAPE
     blocks = attribute_of(node, "blocksize", 1) ** 2
     column_first = attribute_of(node, "mode", "DCR") == "CRD"
+    grows = is_op(node, "DepthToSpace") if backward else is_op(node, "SpaceToDepth")
     vectors = []
     for v in channels:
-        if is_op(node, "SpaceToDepth"):
+        if grows:
             vectors.append(np.repeat(v, blocks) if column_first else np.tile(v, blocks))
             continue
         by_block = v.reshape(-1, blocks).T if column_first else v.reshape(blocks, -1)
         if np.any(by_block != by_block[0]):
-            return Refusal("blocks-differ", "the affine differs within a block of channels")
+            what = "positions" if backward else "channels"
+            return Refusal("blocks-differ", f"the affine differs within a block of {what}")
         vectors.append(by_block[0])
     return [Leave({0: _channel_affine(vectors)})]
 
