@@ -54,7 +54,6 @@ class Original:
         unit: the coarsest unit in the last place of what it stores, takes and gives.
         has_batch_norm: whether there is one that a fold may remove.
         decider: an operator that takes decisions which rounding may turn; None where there is none.
-        step: an operator that cuts what is computed at run time into steps; None where none does.
         patience_s: how long a run may take, where nobody can tell that it ends; None otherwise.
         interface: what must be fed, and which integers fit; or why that cannot be told.
     """
@@ -65,7 +64,6 @@ class Original:
     unit: float
     has_batch_norm: bool
     decider: str | None
-    step: str | None
     patience_s: float | None
     interface: tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError
 
@@ -82,7 +80,6 @@ class Original:
             _unit(model),
             "BatchNormalization" in names,
             next((name for name in names if name in _DECIDES), None),
-            next(_steps_at_run_time(model), None),
             seconds_for(model),
             _interface(model, str(source) if is_file else "the original"),
         )
@@ -99,6 +96,14 @@ class Original:
             with suppress(OSError):  # then loading says what is wrong
                 return Path(self.source).read_bytes()
         return bytes(model_io.to_proto(self.loaded()).SerializeToString())
+
+    def step(self) -> str | None:
+        """An operator that cuts what is computed at run time into steps; None where none does.
+
+        Raises:
+            ModelError: the model cannot be read any more.
+        """
+        return next(_steps_at_run_time(self.loaded()), None)
 
     def loaded(self) -> ir.Model:
         """The model, read again.

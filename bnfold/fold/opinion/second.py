@@ -89,10 +89,11 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
     if explained < apart <= _MOST_OF_SUMS:
         own = _FACTOR * _own_error(original.loaded(), feeds, olds)
         explained = max(explained, min(own, _MOST_OF_SUMS))
-    decider = original.decider or (original.step if np.isfinite(apart) else None)
-    if apart > explained and decider is not None:
-        said = f"it takes decisions ({decider}) that rounding may turn; `bnfold verify` weighs them"
-        return Opinion(left_out=said)
+    if apart > explained:
+        decider = original.decider or (original.step() if np.isfinite(apart) else None)
+        if decider is not None:
+            what = f"decisions ({decider}) that rounding may turn"
+            return Opinion(left_out=f"it takes {what}; `bnfold verify` weighs them")
     return _opinion(len(feeds), apart, explained)
 
 
