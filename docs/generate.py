@@ -27,7 +27,7 @@ from bnfold.fold.api import FoldResult
 from bnfold.fold.fold_pass import FoldBatchNorm
 from bnfold.fold.plan import Refusal
 from bnfold.run.records import RunResult
-from bnfold.sweep.records import Outcome, SweepResult
+from bnfold.sweep.records import Outcome, Speed, SweepResult, Timing
 from bnfold.torch_fold.records import FoldedModule
 from bnfold.verify.records import Verification
 from docs.schemas import RESULTS as RECORDS
@@ -60,6 +60,8 @@ RESULTS = (
     RunResult,
     SweepResult,
     Outcome,
+    Speed,
+    Timing,
     FoldBatchNorm,
 )
 ASSERTIONS = (

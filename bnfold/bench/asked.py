@@ -12,6 +12,7 @@ from bnfold.errors import UsageError
 from bnfold.peers.optimised import known
 
 PAIRS = 40
+FEWEST_PAIRS = 5
 
 
 def each_of(numbers: int | Sequence[int] | None) -> tuple[int, ...]:
@@ -48,7 +49,7 @@ def checked(
     least = [
         *(("threads", value, 1) for value in threads),
         *(("batch", value, 1) for value in batch),
-        ("pairs", PAIRS if pairs is None else pairs, 5),
+        ("pairs", PAIRS if pairs is None else pairs, FEWEST_PAIRS),
         ("processes", processes, 1),
         ("warm_up", warm_up, 0),
         ("streams", streams, 0),

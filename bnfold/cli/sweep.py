@@ -54,6 +54,17 @@ if TYPE_CHECKING:
 )
 @click.option("--samples", type=click.IntRange(min=1), help="Sets of made-up inputs per model.")
 @click.option(
+    "--bench",
+    is_flag=True,
+    help="Time each folded model against its original as bench does: at the end, one at a time, on "
+    "this machine.",
+)
+@click.option(
+    "--pairs",
+    type=click.IntRange(5),
+    help="Paired measurements of --bench.  [default: 40]",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Processes on this machine. Default: one for each core, fewer where memory is short.",
@@ -78,6 +89,8 @@ def sweep(
     skip: tuple[str, ...],
     verify: bool,
     samples: int | None,
+    bench: bool,
+    pairs: int | None,
     workers: int | None,
     scheduler: str | None,
     leaves: int | None,
@@ -89,7 +102,7 @@ def sweep(
     MODELS are files, folders, patterns such as 'zoo/**/*.onnx', or URLs of a store. DIR gets the
     folded models, a page for each, sweep.jsonl with a line for each, and sweep.html.
     Exit code 0: all equivalent, 1: one is different or --leaves does not hold for it, 2: one
-    failed, 3: one is inconclusive.
+    failed, 3: one is inconclusive, or its timing is.
     """
     from bnfold.model_io import Together
     from bnfold.report.envelope import envelope
@@ -105,12 +118,15 @@ def sweep(
             skip=skip,
             verify=verify,
             samples=samples,
+            bench=bench,
+            pairs=pairs,
             workers=workers,
             executor=executor,
             force=bool(ctx.meta.get(FORCE)),
             progress=bar,
         )
     asked = {"allow": list(allow), "skip": list(skip), "verify": verify, "samples": samples}
+    asked |= {"bench": bench, "pairs": pairs}
     gates = [
         leaves_gate(outcome.after, leaves, subject=outcome.source)
         for outcome in result.outcomes

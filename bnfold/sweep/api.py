@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from bnfold.bench.asked import FEWEST_PAIRS
 from bnfold.errors import UsageError
 from bnfold.fold.rules import allowed
 from bnfold.logs import logged
@@ -17,7 +18,8 @@ from bnfold.sweep.journal import Journal
 from bnfold.sweep.one_model import Job, Settings
 from bnfold.sweep.records import Outcome, SweepResult
 from bnfold.sweep.stores import found, is_url
-from bnfold.sweep.workers import run_here, run_on
+from bnfold.sweep.timed import Timed, speed_page
+from bnfold.sweep.workers import Done, run_here, run_on
 
 
 @logged
@@ -30,6 +32,8 @@ def sweep(
     verify: bool = True,
     samples: int | None = None,
     seed: int = 0,
+    bench: bool = False,
+    pairs: int | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     force: bool = False,
@@ -41,6 +45,9 @@ def sweep(
     A sweep that was stopped goes on where it was: what `output` has of a model with the same
     content, settings and version is kept. Failures are tried again.
 
+    Timed is at the end, one model after another and on this machine, whatever has folded them: two
+    measurements at once would disturb each other, and figures of several machines are no column.
+
     Args:
         models: paths, folders (every .onnx below), patterns such as "zoo/**/*.onnx", or URLs and
             patterns of a store that fsspec knows.
@@ -50,13 +57,16 @@ def sweep(
         skip: rules to leave alone in each model.
         verify: compare each folded model with its original first; a different one is not written.
         samples: sets of made-up inputs for each; see `bnfold.verify`.
-        seed: of these inputs.
+        seed: of these inputs, and of the timing.
+        bench: time each folded model against its original, as `bnfold.bench` does.
+        pairs: the number of paired measurements; see `bnfold.bench`.
         workers: processes on this machine; default: one for each core, fewer where memory is short.
         executor: where to run in place of these: any `concurrent.futures.Executor` whose workers
             see the same files.
         force: replace files in `output` that no sweep has written.
         progress: called with (done, total, what) for each model.
-        on_outcome: called with each outcome as it comes, in whatever order.
+        on_outcome: called with each outcome as it comes, in whatever order; once more when it is
+            timed.
 
     Raises:
         UsageError: nothing fits a pattern, a target is an input, another's target or somebody's
@@ -65,6 +75,8 @@ def sweep(
     """
     if workers is not None and workers < 1:
         raise UsageError(f"workers={workers}: at least one is needed")
+    if pairs is not None:
+        _require_pairs(pairs, bench)
     names = [models] if isinstance(models, str | os.PathLike) else list(models)
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
@@ -88,24 +100,43 @@ def sweep(
     folder.mkdir(parents=True, exist_ok=True)
     journal.begin(job.target for job in jobs)
     outcomes: dict[int, Outcome] = {}
+    steps = 0
 
     def done(index: int, outcome: Outcome) -> None:
-        outcomes[index] = outcome
-        journal.add(replace(outcome, is_kept=False))
+        nonlocal steps
+        steps += 1
+        outcomes[index] = outcome if bench else replace(outcome, speed=None)
+        journal.add(replace(outcomes[index], is_kept=False))
         if on_outcome is not None:
-            on_outcome(outcome)
+            on_outcome(outcomes[index])
         if progress is not None:
-            progress(len(outcomes), len(jobs), outcome.source)
+            progress(steps, len(jobs) * (2 if bench else 1), outcome.source)
 
     if executor is None:
         run_here(jobs, workers, done)
     else:
         run_on(executor, jobs, done)
+    if bench:
+        _time(outcomes, pairs, seed, done)
     result = SweepResult(tuple(outcomes[index] for index in range(len(jobs))))
     now = {outcome.source: replace(outcome, is_kept=False) for outcome in result.outcomes}
     others = (outcome for name, outcome in past.outcomes.items() if name not in now)
     journal.finish([*others, *now.values()])
     return result
+
+
+def _time(outcomes: Mapping[int, Outcome], pairs: int | None, seed: int, done: Done) -> None:
+    """Each model that has been folded is timed, in a process of its own, and no two at once."""
+    folded = sorted(index for index, outcome in outcomes.items() if outcome.target is not None)
+    timed = [Timed(outcomes[index], pairs, seed) for index in folded]
+    run_here(timed, 1, lambda place, outcome: done(folded[place], outcome))
+
+
+def _require_pairs(pairs: int, bench: bool) -> None:
+    if not bench:
+        raise UsageError("pairs are of the timing: ask for bench too")
+    if pairs < FEWEST_PAIRS:
+        raise UsageError(f"pairs must be at least {FEWEST_PAIRS}, not {pairs}")
 
 
 def _words(given: str | Collection[str]) -> tuple[str, ...]:
@@ -122,9 +153,10 @@ def _targets(sources: Sequence[str], folder: Path) -> list[Path]:
     ]
     shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
     targets = [folder / path.relative_to(shared).with_suffix(".onnx") for path in paths]
-    for target, count in Counter(targets).items():
+    written = ((target, target.with_suffix(".html"), speed_page(target)) for target in targets)
+    for path, count in Counter(path for files in written for path in files).items():
         if count > 1:
-            raise UsageError(f"{target}: several of the models would be written there")
+            raise UsageError(f"{path}: several of the models would be written there")
     return targets
 
 

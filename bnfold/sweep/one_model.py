@@ -43,20 +43,22 @@ class Job:
         """The report of this model alone."""
         return self.target.with_suffix(".html")
 
+    def outcome(self) -> Outcome:
+        """The model is folded, verified where asked, and then written, with its page beside it.
 
-def carried_out(job: Job) -> Outcome:
-    """The model is folded, verified where asked, and then written, with its page beside it.
+        What an earlier sweep has made of the same content, with the same settings, is kept if it is
+        still there. A model that came out different is not written. Whatever a user can do
+        something about becomes an outcome; a bug, a lack of memory, is raised.
+        """
+        try:
+            with local_copy(self.source) as path:
+                return _folded(self, path)
+        except BnfoldError as error:
+            return self.failure(str(error), error.exit_code)
 
-    What an earlier sweep has made of the same content, with the same settings, is kept if it is
-    still there. A model that came out different is not written. Whatever a user can do something
-    about becomes an outcome; a bug, a lack of memory, is raised.
-    """
-    outcome = Outcome(job.source, None, "failed", "")
-    try:
-        with local_copy(job.source) as path:
-            return _folded(job, path)
-    except BnfoldError as error:
-        return replace(outcome, reason=str(error), exit_code=error.exit_code)
+    def failure(self, reason: str, exit_code: int) -> Outcome:
+        """The outcome where the model was not folded."""
+        return Outcome(self.source, None, "failed", reason, exit_code=exit_code)
 
 
 def _folded(job: Job, path: Path) -> Outcome:

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from bnfold.record import json_form
+from bnfold.bench.rows import Interval, Verdict
+from bnfold.record import Row, json_form
 
 Status = Literal["equivalent", "different", "inconclusive", "not verified", "failed"]
 
@@ -17,6 +18,41 @@ STATUSES: tuple[Status, ...] = (
     "different",
     "failed",
 )
+
+
+@dataclass(frozen=True)
+class Timing(Row):
+    """A folded model timed against its original in one place.
+
+    Attributes:
+        provider, level: where.
+        verdict, ratio, sentence: as `bnfold bench` gives them: above 1 the folded one is faster.
+    """
+
+    provider: str
+    level: str
+    verdict: Verdict
+    ratio: Interval
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Speed(Row):
+    """What came of timing one model.
+
+    Attributes:
+        timings: a comparison for each level; the first is the headline. None where it failed.
+        reason: the headline in a sentence, or why there is none.
+        page: the report of the measurement, None where there is none.
+        key: of both models, settings, version, runtime and machine: with the same, it is kept.
+        exit_code: what `bnfold bench` would have given.
+    """
+
+    timings: tuple[Timing, ...]
+    reason: str
+    page: str | None = None
+    key: str = ""
+    exit_code: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,6 +72,7 @@ class Outcome:
         key: of source, settings and version: an outcome with the same key is this one.
         exit_code: what `bnfold fold --verify` would have given.
         is_kept: it is that of an earlier sweep into the same folder.
+        speed: how it was timed; None where that was not asked for, or it has no folded model.
     """
 
     source: str
@@ -51,6 +88,7 @@ class Outcome:
     key: str = ""
     exit_code: int = 0
     is_kept: bool = False
+    speed: Speed | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome in the types of JSON."""
@@ -68,6 +106,7 @@ class SweepResult:
     def exit_code(self) -> int:
         """1 where a model came out different; else the first failure's; else 3 or 0."""
         codes = [outcome.exit_code for outcome in self.outcomes]
+        codes += [o.speed.exit_code for o in self.outcomes if o.speed is not None]
         worst = [code for code in codes if code not in (0, 1, 3)]
         return 1 if 1 in codes else worst[0] if worst else 3 if 3 in codes else 0
 
@@ -80,7 +119,14 @@ class SweepResult:
         after = sum(outcome.after for outcome in self.outcomes)
         count = len(self.outcomes)
         models = f"{count} model{'' if count == 1 else 's'}"
-        return f"{models}: {said}; batch norms: {before} -> {after}"
+        return f"{models}: {said}; batch norms: {before} -> {after}{self._speeds}"
+
+    @property
+    def _speeds(self) -> str:
+        speeds = [outcome.speed for outcome in self.outcomes if outcome.speed is not None]
+        counts = Counter(s.timings[0].verdict if s.timings else "not timed" for s in speeds)
+        said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        return f"; timed: {said}" if said else ""
 
     def to_dict(self) -> dict[str, Any]:
         """The result in the types of JSON."""

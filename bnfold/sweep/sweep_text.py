@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 from bnfold.record import read_as
+from bnfold.report.bench_text import VERDICT_STYLES as SPEED_STYLES
 from bnfold.report.blocks import Block, Column, Line, Style, Table
 from bnfold.report.gates import Gate
 from bnfold.report.html import page
 from bnfold.report.sections import Findings, Section
-from bnfold.sweep.records import STATUSES, Outcome, Status, SweepResult
+from bnfold.sweep.records import STATUSES, Outcome, Speed, Status, SweepResult
 
 _STYLES: dict[Status, Style] = {
     "equivalent": "good",
@@ -26,12 +27,13 @@ _STYLES: dict[Status, Style] = {
 
 def sweep_blocks(result: SweepResult, folder: Path | None) -> list[Block]:
     """The table, and the bottom line; models lead to their own pages, as seen from the folder."""
+    speeds = [Column("speed")] if any(o.speed is not None for o in result.outcomes) else []
     columns = (
         Column("model"), Column("verdict"), Column("batch norms", right=True),
-        Column("left", right=True), Column("why"),
+        Column("left", right=True), *speeds, Column("why"),
     )  # fmt: skip
     worst_first = sorted(result.outcomes, key=lambda found: -STATUSES.index(found.status))
-    rows = [_row(outcome, folder) for outcome in worst_first]
+    rows = [_row(outcome, folder, is_timed=bool(speeds)) for outcome in worst_first]
     return [Table(columns, rows, caption="Models"), *bottom_line(result)]
 
 
@@ -68,20 +70,31 @@ def outcome_gate(outcome: Outcome) -> Gate:
     return Gate(outcome.source, holds, f"{outcome.status}: {outcome.reason}")
 
 
-def _row(outcome: Outcome, folder: Path | None) -> tuple[Line | str, ...]:
+def _row(outcome: Outcome, folder: Path | None, *, is_timed: bool) -> tuple[Line | str, ...]:
     is_folded = outcome.status != "failed"
-    why = "" if outcome.status == "equivalent" else outcome.reason
+    page_of = None if outcome.target is None else Path(outcome.target).with_suffix(".html")
+    why = [] if outcome.status == "equivalent" else [outcome.reason]
+    if outcome.speed is not None and not outcome.speed.timings:
+        why.append(f"not timed: {outcome.speed.reason}")
     return (
-        Line(outcome.source, link=_link(outcome, folder)),
+        Line(outcome.source, link=_link(page_of, folder)),
         Line(outcome.status, _STYLES[outcome.status]),
         str(outcome.before) if is_folded else "",
         str(outcome.after) if is_folded else "",
-        why,
+        *([_speed(outcome.speed, folder)] if is_timed else []),
+        "; ".join(why),
     )
 
 
-def _link(outcome: Outcome, folder: Path | None) -> str:
-    if outcome.target is None or folder is None:
+def _speed(speed: Speed | None, folder: Path | None) -> Line | str:
+    if speed is None or not speed.timings:
         return ""
-    page_of = Path(outcome.target).with_suffix(".html")
+    page_of = None if speed.page is None else Path(speed.page)
+    style = SPEED_STYLES[speed.timings[0].verdict]
+    return Line(speed.reason, style, link=_link(page_of, folder))
+
+
+def _link(page_of: Path | None, folder: Path | None) -> str:
+    if page_of is None or folder is None:
+        return ""
     return quote(Path(os.path.relpath(page_of, folder)).as_posix())

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from bnfold.errors import BnfoldError, InternalError, UsageError
-from bnfold.sweep.one_model import Job, carried_out
 from bnfold.sweep.records import Outcome
 from bnfold.sweep.threads import use_one_thread
 
@@ -26,6 +26,20 @@ SPACE_BYTES = 400 << 20  # an interpreter with onnx, numpy and onnxruntime
 COPIES = 6  # of a model, at the peak of fold and verify
 
 Done = Callable[[int, Outcome], None]
+
+
+class Job(Protocol):
+    """One thing to do for one model; workers get it by pickle."""
+
+    @property
+    def source(self) -> str:
+        """The model's path or URL."""
+
+    def outcome(self) -> Outcome:
+        """It is done, and this came of it."""
+
+    def failure(self, reason: str, exit_code: int) -> Outcome:
+        """What came of it where it did not come to its end."""
 
 
 def run_here(jobs: Sequence[Job], workers: int | None, done: Done) -> None:
@@ -57,8 +71,13 @@ def run_here(jobs: Sequence[Job], workers: int | None, done: Done) -> None:
         for index in suspects:
             if _round(jobs, [index], 1, begun, done):
                 died = "its worker died twice, the second time alone; memory may be too small"
-                done(index, failure(jobs[index], died))
+                done(index, _failure(jobs[index], died))
                 (begun / str(index)).unlink(missing_ok=True)
+
+
+def carried_out(job: Job) -> Outcome:
+    """What a worker is called with."""
+    return job.outcome()
 
 
 def run_on(executor: Executor, jobs: Sequence[Job], done: Done) -> None:
@@ -79,9 +98,8 @@ def fitting_workers(jobs: Sequence[Job]) -> int:
     return int(max(1, min(_cores(), by_memory, len(jobs))))
 
 
-def failure(job: Job, reason: str, exit_code: int = 2) -> Outcome:
-    """The outcome of a job that did not come to its end."""
-    return Outcome(job.source, None, "failed", f"{job.source}: {reason}", exit_code=exit_code)
+def _failure(job: Job, reason: str, exit_code: int = 2) -> Outcome:
+    return job.failure(f"{job.source}: {reason}", exit_code)
 
 
 def _cores() -> int:
@@ -143,18 +161,18 @@ def _completed(
 def _marked(job: Job, mark: Path) -> Outcome:
     """Leaves a mark, which goes when the outcome has arrived: who dies leaves it for good."""
     mark.touch()
-    return carried_out(job)
+    return job.outcome()
 
 
 def _outcome(job: Job, future: Future[Outcome]) -> Outcome:
     try:
         error = future.exception()
     except CancelledError:
-        return failure(job, "the executor gave it up before it was done")
+        return _failure(job, "the executor gave it up before it was done")
     if error is None:
         return future.result()
     if isinstance(error, MemoryError):
-        return failure(job, "there is not enough memory for it")
+        return _failure(job, "there is not enough memory for it")
     reason = " ".join(str(error).split())[:300]
     said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    return failure(job, said, InternalError.exit_code)
+    return _failure(job, said, InternalError.exit_code)

@@ -227,3 +227,48 @@ def test_gates_of_a_sweep_name_the_model_and_are_cases_for_ci(zoo):
     wrong = [case.get("name") for case in cases if len(case)]
     assert [name.partition(":")[0] for name in wrong] == ["zoo/kept.onnx"]
     assert len(cases) == 4 + 3  # each model, and the gate for each that was folded
+
+
+def test_pairs_without_a_timing_are_refused(zoo, here):
+    with pytest.raises(UsageError, match="ask for bench"):
+        bnfold.sweep("zoo", "out", executor=here, pairs=5)
+    with pytest.raises(UsageError, match="at least 5"):
+        bnfold.sweep("zoo", "out", executor=here, bench=True, pairs=4)
+    assert not Path("out").exists()
+
+
+@pytest.mark.slow  # processes are started, and models timed
+def test_each_model_is_timed_on_request_and_what_was_timed_is_kept(zoo):
+    """One does not run at batch 1, where the others are timed: it is folded, and says why."""
+    text = MODEL.replace("y = Batch", "b = Batch").replace("[N, 2, M, P]", "[K, 36]")
+    text = text.replace("float[2] mean", "int64[2] rows = {-1, 36}, float[2] mean")
+    even = onnx.parser.parse_model(text.rstrip().removesuffix("}") + "y = Reshape (b, rows)\n}")
+    even.graph.initializer.extend(model(3).graph.initializer[-1:])
+    onnx.save(even, zoo / "even.onnx")
+    (zoo / "deep/er/c.onnx").write_bytes(b"no model")
+    args = ["sweep", "zoo", "-o", "out", "--workers", "1", "--bench", "--pairs", "5"]
+    result = CliRunner().invoke(main, [*args, "--json", "all.json"])
+    assert result.exit_code == 2, result.output
+    record = json.loads(Path("all.json").read_text())
+    models = {one["source"]: one for one in record["result"]["models"]}
+    assert models["zoo/deep/er/c.onnx"]["speed"] is None
+    assert models["zoo/even.onnx"]["status"] == "equivalent"
+    assert "Reshape" in models["zoo/even.onnx"]["speed"]["reason"]
+    assert models["zoo/even.onnx"]["speed"]["timings"] == []
+    page, lines = Path("out/sweep.html").read_text(), Path("out/sweep.jsonl").read_text()
+    for name in ("a", "deep/b"):
+        speed = models[f"zoo/{name}.onnx"]["speed"]
+        assert [timing["level"] for timing in speed["timings"]] == ["all", "none"]
+        ratio = speed["timings"][0]["ratio"]
+        assert ratio["low"] <= ratio["estimate"] <= ratio["high"]
+        assert f'href="{name}.speed.html"' in page
+        assert f"bnfold sweep: zoo/{name}.onnx, timed" in Path(f"out/{name}.speed.html").read_text()
+        assert json.dumps(speed) in lines
+        assert speed["reason"] in result.stdout
+    again = bnfold.sweep("zoo", "out", workers=1, bench=True, pairs=5)
+    kept = {o.source: o.speed for o in again.outcomes if o.speed and o.speed.timings}
+    assert {name: kept[name].to_dict() for name in kept} == {
+        name: models[name]["speed"] for name in ("zoo/a.onnx", "zoo/deep/b.onnx")
+    }
+    untimed = bnfold.sweep("zoo", "out", workers=1)
+    assert all(outcome.speed is None for outcome in untimed.outcomes)
