@@ -67,9 +67,10 @@ def load_weights(module: torch.nn.Module, path: Path, key: str | None = None) ->
     is_one = all(_is_same(found.tensors, chosen.tensors, own) for found in fitting)
     if key is None and (chosen.is_part or not is_one):
         keys = [found.key or "the whole" for found in fitting]
+        likeliest = next((key for key in keys if "ema" in key.lower()), keys[-1])
         raise ModelError(
             f"{path}: holds more than the weights of this network; {_listed(keys)} would fit: say "
-            f"so with --weights-key {keys[-1]}"
+            f"so with --weights-key {likeliest}"
         )
     module.load_state_dict(
         {name: value for name, value in chosen.tensors.items() if name in own}, strict=False
