@@ -26,6 +26,7 @@ from bnfold.fold.sources.repair import repair as repair_in_place
 from bnfold.logs import logged
 from bnfold.notebook_display import Shown
 from bnfold.progress import Progress
+from bnfold.runtime.blas_threads import one_blas_thread
 from bnfold.runtime.releases import release
 
 
@@ -124,7 +125,7 @@ def fold(
     repairs = repair_in_place(copy, named(repair))
     source = repaired(model, repair) if repairs else model
     original = Original.of(source, copy) if check else None
-    with heard_beside(original) as answers:
+    with heard_beside(original) as answers, one_blas_thread():
         ledger = fold_in_place(
             copy, allowed(allow), named(skip), equalize=equalize, progress=progress
         )
