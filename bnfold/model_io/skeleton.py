@@ -83,17 +83,18 @@ def _is_taken_out(tensor: ir.TensorProtocol, least_bytes: int) -> bool:
     return tensor.nbytes >= least_bytes
 
 
-def _stand_in(tensor: ir.TensorProtocol, position: int) -> ir.ExternalTensor:
-    return ir.ExternalTensor(
-        f"{MARK}{position}",
-        None,
-        None,
-        tensor.dtype,
-        shape=ir.Shape(tensor.shape.numpy()),
+def _stand_in(tensor: ir.TensorProtocol, position: int) -> ir.TensorProtoTensor:
+    proto = onnx.TensorProto(
         name=tensor.name or "",
-        doc_string=tensor.doc_string,
-        metadata_props=dict(tensor.metadata_props),
+        doc_string=tensor.doc_string or None,
+        data_type=tensor.dtype.value,
+        dims=tensor.shape.numpy(),
+        data_location=onnx.TensorProto.EXTERNAL,
     )
+    proto.external_data.add(key="location", value=f"{MARK}{position}")
+    for key, value in tensor.metadata_props.items():
+        proto.metadata_props.add(key=key, value=value)
+    return ir.TensorProtoTensor(proto)
 
 
 def _drop_what_serializing_adds(model: ir.Model, proto: onnx.ModelProto) -> None:
