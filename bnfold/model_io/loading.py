@@ -106,15 +106,24 @@ def read_skeleton(path: Path, maps: Maps) -> onnx.ModelProto:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise ModelError(f"{path}: cannot be read: {why}") from error
+    return skeleton_of(data, str(path))
+
+
+def skeleton_of(data: wire.Buffer, name: str) -> onnx.ModelProto:
+    """The model that a file holds, of its large tensors only where in the file they are.
+
+    Raises:
+        ModelError: It is none; `name` says what.
+    """
     proto = onnx.ModelProto()
     try:
         chunks = wire.rewrite_tensors(data, _is_large, _refer_to_file)
         proto.ParseFromString(b"".join(c for c in chunks if isinstance(c, bytes)))
     except wire.MalformedError as error:
         what = "is truncated" if error.truncated else "is not an ONNX model"
-        raise ModelError(f"{path}: {what}") from error
+        raise ModelError(f"{name}: {what}") from error
     except DecodeError as error:
-        raise ModelError(f"{path}: is not an ONNX model, or a damaged one") from error
+        raise ModelError(f"{name}: is not an ONNX model, or a damaged one") from error
     return proto
 
 

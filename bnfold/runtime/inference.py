@@ -72,6 +72,10 @@ def _by_a_child(model: onnx.ModelProto) -> onnx.ModelProto | None:
     """What a fork of this process infers; None where it does not end well, or cannot be made."""
     if not hasattr(os, "fork"):
         return None
+    import resource  # noqa: F401 (here: the child of a process with threads imports nothing)
+
+    import psutil  # noqa: F401
+
     reading, writing = os.pipe()
     with warnings.catch_warnings():  # of threads: the child calls nothing that they may hold
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -26,7 +26,15 @@ def require_room(model: ir.Model, name: str) -> None:
     Raises:
         ModelError: One is.
     """
-    proto = take_out(model).proto
+    require_room_for(take_out(model).proto, name)
+
+
+def require_room_for(proto: onnx.ModelProto, name: str) -> None:
+    """The same for a model whose large tensors were taken out; what it declares inside is removed.
+
+    Raises:
+        ModelError: One is.
+    """
     del proto.graph.value_info[:]  # a file may say anything there
     try:
         graph = infer_shapes(proto).graph

@@ -21,7 +21,6 @@ from bnfold.model_io.loading import HAD_EXTERNAL_DATA
 from bnfold.runtime.bounds import Bounds, bounds_of
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.signature import TensorSpec, inputs_of
-from bnfold.typed.room import require_room
 
 Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
@@ -81,7 +80,7 @@ class Original:
             "BatchNormalization" in names,
             next((name for name in names if name in _DECIDES), None),
             seconds_for(model),
-            _interface(model, str(source) if is_file else "the original"),
+            _interface(model),
         )
 
     def written(self) -> bytes:
@@ -130,9 +129,8 @@ def _is_float(cast: ir.Node) -> bool:
     return to is None or ir.DataType(to.as_int()).is_floating_point()
 
 
-def _interface(model: ir.Model, name: str) -> tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError:
+def _interface(model: ir.Model) -> tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError:
     try:
-        require_room(model, name)
         specs = inputs_of(model)
         return specs, bounds_of([model], specs)
     except BnfoldError as error:

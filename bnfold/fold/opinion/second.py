@@ -22,10 +22,12 @@ from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.facts.node import op_of
 from bnfold.fold.opinion.feeds import Feed, feeds_of
 from bnfold.fold.opinion.original_model import UNITS, Original
+from bnfold.model_io.loading import skeleton_of
 from bnfold.runtime.engine import Setting, version
 from bnfold.runtime.sessions import OverdueError, Session
 from bnfold.runtime.signature import Array
 from bnfold.typed import TypedConstants
+from bnfold.typed.room import require_room_for
 
 MOST_BYTES = 256 << 20  # of weights: beyond that, sessions would take more memory than the fold
 _PATIENCE_S = 5.0  # a run that takes longer is not made again at another size
@@ -61,7 +63,9 @@ def answers_of(original: Original) -> Answers | Opinion:
     if size > MOST_BYTES:
         return Opinion(left_out=f"{size >> 20} MiB of weights are more than {MOST_BYTES >> 20}")
     try:
-        return _first_that_runs(_session(original), original)
+        data = original.written()
+        require_room_for(skeleton_of(data, "the original"), "the original")
+        return _first_that_runs(_session(data, original), original)
     except BnfoldError as error:
         return Opinion(left_out=f"the original does not run there: {error}")
 
@@ -97,20 +101,19 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
     return _opinion(len(feeds), apart, explained)
 
 
-def _session(original: Original) -> Session:
+def _session(data: bytes, original: Original) -> Session:
     """The original as it was given, in onnxruntime.
 
     Raises:
         BnfoldError: it does not load there.
     """
-    name, seconds = "the original", original.patience_s
-    return Session(original.written(), _SETTING, name=name, seconds=seconds)
+    return Session(data, _SETTING, name="the original", seconds=original.patience_s)
 
 
 def _is_repeated(original: Original, feed: Feed) -> bool:
     """Whether one session of the original gives the same twice; failing is no second answer."""
     try:
-        session = _session(original)
+        session = _session(original.written(), original)
         pairs = _pairs(session.run(feed), session.run(feed))
     except BnfoldError:
         return False
