@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 LARGEST_BYTES = 500_000_000
 """Beyond it, two more sessions take longer than the sentence is worth."""
+_SMALL_BYTES = 64_000_000  # beyond it they come one after the other, as both hold the weights
 
 
 def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[Line]:
@@ -40,8 +42,10 @@ def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[L
                 require_room(result.model, "the folded model")
             if written is None:
                 result.save(folded)
-            before = _operators(source, Path(name, "before.onnx"))
-            after = _operators(folded, Path(name, "after.onnx"))
+            optimized = [Path(name, "before.onnx"), Path(name, "after.onnx")]
+            at_once = 2 if size_bytes < _SMALL_BYTES else 1
+            with ThreadPoolExecutor(at_once) as both:  # onnxruntime does not hold Python's lock
+                before, after = both.map(_operators, [source, folded], optimized)
         except (engine.EngineError, ModelError):
             return []
     if before != after:
