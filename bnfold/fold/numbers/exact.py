@@ -19,6 +19,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.fold.numbers.affine import Array
+from bnfold.fold.numbers.ahead import computed_ahead
 
 _CHUNK = 1 << 18  # elements held in float64 at a time: 2 MiB, which stay in the cache
 _BYTE = 8  # bits
@@ -34,12 +35,14 @@ class Exact:
         dtype: what it is rounded to.
         rows: `rows(start, stop)` gives `[stop - start, *shape[1:]]` in float64; a scalar, itself.
         is_bound: infinity is a meaning, not an overflow: the tensor bounds another one.
+        stored: its rows as they are stored, where NumPy reckons with those fast; else None.
     """
 
     shape: tuple[int, ...]
     dtype: ir.DataType
     rows: Callable[[int, int], Array]
     is_bound: bool = False
+    stored: Callable[[int, int], npt.NDArray[np.generic]] | None = None
 
     @property
     def size(self) -> int:
@@ -98,8 +101,9 @@ class Exact:
     def _extremes(self) -> tuple[float, float]:
         """The smallest absolute value but 0, and the largest, NaN if any is: one reading."""
         low, high = math.inf, 0.0
+        rows = self.stored or self.rows
         for start, stop in self.chunks():
-            size = np.abs(self.rows(start, stop))
+            size = np.abs(rows(start, stop))
             if self.is_bound:
                 size = size[np.isfinite(size)]
             if size.size:
@@ -150,12 +154,16 @@ class _FoldedTensor(ir.LazyTensor):
 
     def tofile(self, file: BinaryIO) -> None:
         """Writes the little-endian bytes without holding all of them."""
-        if self.exact.dtype.bitwidth < _BYTE:  # several in a byte: rows may share one
+        shares_bytes = self.exact.dtype.bitwidth < _BYTE  # then rows are no whole bytes
+        if shares_bytes or self.exact.size <= _CHUNK:
             file.write(self.tobytes())
             return
-        for start, stop in self.exact.chunks():
-            rows = _round(self.exact.rows(start, stop), self.exact.dtype)
-            file.write(ir.Tensor(rows, dtype=self.exact.dtype).tobytes())
+        for rounded in computed_ahead(self._part, self.exact.chunks()):
+            file.write(rounded)
+
+    def _part(self, rows: tuple[int, int]) -> bytes:
+        rounded = _round(self.exact.rows(*rows), self.exact.dtype)
+        return ir.Tensor(rounded, dtype=self.exact.dtype).tobytes()
 
 
 def exact_of(tensor: ir.TensorProtocol) -> Exact | None:
@@ -191,11 +199,16 @@ def of_tensor(tensor: ir.TensorProtocol) -> Exact:
     if isinstance(tensor, _FoldedTensor):
         return tensor.exact
 
-    def rows(start: int, stop: int) -> Array:
-        stored = tensor.numpy()
-        return np.asarray(stored[start:stop] if stored.ndim else stored).astype(np.float64)
+    def stored(start: int, stop: int) -> npt.NDArray[np.generic]:
+        whole = tensor.numpy()
+        return np.asarray(whole[start:stop] if whole.ndim else whole)
 
-    return computed(tensor.numpy().shape, tensor.dtype, rows)
+    def rows(start: int, stop: int) -> Array:
+        return stored(start, stop).astype(np.float64)
+
+    exact = computed(tensor.numpy().shape, tensor.dtype, rows)
+    is_fast = tensor.dtype in (ir.DataType.FLOAT, ir.DataType.DOUBLE)
+    return replace(exact, stored=stored) if is_fast else exact
 
 
 def of_array(array: Array, dtype: ir.DataType) -> Exact:

@@ -11,6 +11,7 @@ from bnfold.float64.call import Call
 from bnfold.float64.spatial import Window, pad_spatial, read_window, windows
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.numbers.affine import Array
+from bnfold.fold.numbers.ahead import computed_ahead
 from bnfold.fold.numbers.exact import Exact
 
 _LARGE = 1 << 22  # elements: 32 MiB in float64
@@ -70,17 +71,28 @@ def _convolved(x: Array, weight: Exact, attributes: Mapping[str, object]) -> Arr
     view = windows(pad_spatial(x, window.pads_begin, window.pads_end, 0.0), window, sizes)
     order = (1, *range(2 + rank, 2 + 2 * rank), 0, *range(2, 2 + rank))  # C, kernel, N, places
     columns = view.transpose(order).reshape(-1, x.shape[0] * math.prod(sizes))
-    parts = [weight.rows(a, b).reshape(b - a, -1) @ columns for a, b in weight.chunks(_PART)]
+
+    def product(part: tuple[int, int]) -> Array:
+        start, stop = part
+        return weight.rows(start, stop).reshape(stop - start, -1) @ columns
+
+    parts = list(computed_ahead(product, weight.chunks(_PART)))
     return np.concatenate(parts).reshape(weight.shape[0], x.shape[0], *sizes).swapaxes(0, 1)
 
 
 def _summed(x: Array, weight: Exact) -> Array:
-    return np.asarray(sum(x[..., a:b] @ weight.rows(a, b) for a, b in weight.chunks(_PART)))
+    def product(part: tuple[int, int]) -> Array:
+        start, stop = part
+        return np.asarray(x[..., start:stop] @ weight.rows(start, stop))
+
+    return np.asarray(sum(computed_ahead(product, weight.chunks(_PART))))
 
 
 def _columns(x: Array, weight: Exact) -> Array:
-    parts = [weight.rows(a, b) @ x.T for a, b in weight.chunks(_PART)]
-    return np.concatenate(parts).T
+    def product(part: tuple[int, int]) -> Array:
+        return np.asarray(weight.rows(*part) @ x.T)
+
+    return np.concatenate(list(computed_ahead(product, weight.chunks(_PART)))).T
 
 
 def _number(attributes: Mapping[str, object], name: str) -> float:
