@@ -22,19 +22,25 @@ from bnfold.model_io.locking import locked
 
 
 class NewFile:
-    """A file to write, under a name of its own until it takes its place; hashed as it is written.
+    """A file to write, under a name of its own until it takes its place.
+
+    Args:
+        path: that name.
+        file: is at its begin.
+        digest: of what is written, where the file will be called by its content.
 
     It has no descriptor to write past it: what is written goes through `write`.
     """
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, digest: hashlib._Hash | None = None) -> None:
         self.path = path
         self._file = file
-        self._digest = hashlib.sha256()
+        self._digest = digest
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Appends the bytes."""
-        self._digest.update(data)
+        if self._digest is not None:
+            self._digest.update(data)
         return self._file.write(data)
 
     def tell(self) -> int:
@@ -43,6 +49,7 @@ class NewFile:
 
     def content_name(self, name: str) -> str:
         """What data of this content is called, where it is called so otherwise."""
+        assert self._digest is not None, "only data is called by its content"
         return leftovers.data_name(name, self._digest.hexdigest())
 
     def finish(self) -> None:
@@ -65,17 +72,17 @@ class Replacement:
     @contextlib.contextmanager
     def data_file(self, name: str) -> Iterator[NewFile]:
         """A file for external data, whole when the block ends well; `name` is what it is called."""
-        file = self._new_file(f"{len(self._data)}.data")
+        file = self._new_file(f"{len(self._data)}.data", hashlib.sha256())
         yield file
         file.finish()
         self._data.append((file, name))
 
-    def _new_file(self, name: str) -> NewFile:
+    def _new_file(self, name: str, digest: hashlib._Hash | None = None) -> NewFile:
         path = self._folder / name
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
         file = open(os.open(path, flags, 0o666), "wb")  # noqa: PTH123, SIM115
         self._cleanup.callback(file.close)
-        return NewFile(path, file)
+        return NewFile(path, file, digest)
 
     def take_place(self) -> None:
         """Moves the new files to their targets, and removes what nobody reads any more."""

@@ -88,9 +88,11 @@ def _is_nearest(saved: Array, wanted: Array, dtype: ir.DataType) -> bool:
         return np.array_equal(saved, wanted.astype(dtype.numpy()).astype(np.float64))
     bits, smallest = _FORMATS[dtype]
     finite = np.isfinite(wanted)
-    if not np.array_equal(saved[~finite], wanted[~finite], equal_nan=True):
-        return False
-    numbers, exactly = saved[finite], wanted[finite]
+    numbers, exactly = saved, wanted
+    if not np.all(finite):
+        if not np.array_equal(saved[~finite], wanted[~finite], equal_nan=True):
+            return False
+        numbers, exactly = saved[finite], wanted[finite]
     if dtype == ir.DataType.BFLOAT16:
         _, exponents = np.frexp(numbers)  # 0.5 <= mantissa < 1
         unit = np.ldexp(1.0, np.maximum(exponents - 1, smallest) - bits)
