@@ -7,6 +7,7 @@ where nothing is. No exception comes of that, and nobody can catch it in the sam
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -17,11 +18,13 @@ from bnfold.cli.group import main as command
 _CRASHES = frozenset(("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL", "SIGKILL"))
 _BAD_INPUT = 2
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+_NEW_OBJECTS = 50_000  # a graph of 1,000 nodes is ten times that, and none of it is garbage
 _FROM_THE_SYSTEM = 0x80  # SI_KERNEL: Ctrl-C, which the terminal sends to the child too
 
 
 def main() -> NoReturn:
     """Runs the command line and ends this process with its exit code."""
+    gc.set_threshold(_NEW_OBJECTS)
     if not sys.platform.startswith("linux"):
         command(prog_name="bnfold")
     ending = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
