@@ -12,6 +12,7 @@ from bnfold.errors import DataError, ModelError, UsageError
 from bnfold.runtime.arrays import make_array
 from bnfold.runtime.extents import Extent, chosen_sizes, open_extents, shape_of
 from bnfold.runtime.signature import TensorSpec, numpy_dtype
+from bnfold.runtime.told_integers import as_told
 from bnfold.verify.user_data import Data, user_feeds
 
 IMAGE_SIDE = 224  # height and width of an image input that leaves them open
@@ -68,6 +69,10 @@ def make_feeds(subject: ModelFile, *, given: Arrays, sizes: InputSizes, seed: in
     for spec in made:
         bounds = subject.bounds.get(spec.name, (0, 1))
         arrays[spec.name] = make_array(spec, shape_of(spec, known), "normal", rng, bounds)
+    told = {spec.name: subject.told[spec.name] for spec in made if spec.name in subject.told}
+    if told:
+        arrays = as_told(arrays, told, rng)
+        notes.append(f"integers as in the export: {', '.join(told)}")
     return Feeds({spec.name: arrays[spec.name] for spec in subject.inputs}, tuple(notes))
 
 

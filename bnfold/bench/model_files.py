@@ -18,6 +18,7 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of
+from bnfold.runtime.told_integers import ToldIntegers, told_integers
 from bnfold.typed.room import require_room
 
 ModelSource = str | os.PathLike[str] | onnx.ModelProto | onnx_ir.Model
@@ -27,8 +28,8 @@ ModelSource = str | os.PathLike[str] | onnx.ModelProto | onnx_ir.Model
 class ModelFile:
     """A model file with the name it goes by in tables, and the inputs it wants.
 
-    `bounds` says for integer inputs what they may hold, `seconds` how long a run may take. `engine`
-    is what runs it, and `role` why it is here.
+    `bounds` says for integer inputs what they may hold, and `told` what those of the export held;
+    `seconds` how long a run may take. `engine` is what runs it, and `role` why it is here.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ModelFile:
     inputs: tuple[TensorSpec, ...]
     size_bytes: int
     bounds: Bounds = field(default_factory=dict)
+    told: ToldIntegers = field(default_factory=dict)
     seconds: float | None = None
     role: Role = "candidate"
     engine: str = ""
@@ -147,7 +149,8 @@ def _subject(path: Path, name: str) -> ModelFile:
     require_room(model, name)
     size_bytes = sum(file.stat().st_size for file in model_io.files_of(path))
     bounds = bounds_of([model], inputs)
-    return ModelFile(name, path, inputs, size_bytes, bounds, seconds_for(model))
+    told = told_integers([model], inputs)
+    return ModelFile(name, path, inputs, size_bytes, bounds, told, seconds_for(model))
 
 
 def _require_same_inputs(baseline: ModelFile, candidate: ModelFile) -> None:

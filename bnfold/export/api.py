@@ -25,10 +25,12 @@ from bnfold.export.tidy import own_tensors, tidy
 from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.runtime.releases import release
+from bnfold.runtime.told_integers import tell_integers
 from bnfold.torch_code.foreign import require
 from bnfold.torch_code.modes import eval_mode
 from bnfold.torch_code.preserved import preserved
 from bnfold.torch_code.spec import LoadedModule, load_module
+from bnfold.verify.torch_subject import to_array
 
 if TYPE_CHECKING:
     import torch
@@ -108,6 +110,8 @@ def export(
     progress(1, STEPS, "capturing the graph")
     with preserved(prepared.module):
         model, axes, fixed, told = _captured(loaded, prepared, examples, dynamic, version, exporter)
+        leaves = map(to_array, examples.leaves())
+        tell_integers(model, dict(zip(examples.names, leaves, strict=True)))
         progress(2, STEPS, "comparing it with the module")
         warnings = [
             *prepared.warnings,

@@ -101,6 +101,8 @@ def _random_inputs(
             return torch.randn(shape, generator=generator).to(leaf.dtype)
         count = int(np.prod(shape))
         places = torch.randint(max(leaf.numel(), 1), (count,), generator=generator)
+        if count and leaf.numel():  # the longest of the lengths is that of the sequence
+            places[0] = leaf.flatten().int().argmax()
         return leaf.flatten()[places].reshape(shape)
 
     return [

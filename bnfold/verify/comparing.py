@@ -114,6 +114,7 @@ class Job:
             self.seed,
             pair.sizes(dims),
             (pair.bounds(), pair.wide_bounds(is_signed=False), pair.wide_bounds(is_signed=True)),
+            pair.told(),
         )
 
     def _resting(self, maker: Maker, trials: Sequence[Trial]) -> list[str]:

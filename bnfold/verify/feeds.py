@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from bnfold.runtime.arrays import make_array
 from bnfold.runtime.bounds import Bounds
 from bnfold.runtime.extents import Extent, chosen_sizes, shape_of
 from bnfold.runtime.signature import Array, TensorSpec
+from bnfold.runtime.told_integers import ToldIntegers, as_told
 from bnfold.verify.records import FeedRow
 
 LONG = 4
@@ -35,6 +36,8 @@ _LENGTHS = ((16, 24), (7, 5), (33, 18), (1, 1), (160, 96), (128, 160), (24, 16),
 
 TURNS = len(_SPATIAL)
 
+AS_EXPORTED = "integers as in the export"
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -53,13 +56,17 @@ class Feed:
 
 @dataclass(frozen=True)
 class Draw:
-    """How the numbers of a set are drawn; `index` tells sets of one kind and seed apart."""
+    """How the numbers of a set are drawn; `index` tells sets of one kind and seed apart.
+
+    Integers lie within `bounds`, but those that are `told` are drawn as the export's were.
+    """
 
     kind: str
     index: int
     seed: int
     bounds: Bounds
     domain: str = ""
+    told: ToldIntegers = field(default_factory=dict)
 
 
 def kind_of(index: int) -> tuple[str, int, int]:
@@ -94,5 +101,8 @@ def make_feed(specs: Sequence[TensorSpec], sizes: Mapping[str, int], draw: Draw)
         rng = np.random.default_rng([draw.seed, draw.index, position])
         bounds = draw.bounds.get(spec.name, (0, 1))
         arrays[spec.name] = make_array(spec, shape, draw.kind, rng, bounds, draw.domain)
+    if draw.told:
+        arrays = as_told(arrays, draw.told, np.random.default_rng([draw.seed, draw.index]))
     kind = f"{draw.kind} in {draw.domain}" if draw.domain else draw.kind
+    kind = f"{kind}, {AS_EXPORTED}" if draw.told else kind
     return Feed(f"{draw.index}: {kind}", kind, arrays, (draw.seed, draw.index))

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from bnfold.errors import ModelError, UsageError
 from bnfold.runtime.bounds import Bounds, bounds_of, wide_bounds
 from bnfold.runtime.signature import TensorSpec
+from bnfold.runtime.told_integers import ToldIntegers, told_integers
 from bnfold.verify.ends import watch_ends
 from bnfold.verify.reach import follows_numbers
 from bnfold.verify.records import StructureRow
@@ -74,6 +75,10 @@ class Pair:
         """The same, where it is tried what an integer input takes that need not be 0 or 1."""
         models = [s.model for s in self.onnx_models]
         return wide_bounds(models, self.inputs, self.bounds(), is_signed=is_signed)
+
+    def told(self) -> ToldIntegers:
+        """What the export left of its integers, in the original or else in the other model."""
+        return told_integers((s.model for s in self.onnx_models), self.inputs)
 
     def sizes(self, dims: Mapping[str, int]) -> dict[str, int]:
         """The caller's sizes, and those that only the other model fixes.

@@ -13,6 +13,7 @@ from bnfold.runtime.bounds import Bounds
 from bnfold.runtime.extents import Extent, open_extents
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
+from bnfold.runtime.told_integers import ToldIntegers
 from bnfold.verify.feeds import LONG, TURNS, Draw, Feed, kind_of, make_feed, sampled_sizes
 from bnfold.verify.subject import Runner
 
@@ -45,6 +46,7 @@ class Maker:
         seed: of the numbers.
         dims: sizes of open extents, by name or place.
         bounds: where integers are drawn from: those of all sets, those of some, those of others.
+        told: how integers are drawn in some sets, and where the graph takes none of those.
     """
 
     runner: Runner
@@ -52,6 +54,7 @@ class Maker:
     seed: int
     dims: Mapping[str, int]
     bounds: tuple[Bounds, Bounds, Bounds]
+    told: ToldIntegers = field(default_factory=dict)
     _extents: Sequence[Extent] = field(init=False)
     _failed: dict[tuple[int, ...], RunError] = field(default_factory=dict)
     _domains: tuple[str, ...] = tuple(DOMAINS)
@@ -107,8 +110,8 @@ class Maker:
         """A feed on which the original is finite, if there is one; else one on which it runs."""
         first: Trial | None = None
         for domain in self._domains:
-            for bounds in self._bounds_of(index):
-                draw = Draw(kind, index, self.seed, bounds, domain)
+            for bounds, told in self._integers_of(index):
+                draw = Draw(kind, index, self.seed, bounds, domain, told)
                 feed = make_feed(self.specs, sizes, draw)
                 try:
                     run = self.runner.run(feed.arrays)
@@ -126,10 +129,17 @@ class Maker:
         self._domains = self._domains[:1]  # none helps
         return first
 
-    def _bounds_of(self, index: int) -> list[Bounds]:
+    def _integers_of(self, index: int) -> list[tuple[Bounds, ToldIntegers]]:
+        """How to draw integers for a set, in the order in which that is tried."""
         usual, *wide = self.bounds
         chosen = {1: wide[0], 2: wide[1]}.get(index % 3, usual)
-        return [chosen] if chosen == usual else [chosen, usual]
+        by_graph: list[tuple[Bounds, ToldIntegers]] = [(chosen, {})]
+        if chosen != usual:
+            by_graph.append((usual, {}))
+        if not self.told:
+            return by_graph
+        as_told = (usual, self.told)
+        return [as_told, *by_graph] if index and index % 3 == 0 else [*by_graph, as_told]
 
 
 def is_finite(run: Sequence[Array]) -> bool:

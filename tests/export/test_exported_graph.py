@@ -146,3 +146,28 @@ def test_exports_the_networks_of_the_project_by_name(name, tmp_path):
     assert result.warnings == ()
     assert result.batch_norms > 2
     assert (tmp_path / "m.onnx").is_file()
+
+
+class Masked(nn.Module):
+    """Attention over sequences of several lengths, the mask as long as the longest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.conv, self.bn = nn.Conv1d(8, 8, 3, padding=1), nn.BatchNorm1d(8)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        places = torch.arange(int(lengths.max()), dtype=lengths.dtype)
+        mask = places.expand(lengths.shape[0], -1) >= lengths.unsqueeze(1)
+        y = self.attention(x, x, x, key_padding_mask=mask, need_weights=False)[0]
+        return self.bn(self.conv(y.transpose(1, 2)))
+
+
+def test_lengths_and_sequences_that_fit_each_other_are_made_up_from_the_examples(tmp_path):
+    inputs = {"x": torch.randn(2, 12, 8), "lengths": torch.tensor([12, 7])}
+    exported = bnfold.export(Masked().eval(), inputs, tmp_path / "net.onnx")
+    assert exported.check is not None
+    assert len(exported.check.feeds) == 3
+    folded = bnfold.fold(exported.path)
+    assert folded.ledger.opinion.runtime
+    assert bnfold.verify(exported.path, folded.model, samples=2).verdict == "equivalent"

@@ -10,6 +10,7 @@ from bnfold.runtime.arrays import make_array
 from bnfold.runtime.bounds import Bounds
 from bnfold.runtime.extents import Extent, chosen_sizes, open_extents, shape_of
 from bnfold.runtime.signature import Array, TensorSpec
+from bnfold.runtime.told_integers import ToldIntegers, as_told
 
 Feed = dict[str, Array]
 
@@ -20,15 +21,22 @@ _LENGTHS = ((7, 12), (16, 24), (64, 128), (128, 96))
 _BATCHES = (1, 2)
 
 
-def feeds_of(specs: Sequence[TensorSpec], bounds: Bounds) -> Iterator[tuple[Feed, ...]]:
+def feeds_of(
+    specs: Sequence[TensorSpec], bounds: Bounds, told: ToldIntegers
+) -> Iterator[tuple[Feed, ...]]:
     """Pairs of feeds to try, the cheapest first; with nothing open, one pair of one size.
+
+    Where the export has told of its integers, each pair with those too.
 
     Raises:
         BnfoldError: an input has no rank, or takes strings.
     """
     extents = open_extents(specs)
     for attempt in range(len(_SPATIAL) if extents else 1):
-        yield tuple(_feed(specs, bounds, extents, attempt, turn) for turn in (0, 1))
+        pair = tuple(_feed(specs, bounds, extents, attempt, turn) for turn in (0, 1))
+        yield pair
+        if told:
+            yield tuple(as_told(feed, told, np.random.default_rng(0)) for feed in pair)
 
 
 def _feed(

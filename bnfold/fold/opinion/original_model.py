@@ -21,6 +21,7 @@ from bnfold.model_io.loading import HAD_EXTERNAL_DATA
 from bnfold.runtime.bounds import Bounds, bounds_of
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.signature import TensorSpec, inputs_of
+from bnfold.runtime.told_integers import ToldIntegers, told_integers
 
 Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
@@ -40,6 +41,9 @@ _STEPS = frozenset(
     "QLinearConv QLinearMatMul QuantizeLinear Round Sign".split()
 )
 """A number next to a step goes up or down; those of constants are the same before and after."""
+
+
+Interface = tuple[tuple[TensorSpec, ...], Bounds, ToldIntegers]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Original:
     has_batch_norm: bool
     decider: str | None
     patience_s: float | None
-    interface: tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError
+    interface: Interface | BnfoldError
 
     @classmethod
     def of(cls, source: Source, model: ir.Model) -> Original:
@@ -129,10 +133,10 @@ def _is_float(cast: ir.Node) -> bool:
     return to is None or ir.DataType(to.as_int()).is_floating_point()
 
 
-def _interface(model: ir.Model) -> tuple[tuple[TensorSpec, ...], Bounds] | BnfoldError:
+def _interface(model: ir.Model) -> Interface | BnfoldError:
     try:
         specs = inputs_of(model)
-        return specs, bounds_of([model], specs)
+        return specs, bounds_of([model], specs), told_integers([model], specs)
     except BnfoldError as error:
         return error
 
