@@ -105,7 +105,7 @@ def exported(
     from bnfold.export.inputs import parse_input
 
     inputs = dict(map(parse_input, options.inputs)) or None
-    with progress(ctx, "exporting") as bar:
+    with progress(ctx, "exporting", patience_s=0.0) as bar:
         return bnfold.export(
             spec,
             inputs,

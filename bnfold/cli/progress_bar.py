@@ -18,12 +18,19 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 1.0
 REFRESH_S = 0.1
+FEW = 10  # steps, each of which may take minutes and is shown
 
 
 @contextmanager
-def progress(ctx: click.Context, title: str) -> Iterator[LateBar]:
-    """Gives a bar to call as a `Progress` is; it goes away when the work is done."""
-    bar = LateBar(title, sys.stderr.isatty() and not is_quiet(ctx))
+def progress(
+    ctx: click.Context, title: str, *, patience_s: float = PATIENCE_S
+) -> Iterator[LateBar]:
+    """Gives a bar to call as a `Progress` is; it goes away when the work is done.
+
+    It is not drawn in the first `patience_s`, nor without a call: a step that takes minutes is
+    shown if it begins later than that.
+    """
+    bar = LateBar(title, sys.stderr.isatty() and not is_quiet(ctx), patience_s)
     try:
         yield bar
     finally:
@@ -33,16 +40,18 @@ def progress(ctx: click.Context, title: str) -> Iterator[LateBar]:
 class LateBar:
     """Draws only when it is called: a thread of its own would disturb what is being timed."""
 
-    def __init__(self, title: str, is_wanted: bool) -> None:
+    def __init__(self, title: str, is_wanted: bool, patience_s: float = PATIENCE_S) -> None:
         self._title = title
         self._is_wanted = is_wanted
-        self._next_s = time.monotonic() + PATIENCE_S
+        self._begin_s = self._next_s = time.monotonic() + patience_s
         self._progress: Progress | None = None
 
     def __call__(self, done: int, total: int, label: str) -> None:
         """Shows how far the work is; `label` tells what is being done now."""
         now = time.monotonic()
-        if not self._is_wanted or now < self._next_s:
+        if not self._is_wanted or now < self._begin_s:
+            return
+        if now < self._next_s and total > FEW:
             return
         self._next_s = now + REFRESH_S
         from rich.markup import escape

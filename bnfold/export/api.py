@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
 from bnfold import model_io
-from bnfold.errors import ModelError, UsageError
-from bnfold.export.capture import Exporter, capture, capture_by_default, check_opset, opset_for
+from bnfold.errors import BnfoldError, ModelError, ModelsDifferError, UsageError
+from bnfold.export.attempt import Attempt, Clean
+from bnfold.export.capture import Exporter, capture_by_default, check_opset, opset_for
 from bnfold.export.check import check_export
-from bnfold.export.dimension_names import FixedDimension
 from bnfold.export.dry_run import try_once
-from bnfold.export.dynamic import Axes, Dynamic, dynamic_axes, with_sizes_of_two
+from bnfold.export.dynamic import AS_THE_EXAMPLES, Axes, Dynamic, with_sizes_of_two
 from bnfold.export.inputs import ExampleInputs, example_inputs
-from bnfold.export.outputs import output_names
 from bnfold.export.prepare import Prepared, prepare
 from bnfold.export.records import ExportResult
-from bnfold.export.tidy import own_tensors, tidy
+from bnfold.export.tidy import own_tensors
 from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.runtime.releases import release
@@ -35,7 +34,9 @@ from bnfold.verify.torch_subject import to_array
 if TYPE_CHECKING:
     import torch
 
-STEPS = 4
+    from bnfold.verify.records import Verification
+
+STEPS = 5
 
 
 @logged
@@ -97,6 +98,7 @@ def export(
         MissingDependencyError: torch or onnxscript is not installed.
     """
     progress = progress or _silent
+    progress(0, STEPS, "loading the network")
     wanted = None if runtime is None else release(runtime)
     version = check_opset(opset if wanted is None else opset_for(wanted, opset))
     target = None if path is None else _writable(Path(path))
@@ -107,27 +109,18 @@ def export(
     prepared = prepare(loaded, fp16=fp16)
     given = loaded.examples if inputs is None else inputs
     examples = example_inputs(prepared.module, given, loaded.name)
-    progress(1, STEPS, "capturing the graph")
+    attempt = Attempt(loaded, prepared, examples, version, exporter)
     with preserved(prepared.module):
-        model, axes, fixed, told = _captured(loaded, prepared, examples, dynamic, version, exporter)
+        progress(1, STEPS, "running it once")
+        if loaded.program is None:
+            with eval_mode(prepared.module):
+                try_once(prepared.module, examples, loaded.name)
+        compared = _Compared(attempt, check, seed, progress)
+        clean, checked, limits = compared.at_least_as_the_examples(dynamic)
+        model, axes = clean.model, clean.axes
         leaves = map(to_array, examples.leaves())
         tell_integers(model, dict(zip(examples.names, leaves, strict=True)))
-        progress(2, STEPS, "comparing it with the module")
-        warnings = [
-            *prepared.warnings,
-            *(f"not dynamic: {reason}" for reason in fixed),
-            *told,
-        ]
-        checked = None
-        if check:
-            checked, limits = check_export(
-                model,
-                prepared.module,
-                examples,
-                dynamic_batch=all(0 in own for own in axes),
-                seed=seed,
-            )
-            warnings += limits
+        warnings = [*prepared.warnings, *clean.warnings, *limits]
         usual = None
         if by_default:
             usual, why_not = _by_default(loaded, prepared, examples, axes)
@@ -135,7 +128,7 @@ def export(
     notes = prepared.notes
     if wanted is not None:
         notes += (wanted.fit(model, loaded.name),)
-    progress(3, STEPS, "saving it")
+    progress(4, STEPS, "saving it")
     if target is not None:
         model_io.save(model, target)
     progress(STEPS, STEPS, "done")
@@ -174,79 +167,54 @@ def _silent(_done: int, _total: int, _what: str) -> None:
     """No progress is shown."""
 
 
-def _captured(
-    loaded: LoadedModule,
-    prepared: Prepared,
-    examples: ExampleInputs,
-    dynamic: Dynamic | None,
-    version: int,
-    exporter: Exporter,
-) -> tuple[ir.Model, Axes, list[str], tuple[str, ...]]:
-    """The clean graph, its dynamic dimensions, why others are not, and what a trace has decided."""
-    axes = dynamic_axes(examples, dynamic, loaded.name)
-    reasons: list[str] = []
-    with eval_mode(prepared.module):
-        if loaded.program is None:
-            try_once(prepared.module, examples, loaded.name)
-        while True:
-            ready = examples
-            if loaded.program is None:
-                wider = with_sizes_of_two(prepared.module, examples, axes)
-                if wider is None:
-                    reasons.append(f"the network does not run on more than {examples.described()}")
-                    axes = [{} for _ in axes]
-                else:
-                    ready = wider
-            model, fixed, told = _tidied(loaded, prepared, ready, axes, version, exporter)
-            if fixed and loaded.program is None and exporter != "torchscript":
-                with suppress(ModelError):  # then they are fixed indeed
-                    model, fixed, told = _tidied(
-                        loaded, prepared, ready, axes, version, "dynamo", insist=True
-                    )
-            reasons += map(str, fixed)
-            if reasons and dynamic is not None:
-                raise UsageError(
-                    f"{loaded.name} cannot have these dynamic dimensions: {reasons[0]}"
-                )
-            for dimension in fixed:
-                axes[examples.names.index(dimension.input)].pop(dimension.axis)
-            if not fixed or loaded.program is not None:
-                return model, axes, reasons, told
-            # Once more, without them: the exporter keeps a symbol in shapes where there is a size,
-            # and that may be the two that we made of a one.
+@dataclass(frozen=True)
+class _Compared:
+    """A clean graph that was compared with its module, where that is asked for."""
 
+    attempt: Attempt
+    check: bool
+    seed: int
+    progress: Progress
 
-def _tidied(
-    loaded: LoadedModule,
-    prepared: Prepared,
-    inputs: ExampleInputs,
-    axes: Axes,
-    version: int,
-    exporter: Exporter,
-    *,
-    insist: bool = False,
-) -> tuple[ir.Model, list[FixedDimension], tuple[str, ...]]:
-    captured = capture(
-        loaded.program or prepared.module,
-        inputs,
-        axes,
-        opset=version,
-        name=loaded.name,
-        exporter=exporter,
-        insist=insist,
-    )
-    model = captured.model
-    if len(model.graph.inputs) == len(inputs.names):
-        for value, name in zip(model.graph.inputs, inputs.names, strict=True):
-            value.name = name
-    fixed = tidy(
-        model,
-        dimensions=dict(zip(inputs.names, axes, strict=True)),
-        sizes=captured.sizes,
-        outputs=output_names(captured.program, len(model.graph.outputs)),
-        parameters=prepared.module.state_dict().keys(),
-    )
-    return model, fixed, captured.told
+    def at_least_as_the_examples(
+        self, dynamic: Dynamic | None
+    ) -> tuple[Clean, Verification | None, list[str]]:
+        """With these dynamic dimensions; by default with none where the exporter fails on those.
+
+        Raises:
+            BnfoldError: there is no graph of the network, or it computes something else; with
+                dimensions that were asked for, the sentence tells whether it has one without.
+        """
+        try:
+            return self._with(dynamic)
+        except (ModelError, ModelsDifferError) as error:
+            if self.attempt.loaded.program is not None or dynamic == {}:
+                raise
+            try:
+                clean, checked, limits = self._with({})
+            except BnfoldError:
+                raise error from error.__cause__
+            if dynamic is not None:
+                raise type(error)(f"{error}; {AS_THE_EXAMPLES}") from error
+            why = f"not dynamic: with other sizes than the examples', {error}"
+            return replace(clean, warnings=(why, *clean.warnings)), checked, limits
+
+    def _with(self, dynamic: Dynamic | None) -> tuple[Clean, Verification | None, list[str]]:
+        self.progress(2, STEPS, "capturing the graph, by torch")
+        clean = self.attempt.clean(dynamic)
+        if not self.check:
+            return clean, None, []
+        what = "comparing it with the module"
+        self.progress(3, STEPS, what)
+        checked, limits = check_export(
+            clean.model,
+            self.attempt.prepared.module,
+            self.attempt.examples,
+            dynamic_batch=all(0 in own for own in clean.axes),
+            seed=self.seed,
+            progress=lambda done, total, _: self.progress(3, STEPS, f"{what}, {done} of {total}"),
+        )
+        return clean, checked, limits
 
 
 def _refuse_for_program(loaded: LoadedModule, dynamic: Dynamic | None, fp16: bool) -> None:

@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from bnfold.errors import DataError
 from bnfold.export.inputs import ExampleInputs
+from bnfold.progress import Progress
 from bnfold.torch_code.foreign import foreign_code, quiet
 from bnfold.torch_code.modes import eval_mode
 from bnfold.verify.api import verify
@@ -28,11 +29,12 @@ def check_export(
     *,
     dynamic_batch: bool,
     seed: int,
+    progress: Progress | None = None,
 ) -> tuple[Verification | None, list[str]]:
     """The graph computes what the module does, up to rounding, or an error says where not.
 
-    It is verified on the example inputs and on seeded random ones of their kind; with a dynamic
-    batch also at batch sizes 1 and 3.
+    It is verified on the example inputs, which the module runs on, and on seeded random ones of
+    their kind; with a dynamic batch at those of the sizes 1 and 3 that the examples do not have.
 
     Returns:
         The verification, or None where none was possible; and sentences about what limits it.
@@ -40,14 +42,16 @@ def check_export(
     Raises:
         ModelsDifferError: an output is further from the reference than rounding explains.
     """
-    batches = (1, 3) if dynamic_batch else (None,)
-    accepted = _accepted(module, [inputs, *_random_inputs(inputs, batches, seed)])
-    if not accepted:
-        return None, ["not checked: the module does not run a second time"]
+    sizes = {len(leaf) for leaf in inputs.leaves() if leaf.ndim}
+    batches = [size for size in (1, 3) if {size} != sizes] if dynamic_batch else [None]
+    accepted = [inputs, *_accepted(module, _random_inputs(inputs, batches, seed))]
     names = [str(value.name) for value in model.graph.inputs]
     data = [dict(zip(names, map(to_array, example.leaves()), strict=True)) for example in accepted]
     flat = _with_flat_arguments(module, inputs)
-    found = verify(flat, model, data=data, seed=seed, levels=("none",))
+    try:
+        found = verify(flat, model, data=data, seed=seed, levels=("none",), progress=progress)
+    except DataError as error:
+        return None, [f"not checked: {error}"]
     if found.verdict == "inconclusive":
         return None, [f"not checked: {found.reason}", *found.notes]
     found.raise_if_different()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 Dynamic = Mapping[str, Mapping[int, str]]
+AS_THE_EXAMPLES = "--dynamic none (dynamic={} in Python) exports it for the sizes of the examples"
+
 Axes = list[dict[int, str]]  # for each tensor of the inputs, the dynamic dimensions and their names
 
 
@@ -50,9 +52,22 @@ def with_sizes_of_two(
     if all(a is b for a, b in zip(wider, inputs.leaves(), strict=True)):
         return inputs
     doubled = inputs.with_leaves(wider)
+    return doubled if _runs(module, doubled) else None
+
+
+def runs_twice_as_wide(module: torch.nn.Module, inputs: ExampleInputs, axes: Axes) -> bool:
+    """Whether the module runs on the inputs twice, one behind the other, where the batch varies."""
+    leaves = inputs.leaves()
+    if not all(0 in own for own, leaf in zip(axes, leaves, strict=True) if leaf.ndim):
+        return True
+    wider = [leaf.repeat(2, *[1] * (leaf.ndim - 1)) if leaf.ndim else leaf for leaf in leaves]
+    return _runs(module, inputs.with_leaves(wider))
+
+
+def _runs(module: torch.nn.Module, inputs: ExampleInputs) -> bool:
     try:
-        with foreign_code("sizes of two", DataError), quiet():
-            doubled.run(module)
+        with foreign_code("other sizes", DataError), quiet():
+            inputs.run(module)
     except DataError:
-        return None
-    return doubled
+        return False
+    return True

@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from bnfold import model_io
 from bnfold.notebook_display import Shown
+from bnfold.record import Row
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
     from bnfold.verify.records import Verification
+
+
+@dataclass(frozen=True)
+class End(Row):
+    """An input or an output of the graph; `shape` is None where not even the rank is known."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...] | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,11 @@ class ExportResult(Shown):
     warnings: tuple[str, ...]
     by_default: ir.Model | None = None
 
+    @property
+    def inputs(self) -> tuple[End, ...]:
+        """What the graph takes; a dimension that may vary has a name in place of a size."""
+        return tuple(map(_described, self.model.graph.inputs))
+
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: the model as its bytes, its folded weights computed."""
         usual = None if self.by_default is None else model_io.packed(self.by_default)
@@ -67,17 +82,17 @@ class ExportResult(Shown):
             "source": self.source,
             "opset": self.opset,
             "batch_norms": self.batch_norms,
-            "inputs": [_described(value) for value in self.model.graph.inputs],
-            "outputs": [_described(value) for value in self.model.graph.outputs],
+            "inputs": [end.to_dict() for end in self.inputs],
+            "outputs": [_described(value).to_dict() for value in self.model.graph.outputs],
             "check": None if self.check is None else self.check.to_dict(),
             "notes": list(self.notes),
             "warnings": list(self.warnings),
         }
 
 
-def _described(value: ir.Value) -> dict[str, Any]:
-    shape = None if value.shape is None else [_dimension(dim) for dim in value.shape]
-    return {"name": value.name, "dtype": str(value.dtype), "shape": shape}
+def _described(value: ir.Value) -> End:
+    shape = None if value.shape is None else tuple(_dimension(dim) for dim in value.shape)
+    return End(value.name or "", str(value.dtype), shape)
 
 
 def _dimension(dim: int | ir.SymbolicDim) -> int | str | None:

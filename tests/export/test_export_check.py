@@ -9,7 +9,7 @@ import torch
 
 import bnfold
 from bnfold.errors import ModelsDifferError
-from bnfold.export import api
+from bnfold.export.attempt import Attempt
 from bnfold.export.check import check_export
 from bnfold.export.inputs import example_inputs
 
@@ -33,7 +33,7 @@ def test_records_the_errors_of_graph_and_module_against_float64(exported):
     assert check.is_equivalent
     assert check.method == "torch float64 reference of the original"
     assert check.levels == ("none",)
-    assert [feed.shapes["input"][0] for feed in check.feeds] == [1, 1, 3]
+    assert [feed.shapes["input"][0] for feed in check.feeds] == [1, 3]
     (row,) = check.outputs
     assert 0 < row.error_original < 1e-5
     assert 0 < row.error_other < 1e-5
@@ -82,15 +82,15 @@ def test_finds_a_batch_size_that_is_built_in(network, exported):
 
 
 def test_writes_no_file_when_the_graph_differs(network, tmp_path, monkeypatch):
-    tidied = api._tidied
+    captured = Attempt._captured
 
     def spoilt(*args, **kwargs):
-        model, *rest = tidied(*args, **kwargs)
+        model, *rest = captured(*args, **kwargs)
         value = next(v for v in model.graph.initializers.values() if len(v.shape) == 3)
         value.const_value = ir.tensor(value.const_value.numpy() * 1.001, name=value.name)
         return model, *rest
 
-    monkeypatch.setattr(api, "_tidied", spoilt)
+    monkeypatch.setattr(Attempt, "_captured", spoilt)
     module, inputs = network("conv1d")
     with pytest.raises(ModelsDifferError):
         bnfold.export(module, inputs, tmp_path / "m.onnx")

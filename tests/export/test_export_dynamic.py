@@ -98,3 +98,36 @@ def test_impossible_dynamic_dimensions_are_refused(dynamic, sentence):
     module = nn.Sequential(nn.Flatten(0), nn.Linear(6, 3))
     with pytest.raises(UsageError, match=sentence):
         bnfold.export(module, (1, 6), dynamic=dynamic)
+
+
+class Stateful(nn.Module):
+    """Its weights are for two rows, which a trace does not notice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.rows = nn.BatchNorm1d(4), nn.Parameter(torch.randn(2, 5, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(self.norm(x), self.rows)
+
+
+class Looped(nn.Module):
+    """A loop over the rows: a trace has as many as the examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.norm(row[None]) for row in x])
+
+
+@pytest.mark.parametrize("exporter", ["dynamo", "torchscript"])
+@pytest.mark.parametrize("module", [Stateful(), Looped()], ids=["state", "loop"])
+def test_a_batch_that_is_fixed_inside_is_not_called_dynamic(module, exporter):
+    result = bnfold.export(module, (2, 4, 5), exporter=exporter)
+    assert [end.shape for end in result.inputs] == [(2, 4, 5)]
+    assert result.warnings[0].startswith("not dynamic: ")
+    assert result.check is not None
+    with pytest.raises(bnfold.errors.BnfoldError, match=r"--dynamic none \(dynamic=\{\} in Python"):
+        bnfold.export(module, (2, 4, 5), exporter=exporter, dynamic={"x": {0: "batch"}})
