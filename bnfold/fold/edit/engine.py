@@ -251,8 +251,10 @@ class Engine:
 
 
 def _inherit(kept: ir.Value, gone: ir.Value, changes: Changes) -> None:
-    """What takes the place of a value takes its name and what is said of it."""
-    shape = gone.shape if gone.shape is not None or kept.shape is None else kept.shape
+    """What takes the place of a value takes its name and what is said of it.
+
+    A shape that was declared of another value, and may be false, does not go on under this name.
+    """
     doc_string = gone.doc_string or kept.doc_string
     changes.rename(kept, gone.name)
-    changes.describe(kept, shape, gone.type or kept.type, doc_string, gone.metadata_props)
+    changes.describe(kept, gone.shape, gone.type or kept.type, doc_string, gone.metadata_props)

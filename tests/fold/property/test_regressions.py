@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 import bnfold
 from tests.fold.property.oracle import kinds_of
 from tests.fold.property.text_models import fold_checked, model, norm, verdicts, weight
+from tests.runtime_oracle import in_onnxruntime
 
 
 def test_output_keeps_its_name_where_a_bias_behind_a_concat_goes_too() -> None:
@@ -557,3 +558,79 @@ def test_a_false_size_inside_is_not_told_any_more(lies: str) -> None:
     assert kinds_of(result) == ["Conv", "Sigmoid", "Conv", "Add", "Sigmoid"]
     told = [info.type.tensor_type.shape.dim for info in result.to_proto().graph.value_info]
     assert all(dim.dim_value != 7 for dims in told for dim in dims)
+
+
+def test_a_mean_over_padding_alone_knows_of_no_shift() -> None:
+    """onnxruntime's SAME pads as if nothing were dilated: of a row of one, a window holds none."""
+    built = model(
+        """(float[N, 3, H, W] x) => (float[N, 4, P, Q] y) {
+            c = Conv(x, w)
+            a = AveragePool<auto_pad = "SAME_UPPER", kernel_shape = [2, 3], dilations = [1, 2],
+                            strides = [2, 3]>(c)
+            y = BN(a, p)
+        }""",
+        {"w": weight(4, 3, 1, 1), **norm("p", 4)},
+        opset=19,
+    )
+    result = bnfold.fold(built)
+    assert "empty-window" in verdicts(result)["y"]
+    feed = {"x": np.ones((1, 3, 6, 1), np.float32)}
+    old, new = (in_onnxruntime(one, feed) for one in (built, result.to_proto()))
+    np.testing.assert_array_equal(old, new)
+
+
+def test_a_false_size_does_not_go_on_under_another_name() -> None:
+    """Said of what a product made, and not true; what an addition behind it makes says nothing."""
+    built = model(
+        """(float[N, 3, H, W] x) => (float[N, 4, P, Q] y) {
+            c = Conv(x, w)
+            m = Mul(c, two)
+            a = Add(m, one)
+            d = Div(a, width)
+            y = Sigmoid(d)
+        }""",
+        {
+            "w": weight(4, 3, 1, 1),
+            "two": np.full((1, 4, 1, 1), 2, np.float32),
+            "one": np.ones((1, 4, 1, 1), np.float32),
+            "width": np.arange(1, 6, dtype=np.float32),
+        },
+    )
+    built.graph.value_info.append(helper.make_tensor_value_info("c", 1, ["N", 4, "H", 1]))
+    built.graph.value_info.append(helper.make_tensor_value_info("m", 1, ["N", 4, "H", 8]))
+    folded = bnfold.fold(built).to_proto()
+    assert [node.op_type for node in folded.graph.node] == ["Conv", "Div", "Sigmoid"]
+    feed = {"x": np.ones((1, 3, 2, 5), np.float32)}
+    old, new = (in_onnxruntime(one, feed) for one in (built, folded))
+    np.testing.assert_allclose(new, old, rtol=1e-6)
+
+
+def test_an_older_gemm_keeps_the_addend_that_it_must_have() -> None:
+    """Below opset 11 C is no option, whether or not beta lets it be read."""
+    built = model(
+        "(float[N, 3] x) => (float[N, 4] y) { g = Gemm<beta = 0.0>(x, w, c) y = Mul(g, s) }",
+        {"w": weight(3, 4), "c": weight(4), "s": np.array([1, 2, 3, 0], np.float32)},
+        opset=10,
+    )
+    assert kinds_of(fold_checked(built, x=(2, 3))) == ["Gemm"]
+
+
+@pytest.mark.parametrize("shape", [(5, 0, 1, 1), (0, 3, 1, 1)])
+def test_a_quantised_weight_without_entries_is_no_fault(shape: tuple[int, ...]) -> None:
+    built = model(
+        f"""(float[N, {shape[1]}, 4, 4] x) => (float[N, {shape[0]}, 4, 4] y) {{
+            s = Sigmoid(x)
+            b = Mul(s, k)
+            w = DequantizeLinear(q, qs, qz)
+            c = Conv(b, w)
+            y = Mul(c, l)
+        }}""",
+        {
+            "q": np.zeros(shape, np.uint8),
+            "qs": np.array(0.5, np.float32),
+            "qz": np.array(3, np.uint8),
+            "k": np.ones((1, shape[1], 1, 1), np.float32) * 2,
+            "l": np.ones((1, shape[0], 1, 1), np.float32) * 2,
+        },
+    )
+    assert not bnfold.fold(built).ledger.bugs

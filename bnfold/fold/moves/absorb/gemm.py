@@ -20,6 +20,8 @@ from bnfold.fold.numbers.exact import Exact, of_array, reduced, scaled
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
 from bnfold.fold.sources.not_constant import not_constant
 
+_OPTIONAL_C = 11  # the opset since which Gemm needs none
+
 
 def gemm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """An affine that follows a Gemm becomes part of it.
@@ -39,7 +41,7 @@ def gemm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
         return addend
     folded = scaled(matrix, s[:, None] if transposed else s[None, :])
     if addend is None and not np.any(t):
-        return [_absorbed(node, folded, None)]
+        return [_unbiased(node, folded, facts)]
     return [_absorbed(node, folded, t if addend is None else s * addend + t)]
 
 
@@ -94,13 +96,20 @@ def _addend(node: ir.Node, facts: Facts) -> Array | Refusal | None:
     return exact.value() * beta
 
 
-def _absorbed(node: ir.Node, matrix: Exact, addend: Array | None) -> Replace:
-    inputs: tuple[Operand, ...] = (node.inputs[0], matrix)
+def _absorbed(node: ir.Node, matrix: Exact, addend: Array) -> Replace:
+    bias = of_array(np.asarray(addend), matrix.dtype)
     attributes = {name: attribute_of(node, name, None) for name in node.attributes}
-    if addend is not None:
-        inputs = (*inputs, of_array(np.asarray(addend), matrix.dtype))
-        attributes.pop("beta", None)
-    return Replace((NewNode("Gemm", inputs, attributes),))
+    attributes.pop("beta", None)
+    return Replace((NewNode("Gemm", (node.inputs[0], matrix, bias), attributes),))
+
+
+def _unbiased(node: ir.Node, matrix: Exact, facts: Facts) -> Replace:
+    """Where nothing is added: a C that is not read goes, but where Gemm must have one."""
+    inputs: tuple[Operand, ...] = (node.inputs[0], matrix)
+    unread = input_of(node, 2)
+    if unread is not None and facts.opset() < _OPTIONAL_C:
+        inputs = (*inputs, unread)
+    return Replace((NewNode("Gemm", inputs),))
 
 
 RULES = (Rule("gemm", ("Gemm",), backward=gemm_after, forward=gemm_before),)

@@ -44,7 +44,7 @@ def weight_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     point. The bias becomes s * b + t.
     """
     found = quantized_of(input_of(node, 1), facts)
-    if found is None:
+    if found is None or not found.levels.size:
         return ()
     axis, channel_axis = _output_axis(node, found, demands[0].rank)
     channels = demands[0].channels(channel_axis, found.levels.shape[axis])
@@ -71,7 +71,7 @@ def weight_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
     b'[o] = b[o] + sum_{i,k} W[o, i, k] t[i].
     """
     found = quantized_of(input_of(node, 1), facts)
-    if found is None or set(affines) != {0}:
+    if found is None or not found.levels.size or set(affines) != {0}:
         return ()
     shape = found.levels.shape
     group = attribute_of(node, "group", 1)

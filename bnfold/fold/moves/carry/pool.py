@@ -26,7 +26,8 @@ def pool_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     """s * max(x) + t = max(s x + t) for s >= 0;  s * mean(x) + t = mean(s x + t).
 
     A mean that counts padding (count_include_pad = 1) has weights that do not sum to 1 at the
-    border, where a shift would have to be smaller.
+    border, where a shift would have to be smaller. Of a window that holds no element no maximum and
+    no mean is taken: what comes out knows of no shift.
     """
     return _pool(node, demands, facts)
 
@@ -48,7 +49,8 @@ def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     maximum = is_op(node, "MaxPool", "GlobalMaxPool")
     if maximum and not affine.is_nonnegative:
         return _SIGN
-    if is_op(node, "MaxPool") and affine.has_shift and not _windows_are_full(node, facts):
+    is_windowed = is_op(node, "MaxPool", "AveragePool")
+    if is_windowed and affine.has_shift and not _windows_are_full(node, facts):
         return _EMPTY
     if is_op(node, "AveragePool") and affine.has_shift and _counts_padding(node, facts):
         return _COUNTED
