@@ -11,6 +11,7 @@ SCRIPTS = (
     "session",  # the commands of the README, with what they print
     "coverage",  # side by side with other tools, over graphs of every motif
     "real_networks",  # real networks: batch norms before and after, and why the rest stays
+    "export_nodes",  # nodes of an export, beside torch's own and onnxsim
     "factor",  # the distributions behind the factor of `bnfold verify`
     "runtimes",  # what a fold buys, by version of onnxruntime, in float32 and int8
     "figures",  # a part of that for the README

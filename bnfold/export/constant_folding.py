@@ -9,25 +9,25 @@ computed zeros is left out.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+if TYPE_CHECKING:
+    from onnxscript.rewriter.pattern import RewriteRule
+
+ROUNDS = 2  # onnxscript's own number
+KEPT = ("BatchNorm", "RemoveOptionalBias")
 LARGEST_GROWTH = 2**18  # elements; a mask made by Expand is better computed than stored
 
 
 def fold_constants(model: ir.Model) -> None:
     """No node of the model computes something that is known before it runs."""
-    from onnxscript import optimizer
-
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     stored = {value for graph in model.graphs() for value in graph.initializers.values()}
-    optimizer.fold_constants(
-        model,
-        input_size_limit=sys.maxsize,  # a weight that is computed from parameters may be large
-        output_size_limit=LARGEST_GROWTH,
-        should_fold=lambda node: False if _is_returned(node) else None,
-    )
+    _evaluate(model)
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     common.RemoveUnusedNodesPass()(model)
     for node in model.graph.all_nodes():
@@ -37,6 +37,48 @@ def fold_constants(model: ir.Model) -> None:
                 continue
             if not bias.const_value.numpy().any():
                 node.resize_inputs(2)
+
+
+def shorten(model: ir.Model) -> None:
+    """What onnxscript's optimiser shortens is shorter, batch norms excepted.
+
+    Casts, Reshapes and Transposes one behind the other, Expands that a broadcast does anyway, Pads
+    before a Conv, Min and Max that are a Clip, the same computed twice.
+    """
+    from onnxscript.rewriter import RewritePass
+
+    shortening = RewritePass(_rules())
+    for _ in range(ROUNDS):
+        shortening(model)
+        common.RemoveUnusedNodesPass()(model)
+        _evaluate(model)
+    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    common.CommonSubexpressionEliminationPass()(model)
+    common.RemoveUnusedNodesPass()(model)
+
+
+def _evaluate(model: ir.Model) -> None:
+    from onnxscript import optimizer
+
+    optimizer.fold_constants(
+        model,
+        input_size_limit=sys.maxsize,  # a weight that is computed from parameters may be large
+        output_size_limit=LARGEST_GROWTH,
+        should_fold=lambda node: False if _is_returned(node) else None,
+        onnx_shape_inference=True,  # recurrent layers come without the shapes of what they give
+    )
+
+
+def _rules() -> Sequence[RewriteRule]:
+    """onnxscript's own set, but for what takes batch norms, which the fold decides on, or biases.
+
+    A bias of zeros is a parameter all the same, and takes no node.
+    """
+    from onnxscript import rewriter
+
+    return [
+        r for r in rewriter._DEFAULT_REWRITE_RULES if not any(word in str(r.name) for word in KEPT)
+    ]
 
 
 def _is_returned(node: ir.Node) -> bool:

@@ -9,43 +9,59 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from bnfold.export.sizes import add_sizes
+from bnfold.export.symbolic_sizes import Sizes, sizes_of
 
 
-def simplify_reshapes(model: ir.Model) -> None:
+def simplify_reshapes(model: ir.Model) -> bool:
     """A Reshape whose output shape is known up to its dynamic dimensions has a constant target.
 
         x [batch, 3, 16, 16] -> [batch, 768]     target [0, 768]: 0 copies that dimension of x
 
     One dynamic dimension that is not x's at the same place becomes -1; with two, nothing is done.
+
+    Returns:
+        Whether there was one: its output may have a shape now that tells of others.
     """
+    is_changed = False
     for node in model.graph.all_nodes():
         if node.op_type != "Reshape" or node.domain or len(node.inputs) != 2:
             continue
         data, target = node.inputs
         if data is None or target is None or target.is_initializer():
             continue
-        sizes = _target(data, node.outputs[0])
-        if sizes is None:
+        known = [_shape_of(node.outputs[0]), sizes_of(target)]
+        targets = [(wanted, _target(data, wanted)) for wanted in known if wanted is not None]
+        wanted, sizes = next((pair for pair in targets if pair[1] is not None), (None, None))
+        if wanted is None or sizes is None:
             continue
+        is_changed = True
+        node.outputs[0].shape = ir.Shape([None if size == -1 else size for size in wanted])
         name = f"{node.outputs[0].name}_shape"
         constant = add_sizes(node, name, sizes)
         node.replace_input_with(1, constant)
         node.attributes.pop("allowzero", None)  # 1 would take a 0 literally
+    return is_changed
 
 
-def _target(data: ir.Value, output: ir.Value) -> list[int] | None:
-    if data.shape is None or output.shape is None:
+def _shape_of(output: ir.Value) -> Sizes | None:
+    """Its sizes, where they are all numbers or have names."""
+    if output.shape is None:
         return None
-    sizes: list[int] = []
-    for place, size in enumerate(output.shape):
+    sizes: Sizes = [size if isinstance(size, int) else size.value for size in output.shape]
+    return None if None in sizes else sizes
+
+
+def _target(data: ir.Value, wanted: Sizes) -> list[int] | None:
+    if 0 in wanted:
+        return None
+    own = [] if data.shape is None else [getattr(size, "value", size) for size in data.shape]
+    sizes = []
+    for place, size in enumerate(wanted):
         if isinstance(size, int):
-            if size == 0:
-                return None
             sizes.append(size)
-        elif place < len(data.shape) and size.value and data.shape[place] == size:
-            sizes.append(0)
         else:
-            sizes.append(-1)
+            is_copied = size is not None and own[place : place + 1] == [size]
+            sizes.append(0 if is_copied else -1)
     return sizes if sizes.count(-1) <= 1 else None
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from bnfold.export.constant_folding import fold_constants
+from bnfold.export.constant_folding import fold_constants, shorten
 from bnfold.export.dimension_names import FixedDimension, name_dimensions, simplify_reshapes
+from bnfold.export.idle import drop_idle
 from bnfold.export.module_names import name_nodes, name_values
 from bnfold.export.sequences import use_split
 
@@ -38,7 +39,12 @@ def tidy(
     """
     _inline_functions(model)
     fold_constants(model)
-    simplify_reshapes(model)
+    shorten(model)
+    drop_idle(model)
+    while simplify_reshapes(model):
+        fold_constants(model)
+        shorten(model)
+    drop_idle(model)
     use_split(model)
     _drop_unused(model)
     _separate_outputs(model.graph)

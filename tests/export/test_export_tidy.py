@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from bnfold.export.constant_folding import fold_constants
 from bnfold.export.dimension_names import name_dimensions, simplify_reshapes
+from bnfold.export.idle import drop_idle
 from bnfold.export.sequences import use_split
 
 
@@ -197,3 +198,90 @@ def test_parts_of_a_sequence_become_outputs_of_a_split():
 
 def test_a_sequence_whose_parts_lose_their_dimension_stays():
     assert "SplitToSequence" in kinds(split("int64 sizes = {1}", keep=0))
+
+
+SIZES = """
+    agraph (float[batch,7,2,5] x) => (float[A,B,C] y) <int64[1] kept = {7}>
+    {
+        sizes = Shape (x)
+        zero = Constant <value_ints = [0]> ()
+        one = Constant <value_ints = [1]> ()
+        two = Constant <value_ints = [2]> ()
+        three = Constant <value_ints = [3]> ()
+        last = Constant <value_ints = [9223372036854775807]> ()
+        batch = Slice (sizes, zero, one)
+        d = Slice (sizes, two, three)
+        h = Slice (sizes, three, last)
+        both = Mul (d, h)
+        target = Concat (batch, kept, both)
+        y = Reshape (x, target)
+    }
+"""
+
+
+def test_a_reshape_to_sizes_that_are_computed_from_a_shape_has_a_constant_target():
+    """What GRU and LSTM leave with a dynamic batch: Shape, Slices, Mul, Concat, Reshape."""
+    model = parsed(SIZES)
+    fold_constants(model)
+    assert simplify_reshapes(model)
+    (reshape,) = (node for node in model.graph if node.op_type == "Reshape")
+    assert list(reshape.inputs[1].const_value.numpy()) == [0, 7, 10]
+    assert not simplify_reshapes(model)
+
+
+def test_a_reshape_with_two_sizes_that_nobody_knows_is_left():
+    model = parsed("""
+        agraph (float[n,m] x, float[n,m,6] z) => (float[A,B,C,D] y)
+        <int64[1] two = {2}, int64[1] three = {3}, int64[1] at = {0}>
+        {
+            sizes = Shape <end = 2> (z)
+            doubled = Mul (sizes, two)
+            target = Concat (doubled, three, two)
+            y = Reshape (z, target)
+        }
+    """)
+    assert not simplify_reshapes(model)
+
+
+STATES = """
+    agraph (float[7,n,3] x, float[1,n,2] given) => (float[7,1,n,2] y)
+    <float[1,6,3] w, float[1,6,2] r, float zero = {VALUE}, int64[1] one = {1}, int64[1] two = {2}>
+    {
+        n = Shape <start = 1, end = 2> (x)
+        sizes = Concat (one, n, two)
+        state = Expand (zero, sizes)
+        y = GRU <hidden_size = 2> (x, w, r, , , STATE)
+    }
+"""
+
+
+def test_an_initial_state_of_zeros_goes_and_no_other():
+    for value, state, is_left in (("0.0", "state", 0), ("0.5", "state", 1), ("0.0", "given", 1)):
+        model = parsed(STATES.replace("VALUE", value).replace("STATE", state))
+        drop_idle(model)
+        (gru,) = (node for node in model.graph if node.op_type == "GRU")
+        assert sum(operand is not None for operand in gru.inputs[5:]) == is_left
+
+
+def test_padding_by_nothing_goes_and_no_other():
+    text = """
+        agraph (float[n,3] x) => (float[n,3] y) <int64[4] pads = {0, 0, 0, LAST}>
+        { padded = Pad (x, pads)  y = Relu (padded) }
+    """
+    for last, reads in (("0", "x"), ("1", "padded"), ("-1", "padded")):
+        model = parsed(text.replace("LAST", last))
+        drop_idle(model)
+        assert model.graph[-1].inputs[0].name == reads
+
+
+def test_a_reshape_to_the_shape_that_is_there_goes_and_no_other():
+    text = """
+        agraph (float[n,4,3] x) => (float[A,B,C] y) <int64[3] to = {TARGET}>
+        { same = Reshape (x, to)  y = Relu (same) }
+    """
+    for target, reads in (
+        ("-1, 4, 3", "x"), ("-1, 3, 4", "same"), ("2, 4, 3", "same"), ("2, -1, 3", "same"),
+    ):  # fmt: skip
+        model = parsed(text.replace("TARGET", target))
+        drop_idle(model)
+        assert model.graph[-1].inputs[0].name == reads
