@@ -89,7 +89,7 @@ class Joins:
             if not self._inverses or has_gaps(left):
                 sentence = "its inputs do not all carry the same affine"
                 return Refusal(UNEQUAL, sentence, at=describe(node))
-            refusal = ill_conditioned(value, left.only_scale(), self._facts)
+            refusal = ill_conditioned(value, left.only_scale(), self._asking)
             refusal = refusal or self._requests.make(state, node, {index: left})
             if refusal is not None:
                 return replace(refusal, at=refusal.at or describe(node))

@@ -138,7 +138,7 @@ class Readers:
         if not (here and plain):
             sentence = f"its output is also read by {describe(reader)}, which needs it unchanged"
             return _at(Refusal("other-reader", sentence), value)
-        refusal = ill_conditioned(value, left, self._facts)
+        refusal = ill_conditioned(value, left, self._asking)
         if refusal is not None:
             return _at(refusal, value)
         state.put(edge, left, backward=False)

@@ -268,5 +268,42 @@ def test_gelu_that_reads_beside_a_batch_norm_stays_as_it_is() -> None:
     assert [n.op_type for n in result.model.graph if n.op_type == "Div"] == ["Div"]
 
 
+JOINED = {
+    "concat": ("j = Concat<axis = 1>(b, a)", 8),
+    "concat of a concat": ("i = Concat<axis = 1>(a, b) j = Concat<axis = 1>(i, c)", 12),
+    "concat of a transpose": (
+        "t = Transpose<perm = [0, 1, 3, 2]>(a) j = Concat<axis = 1>(t, b)",
+        8,
+    ),
+    "split": ("i, k = Split<axis = 1>(a, sizes) j = Concat<axis = 1>(k, b, i)", 8),
+}
+"""How what a batch norm reads, and of how many channels it is, is made of what others read too."""
+
+
+def _joined(name: str, beta: float) -> bnfold.fold.FoldResult:
+    """A Conv that a Conv reads, and behind a join of it a batch norm and a Relu."""
+    join, channels = JOINED[name]
+    text = f"""a = Conv(x, w) b = Conv(x, v) c = Conv(x, o) {join} n = BN(j, p) z = Relu(n)
+        d = Conv(a, u) y = Tanh(d)"""
+    parameters = norm("p", channels)
+    parameters["pb"] = np.full_like(parameters["pb"], beta)
+    constants = {**_convs("w", "u", "v", "o"), **parameters, "sizes": np.array([2, 2])}
+    outputs = f"float[N, {channels}, 6, 6] z, {VALUES} y"
+    return fold_checked(model(_of(text, outputs), constants), x=X)
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_batch_norm_behind_a_join_tells_how_large_the_values_are(name: str) -> None:
+    """The Conv carries the shift, and the other Conv undoes it."""
+    assert _joined(name, 0.5).ledger.batch_norms_after == 0
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_batch_norm_behind_a_join_tells_that_a_shift_is_too_large(name: str) -> None:
+    result = _joined(name, 1000.0)
+    assert result.ledger.batch_norms_after == 1
+    assert "ill-conditioned" in verdicts(result)["n"]
+
+
 def _samples() -> list[dict[str, np.ndarray]]:
     return [{"x": np.random.default_rng(7).normal(size=X).astype(np.float16)}]
