@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from bnfold.errors import ModelError
+from bnfold.torch_code.foreign import foreign_code
+
 if TYPE_CHECKING:
     from onnxscript.rewriter.pattern import RewriteRule
 
@@ -60,13 +63,15 @@ def shorten(model: ir.Model) -> None:
 def _evaluate(model: ir.Model) -> None:
     from onnxscript import optimizer
 
-    optimizer.fold_constants(
-        model,
-        input_size_limit=sys.maxsize,  # a weight that is computed from parameters may be large
-        output_size_limit=LARGEST_GROWTH,
-        should_fold=lambda node: False if _is_returned(node) else None,
-        onnx_shape_inference=True,  # recurrent layers come without the shapes of what they give
-    )
+    # It fails on some graphs, such as a split into sizes that are computed at run time.
+    with foreign_code("the exported graph cannot be optimised", ModelError):
+        optimizer.fold_constants(
+            model,
+            input_size_limit=sys.maxsize,  # a weight that is computed from parameters may be large
+            output_size_limit=LARGEST_GROWTH,
+            should_fold=lambda node: False if _is_returned(node) else None,
+            onnx_shape_inference=True,  # recurrent layers come without the shapes of what they give
+        )
 
 
 def _rules() -> Sequence[RewriteRule]:

@@ -131,3 +131,20 @@ def test_a_batch_that_is_fixed_inside_is_not_called_dynamic(module, exporter):
     assert result.check is not None
     with pytest.raises(bnfold.errors.BnfoldError, match=r"--dynamic none \(dynamic=\{\} in Python"):
         bnfold.export(module, (2, 4, 5), exporter=exporter, dynamic={"x": {0: "batch"}})
+
+
+def test_where_the_optimiser_fails_on_a_dynamic_batch_the_sizes_are_those_of_the_examples():
+    """A ghost batch norm: the number of chunks follows from the batch."""
+
+    class Ghost(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(6)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([self.norm(part) for part in x.chunk(int(x.shape[0] / 2), 0)])
+
+    result = bnfold.export(Ghost(), (4, 6))
+    assert [end.shape for end in result.inputs] == [(4, 6)]
+    assert result.warnings[0].startswith("not dynamic: ")
+    assert bnfold.fold(result.model).ledger.batch_norms_before == 2
