@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.version_converter
 
 from bnfold.errors import ModelError
 from bnfold.runtime import engine
@@ -16,21 +17,45 @@ from bnfold.runtime.sessions import engine_errors
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = Sequence[Mapping[str, Array]]
 
+_PER_CHANNEL = 13  # the opset since which DequantizeLinear has an axis
+
 
 def quantise(model: Path, feeds: Feeds, target: Path, *, name: str) -> None:
     """The model's int8 form is at `target`; every model is treated alike.
 
-    It is prepared first as onnxruntime advises, by its basic optimisations.
+    It is prepared first as onnxruntime advises, by its basic optimisations, in an opset that has
+    scales per channel.
 
     Raises:
-        ModelError: onnxruntime does not take it, or finds nothing in it that int8 has.
+        ModelError: onnxruntime does not take it, or finds nothing in it that int8 has; or onnx
+            cannot bring it to that opset.
     """
     prepared = target.with_name(f"prepared-{target.name}")
+    newer = _in_opset_13(model, target.with_name(f"newer-{target.name}"), name)
     with engine_errors():
         engine.open_session(
-            str(model), engine.Setting(level="basic"), name=name, save_as=str(prepared)
+            str(newer), engine.Setting(level="basic"), name=name, save_as=str(prepared)
         )
         engine.quantise_static(str(prepared), str(target), feeds, name=name)
     nodes = onnx.load(target, load_external_data=False).graph.node
     if not any(node.op_type == "QuantizeLinear" for node in nodes):
         raise ModelError(f"{name}: onnxruntime's quantiser leaves it as it is: int8 has none of it")
+
+
+def _in_opset_13(model: Path, newer: Path, name: str) -> Path:
+    """The model, or where its opset is older than scales per channel, itself in a newer one.
+
+    Raises:
+        ModelError: onnx has no way there.
+    """
+    opsets = onnx.load(model, load_external_data=False).opset_import
+    if all(one.version >= _PER_CHANNEL for one in opsets if one.domain in ("", "ai.onnx")):
+        return model
+    try:
+        converted = onnx.version_converter.convert_version(onnx.load(model), _PER_CHANNEL)
+    except RuntimeError as error:
+        first = str(error).partition("\n")[0]
+        said = f"scales per channel need opset {_PER_CHANNEL}, and onnx cannot convert it: {first}"
+        raise ModelError(f"{name}: {said}") from error
+    onnx.save(converted, newer)
+    return newer
