@@ -171,8 +171,11 @@ def _require_free(jobs: Sequence[Job], ours: set[str], *, is_forced: bool) -> No
         for target in (job.target, job.target.with_name(f"{job.target.name}.data"), job.page):
             if target.resolve() in inputs:
                 raise UsageError(f"{target}: this is one of the models, and would be lost")
-        if job.target.exists() and str(job.target) not in ours and not is_forced:
-            raise UsageError(
-                f"{job.target}: is there already, and no sweep has written it; name a new folder, "
-                "or replace it with --force"
-            )
+        if is_forced or str(job.target) in ours:
+            continue
+        for target in (job.target, job.page, speed_page(job.target)):
+            if target.exists():
+                raise UsageError(
+                    f"{target}: is there already, and no sweep has written it; name a new folder, "
+                    "or replace it with --force"
+                )

@@ -135,11 +135,14 @@ def test_what_it_has_written_is_no_model_of_the_next_sweep(zoo, here):
         (lambda: None, "zoo/*.nothing", "out", "no model fits"),
         (lambda: None, "zoo", "zoo", "would be lost"),
         (lambda: put("out/a.onnx"), "zoo", "out", "--force"),
+        (lambda: put("out/a.html"), "zoo", "out", "a.html: is there already"),
+        (lambda: put("out/a.speed.html"), "zoo", "out", "a.speed.html: is there already"),
         (lambda: Path("out").write_bytes(b"mine"), "zoo", "out", "is a file"),
         (lambda: put("out/sweep.jsonl"), "zoo", "out",
          "not written by a sweep"),
     ],
-    ids=["nothing fits", "onto the models", "somebody's model", "a file", "somebody's record"],
+    ids=["nothing fits", "onto the models", "somebody's model", "somebody's page",
+         "somebody's other page", "a file", "somebody's record"],
 )  # fmt: skip
 def test_nothing_of_the_user_is_lost(zoo, here, prepare, models, output, said):
     prepare()
