@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ def cluster(address: str) -> Iterator[Executor]:
             "a scheduler needs dask, which is not installed: pip install 'bnfold[dask]'"
         ) from error
     try:
+        _require_listener(address)
         client = distributed.Client(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(f"--scheduler {address}: no scheduler answers there") from error
@@ -40,6 +42,23 @@ def cluster(address: str) -> Iterator[Executor]:
         yield client.get_executor(retries=1)
     finally:
         client.close()
+
+
+def _require_listener(address: str) -> None:
+    """Returns where something listens: a client that finds nobody is in its own way when it ends.
+
+    Raises:
+        OSError: nothing does, or there is no such host.
+        ValueError: it is no address, or of a way to connect that Dask does not know.
+    """
+    addressing = importlib.import_module("distributed.comm.addressing")
+    scheme, _ = addressing.parse_address(address)
+    importlib.import_module("distributed.comm.registry").get_backend(scheme)
+    if scheme == "inproc":
+        raise ValueError("it is in another process")
+    if scheme in ("tcp", "tls", "ws", "wss"):
+        where = addressing.get_address_host_port(address)
+        socket.create_connection(where, timeout=PATIENCE_S).close()
 
 
 def _require_workers(client: Any, address: str) -> None:

@@ -196,16 +196,20 @@ def test_the_command_shows_a_table_and_writes_page_and_record(zoo):
     assert 'href="deep/er/c.html"' in page
 
 
-def test_a_scheduler_that_is_not_there_is_one_sentence(zoo):
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:9", "nothing.invalid", "foo://x", "inproc://x"]
+)
+def test_a_scheduler_that_is_not_there_is_one_sentence(zoo, address):
     pytest.importorskip("distributed")
     from bnfold.sweep import cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster, "PATIENCE_S", 0.5)
-        args = ["sweep", "zoo", "-o", "out", "--scheduler", "tcp://127.0.0.1:9"]
+        args = ["sweep", "zoo", "-o", "out", "--scheduler", address]
         result = CliRunner().invoke(main, args)
     assert result.exit_code == 2
-    assert "no scheduler answers there" in result.stderr
+    said = f"bnfold: --scheduler {address}: no scheduler answers there"
+    assert result.stderr.strip() == said
     assert not Path("out").exists()
 
 
