@@ -14,7 +14,7 @@ from bnfold.runtime.signature import Array, TensorSpec
 from bnfold.runtime.told_integers import ToldIntegers, as_told
 from bnfold.verify.records import FeedRow
 
-LONG = 4
+LONG = 6
 """The index of a sampled shape with long sequences: a window or a mask of 128 ends within."""
 
 PLAN = (
@@ -24,15 +24,19 @@ PLAN = (
     ("zeros", 1, 0),
     ("normal", 1, 1),
     ("impulses", 2, 0),
-    ("normal", 3, 3),
+    ("normal", 7, 3),
     ("wide range", 1, LONG),
 )
 """Kind, batch, and the index of the sampled shape, for each sample; the first matter most."""
 
-_SPATIAL = ((64, 96), (33, 47), (90, 75), (1, 1), (128, 160), (224, 320), (299, 331), (8, 12))
-_LENGTHS = ((16, 24), (7, 5), (33, 18), (1, 1), (160, 96), (128, 160), (24, 16), (2, 3))
+_SPATIAL = (
+    *((64, 96), (33, 47), (90, 75), (1, 1), (8, 12), (32, 64)),
+    *((128, 160), (224, 320), (299, 331)),
+)
+_LENGTHS = ((16, 24), (7, 5), (33, 18), (1, 1), (2, 3), (8, 32), (160, 96), (128, 160), (24, 16))
 """Extents of an input's first and second open axis behind the batch, for each shape: multiples of
-32, odd ones, one of each, extent 1, and then others for graphs that take none of these."""
+32, odd ones, one of each, extent 1, and then others for graphs that take none of these: small ones
+first, as the largest batch has extent 1 where the graph takes it."""
 
 TURNS = len(_SPATIAL)
 

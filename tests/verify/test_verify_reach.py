@@ -61,6 +61,32 @@ def test_every_open_extent_is_one_and_odd_and_even_somewhere():
             assert {extent % 2 for extent in extents if extent > 1} == {0, 1}
 
 
+BY_ROW = {
+    "rows": "y = Gemm (x, w)",
+    "the first four, then zeros": """h = Gemm (x, w)  s = Slice (h, zero, four, zero)
+        d = Slice (h, four, all, zero)  k = Mul (d, none)  y = Concat <axis = 0> (s, k)""",
+    "the first four over and over": """n = Shape <start = 0, end = 1> (x)  t = Squeeze (n)
+        r = Range (at, t, step)  i = Mod (r, count)  s = Gather <axis = 0> (x, i)
+        y = Gemm (s, w)""",
+    "pieces of four": """h = Slice (x, zero, four, zero)  t = Slice (x, four, all, zero)
+        c = Concat <axis = 0> (h, t)  y = Gemm (c, w)""",
+}
+
+
+def by_row(kind):
+    return parsed(
+        f"g (float[N,8] x) => (float[N,5] y) {{ {BY_ROW[kind]} }}", w=weights(0, 8, 5),
+        zero=np.array([0]), four=np.array([4]), all=np.array([2**31]), none=np.float32(0),
+        at=np.int64(0), step=np.int64(1), count=np.int64(4),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(BY_ROW)[1:])
+def test_a_batch_is_larger_than_what_a_graph_takes_of_it(kind):
+    is_same = kind == "pieces of four"
+    assert bnfold.verify(by_row("rows"), by_row(kind)).is_equivalent == is_same
+
+
 def test_a_copy_with_a_fixed_batch_is_compared_at_that_batch():
     text = "g (float[{n},4] x) => (float[{n},3] y) {{ y = MatMul (x, w) }}"
     w = weights(0, 4, 3)
