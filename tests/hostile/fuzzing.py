@@ -101,7 +101,7 @@ def _be_the_command(folder: Path, command: tuple[str, ...], said: Path, seconds:
         used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
         resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, used + seconds + 5))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(WAITED_SECONDS)
+        signal.alarm(max(WAITED_SECONDS, 3 * seconds))
         from bnfold.cli.supervised import main
 
         sys.argv = ["bnfold", *command]
