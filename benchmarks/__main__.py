@@ -17,6 +17,7 @@ SCRIPTS = (
     "figures",  # a part of that for the README
     "tuning",  # what --tune keeps, in float32 and int8
     "growth",  # how the work of a fold grows with the model
+    "whole_commands",  # three large models from file to file, beside other tools
     "scaling",  # what a sweep takes, by workers and by size of the models
     "interval",  # how often the interval of bench holds the truth
 )

@@ -1,0 +1,179 @@
+"""A fold as a whole command beside other tools: `python -m benchmarks.whole_commands`.
+
+Three models that are large in different ways, each taken from a file to a file by one command that
+begins and ends a process: Python's start, reading, checks, certificates, the second opinion and
+writing are in it. The tools take turns, so that what else the machine does meets all of them. The
+table goes to docs/growth.md; it takes about ten minutes, and 9 GB in the temporary folder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import psutil
+from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.growth import PAGE
+from benchmarks.insert_table import insert
+
+ROUNDS = 3
+_WATCHED_S = 0.02  # between two looks at the memory
+_PEERS = {
+    "onnxruntime, basic": "onnxruntime",
+    "onnxsim": "onnxsim",
+    "onnxscript": "onnxscript",
+}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A chain of Conv, batch norm, Relu.
+
+    Attributes:
+        title: what the table calls it.
+        convolutions: how many.
+        channels: of each.
+        is_external: whether its weights lie beside the graph.
+    """
+
+    title: str
+    convolutions: int
+    channels: int
+    is_external: bool = False
+
+
+CHAINS = (
+    Chain("529 MB in one file: 14 convolutions of 1,024 channels", 14, 1024),
+    Chain("10 MB: 1,000 convolutions of 16 channels", 1000, 16),
+    Chain("2.7 GB beside the graph: 71 convolutions of 1,024 channels", 71, 1024, is_external=True),
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command took: seconds on the clock, of the processor, and anonymous MB at most."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def written(chain: Chain, folder: Path) -> Path:
+    """The model as a file in the folder."""
+    rng, nodes, stored, value = np.random.default_rng(0), [], [], "x"
+    channels = chain.channels
+    for i in range(chain.convolutions):
+        weight = rng.standard_normal((channels, channels, 3, 3), dtype=np.float32)
+        stored.append(numpy_helper.from_array(weight / np.float32(3 * channels**0.5), f"w{i}"))
+        for name in "gbmv":
+            stored.append(
+                numpy_helper.from_array(rng.random(channels, np.float32) + 1, name + f"{i}")
+            )
+        nodes.append(helper.make_node("Conv", [value, f"w{i}"], [f"c{i}"], pads=[1] * 4))
+        norm = [f"c{i}", *(f"{name}{i}" for name in "gbmv")]
+        nodes.append(helper.make_node("BatchNormalization", norm, [f"n{i}"]))
+        nodes.append(helper.make_node("Relu", [f"n{i}"], [f"r{i}"]))
+        value = f"r{i}"
+    shape = [1, channels, 8, 8]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in ("x", value)]
+    graph = helper.make_graph(nodes, "chain", ends[:1], ends[1:], stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = folder / "model.onnx"
+    onnx.save(model, path, save_as_external_data=chain.is_external, location="model.data")
+    return path
+
+
+def commands(source: Path, target: Path) -> Iterator[tuple[str, list[str], str]]:
+    """Name, command and what it reads, for each tool that is installed."""
+    fold = [sys.executable, "-m", "bnfold", "fold", str(source), "-o", str(target), "--force"]
+    yield "bnfold", fold, ""
+    yield "bnfold --no-check", [*fold, "--no-check"], ""
+    for name, package in _PEERS.items():
+        if importlib.util.find_spec(package) is not None:
+            line = json.dumps([str(source), str(target)]) + "\n"
+            yield name, [sys.executable, "-m", "benchmarks.optimizers", name], line
+
+
+def cost(command: Sequence[str], said: str) -> Cost | None:
+    """What the command took; None where it failed."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(said)
+    process.stdin.close()
+    peak, cpu = 0.0, {}
+    while process.poll() is None:
+        for pid, anonymous, seconds in _family(process.pid):
+            cpu[pid] = seconds
+            peak = max(peak, anonymous)
+        time.sleep(_WATCHED_S)
+    answer = process.stdout.read()
+    if process.returncode or '"error"' in answer:
+        return None
+    return Cost(time.perf_counter() - begun, sum(cpu.values()), peak / 1e6)
+
+
+def _family(pid: int) -> Iterator[tuple[int, int, float]]:
+    """Of the process and what it has started: anonymous bytes, all together, and seconds."""
+    try:
+        parent = psutil.Process(pid)
+        family = [parent, *parent.children(recursive=True)]
+        facts = [(p.pid, p.memory_info(), p.cpu_times()) for p in family]
+    except psutil.Error:
+        return  # it ends just now
+    anonymous = sum(memory.rss - getattr(memory, "shared", 0) for _, memory, _ in facts)
+    for member, _, times in facts:
+        yield member, anonymous, times.user + times.system
+
+
+def table(found: Mapping[str, Mapping[str, Sequence[Cost | None]]]) -> str:
+    """A row for each model and tool, the medians over the rounds."""
+    lines = ["| model | tool | s | CPU s | anonymous memory, MB | bnfold's time over it |"]
+    lines.append("| --- | --- | --: | --: | --: | --: |")
+    for title, tools in found.items():
+        ours = statistics.median(one.wall_s for one in tools["bnfold"] if one is not None)
+        for name, costs in tools.items():
+            done = [one for one in costs if one is not None]
+            if not done:
+                lines.append(f"| {title} | {name} | fails | | | |")
+                continue
+            wall, cpu, peak = (
+                statistics.median(getattr(one, what) for one in done)
+                for what in ("wall_s", "cpu_s", "peak_mb")
+            )
+            lines.append(
+                f"| {title} | {name} | {wall:.1f} | {cpu:.1f} | {peak:,.0f} | {ours / wall:.2f} |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures, and writes the table."""
+    found: dict[str, dict[str, list[Cost | None]]] = {}
+    for chain in CHAINS:
+        with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
+            source, target = written(chain, Path(name)), Path(name, "out", "out.onnx")
+            target.parent.mkdir()
+            tools = found.setdefault(chain.title, {})
+            for _ in range(ROUNDS):
+                for tool, command, said in commands(source, target):
+                    tools.setdefault(tool, []).append(cost(command, said))
+                    print(chain.title, tool, tools[tool][-1], flush=True)
+    insert(PAGE, "whole-commands", table(found))
+
+
+if __name__ == "__main__":
+    main()

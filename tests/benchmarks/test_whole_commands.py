@@ -1,0 +1,35 @@
+"""Whole commands are costed as they are, and a tool that fails is a row."""
+
+from __future__ import annotations
+
+import sys
+
+import onnx
+
+from benchmarks.whole_commands import Chain, Cost, cost, table, written
+
+
+def test_a_command_costs_what_it_takes_and_a_failing_one_nothing():
+    spent = cost([sys.executable, "-c", "x = bytes(1 << 27); sum(range(10**7))"], "")
+    assert spent is not None
+    assert spent.wall_s > 0.05
+    assert spent.peak_mb > 128
+    assert cost([sys.executable, "-c", "raise SystemExit(3)"], "") is None
+    assert cost([sys.executable, "-c", "print(input())"], '{"error": "no"}\n') is None
+
+
+def test_a_chain_is_a_valid_model_with_its_weights_where_they_are_asked_for(tmp_path):
+    path = written(Chain("small", 2, 4, is_external=True), tmp_path)
+    onnx.checker.check_model(path)
+    assert [node.op_type for node in onnx.load(path).graph.node][:3] == [
+        "Conv", "BatchNormalization", "Relu",
+    ]  # fmt: skip
+    assert (tmp_path / "model.data").stat().st_size > 2 * 4 * 4 * 9 * 4
+
+
+def test_the_table_has_medians_and_says_who_fails():
+    costs = [Cost(2.0, 3.0, 100.0), Cost(4.0, 3.0, 100.0), Cost(3.0, 3.0, 100.0)]
+    text = table({"a": {"bnfold": costs, "fast": [Cost(1.5, 1, 1)], "bad": [None, None]}})
+    assert "| a | bnfold | 3.0 | 3.0 | 100 | 1.00 |" in text
+    assert "| a | fast | 1.5 | 1.0 | 1 | 2.00 |" in text
+    assert "| a | bad | fails | | | |" in text
