@@ -120,7 +120,8 @@ def cost(command: Sequence[str], said: str) -> Cost | None:
             cpu[pid] = seconds
             peak = max(peak, anonymous)
         time.sleep(_WATCHED_S)
-    answer = process.stdout.read()
+    with process.stdout:
+        answer = process.stdout.read()
     if process.returncode or '"error"' in answer:
         return None
     return Cost(time.perf_counter() - begun, sum(cpu.values()), peak / 1e6)
