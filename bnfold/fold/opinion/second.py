@@ -36,6 +36,7 @@ _MOST_UNITS = 1 << 13  # that the rounding of folded weights may come to
 _NEIGHBOURS = 2
 _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
 _MOST_OF_SUMS = 1e-3  # what adding up many numbers, one after the other, may lose in float32
+_MOST_CANCELLED = 1 / 32  # what is left of digits that cancel; less of them is no number any more
 _SETTING = Setting("cpu", level="none", for_values=True)
 
 Outputs = Sequence[Array]
@@ -90,9 +91,10 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
     if apart > explained:  # a channel that a Relu always shuts rounds in the folded model alone
         own = _FACTOR * _sensitivity(folded, feeds, news)
         explained = max(explained, min(own, _MOST_UNITS * original.unit))
-    if explained < apart <= _MOST_OF_SUMS:
-        own = _FACTOR * _own_error(original.loaded(), feeds, olds)
-        explained = max(explained, min(own, _MOST_OF_SUMS))
+    if explained < apart <= _MOST_CANCELLED:
+        own, cancelled = _own_error(original.loaded(), feeds, olds)
+        most = max(_MOST_OF_SUMS, min(_UNITS * original.unit * cancelled, _MOST_CANCELLED))
+        explained = max(explained, min(_FACTOR * own, most))
     if apart > explained:
         decider = original.decider or (original.step() if np.isfinite(apart) else None)
         if decider is not None:
@@ -183,21 +185,39 @@ def _sensitivity(model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs]
     return found
 
 
-def _own_error(model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs]) -> float:
-    """How far the original is from what it means; 0 where that is not known.
+def _own_error(
+    model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs]
+) -> tuple[float, float]:
+    """How far the original is from what it means, and how large its values inside are.
 
-    A mean over ten thousand numbers loses more than its neighbours tell, who lose the same.
+    Both relative to its smallest output; 0 where that is not known. A mean over ten thousand
+    numbers loses more than its neighbours tell, who lose the same; and so does 1e5 + x - 1e5.
     """
     constants = TypedConstants(model).get
-    found = 0.0
+    found, largest = 0.0, 0.0
+
+    def observe(name: str, array: Array) -> None:
+        del name
+        nonlocal largest
+        if _is_float(array):
+            largest = max(largest, _scale(array))
+
     for feed, old in zip(feeds, olds, strict=True):
         try:
-            exact = run_graph(model, feed, constants=constants)
+            exact = run_graph(model, feed, constants=constants, observe=observe)
         except BnfoldError:
-            return 0.0
+            return 0.0, 0.0
         wide = [a.astype(np.float64) if _is_float(a) else a for a in map(np.asarray, old)]
         found = max(found, _difference(wide, list(exact.values())))
-    return found
+    scales = [_scale(array) for old in olds for array in map(np.asarray, old) if _is_float(array)]
+    least = min((scale for scale in scales if scale > 0), default=1.0)
+    return found, largest / least
+
+
+def _scale(array: Array) -> float:
+    """The largest finite value."""
+    wide = np.abs(array.astype(np.float64))
+    return float(np.max(wide, initial=0.0, where=np.isfinite(wide)))
 
 
 def _moved(model: ir.Model, seed: int) -> Mapping[str, Array]:

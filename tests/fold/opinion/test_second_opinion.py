@@ -17,6 +17,7 @@ from bnfold.errors import InternalError
 from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.numbers import exact as exacts
 from bnfold.fold.opinion import second
+from bnfold.fold.opinion.original_model import Original
 from bnfold.fold.proof.certificate import Certificate
 
 
@@ -186,6 +187,46 @@ def test_rounding_that_a_deep_network_blows_up_is_no_bug(is_stored_in_nodes: boo
     opinion = _opinion(model)
     assert not opinion.left_out
     assert opinion.agrees
+
+
+def _cancelling(big: float) -> onnx.ModelProto:
+    return Motif(
+        "cancelling",
+        "(float[N,3,H,H] x) => (float[M,P,Q,R] y) "
+        "{ a = Conv(x, w) b = BN(a, n) c = Add(b, big) r = Relu(c) y = Sub(r, big) }",
+        {"w": (4, 3, 3, 3), "n": Norm(4), "big": np.array(big, np.float32)},
+        "",
+    ).model()
+
+
+@pytest.mark.parametrize("big", [1e5, 3e5])
+def test_digits_that_cancel_are_no_bug(big: float) -> None:
+    """1e5 + x - 1e5 loses five digits of x, before a fold and after it, and other ones."""
+    opinion = _opinion(_cancelling(big))
+    assert opinion.agrees
+    assert 1e-3 < opinion.error < 1e-2
+
+
+def test_a_large_value_that_costs_no_digits_excuses_nothing() -> None:
+    """A mask of -1e9 is large, and the rounding of what it masks is as small as ever."""
+    model = Motif(
+        "masked",
+        "(float[N,3,H,H] x) => (float[M,P,Q,R] y) "
+        "{ m = Add(x, mask) e = Exp(m) a = Conv(x, w) b = BN(a, n) s = ReduceMax(e) "
+        "y = Add(b, s) }",
+        {"w": (4, 3, 3, 3), "n": Norm(4), "mask": np.array(-1e9, np.float32)},
+        "",
+    ).model()
+    original = Original.of(model, model_io.load(model))
+    answers = second.answers_of(original)
+    assert isinstance(answers, second.Answers)
+    folded = model_io.to_proto(bnfold.fold(model).model)
+    assert second.second_opinion(original, answers, model_io.load(folded)).agrees
+    for tensor in folded.graph.initializer:
+        if tensor.dims == [4, 3, 3, 3]:
+            wrong = numpy_helper.to_array(tensor) * np.float32(1.01)
+            tensor.CopyFrom(numpy_helper.from_array(wrong, tensor.name))
+    assert not second.second_opinion(original, answers, model_io.load(folded)).agrees
 
 
 @pytest.mark.parametrize("size", [131, 400])
