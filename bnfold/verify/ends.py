@@ -56,6 +56,12 @@ def watch_ends(a: OnnxSubject, b: OnnxSubject) -> None:
     b.reached.watch(ends_of(theirs, far))
 
 
+def watch_all_ends(b: OnnxSubject) -> None:
+    """From now on it watches its ends; of a torch module nobody knows which of them it shares."""
+    b.reached = Reached()
+    b.reached.watch(_ends_alone(list(_with_ends(b.model.graph)), far_of(b.model)))
+
+
 def unshared(a: ir.Model, b: ir.Model) -> tuple[list[ir.Node], list[ir.Node]]:
     """The nodes with ends or sides of which the other model has fewer, or none, of each model."""
     ours, theirs = (list(_with_ends(model.graph)) for model in (a, b))
@@ -69,6 +75,11 @@ def ends_of(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sides]]
 
     `far` is where the far ends begin, see `far_of`.
     """
+    yield from _ends_alone(nodes, far)
+    yield from sides_of(nodes, with_all=True)
+
+
+def _ends_alone(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sides]]:
     for node in nodes:
         x = _data(node)
         if x is None or not x.name:
@@ -80,7 +91,6 @@ def ends_of(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sides]]
             yield x.name, {f"the vicinity of 0 in {what}": _is_near_zero}
         if node.op_type in _WITH_TIES and x.is_graph_input():  # behind weights nothing is a tie
             yield x.name, {f"a tie in {what}": _is_in_halves}
-    yield from sides_of(nodes, with_all=True)
 
 
 def far_of(model: ir.Model) -> float:

@@ -81,14 +81,14 @@ def compare_further(
     Half precision overflows where numbers are large, and steps want more sets than are made here.
     """
     a, b = job.pair.original, job.pair.other
-    if not isinstance(a, OnnxSubject) or found.is_range:
+    if found.is_range:
         return found
     for feed in first.feeds:
         _look(b, feed)
-    is_narrowed = job.pair.half is not None or is_narrow(a.model)
+    is_narrowed = job.pair.half is not None or any(is_narrow(s.model) for s in job.pair.onnx_models)
     if a.has_steps or b.has_steps or is_narrowed or _is_all_reached(job):
         return found
-    more = _reaching(job, a, dims)
+    more = _reaching(job, dims)
     if not more:
         return found
     again = job.compare(FirstRuns([feed for feed, _ in more], [run for _, run in more]))
@@ -115,15 +115,16 @@ def fed_nan(job: Job, found: Verification, first: FirstRuns) -> Verification:
     return found
 
 
-def _reaching(job: Job, a: OnnxSubject, dims: Mapping[str, int]) -> list[Trial]:
+def _reaching(job: Job, dims: Mapping[str, int]) -> list[Trial]:
     """The sets, with the original's outputs, that reach something of either model."""
-    b, more = job.pair.other, []
+    more: list[Trial] = []
     for feed, run in job.maker(dims).reaching():
-        before = a.reached.count + b.reached.count
-        with suppress(EvaluationError):  # a set that float64 does not take tells nothing
-            a.reference(feed.arrays)
-        _look(b, feed)
-        if a.reached.count + b.reached.count > before:
+        before = _count(job)
+        if isinstance(job.pair.original, OnnxSubject):
+            with suppress(EvaluationError):  # a set that float64 does not take tells nothing
+                job.pair.original.reference(feed.arrays)
+        _look(job.pair.other, feed)
+        if _count(job) > before:
             more.append((feed, run))
         if _is_all_reached(job) or len(more) == FURTHER:
             break
@@ -135,6 +136,10 @@ def _look(b: OnnxSubject, feed: Feed) -> None:
     if not (b.reached.count and b.reached.is_complete):
         with suppress(EvaluationError, UnsupportedOperatorError):
             b.look(feed.arrays)
+
+
+def _count(job: Job) -> int:
+    return sum(subject.reached.count for subject in job.pair.onnx_models)
 
 
 def _is_all_reached(job: Job) -> bool:

@@ -129,7 +129,9 @@ def show_scores(
 
 
 def _with(other: OnnxSubject, scores: Mapping[int, Score]) -> OnnxSubject:
-    values = {value.name: value for node in other.model.graph for value in node.outputs}
+    graph = other.model.graph
+    values = {value.name: value for value in graph.inputs}
+    values |= {value.name: value for node in graph for value in node.outputs}
     for score in scores.values():
         theirs = values[score.theirs.name]
         other.copy_out(theirs, score.name, score.dtype, score.classes)
