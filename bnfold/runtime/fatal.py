@@ -13,11 +13,13 @@ import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx.inliner import inline_local_functions
 
 from bnfold.runtime.inference import NotInferredError, infer_shapes
+from bnfold.runtime.signature import Array
 
 Shape = Sequence[int | None]
 Shapes = Mapping[str, Shape]
@@ -72,6 +74,12 @@ class FatalNodes:
         if key not in self._found:
             self._found[key] = _reason(self._model, shapes or {})
         return self._found[key]
+
+    def reason_on(self, feeds: Mapping[str, Array]) -> str | None:
+        """Why the model must not be run on these inputs."""
+        if self._model is None:
+            return None
+        return self.reason({name: np.shape(array) for name, array in feeds.items()})
 
 
 def _suspect(source: str | bytes | onnx.ModelProto) -> onnx.ModelProto | None:

@@ -116,7 +116,7 @@ class Session:
             RunError: onnxruntime refuses the inputs, fails on them, or would end this process.
             OverdueError: it is not done in time.
         """
-        reason = self._fatal.reason({key: np.shape(array) for key, array in feeds.items()})
+        reason = self._fatal.reason_on(feeds)
         if reason is not None:
             raise RunError(f"{self.name}: {reason}")
         asked = names or self.outputs
