@@ -157,9 +157,7 @@ def simplified(source: Path) -> onnx.ModelProto:
     try:
         import onnxsim
     except ImportError as error:
-        raise MissingDependencyError(
-            "--simplify needs onnxsim: pip install 'bnfold[simplify]'"
-        ) from error
+        raise MissingDependencyError("--simplify needs onnxsim: pip install onnxsim") from error
     try:
         model, is_checked = onnxsim.simplify(original)
     except (RuntimeError, ValueError) as error:

@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
-    help="Run on the Dask cluster of this scheduler: tcp://host:8786. Needs bnfold[dask].",
+    help="Run on the Dask cluster of this scheduler: tcp://host:8786. Needs dask[distributed].",
 )
 @leaves_option
 @junit_option

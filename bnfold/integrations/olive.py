@@ -1,4 +1,4 @@
-"""Folding as a pass of an Olive workflow: needs `pip install 'bnfold[olive]'`.
+"""Folding as a pass of an Olive workflow: needs `pip install olive-ai`.
 
 Olive looks its passes up in a package configuration; `package_config` has this one beside its own.
 """

@@ -32,7 +32,7 @@ def require_matplotlib() -> None:
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingDependencyError(
-            "a plot as PNG needs matplotlib: pip install 'bnfold[plot]'; one as SVG needs nothing"
+            "a plot as PNG needs matplotlib: pip install matplotlib; one as SVG needs nothing"
         )
 
 

@@ -30,7 +30,7 @@ def cluster(address: str) -> Iterator[Executor]:
         distributed = importlib.import_module("distributed")
     except ImportError as error:
         raise MissingDependencyError(
-            "a scheduler needs dask, which is not installed: pip install 'bnfold[dask]'"
+            "a scheduler needs dask, which is not installed: pip install 'dask[distributed]'"
         ) from error
     try:
         _require_listener(address)

@@ -83,6 +83,6 @@ def _fsspec() -> Any:
         import fsspec
     except ImportError as error:
         raise MissingDependencyError(
-            "URLs need fsspec, which is not installed: pip install 'bnfold[dask]'"
+            "URLs need fsspec, which is not installed: pip install fsspec"
         ) from error
     return fsspec

@@ -27,7 +27,7 @@ def require(package: str) -> ModuleType:
     except ImportError as error:
         missing = (error.name or package).partition(".")[0]
         raise MissingDependencyError(
-            f"this needs {missing}, which is not installed: pip install 'bnfold[export]'"
+            f"this needs {missing}, which is not installed: pip install torch onnxscript"
         ) from error
 
 

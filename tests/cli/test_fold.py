@@ -180,7 +180,7 @@ def test_simplify_without_onnxsim_says_how_to_get_it(place, model, monkeypatch):
     before = place.content()
     result = place.call("fold", model, "-o", "out.onnx", "--simplify")
     assert result.exit_code == 2
-    assert "pip install 'bnfold[simplify]'" in result.stderr
+    assert "pip install onnxsim" in result.stderr
     assert place.content() == before
 
 
