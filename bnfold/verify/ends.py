@@ -5,6 +5,7 @@
                  a bound that is almost 0
     ties         Round, Greater, ...              x a multiple of 1/2
     sides        Clip, Max, Where, ...            see `sides`
+    dead zones   ThresholdedRelu, Shrink          0 < x <= the alpha or lambda
 
 Log(1 + Exp(x)) is Softplus(x) up to 88, and ThresholdedRelu with an alpha of 1e-5 is Relu from
 there on. What both models have alike cannot part them there, so only that is looked at of which one
@@ -40,6 +41,9 @@ _NEAR = frozenset(
     {"GroupNormalization", "InstanceNormalization", "LayerNormalization", "LpNormalization"}
     | {"RMSNormalization", "Shrink", "SimplifiedLayerNormalization", "ThresholdedRelu"}
 )
+
+_DEAD_ZONES = {"Shrink": ("lambd", 0.5), "ThresholdedRelu": ("alpha", 1.0)}
+"""What makes 0 of small numbers: the attribute that tells how small, and its default."""
 
 _WITH_TIES = COMPARING | {"Ceil", "Floor", "Round", "Sign"}
 
@@ -89,6 +93,8 @@ def _ends_alone(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sid
             yield x.name, _far_ends(what, far)
         if node.op_type in _NEAR or _has_a_low_bound(node):
             yield x.name, {f"the vicinity of 0 in {what}": _is_near_zero}
+        if node.op_type in _DEAD_ZONES:
+            yield x.name, _in_dead_zone(what, node)
         if node.op_type in _WITH_TIES and x.is_graph_input():  # behind weights nothing is a tie
             yield x.name, {f"a tie in {what}": _is_in_halves}
 
@@ -106,6 +112,12 @@ def _far_ends(what: str, far: float) -> Sides:
         f"the far end of {what}": lambda x: bool((x > far).any()),
         f"the far negative end of {what}": lambda x: bool((x < -far).any()),
     }
+
+
+def _in_dead_zone(what: str, node: ir.Node) -> Sides:
+    name, default = _DEAD_ZONES[node.op_type]
+    width = node.attributes.get_float(name, default)
+    return {f"the {name} of {what}": lambda x: bool(((x > 0) & (x <= width)).any())}
 
 
 def _is_near_zero(x: Array) -> bool:

@@ -99,6 +99,20 @@ def test_forms_that_part_at_an_end_are_different(kind):
     assert bnfold.verify(*both(PARTING[kind])).verdict == "different"
 
 
+def test_an_alpha_of_a_thousandth_behind_weights_is_seen_in_many_rows():
+    """One number in two thousand lies between 0 and the alpha."""
+    rng = np.random.default_rng(0)
+    w, b = rng.normal(size=(8, 10)), rng.normal(size=10)
+    ours, others = (
+        parsed(
+            f"g (float[N,8] x) => (float[N,10] y) {{ h = Gemm (x, w, b)  y = {op} (h) }}", w=w, b=b
+        )
+        for op in ("Relu", "ThresholdedRelu <alpha = 0.001>")
+    )
+    assert bnfold.verify(ours, others).verdict == "different"
+    assert bnfold.verify(others, others).is_equivalent
+
+
 @pytest.mark.parametrize("kind", SAME)
 def test_forms_that_are_the_same_at_the_ends_are_equivalent(kind):
     found = bnfold.verify(*both(SAME[kind]))
