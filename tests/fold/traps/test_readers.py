@@ -165,19 +165,22 @@ def test_slices_of_one_conv_get_their_own_batch_norms() -> None:
     assert kinds_of(result) == ["Conv", "Slice", "Slice", "Concat"]
 
 
-def test_overlapping_slices_of_one_conv_keep_their_batch_norms() -> None:
+@pytest.mark.parametrize(("read", "left"), [("five", 1), ("four", 0)])
+def test_overlapping_slices_of_one_conv_keep_a_batch_norm(read: str, left: int) -> None:
+    """Both read channel 2; it is free where nobody reads what one of them makes of it."""
     text = _body(
-        """a = Conv(x, w)
+        f"""a = Conv(x, w)
            l = Slice(a, zero, three, one) r = Slice(a, two, four, one)
            [bn] b = BN(l, p) [bn2] c = BN(r, q) d = Concat<axis = 1>(c, b)
-           y = Slice(d, zero, four, one)"""
+           y = Slice(d, zero, {read}, one)""",
+        "float[N, C, 5, 5] y",
     )
     numbers = {
         name: np.array([v])
-        for name, v in (("zero", 0), ("one", 1), ("two", 2), ("three", 3), ("four", 4))
+        for v, name in enumerate(("zero", "one", "two", "three", "four", "five"))
     }
     built = model(
         text, {"w": weight(4, 4, 1, 1), **norm("p", 3), **norm("q", 2, seed=5), **numbers}
     )
     result = fold_checked(built, **X)
-    assert kinds_of(result).count("BatchNormalization") >= 1
+    assert kinds_of(result).count("BatchNormalization") == left
