@@ -121,11 +121,20 @@ def _named(dims: Dims) -> Dims:
     return tuple(None if isinstance(d, str) and d.startswith("unk__") else d for d in dims)
 
 
+def _opset_of(node: ir.Node, model: ir.Model) -> int:
+    """Of the standard operators, for this node: a function may import another version."""
+    imports = model.opset_imports
+    graph = node.graph
+    if isinstance(graph, ir.Function):
+        imports = graph.opset_imports or imports
+    return imports.get("", imports.get("ai.onnx", 1))
+
+
 def _is_believed(node: ir.Node, model: ir.Model) -> bool:
     """Whether inference knows the sizes of the node, or of the function that it calls."""
     function = model.functions.get(node.op_identifier()) if model.functions else None
     if function is None:
-        return is_inferred(node)
+        return is_inferred(node, _opset_of(node, model))
     return all(_is_believed(inner, model) for inner in function.all_nodes())
 
 

@@ -4,7 +4,8 @@ onnx's inference and onnxruntime differ, and versions of onnxruntime among thems
 
 - pools with ceil_mode: whether a last window that begins behind x counts;
 - SAME padding with dilations, or of a ConvTranspose with output_padding; output_shape;
-- Resize and Upsample by a scale: extent * scale in float32 or in float64.
+- Resize and Upsample by a scale: extent * scale in float32 or in float64;
+- Slice of opset 10: of an open extent inference says that it stays, whatever is cut off.
 
 Here an extent is a number only where all of them come to the same; it is None otherwise.
 """
@@ -35,11 +36,13 @@ Constants = Callable[[ir.Value | None], npt.NDArray[Any] | None]
 
 _POOLS = ("AveragePool", "LpPool", "MaxPool")
 _CONVOLUTIONS = ("Conv", "ConvInteger", "QLinearConv")
+_SLICE_10 = 10
 
 
-def is_inferred(node: ir.Node) -> bool:
+def is_inferred(node: ir.Node, opset: int) -> bool:
     """Whether what onnx's inference says of the node's outputs is what a run makes."""
-    return op_of(node) in INFERRED and not _differs(node)
+    is_slice_10 = op_of(node) == "Slice" and opset == _SLICE_10
+    return op_of(node) in INFERRED and not is_slice_10 and not _differs(node)
 
 
 def _differs(node: ir.Node) -> bool:
@@ -72,6 +75,8 @@ def run_dims(
         return None
     if op in ("Resize", "Upsample"):
         return _resized(node, here, constant, opset)
+    if op == "Slice":
+        return _sliced(node, here, constant)
     if contributed_op(node) in (FUSED_GEMM, FUSED_MATMUL):
         return _product(node, here, _dims_of(input_of(node, 1), dims))
     if op == "Compress":
@@ -152,6 +157,32 @@ def _windows(extent: int, reach: int, stride: int, begin: int, end: int) -> int 
     count = -(-room // stride) + 1
     begins_behind = (count - 1) * stride >= extent + begin
     return None if begins_behind or room < 0 else count
+
+
+def _sliced(node: ir.Node, here: Dims, constant: Constants) -> Dims:
+    """What is left of each axis, where bounds and steps are known and so is the extent."""
+    starts, ends, *rest = (constant(input_of(node, i)) for i in range(1, 5))
+    is_told = all(
+        found is not None or input_of(node, i) is None for i, found in enumerate(rest, start=3)
+    )
+    if starts is None or ends is None or not is_told:
+        return (None,) * len(here)
+    axes = np.arange(starts.size) if rest[0] is None else rest[0]
+    steps = np.ones_like(starts) if rest[1] is None else rest[1]
+    found = list(here)
+    for axis, *bounds in zip(axes.flat, starts.flat, ends.flat, steps.flat, strict=True):
+        found[axis] = _left(found[axis], *map(int, bounds))
+    return tuple(found)
+
+
+def _left(extent: Extent, start: int, end: int, step: int) -> int | None:
+    """How many entries a Slice takes; a start before the first is the first, backwards too."""
+    if not isinstance(extent, int) or step == 0:
+        return None
+    first, last = (bound + extent if bound < 0 else bound for bound in (start, end))
+    low, high = (0, extent) if step > 0 else (-1, extent - 1)
+    first, last = min(max(first, 0), high), min(max(last, low), high)
+    return max(0, -((first - last) // step))
 
 
 def _resized(node: ir.Node, here: Dims, constant: Constants, opset: int) -> Dims:
