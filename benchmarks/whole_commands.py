@@ -28,6 +28,7 @@ from benchmarks.growth import PAGE
 from benchmarks.insert_table import insert
 
 ROUNDS = 3
+PATIENCE_S = 60.0
 _WATCHED_S = 0.02  # between two looks at the memory
 _PEERS = {
     "onnxruntime, basic": "onnxruntime",
@@ -106,7 +107,7 @@ def commands(source: Path, target: Path) -> Iterator[tuple[str, list[str], str]]
 
 
 def cost(command: Sequence[str], said: str) -> Cost | None:
-    """What the command took; None where it failed."""
+    """What the command took; None where it failed, or took longer than a minute."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -119,6 +120,10 @@ def cost(command: Sequence[str], said: str) -> Cost | None:
         for pid, anonymous, seconds in _family(process.pid):
             cpu[pid] = seconds
             peak = max(peak, anonymous)
+        if time.perf_counter() - begun > PATIENCE_S:
+            for member in psutil.Process(process.pid).children(recursive=True):
+                member.kill()
+            process.kill()
         time.sleep(_WATCHED_S)
     with process.stdout:
         answer = process.stdout.read()
@@ -149,7 +154,7 @@ def table(found: Mapping[str, Mapping[str, Sequence[Cost | None]]]) -> str:
         for name, costs in tools.items():
             done = [one for one in costs if one is not None]
             if not done:
-                lines.append(f"| {title} | {name} | fails | | | |")
+                lines.append(f"| {title} | {name} | fails, or takes over a minute | | | |")
                 continue
             wall, cpu, peak = (
                 statistics.median(getattr(one, what) for one in done)
