@@ -90,9 +90,9 @@ def _inferred(
     extent: int | None = None,
 ) -> tuple[Shapes, Dtypes]:
     """What inference finds; where it is not to be believed, our own sizes take its place."""
-    opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 1))
+    opset = _standard_opset(model.opset_imports)
     every = [node for graph in model.graphs() for node in graph]
-    nodes = [node for node in every if not _is_believed(node, model)]
+    nodes = [node for node in every if not _is_believed(node, model, opset)]
     dtypes: Dtypes = {}
     if nodes and any(value.dtype is None for node in every for value in node.outputs):
         _, dtypes = _read(model, bare_proto(model, Inferable()))
@@ -121,21 +121,20 @@ def _named(dims: Dims) -> Dims:
     return tuple(None if isinstance(d, str) and d.startswith("unk__") else d for d in dims)
 
 
-def _opset_of(node: ir.Node, model: ir.Model) -> int:
-    """Of the standard operators, for this node: a function may import another version."""
-    imports = model.opset_imports
-    graph = node.graph
-    if isinstance(graph, ir.Function):
-        imports = graph.opset_imports or imports
+def _standard_opset(imports: Mapping[str, int]) -> int:
     return imports.get("", imports.get("ai.onnx", 1))
 
 
-def _is_believed(node: ir.Node, model: ir.Model) -> bool:
-    """Whether inference knows the sizes of the node, or of the function that it calls."""
+def _is_believed(node: ir.Node, model: ir.Model, opset: int) -> bool:
+    """Whether inference knows the sizes of the node, or of the function that it calls.
+
+    A function may import another version of the standard operators than `opset`, which holds here.
+    """
     function = model.functions.get(node.op_identifier()) if model.functions else None
     if function is None:
-        return is_inferred(node, _opset_of(node, model))
-    return all(_is_believed(inner, model) for inner in function.all_nodes())
+        return is_inferred(node, opset)
+    inner = _standard_opset(function.opset_imports)
+    return all(_is_believed(one, model, inner) for one in function.all_nodes())
 
 
 def _size_constants(

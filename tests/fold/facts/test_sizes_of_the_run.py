@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnx.parser
 import onnx_ir as ir
 import pytest
 
@@ -154,3 +155,18 @@ def test_a_known_size_behind_others_is_that_of_the_run() -> None:
 @pytest.mark.slow
 def test_a_known_size_behind_others_is_that_of_the_run_in_many_draws() -> None:
     check_chains(2_000, seed=1)
+
+
+def test_a_function_has_slices_of_its_own_version() -> None:
+    """It imports opset 10, whatever the model around it does."""
+    text = """<ir_version: 8, opset_import: ["" : 17, "own" : 1]>
+        g (float[N, W] x) => (float[N, P] y) { y = own.cut (x) }
+        <domain: "own", opset_import: ["" : 10]> cut (a) => (b) {
+            start = Constant<value = int64[1] {-2}> ()
+            end = Constant<value = int64[1] {1000}> ()
+            axis = Constant<value = int64[1] {1}> ()
+            b = Slice (a, start, end, axis)
+        }"""
+    model = ir.from_proto(onnx.parser.parse_model(text))
+    dims = Facts(model).dims(model.graph.outputs[0])
+    assert dims is None or dims[1] != "W"
