@@ -19,7 +19,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.fold.numbers.affine import Array
-from bnfold.fold.numbers.ahead import computed_ahead
+from bnfold.fold.numbers.ahead import Part, computed_ahead
 
 _CHUNK = 1 << 18  # elements held in float64 at a time: 2 MiB, which stay in the cache
 _BYTE = 8  # bits
@@ -61,6 +61,13 @@ class Exact:
         step = max(1, entries // max(1, math.prod(self.shape[1:])))
         for start in range(0, self.shape[0], step):
             yield start, min(start + step, self.shape[0])
+
+    def parts(
+        self, compute: Callable[[tuple[int, int]], Part], entries: int = _CHUNK
+    ) -> Iterator[Part]:
+        """`compute(rows)` of each range of rows, in order; ahead, where there are several."""
+        chunks = self.chunks(entries)
+        return computed_ahead(compute, chunks) if self.size > entries else map(compute, chunks)
 
     def rounded(self) -> npt.NDArray[np.generic]:
         """The tensor rounded once to its dtype."""
@@ -154,11 +161,10 @@ class _FoldedTensor(ir.LazyTensor):
 
     def tofile(self, file: BinaryIO) -> None:
         """Writes the little-endian bytes without holding all of them."""
-        shares_bytes = self.exact.dtype.bitwidth < _BYTE  # then rows are no whole bytes
-        if shares_bytes or self.exact.size <= _CHUNK:
+        if self.exact.dtype.bitwidth < _BYTE:  # several in a byte: rows may share one
             file.write(self.tobytes())
             return
-        for rounded in computed_ahead(self._part, self.exact.chunks()):
+        for rounded in self.exact.parts(self._part):
             file.write(rounded)
 
     def _part(self, rows: tuple[int, int]) -> bytes:
@@ -239,10 +245,18 @@ def mapped(
 
 
 def reduced(
-    base: Exact, compute: Callable[[Array, int, int], Array], *, concatenate: bool
+    base: Exact,
+    compute: Callable[[Array, int, int], Array],
+    *,
+    concatenate: bool,
+    entries: int = _CHUNK,
 ) -> Array:
-    """`compute(rows, start, stop)` over all rows, concatenated or summed."""
-    parts = (compute(base.rows(start, stop), start, stop) for start, stop in base.chunks())
+    """`compute(rows, start, stop)` over all rows, so many entries at a time, joined or summed."""
+
+    def part(rows: tuple[int, int]) -> Array:
+        return compute(base.rows(*rows), *rows)
+
+    parts = base.parts(part, entries)
     if concatenate:
         return np.concatenate(list(parts))
     first = next(parts)

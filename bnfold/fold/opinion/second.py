@@ -164,7 +164,7 @@ def _apart(old: Array, new: Array) -> float:
     finite = np.isfinite(wide)  # a fold is algebra of numbers: of inf - inf it promises nothing
     if not np.all(np.isfinite(other[finite])):
         return float("inf")
-    scale = float(np.max(np.abs(wide[finite]), initial=0.0))
+    scale = _scale(old)
     apart = float(np.max(np.abs(wide[finite] - other[finite]), initial=0.0))
     return apart / scale if scale > 0 else apart
 

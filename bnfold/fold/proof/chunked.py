@@ -11,8 +11,7 @@ from bnfold.float64.call import Call
 from bnfold.float64.spatial import Window, pad_spatial, read_window, windows
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.numbers.affine import Array
-from bnfold.fold.numbers.ahead import computed_ahead
-from bnfold.fold.numbers.exact import Exact
+from bnfold.fold.numbers.exact import Exact, reduced
 
 _LARGE = 1 << 22  # elements: 32 MiB in float64
 _PART = 1 << 20  # of them at a time: each product reads all of the other factor
@@ -72,27 +71,25 @@ def _convolved(x: Array, weight: Exact, attributes: Mapping[str, object]) -> Arr
     order = (1, *range(2 + rank, 2 + 2 * rank), 0, *range(2, 2 + rank))  # C, kernel, N, places
     columns = view.transpose(order).reshape(-1, x.shape[0] * math.prod(sizes))
 
-    def product(part: tuple[int, int]) -> Array:
-        start, stop = part
-        return weight.rows(start, stop).reshape(stop - start, -1) @ columns
+    def product(rows: Array, start: int, stop: int) -> Array:
+        return np.asarray(rows.reshape(stop - start, -1) @ columns)
 
-    parts = list(computed_ahead(product, weight.chunks(_PART)))
-    return np.concatenate(parts).reshape(weight.shape[0], x.shape[0], *sizes).swapaxes(0, 1)
+    made = reduced(weight, product, concatenate=True, entries=_PART)
+    return made.reshape(weight.shape[0], x.shape[0], *sizes).swapaxes(0, 1)
 
 
 def _summed(x: Array, weight: Exact) -> Array:
-    def product(part: tuple[int, int]) -> Array:
-        start, stop = part
-        return np.asarray(x[..., start:stop] @ weight.rows(start, stop))
+    def product(rows: Array, start: int, stop: int) -> Array:
+        return np.asarray(x[..., start:stop] @ rows)
 
-    return np.asarray(sum(computed_ahead(product, weight.chunks(_PART))))
+    return reduced(weight, product, concatenate=False, entries=_PART)
 
 
 def _columns(x: Array, weight: Exact) -> Array:
-    def product(part: tuple[int, int]) -> Array:
-        return np.asarray(weight.rows(*part) @ x.T)
+    def product(rows: Array, _start: int, _stop: int) -> Array:
+        return np.asarray(rows @ x.T)
 
-    return np.concatenate(list(computed_ahead(product, weight.chunks(_PART)))).T
+    return reduced(weight, product, concatenate=True, entries=_PART).T
 
 
 def _number(attributes: Mapping[str, object], name: str) -> float:
