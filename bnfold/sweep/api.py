@@ -153,11 +153,15 @@ def _targets(sources: Sequence[str], folder: Path) -> list[Path]:
     ]
     shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
     targets = [folder / path.relative_to(shared).with_suffix(".onnx") for path in paths]
-    written = ((target, target.with_suffix(".html"), speed_page(target)) for target in targets)
-    for path, count in Counter(path for files in written for path in files).items():
+    for path, count in Counter(path for target in targets for path in _files(target)).items():
         if count > 1:
             raise UsageError(f"{path}: several of the models would be written there")
     return targets
+
+
+def _files(target: Path) -> tuple[Path, ...]:
+    """What a sweep writes for one model, its external data excepted: the model, and its pages."""
+    return target, target.with_suffix(".html"), speed_page(target)
 
 
 def _require_free(jobs: Sequence[Job], ours: set[str], *, is_forced: bool) -> None:
@@ -168,12 +172,13 @@ def _require_free(jobs: Sequence[Job], ours: set[str], *, is_forced: bool) -> No
     """
     inputs = {Path(job.source).resolve() for job in jobs if not is_url(job.source)}
     for job in jobs:
-        for target in (job.target, job.target.with_name(f"{job.target.name}.data"), job.page):
+        files = _files(job.target)
+        for target in (*files, job.target.with_name(f"{job.target.name}.data")):
             if target.resolve() in inputs:
                 raise UsageError(f"{target}: this is one of the models, and would be lost")
         if is_forced or str(job.target) in ours:
             continue
-        for target in (job.target, job.page, speed_page(job.target)):
+        for target in files:
             if target.exists():
                 raise UsageError(
                     f"{target}: is there already, and no sweep has written it; name a new folder, "
