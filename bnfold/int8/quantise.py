@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnx.version_converter
 
+from bnfold import model_io
 from bnfold.errors import ModelError
 from bnfold.runtime import engine
 from bnfold.runtime.sessions import engine_errors
@@ -46,13 +47,15 @@ def _in_opset_13(model: Path, newer: Path, name: str) -> Path:
     """The model, or where its opset is older than scales per channel, itself in a newer one.
 
     Raises:
-        ModelError: onnx has no way there.
+        ModelError: onnx has no way there, or the model passes 2 GiB.
     """
-    opsets = onnx.load(model, load_external_data=False).opset_import
-    if all(one.version >= _PER_CHANNEL for one in opsets if one.domain in ("", "ai.onnx")):
+    loaded = model_io.load(model)
+    opsets = (loaded.opset_imports.get(domain, _PER_CHANNEL) for domain in ("", "ai.onnx"))
+    if min(opsets) >= _PER_CHANNEL:
         return model
+    whole = model_io.to_proto(loaded)
     try:
-        converted = onnx.version_converter.convert_version(onnx.load(model), _PER_CHANNEL)
+        converted = onnx.version_converter.convert_version(whole, _PER_CHANNEL)
     except RuntimeError as error:
         first = str(error).partition("\n")[0]
         said = f"scales per channel need opset {_PER_CHANNEL}, and onnx cannot convert it: {first}"

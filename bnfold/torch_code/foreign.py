@@ -27,7 +27,8 @@ def require(package: str) -> ModuleType:
     except ImportError as error:
         missing = (error.name or package).partition(".")[0]
         raise MissingDependencyError(
-            f"this needs {missing}, which is not installed: pip install torch onnxscript"
+            f"this needs {missing}, which is not installed: "
+            "pip install torch onnxscript safetensors"
         ) from error
 
 

@@ -163,6 +163,8 @@ def test_a_program_takes_no_option_that_it_has_already(tmp_path, options, senten
 @pytest.mark.parametrize("package", ["torch", "onnxscript"])
 def test_a_missing_package_is_told_with_the_way_to_install_it(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingDependencyError, match=r"pip install torch onnxscript") as caught:
+    with pytest.raises(
+        MissingDependencyError, match=r"pip install torch onnxscript safetensors"
+    ) as caught:
         bnfold.export("models.digits_cnn:build")
     assert package in str(caught.value)
