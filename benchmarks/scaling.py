@@ -40,16 +40,16 @@ class Taken:
     peak_mb: float
 
 
-def network(width: int, seed: int, layers: int = 12) -> onnx.ModelProto:
-    """Convolution, batch norm, Relu, `layers` times, on images of 16 by 16."""
+def network(width: int, seed: int, layers: int = 12, side: int = 16) -> onnx.ModelProto:
+    """Convolution, batch norm, Relu, `layers` times, on square images."""
     body = " ".join(
         f"c{i} = Conv<pads = [1, 1, 1, 1]>(r{i}, w{i}) "
         f"n{i} = BatchNormalization(c{i}, s{i}, b{i}, m{i}, v{i}) r{i + 1} = Relu(n{i})"
         for i in range(layers)
     )
     proto = onnx.parser.parse_model(
-        f'<ir_version: 9, opset_import: ["" : 17]> net (float[N, {width}, 16, 16] r0) '
-        f"=> (float[N, {width}, 16, 16] r{layers}) {{ {body} }}"
+        f'<ir_version: 9, opset_import: ["" : 17]> net (float[N, {width}, {side}, {side}] r0) '
+        f"=> (float[N, {width}, {side}, {side}] r{layers}) {{ {body} }}"
     )
     draw = np.random.default_rng(seed)
     for i in range(layers):

@@ -19,16 +19,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import psutil
-from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.growth import PAGE
 from benchmarks.insert_table import insert
+from benchmarks.scaling import network
 
 ROUNDS = 3
 PATIENCE_S = 60.0
+_SIDE = 8  # of the images
 _WATCHED_S = 0.02  # between two looks at the memory
 _PEERS = {
     "onnxruntime, basic": "onnxruntime",
@@ -72,25 +72,8 @@ class Cost:
 
 def written(chain: Chain, folder: Path) -> Path:
     """The model as a file in the folder."""
-    rng, nodes, stored, value = np.random.default_rng(0), [], [], "x"
-    channels = chain.channels
-    for i in range(chain.convolutions):
-        weight = rng.standard_normal((channels, channels, 3, 3), dtype=np.float32)
-        stored.append(numpy_helper.from_array(weight / np.float32(3 * channels**0.5), f"w{i}"))
-        for name in "gbmv":
-            stored.append(
-                numpy_helper.from_array(rng.random(channels, np.float32) + 1, name + f"{i}")
-            )
-        nodes.append(helper.make_node("Conv", [value, f"w{i}"], [f"c{i}"], pads=[1] * 4))
-        norm = [f"c{i}", *(f"{name}{i}" for name in "gbmv")]
-        nodes.append(helper.make_node("BatchNormalization", norm, [f"n{i}"]))
-        nodes.append(helper.make_node("Relu", [f"n{i}"], [f"r{i}"]))
-        value = f"r{i}"
-    shape = [1, channels, 8, 8]
-    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in ("x", value)]
-    graph = helper.make_graph(nodes, "chain", ends[:1], ends[1:], stored)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = folder / "model.onnx"
+    model = network(chain.channels, 0, chain.convolutions, _SIDE)
     onnx.save(model, path, save_as_external_data=chain.is_external, location="model.data")
     return path
 
