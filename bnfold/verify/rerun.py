@@ -85,12 +85,13 @@ class Maker:
         Rows of a few numbers come in larger batches: one row seldom meets more than one side.
         """
         has_maps = any(spec.dims is None or len(spec.dims) > 2 for spec in self.specs)
-        for i, (kind, turn) in enumerate(_REACHING):
-            trial = self._set(_EXTRA + i, kind, 1 if has_maps else _ROWS, turn)
-            if trial is not None and is_finite(trial[1]):
-                yield trial
+        sets = [
+            (i, kind, 1 if has_maps else _ROWS, turn) for i, (kind, turn) in enumerate(_REACHING)
+        ]
         if not has_maps:
-            trial = self._set(_EXTRA + len(_REACHING) + 1, "normal", _MANY_ROWS, 0)
+            sets.append((len(_REACHING) + 1, "normal", _MANY_ROWS, 0))
+        for i, kind, rows, turn in sets:
+            trial = self._set(_EXTRA + i, kind, rows, turn)
             if trial is not None and is_finite(trial[1]):
                 yield trial
 

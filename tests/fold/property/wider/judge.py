@@ -105,8 +105,7 @@ class _Runtime:
         return self.run(network.model, network.feeds(0, 0)) is not None
 
     def run(self, model: onnx.ModelProto, feeds: Feeds) -> list[Array] | None:
-        shapes = {name: array.shape for name, array in feeds.items()}
-        if FatalNodes(model).reason(shapes) is not None:
+        if FatalNodes(model).reason_on(feeds) is not None:
             return None  # it would end this process
         try:
             return in_onnxruntime(model, feeds)
