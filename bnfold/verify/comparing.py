@@ -91,15 +91,17 @@ class Job:
     def with_scores(self, first: FirstRuns) -> FirstRuns:
         """The runs of a torch module once more, with what stands behind its outputs, if it does.
 
-        A graph shows that before it is run; a module is watched while it runs.
+        A graph shows that before it is run; a module is watched while it runs. So are its ends.
         """
         original, other = self.pair.original, self.pair.other
         if isinstance(original, OnnxSubject):
             return first
+        from bnfold.verify.torch_ends import watch_calls
         from bnfold.verify.torch_scores import show_scores
         from bnfold.verify.torch_subject import TorchSubject
 
         assert isinstance(original, TorchSubject), "there are two kinds of subjects"
+        watch_calls(original, other, first.feeds[0].arrays)
         if not show_scores(original, other, first.feeds[0].arrays, self.setting):
             return first
         runner = original.open(self.setting)
@@ -189,8 +191,9 @@ class Job:
     def covered(self, found: Verification, feeds: Sequence[Feed]) -> Verification:
         """What was found, with what the inputs reached of the original."""
         a, coverage, reason = self.pair.original, None, found.reason
-        if isinstance(a, OnnxSubject) and not found.is_range:
-            ids = drawn_ids(table_sizes(a.model, self.pair.inputs), [f.arrays for f in feeds])
+        if not found.is_range:
+            graph = self.pair.onnx_models[0].model
+            ids = drawn_ids(table_sizes(graph, self.pair.inputs), [f.arrays for f in feeds])
             coverage = a.reached.coverage(ids, self.pair.other.reached)
             words = coverage.sentence()
             reason = f"{reason}; {words}" if words and found.is_equivalent else reason

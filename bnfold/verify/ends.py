@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import ml_dtypes
 import numpy as np
@@ -28,14 +28,18 @@ from bnfold.verify.scores import constant_of
 from bnfold.verify.sides import CHOOSING, COMPARING, Sides, sides_of
 from bnfold.verify.subject import OnnxSubject
 
-NEAR = 1e-3
+NEAR = float(np.float32(1e-3))
 """Numbers of this size and less are near 0; an epsilon or alpha that is larger shows without."""
 
-_FAR = frozenset(
+_EPSILON = 1e-5
+"""That of a normalization which names none."""
+
+FAR = frozenset(
     {"Celu", "Cosh", "Elu", "Erf", "Exp", "FastGelu", "Gelu", "HardSwish", "LogSoftmax", "Mish"}
     | {"QuickGelu", "ReduceLogSumExp", "Selu", "Sigmoid", "Sinh", "Softmax", "Softplus", "Swish"}
     | {"Tanh"}
 )
+"""Operators with far ends."""
 
 _NEAR = frozenset(
     {"GroupNormalization", "InstanceNormalization", "LayerNormalization", "LpNormalization"}
@@ -60,15 +64,9 @@ def watch_ends(a: OnnxSubject, b: OnnxSubject) -> None:
     b.reached.watch(ends_of(theirs, far))
 
 
-def watch_all_ends(b: OnnxSubject) -> None:
-    """From now on it watches its ends; of a torch module nobody knows which of them it shares."""
-    b.reached = Reached()
-    b.reached.watch(_ends_alone(list(_with_ends(b.model.graph)), far_of(b.model)))
-
-
 def unshared(a: ir.Model, b: ir.Model) -> tuple[list[ir.Node], list[ir.Node]]:
     """The nodes with ends or sides of which the other model has fewer, or none, of each model."""
-    ours, theirs = (list(_with_ends(model.graph)) for model in (a, b))
+    ours, theirs = (list(with_ends(model.graph)) for model in (a, b))
     kinds = Counter(map(_kind, ours)), Counter(map(_kind, theirs))
     more, fewer = kinds[0] - kinds[1], kinds[1] - kinds[0]
     return [n for n in ours if _kind(n) in more], [n for n in theirs if _kind(n) in fewer]
@@ -79,24 +77,21 @@ def ends_of(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sides]]
 
     `far` is where the far ends begin, see `far_of`.
     """
-    yield from _ends_alone(nodes, far)
-    yield from sides_of(nodes, with_all=True)
-
-
-def _ends_alone(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sides]]:
     for node in nodes:
         x = _data(node)
         if x is None or not x.name:
             continue
         what = f"{node.op_type} {node.name or node.outputs[0].name!r}"
-        if node.op_type in _FAR:
-            yield x.name, _far_ends(what, far)
+        if node.op_type in FAR:
+            yield x.name, far_ends(what, far)
         if node.op_type in _NEAR or _has_a_low_bound(node):
-            yield x.name, {f"the vicinity of 0 in {what}": _is_near_zero}
+            yield x.name, near_zero(what)
         if node.op_type in _DEAD_ZONES:
-            yield x.name, _in_dead_zone(what, node)
+            name, default = _DEAD_ZONES[node.op_type]
+            yield x.name, dead_zone(what, name, node.attributes.get_float(name, default))
         if node.op_type in _WITH_TIES and x.is_graph_input():  # behind weights nothing is a tie
             yield x.name, {f"a tie in {what}": _is_in_halves}
+    yield from sides_of(nodes, with_all=True)
 
 
 def far_of(model: ir.Model) -> float:
@@ -107,16 +102,21 @@ def far_of(model: ir.Model) -> float:
     return math.log(max(largest, default=float(np.finfo(np.float32).max)))
 
 
-def _far_ends(what: str, far: float) -> Sides:
+def far_ends(what: str, far: float) -> Sides:
+    """What lies beyond `far`, to either side."""
     return {
         f"the far end of {what}": lambda x: bool((x > far).any()),
         f"the far negative end of {what}": lambda x: bool((x < -far).any()),
     }
 
 
-def _in_dead_zone(what: str, node: ir.Node) -> Sides:
-    name, default = _DEAD_ZONES[node.op_type]
-    width = node.attributes.get_float(name, default)
+def near_zero(what: str) -> Sides:
+    """What is next to 0 altogether, and not 0."""
+    return {f"the vicinity of 0 in {what}": _is_near_zero}
+
+
+def dead_zone(what: str, name: str, width: float) -> Sides:
+    """What lies between 0 and the number of this name, of which 0 is made."""
     return {f"the {name} of {what}": lambda x: bool(((x > 0) & (x <= width)).any())}
 
 
@@ -129,9 +129,10 @@ def _is_in_halves(x: Array) -> bool:
     return bool((wide != 0).any() and (wide == np.round(wide)).all())
 
 
-def _with_ends(graph: ir.Graph) -> Iterator[ir.Node]:
+def with_ends(graph: ir.Graph) -> Iterator[ir.Node]:
+    """The nodes that have ends or sides."""
     for node in graph:
-        if node.op_type in _FAR | _NEAR | _WITH_TIES | CHOOSING or _has_a_low_bound(node):
+        if node.op_type in FAR | _NEAR | _WITH_TIES | CHOOSING or _has_a_low_bound(node):
             yield node
 
 
@@ -141,10 +142,23 @@ def _kind(node: ir.Node) -> tuple[object, ...]:
     return (node.domain, node.op_type, attributes, *(c.tobytes() for c in _constants(node)))
 
 
+def low_of(node: ir.Node) -> float | None:
+    """The bound, epsilon or alpha of a node that is almost 0, if it has one."""
+    given = [float(c.reshape(())) for c in _constants(node) if c.size == 1]
+    attributes = node.attributes.values()
+    given += [x.as_float() for x in attributes if x.type == ir.AttributeType.FLOAT]
+    if node.op_type in _NEAR and "epsilon" not in node.attributes:
+        given.append(_EPSILON)
+    return lowest(given)
+
+
+def lowest(numbers: Iterable[float]) -> float | None:
+    """The first of the numbers that is almost 0, as float32 has it."""
+    return next((float(np.float32(x)) for x in numbers if 0 < abs(np.float32(x)) <= NEAR), None)
+
+
 def _has_a_low_bound(node: ir.Node) -> bool:
-    if node.op_type not in _WITH_A_BOUND:
-        return False
-    return any(c.size == 1 and 0 < abs(float(c.reshape(()))) <= NEAR for c in _constants(node))
+    return node.op_type in _WITH_A_BOUND and low_of(node) is not None
 
 
 def _constants(node: ir.Node) -> list[Array]:

@@ -15,7 +15,7 @@ from bnfold.verify.nan_set import apart_on_nan, with_nan
 from bnfold.verify.records import OutputRow, Verification
 from bnfold.verify.rerun import Trial
 from bnfold.verify.seen_operators import is_narrow
-from bnfold.verify.subject import OnnxSubject
+from bnfold.verify.subject import OnnxSubject, Subject
 from bnfold.verify.verdict import worst_of
 from bnfold.verify.without_steps import has_steps_in_order, without_steps
 
@@ -88,7 +88,7 @@ def compare_further(
     is_narrowed = job.pair.half is not None or any(is_narrow(s.model) for s in job.pair.onnx_models)
     if a.has_steps or b.has_steps or is_narrowed or _is_all_reached(job):
         return found
-    more = _reaching(job, dims)
+    more = _reaching(job, a, dims)
     if not more:
         return found
     again = job.compare(FirstRuns([feed for feed, _ in more], [run for _, run in more]))
@@ -115,16 +115,16 @@ def fed_nan(job: Job, found: Verification, first: FirstRuns) -> Verification:
     return found
 
 
-def _reaching(job: Job, dims: Mapping[str, int]) -> list[Trial]:
+def _reaching(job: Job, a: Subject, dims: Mapping[str, int]) -> list[Trial]:
     """The sets, with the original's outputs, that reach something of either model."""
-    more: list[Trial] = []
+    b, more = job.pair.other, []
     for feed, run in job.maker(dims).reaching():
-        before = _count(job)
-        if isinstance(job.pair.original, OnnxSubject):
-            with suppress(EvaluationError):  # a set that float64 does not take tells nothing
-                job.pair.original.reference(feed.arrays)
-        _look(job.pair.other, feed)
-        if _count(job) > before:
+        before = a.reached.count + b.reached.count
+        # A set that float64 does not take tells nothing.
+        with suppress(EvaluationError, UnsupportedOperatorError):
+            a.reference(feed.arrays)
+        _look(b, feed)
+        if a.reached.count + b.reached.count > before:
             more.append((feed, run))
         if _is_all_reached(job) or len(more) == FURTHER:
             break
@@ -138,9 +138,5 @@ def _look(b: OnnxSubject, feed: Feed) -> None:
             b.look(feed.arrays)
 
 
-def _count(job: Job) -> int:
-    return sum(subject.reached.count for subject in job.pair.onnx_models)
-
-
 def _is_all_reached(job: Job) -> bool:
-    return all(subject.reached.is_complete for subject in job.pair.onnx_models)
+    return all(s.reached.is_complete for s in (job.pair.original, job.pair.other))

@@ -16,7 +16,7 @@ from bnfold.errors import ModelError, UsageError
 from bnfold.runtime.bounds import Bounds, bounds_of, wide_bounds
 from bnfold.runtime.signature import TensorSpec
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
-from bnfold.verify.ends import watch_all_ends, watch_ends
+from bnfold.verify.ends import watch_ends
 from bnfold.verify.reach import follows_numbers
 from bnfold.verify.records import StructureRow
 from bnfold.verify.scores import scores_behind
@@ -136,7 +136,6 @@ def pair(
         raise UsageError("repair: a torch module has nothing that an exporter wrote")
     else:
         original = _torch_subject(cast("str | torch.nn.Module", a), other, trust=trust)
-        watch_all_ends(other)
     if half is not None:
         require_float32(original, half)
     rows: list[StructureRow] = []

@@ -42,17 +42,18 @@ def sides_of(nodes: Iterable[ir.Node], *, with_all: bool = False) -> Iterator[tu
         if node.op_type == "Where":
             condition = node.inputs[0]
             if condition is not None and condition.producer() is not None:
-                yield condition.name or "", _of_condition(what)
+                yield condition.name or "", of_condition(what)
         elif node.op_type in COMPARING:
             if with_all:
-                yield name, _of_condition(what)
+                yield name, of_condition(what)
         elif node.op_type in bent:
-            yield name, _of_bend(what)
+            yield name, of_bend(what)
         elif sides := _of_result(node, what):
             yield name, sides
 
 
-def _of_bend(what: str) -> Sides:
+def of_bend(what: str) -> Sides:
+    """Whether a result is on either side of 0."""
     return {
         f"{what} above 0": lambda y: bool((y > 0).any()),
         f"{what} at or below 0": lambda y: bool((y <= 0).any()),
@@ -61,16 +62,17 @@ def _of_bend(what: str) -> Sides:
 
 def _of_result(node: ir.Node, what: str) -> Sides:
     if node.op_type == "Clip":
-        return _between(what, *_bounds(node))
+        return between(what, *_bounds(node))
     if node.op_type == "HardSigmoid":
-        return _between(what, np.zeros(()), np.ones(()))
+        return between(what, np.zeros(()), np.ones(()))
     constants = [c for v in node.inputs if v is not None and (c := constant_of(v)) is not None]
     if node.op_type in ("Max", "Min") and len(node.inputs) == 2 and len(constants) == 1:
         return _apart(what, constants[0])
     return {}
 
 
-def _of_condition(what: str) -> Sides:
+def of_condition(what: str) -> Sides:
+    """Whether a condition holds somewhere, and somewhere not."""
     return {
         f"the condition of {what}": lambda q: bool(q.any()),
         f"the contrary of the condition of {what}": lambda q: not q.all(),
@@ -89,7 +91,8 @@ def _bounds(node: ir.Node) -> tuple[Array | None, Array | None]:
     return low, high
 
 
-def _between(what: str, low: Array | None, high: Array | None) -> Sides:
+def between(what: str, low: Array | None, high: Array | None) -> Sides:
+    """Whether a result comes to its bounds, of those that are single numbers."""
     sides: dict[str, Callable[[Array], bool]] = {}
     if low is not None and low.size == 1:
         least = float(low.reshape(()))

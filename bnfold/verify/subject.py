@@ -56,6 +56,7 @@ class Subject(Protocol):
 
     name: str
     method: str
+    reached: Reached
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype, numpy_dt
 from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.foreign import foreign_code, quiet
 from bnfold.torch_code.modes import flat_outputs, in_float64
+from bnfold.verify.coverage import Reached
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import TURNS, rounded_again
 from bnfold.verify.scores import Score
@@ -25,6 +26,7 @@ from bnfold.verify.subject import FAR_BELOW
 if TYPE_CHECKING:
     import torch
 
+    from bnfold.verify.torch_ends import Call
     from bnfold.verify.torch_jitter import Jitter
     from bnfold.verify.torch_scores import Watch, Way
 
@@ -57,6 +59,7 @@ class TorchSubject:
             self._module = copy_of(module).cpu()
         with suppress(NotImplementedError):  # an exported program has no modes
             self._module.eval()
+        self.reached = Reached()
         self._double: torch.nn.Module | None = None
         self._shown: dict[int, int | None] = {}
 
@@ -68,6 +71,19 @@ class TorchSubject:
         """
         watch, leaves = self._runner(self._module).watched(feeds)
         return [watch.behind(leaf) for leaf in leaves]
+
+    def calls(self, feeds: Mapping[str, Array]) -> list[Call]:
+        """The calls that have ends or sides, see `torch_ends`.
+
+        Raises:
+            RunError: the module does not run so, though it may run as it is.
+        """
+        from bnfold.verify.torch_ends import Calls
+
+        calls = Calls(self.reached)
+        with calls:
+            self._runner(self._module).run(feeds)
+        return calls.made
 
     def show(self, scores: Mapping[int, Score]) -> None:
         """From now on these scores, by the index of the result, are returned after the results."""
@@ -86,7 +102,7 @@ class TorchSubject:
         return moved
 
     def reference(self, feeds: Mapping[str, Array]) -> list[Array]:
-        """The outputs of the module in double precision.
+        """The outputs of the module in double precision; what its calls come by is `reached`.
 
         Raises:
             UnsupportedOperatorError: the module does not run so, or rounds to a narrower dtype.
@@ -97,7 +113,8 @@ class TorchSubject:
         wide = {name: _widened(array) for name, array in feeds.items()}
         what = f"{self.name} does not run in float64"
         try:
-            leaves = in_float64(lambda: runner.leaves(wide), what, RunError)
+            with self._watched():
+                leaves = in_float64(lambda: runner.leaves(wide), what, RunError)
         except RunError as error:
             raise UnsupportedOperatorError(str(error)) from error
         results = [to_array(leaf) for leaf in leaves]
@@ -112,6 +129,13 @@ class TorchSubject:
         """Whether it answers otherwise when it is asked again."""
         first, again = (self._runner(self._module).run(feeds) for _ in range(2))
         return not all(map(_is_same, first, again))
+
+    def _watched(self) -> AbstractContextManager[object]:
+        if not self.reached.watched:
+            return nullcontext()
+        from bnfold.verify.torch_ends import Calls
+
+        return Calls(self.reached)
 
     def _runner(self, module: torch.nn.Module) -> _TorchRunner:
         count = len(self.outputs) - len(self._shown)

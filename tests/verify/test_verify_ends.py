@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-import torch
 
 import bnfold
 from tests.verify.graphs import parsed
@@ -118,37 +117,6 @@ def test_forms_that_are_the_same_at_the_ends_are_equivalent(kind):
     found = bnfold.verify(*both(SAME[kind]))
     assert found.is_equivalent, found.reason
     assert len(found.feeds) > 8 or kind == "Relu"
-
-
-class Function(torch.nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
-
-
-def has_threshold(found):
-    return found.graph.node[0].op_type == "ThresholdedRelu"
-
-
-MODULES = {
-    "a sum that overflows above 88": torch.nn.functional.softplus,
-    "no largest number is subtracted": lambda x: x.softmax(1),
-    "an alpha next to 0": torch.relu,
-}
-
-
-@pytest.mark.parametrize("kind", MODULES)
-def test_a_module_is_told_from_a_graph_that_parts_at_an_end(kind):
-    right, wrong = sorted(both(PARTING[kind]), key=has_threshold)
-    module = Function(MODULES[kind])
-    assert bnfold.verify(module, wrong).verdict == "different"
-    found = bnfold.verify(module, right)
-    assert found.is_equivalent, found.reason
 
 
 def test_a_crop_of_the_batch_is_seen():

@@ -1,0 +1,228 @@
+"""The ends of what only one of a torch module and a graph has, as `ends` has it for two graphs.
+
+A module is no graph: its calls are met as they are made, and told by their turns. A call and a node
+are alike if exporters write the one as the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bnfold.runtime.sessions import RunError
+from bnfold.runtime.signature import Array
+from bnfold.verify.coverage import Reached
+from bnfold.verify.ends import (
+    FAR,
+    dead_zone,
+    ends_of,
+    far_ends,
+    far_of,
+    low_of,
+    lowest,
+    near_zero,
+    with_ends,
+)
+from bnfold.verify.sides import COMPARING, Sides, between, of_bend, of_condition, sides_of
+
+if TYPE_CHECKING:
+    from bnfold.verify.subject import OnnxSubject
+    from bnfold.verify.torch_subject import TorchSubject
+
+_BENDS: Mapping[str, tuple[str, ...]] = {
+    "_prelu_kernel": ("PRelu",),
+    "elu": ("Elu", "Celu", "Selu"),
+    "leaky_relu": ("LeakyRelu",),
+    "relu": ("Relu",),
+    "threshold": ("ThresholdedRelu",),
+}
+
+_BOUNDS: Mapping[str, tuple[str, ...]] = {
+    "clamp": ("Clip",),
+    "clamp_max": ("Clip", "Min"),
+    "clamp_min": ("Clip", "Max"),
+    "hardsigmoid": ("HardSigmoid",),
+    "hardtanh": ("Clip",),
+}
+
+_COMPARISONS: Mapping[str, tuple[str, ...]] = {
+    "eq": ("Equal",),
+    "ge": ("GreaterOrEqual",),
+    "gt": ("Greater",),
+    "le": ("LessOrEqual",),
+    "lt": ("Less",),
+}
+
+_WRITTEN_AS: Mapping[str, tuple[str, ...]] = {
+    **_BENDS,
+    **_BOUNDS,
+    **_COMPARISONS,
+    "_fused_rms_norm": ("RMSNormalization",),
+    "_log_softmax": ("LogSoftmax",),
+    "_scaled_dot_product_flash_attention_for_cpu": ("Softmax",),
+    "_softmax": ("Softmax",),
+    "add": ("Add",),
+    "ceil": ("Ceil",),
+    "cosh": ("Cosh",),
+    "erf": ("Erf",),
+    "exp": ("Exp",),
+    "floor": ("Floor",),
+    "gelu": ("Gelu", "Erf", "Tanh"),
+    "hardshrink": ("Shrink",),
+    "hardswish": ("HardSwish", "HardSigmoid"),
+    "log_sigmoid_forward": ("Sigmoid", "Softplus"),
+    "logsumexp": ("ReduceLogSumExp", "Exp"),
+    "masked_fill": ("Where",),
+    "maximum": ("Max",),
+    "minimum": ("Min",),
+    "mish": ("Mish", "Softplus", "Tanh"),
+    "native_group_norm": ("GroupNormalization", "InstanceNormalization"),
+    "native_layer_norm": ("LayerNormalization",),
+    "round": ("Round",),
+    "sigmoid": ("Sigmoid",),
+    "sign": ("Sign",),
+    "silu": ("Swish", "Sigmoid"),
+    "sinh": ("Sinh",),
+    "softplus": ("Softplus",),
+    "softshrink": ("Shrink",),
+    "tanh": ("Tanh",),
+    "where": ("Where",),
+}
+"""The operators with ends or sides that a call may become."""
+
+_NORMS = frozenset({"_fused_rms_norm", "native_group_norm", "native_layer_norm"})
+_DEAD_ZONES = {"hardshrink": "lambd", "softshrink": "lambd", "threshold": "threshold"}
+"""What makes 0 of small numbers, and what the number is called that tells how small."""
+
+_NEAR_ZERO = _NORMS.union(_DEAD_ZONES)
+_KEEPING_OFF = frozenset({"add", "clamp", "clamp_min"})
+"""They keep numbers away from 0, if their bound is almost 0."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call by its name and turn among those of the name.
+
+    `bounds` are the lower and the upper one, of what has any; `low` is a number almost 0 that it is
+    given, see `ends.low_of`; `width` is that of its dead zone.
+    """
+
+    name: str
+    turn: int
+    bounds: tuple[float | None, float | None]
+    low: float | None
+    width: float
+
+    @property
+    def operand(self) -> str:
+        """What its first operand is called here."""
+        return f"what call {self.turn} of {self.name} gets"
+
+    @property
+    def result(self) -> str:
+        """What its result is called here."""
+        return f"what call {self.turn} of {self.name} gives"
+
+
+class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Remembers the calls with ends or sides, while it is entered, and tells what they meet."""
+
+    def __init__(self, reached: Reached) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.made: list[Call] = []
+        self._reached, self._turns = reached, Counter[str]()
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Calls it, and remembers."""
+        named = kwargs or {}
+        name = func.overloadpacket.__name__.removesuffix("_")
+        if name not in _WRITTEN_AS or not args or not isinstance(args[0], torch.Tensor):
+            return func(*args, **named)
+        self._turns[name] += 1
+        call = _call(name, self._turns[name], args, named)
+        self.made.append(call)
+        self._tell(call.operand, args[0])  # before it is changed in place
+        result = func(*args, **named)
+        self._tell(call.result, result)
+        return result
+
+    def _tell(self, name: str, tensor: object) -> None:
+        if name in self._reached.watched and isinstance(tensor, torch.Tensor):
+            self._reached.observe(name, tensor.detach().double().numpy())
+
+
+def watch_calls(a: TorchSubject, b: OnnxSubject, feeds: Mapping[str, Array]) -> None:
+    """From now on the two watch what only one of them has, and the sides that the graph has."""
+    made: list[Call] = []
+    with suppress(RunError):  # there is code that cannot be watched: nothing counts as alike
+        made = a.calls(feeds)
+    theirs, far = list(with_ends(b.model.graph)), far_of(b.model)
+    written = Counter(kind for call in made for kind in _kinds(call))
+    kinds = Counter(map(_kind, theirs))
+    calls = Counter((call.name, call.low) for call in made)
+    more = [node for node in theirs if kinds[_kind(node)] > written[_kind(node)]]
+    b.reached = Reached()
+    b.reached.watch(sides_of(b.model.graph))
+    b.reached.watch(ends_of(more, far))
+    for call in made:
+        if all(kinds[kind] < calls[call.name, call.low] for kind in _kinds(call)):
+            a.reached.watch(_ends_of(call, far))
+
+
+def _kind(node: ir.Node) -> tuple[str, float | None]:
+    return node.op_type, low_of(node)
+
+
+def _kinds(call: Call) -> list[tuple[str, float | None]]:
+    return [(kind, call.low) for kind in _WRITTEN_AS[call.name]]
+
+
+def _ends_of(call: Call, far: float) -> Iterator[tuple[str, Sides]]:
+    what = f"call {call.turn} of {call.name}"
+    if FAR.intersection(_WRITTEN_AS[call.name]):
+        yield call.operand, far_ends(what, far)
+    if call.name in _NEAR_ZERO or (call.name in _KEEPING_OFF and call.low):
+        yield call.operand, near_zero(what)
+    if call.name in _DEAD_ZONES:
+        yield call.operand, dead_zone(what, _DEAD_ZONES[call.name], call.width)
+    if call.name in _BENDS:
+        yield call.result, of_bend(what)
+    if call.name in _BOUNDS:
+        yield call.result, between(what, *(None if n is None else np.array(n) for n in call.bounds))
+    if COMPARING.intersection(_WRITTEN_AS[call.name]):
+        yield call.result, of_condition(what)
+
+
+def _call(name: str, turn: int, args: Sequence[Any], named: Mapping[str, Any]) -> Call:
+    low, high = (_number(args, named, i, key) for i, key in ((1, "min"), (2, "max")))
+    if name == "hardtanh":
+        low, high = -1.0 if low is None else low, 1.0 if high is None else high
+    elif name == "hardsigmoid":
+        low, high = 0.0, 1.0
+    elif name == "clamp_max":
+        low, high = None, _number(args, named, 1, "max")
+    numbers = (_number(args, named, i, "") for i in range(1, len(args)))
+    width = _number(args, named, 1, _DEAD_ZONES.get(name, ""))
+    almost = lowest(n for n in numbers if n is not None)
+    return Call(name, turn, (low, high), almost, 0.5 if width is None else width)
+
+
+def _number(args: Sequence[Any], named: Mapping[str, Any], index: int, key: str) -> float | None:
+    given = args[index] if len(args) > index else named.get(key)
+    if isinstance(given, torch.Tensor) and given.numel() == 1 and not given.is_complex():
+        given = given.item()
+    return float(given) if isinstance(given, int | float) else None
