@@ -19,11 +19,11 @@ help: ## this list
 demo: $(STAMP) ## take two trained networks through export, fold, verify and bench
 	@$(BIN)/python -m models.demo --output demo-output
 
-test: $(STAMP) ## the tests that take seconds, in random order, with the coverage floor
+test: $(STAMP) ## the tests that take seconds, in random order
 	@echo "Running the tests, in random order, on $(JOBS) cores ..."
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q -m "not slow" --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q -m "not slow"
 
-test-all: $(STAMP) ## every test, thousands of generated graphs included
+test-all: $(STAMP) ## every test, thousands of generated graphs included, with the coverage floor
 	@echo "Running every test, the long ones too, on $(JOBS) cores ..."
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q --cov --cov-report=term:skip-covered
 

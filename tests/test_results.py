@@ -37,7 +37,9 @@ def test_every_result_shows_itself_in_one_line(pair):
         folded,
         folded.ledger,
         bnfold.verify(pair / "good.onnx", pair / "folded.onnx", samples=2),
-        bnfold.bench([pair / "good.onnx", pair / "folded.onnx"], pairs=5, levels="all"),
+        bnfold.bench(
+            [pair / "good.onnx", pair / "folded.onnx"], pairs=5, levels="all", processes=1
+        ),
     ]
     for result in results:
         assert "\n" not in repr(result)
@@ -92,7 +94,9 @@ def test_an_error_in_an_assertion_has_no_frames_of_ours_below_it(pair):
 def test_every_result_shows_its_tables_in_a_notebook(pair):
     folded = bnfold.fold(pair / "good.onnx")
     wrong = bnfold.verify(pair / "good.onnx", pair / "wrong.onnx", samples=2)
-    timed = bnfold.bench([pair / "good.onnx", pair / "folded.onnx"], pairs=5, levels="all")
+    timed = bnfold.bench(
+        [pair / "good.onnx", pair / "folded.onnx"], pairs=5, levels="all", processes=1
+    )
     for result, words in (
         (folded, "batch norms: 1 -&gt; 0"),
         (folded.ledger, "BatchNormalization"),
@@ -115,7 +119,7 @@ def compared(verdict):
 def test_a_measurement_is_true_where_nothing_is_slower_for_certain(pair):
     verdicts = ("faster", "no difference", "slower", "inconclusive")
     assert [bool(compared(verdict)) for verdict in verdicts] == [True, True, False, False]
-    timed = bnfold.bench(pair / "good.onnx", levels="all")
+    timed = bnfold.bench(pair / "good.onnx", levels="all", processes=1)
     assert timed
     for verdict in verdicts:
         judged = replace(timed, comparisons=(compared("faster"), compared(verdict)))

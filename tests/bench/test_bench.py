@@ -69,6 +69,7 @@ def test_the_record_keeps_every_sample_and_survives_json(pair, model_file):
     assert record["settings"]["seed"] == 5
 
 
+@pytest.mark.slow
 def test_progress_grows_to_its_total(pair):
     seen = []
     bnfold.bench(pair, pairs=5, levels=("all",), progress=lambda *step: seen.append(step))
@@ -90,7 +91,7 @@ def test_one_model_is_measured_and_compared_with_nothing(pair):
 def test_models_in_memory_and_given_inputs_are_measured(pair):
     models = [onnx_ir.load(path) for path in pair]
     given = {"t0": np.zeros((2, 4096), np.float32)}
-    result = bnfold.bench(models, pairs=5, levels="all", data=given)
+    result = bnfold.bench(models, pairs=5, levels="all", processes=1, data=given)
     assert [model.name for model in result.models] == ["g", "g (2)"]
     assert result.inputs[0].source == "given"
     assert result.inputs[0].shape == (2, 4096)

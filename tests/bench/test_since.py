@@ -120,6 +120,7 @@ def test_what_is_no_record_is_refused(tmp_path, text, words):
         earlier(tmp_path / "old.json")
 
 
+@pytest.mark.slow
 def test_a_real_measurement_is_held_against_its_own_record(model_file, tmp_path):
     model = model_file("g (float[N,2] x) => (float[N,2] y) { y = Sin (x) }")
     quick = {"levels": "none", "pairs": 5, "processes": 1}

@@ -100,6 +100,7 @@ def test_a_bad_export_gets_one_sentence_and_nothing_changes(place, network, case
     assert place.content() == before
 
 
+@pytest.mark.slow
 def test_a_bad_spec_in_a_process_of_its_own(place, network):
     before = place.content()
     done = place.spawn("export", "network.py:boom", "-o", "net.onnx")

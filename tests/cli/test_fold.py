@@ -155,6 +155,7 @@ def test_a_file_system_that_takes_no_files_gets_a_sentence(place, model):
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_two_commands_racing_on_one_output_leave_one_whole_model(place, model):
     command = [sys.executable, "-m", "bnfold", "fold", str(model), "-o", "out.onnx", "--quiet"]
     racers = [

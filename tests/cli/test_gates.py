@@ -44,6 +44,7 @@ def test_of_several_models_each_has_its_gate(place, stuck, model):
     assert json.loads((place / "all.json").read_text())["settings"]["leaves"] == 0
 
 
+@pytest.mark.slow
 def test_a_slower_model_fails_a_faster_one_passes(place):
     """Forty times the work: a busy machine cannot hide it."""
     fast, slow = sines(place / "fast.onnx", 1), sines(place / "slow.onnx", 40)

@@ -113,6 +113,7 @@ def test_a_quiet_run_prints_nothing_but_why_it_did_not_end_well(place, model):
     assert result.stderr.count("\n") <= 1
 
 
+@pytest.mark.slow
 def test_two_models_that_are_one_file_are_called_so_where_they_are_timed(place, model):
     (place / "copy.onnx").write_bytes(model.read_bytes())
     result = place.call(
@@ -152,6 +153,7 @@ def test_the_code_and_the_arrays_of_an_export_are_among_its_inputs(place):
     assert [entry["path"] for entry in record["inputs"]] == ["net.py", "x.npy"]
 
 
+@pytest.mark.slow
 def test_what_a_run_was_verified_on_is_kept_where_it_was_asked_for(place, model):
     args = ["run", model, "-o", "out", "--pairs", "5", "--level", "all", "--save-data", "sets"]
     assert place.call(*args).exit_code in {0, 3}

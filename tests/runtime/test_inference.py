@@ -58,6 +58,7 @@ def test_a_slice_of_an_extent_below_zero_ends_nothing(step, place):
     assert bnfold.fold(model, check=False).ledger.batch_norms_after == 1
 
 
+@pytest.mark.slow
 def test_a_step_that_passes_32_bits_ends():
     found = shapes(
         """g (float[6] x) => (float[a] y) <int64[1] zero = {0}, int64[1] most = {5},

@@ -138,14 +138,20 @@ def hooked():
 @pytest.mark.parametrize(
     ("module", "folded", "kept"),
     [
-        (Twice(), {"bn", "end"}, {}),
+        pytest.param(Twice(), {"bn", "end"}, {}, marks=pytest.mark.slow),
         (nn.Sequential(nn.Conv2d(3, 4, 1), Act(4)), set(), {"1": "is a Act, which may do more"}),
         (Functional(), set(), {"bn": "no Linear or Conv module's own"}),
         (shared(), set(), {"3": "shares its weight"}),
         (hooked(), set(), {"1": "has hooks"}),
-        (nn.Sequential(nn.Sigmoid(), nn.BatchNorm2d(3), nn.Sigmoid()), set(), {"1": "Sigmoid"}),
         (nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU()), {"1"}, {}),
-        (nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 1)), set(), {}),
+        pytest.param(
+            nn.Sequential(nn.Sigmoid(), nn.BatchNorm2d(3), nn.Sigmoid()), set(), {"1": "Sigmoid"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 1)), set(), {},
+            marks=pytest.mark.slow,
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_told_by_name_stays_and_is_told(module, folded, kept):
@@ -158,6 +164,7 @@ def test_what_cannot_be_told_by_name_stays_and_is_told(module, folded, kept):
     assert_same(module, result.module, 3, 6, 6)
 
 
+@pytest.mark.slow
 def test_a_linear_layer_over_more_axes_is_told_too():
     module = trained(
         nn.Sequential(nn.Conv1d(3, 4, 1), nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(20, 7))

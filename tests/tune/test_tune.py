@@ -157,6 +157,7 @@ def test_a_tuning_that_makes_no_sense_is_refused(tmp_path, given, words):
         bnfold.tune(network(tmp_path / "net.onnx", 1), **given)
 
 
+@pytest.mark.slow
 def test_a_real_tuning_keeps_only_what_its_measurement_calls_faster(tmp_path):
     found = bnfold.tune(network(tmp_path / "net.onnx", 1), pairs=5)
     assert found.ledger.tried

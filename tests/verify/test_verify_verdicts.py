@@ -255,6 +255,7 @@ def test_the_scores_behind_a_decision_are_compared_though_nobody_returns_them():
     assert next(row for row in found.outputs if row.name == "y").mismatches == 0
 
 
+@pytest.mark.slow
 def test_a_quantised_model_is_judged_at_every_level():
     """Integer kernels round a bias that was a float before the batch norm went into it."""
     model = NETWORKS["8 bits"](0)
