@@ -77,11 +77,14 @@ class Engine:
         for (node, index), exact in plan.constants.items():
             old = node.inputs[index]
             assert old is not None
+            # a fresh one, and the old one as it was: others may read it, and undo wants it back
             edit.changes.set_input(node, index, self._constant(exact, old.name, node, edit))
             edit.dead.append(old)
         for node, step in plan.replaced.items():
             edit.dead.extend(value for value in node.inputs if value is not None)
             self._rewrite(node, step.nodes, edit)
+        # what carries another value than it did may not keep the name that readers know it by; the
+        # order is that of names, as a set's own would number fresh ones otherwise in each run
         for value in sorted(self._pass_by(plan, edit), key=lambda v: v.name or ""):
             if value.graph is not None and value.name:
                 edit.changes.rename(value, self._fresh(f"{value.name}_folded", edit))
@@ -103,10 +106,13 @@ class Engine:
         """
         moved = {edit.replaced.get(value, value) for value in plan.moved}
         passed = plan.passed_by.items()
+        # from the outputs inward: of a chain that goes, the first value gets the last name
         for node, index in sorted(passed, key=lambda d: self._facts.order(d[0]), reverse=True):
             kept, gone = node.inputs[index], node.outputs[0]
             assert kept is not None
             edit.dead.extend(v for v in node.inputs if v is not None and v is not kept)
+            # the name of a value that is what it was goes on with it where what takes its place has
+            # none of its own any more, or where a caller asks for an output by it
             inherits = gone not in moved and (kept in moved or gone.is_graph_output())
             edit.same_shapes.append((kept, gone))
             edit.changes.replace_uses(gone, kept)
@@ -151,6 +157,7 @@ class Engine:
         dims = self._facts.dims(old)
         if new.output is not None:
             first = new.inputs[0] if new.op_type == "DequantizeLinear" else None
+            # weights that stay quantised are dequantised here: the value has the weight's shape
             stored = first if isinstance(first, Exact) else None
             dims = dims if stored is None else stored.shape
             shape = old.shape if stored is None or old.type is None else ir.Shape(stored.shape)

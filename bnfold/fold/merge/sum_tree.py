@@ -90,6 +90,7 @@ def tree_of(root: ir.Node, skipped: Skipped) -> SumTree:
         for index, value in enumerate(join.inputs):
             own = -sign if is_op(join, "Sub") and index == 1 else sign
             producer = None if value is None else value.producer()
+            # a value that somebody else reads has to stay what it is: for this tree it is a leaf
             inner = (
                 value is not None
                 and is_private(value)
@@ -116,6 +117,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
     """
     gone = {(leaf.join, leaf.index) for leaf in chosen if leaf is not host}
     beneath = _beneath(tree)
+    # a join that adds the chosen ones and nothing else computed their sum already, so it fits
     is_a_sum = any(set(leaves) == set(chosen) for leaves in beneath.values())
     if not is_a_sum and facts.dtype(host.value) == ir.DataType.FLOAT16:
         return None
@@ -140,6 +142,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
             sign = -sign if negates and is_host else sign
             steps[join] = _shortened(join, kept, negates=negates and not is_host)
         elif any(value in moved for value in join.inputs) or host.join is join:
+            # unchanged, but what it computes is another part of the sum: the proof has to run it
             witnesses.add(join)
         # a join that stays may have had its shape from leaves that are gone: another must have it
         is_bare = isinstance(steps.get(join), PassBy)

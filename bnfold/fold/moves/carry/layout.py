@@ -101,6 +101,7 @@ def _regrouped(array: Array, here: Dims, there: Dims) -> Array | None:
     shape = [1] * len(there)
     pieces: list[tuple[range, range, tuple[int, ...]]] = []
     for ours, theirs in _groups(here, there):
+        # along axes on which the numbers do not depend it does not matter how they are regrouped
         if all(array.shape[i] == 1 for i in ours):
             continue
         own, other = [here[i] for i in ours], [there[i] for i in theirs]
@@ -113,6 +114,7 @@ def _regrouped(array: Array, here: Dims, there: Dims) -> Array | None:
                 array, own, other = repeated
             else:
                 return None
+        # Reshape makes this impossible in a run; sizes that were told may be false
         if math.prod(own) != math.prod(other):  # type: ignore[arg-type]
             return None
         pieces.append((ours, theirs, tuple(own)))  # type: ignore[arg-type]
