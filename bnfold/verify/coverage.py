@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
+from bnfold.verify.aims import Aim, aim_at
 from bnfold.verify.records import Coverage, Share
-from bnfold.verify.sides import Sides, sides_of
+from bnfold.verify.sides import Side, Sides, sides_of
 
 Key = tuple[str, str]
 """A node's first output, and the attribute that holds a graph of it."""
+
+
+@dataclass(frozen=True)
+class _Body:
+    """A graph that a node runs if the numbers say so, and those around it."""
+
+    key: Key
+    parents: tuple[Key, ...]
+    words: str
+    aim: Aim | None
 
 
 class Reached:
@@ -22,7 +34,8 @@ class Reached:
         """Reads the graph once; without one, there is only what is to be watched besides."""
         nodes = () if graph is None else tuple(graph)
         self._bodies = [] if graph is None else list(_bodies(graph))
-        self._sides: dict[str, dict[str, Callable[[Array], bool]]] = {}
+        self._looked_into: list[str] = []
+        self._sides: dict[str, dict[str, Side]] = {}
         self.watch(sides_of(nodes))
         self._met: dict[str, set[str]] = {}
         self._relus = [node.outputs[0].name for node in nodes if node.op_type == "Relu"]
@@ -34,10 +47,21 @@ class Reached:
         for name, told in sides:
             self._sides.setdefault(name, {}).update(told)
 
+    def watch_bodies(self, graph: ir.Graph) -> None:
+        """From now on the graphs that nodes of this graph run are to be run as well."""
+        self._bodies += _bodies(graph)
+        self._looked_into += [body.key[0] for body in self._bodies if not body.parents]
+
     @property
     def watched(self) -> tuple[str, ...]:
-        """The tensors that tell of sides."""
-        return tuple(self._sides)
+        """The tensors that tell of sides, and those behind graphs that are to be run."""
+        return *self._sides, *self._looked_into
+
+    def aims(self) -> dict[str, Aim]:
+        """What was not met, in words, with what to look for; some can only be met by chance."""
+        sides = ((words, side.aim) for words, side in self._unmet())
+        bodies = ((body.words, body.aim) for body in self._resting())
+        return {words: aim for words, aim in (*sides, *bodies) if aim is not None}
 
     @property
     def count(self) -> int:
@@ -61,7 +85,7 @@ class Reached:
     def observe(self, name: str, array: Array) -> None:
         """A tensor of the main graph has been computed."""
         if name in self._sides and array.size:
-            found = {words for words, is_met in self._sides[name].items() if is_met(array)}
+            found = {words for words, side in self._sides[name].items() if side.is_met(array)}
             self._met[name] = found | self._met.get(name, set())
         if name not in self._relus or array.ndim < 2 or not array.size:
             return
@@ -82,24 +106,25 @@ class Reached:
             for name, awake in self._awake.items()
             if not awake.all()
         ]
-        theirs = (f"{words} of the other model" for words in other._unmet())
-        sides = *self._unmet(), *theirs
-        return Coverage(tuple(self._resting()), sides, tuple(units), tuple(ids))
+        bodies, sides = [b.words for b in self._resting()], [words for words, _ in self._unmet()]
+        bodies += [f"{body.words} of the other model" for body in other._resting()]
+        sides += [f"{words} of the other model" for words, _ in other._unmet()]
+        return Coverage(tuple(bodies), tuple(sides), tuple(units), tuple(ids))
 
-    def _unmet(self) -> list[str]:
+    def _unmet(self) -> list[tuple[str, Side]]:
         """The sides of what was computed that were not met."""
         return [
-            words
+            (words, side)
             for name, met in self._met.items()
-            for words in self._sides[name]
+            for words, side in self._sides[name].items()
             if words not in met
         ]
 
-    def _resting(self) -> list[str]:
+    def _resting(self) -> list[_Body]:
         return [
-            words
-            for key, parents, words in self._bodies
-            if key not in self._entered and self._entered.issuperset(parents)
+            body
+            for body in self._bodies
+            if body.key not in self._entered and self._entered.issuperset(body.parents)
         ]
 
 
@@ -111,10 +136,7 @@ def drawn_ids(sizes: Mapping[str, int], feeds: Sequence[Mapping[str, Array]]) ->
     ]
 
 
-def _bodies(
-    graph: ir.Graph, parents: tuple[Key, ...] = ()
-) -> Iterator[tuple[Key, tuple[Key, ...], str]]:
-    """Each graph that a node runs if the numbers say so, with those around it, and in words."""
+def _bodies(graph: ir.Graph, parents: tuple[Key, ...] = ()) -> Iterator[_Body]:
     for node in graph:
         for name, attribute in node.attributes.items():
             if attribute.type != ir.AttributeType.GRAPH or attribute.is_ref():
@@ -122,7 +144,10 @@ def _bodies(
             key = _label(node), name
             condition = node.inputs[0] if node.op_type == "If" else None
             if condition is None or condition.const_value is None:
-                yield key, parents, _words(node, name)
+                aim = None if condition is None or parents else aim_at(condition)
+                if aim is not None and name == "else_branch":
+                    aim = aim.reversed()
+                yield _Body(key, parents, _words(node, name), aim)
             yield from _bodies(attribute.as_graph(), (*parents, key))
 
 

@@ -5,6 +5,7 @@
                  a bound that is almost 0
     ties         Round, Greater, ...              x a multiple of 1/2
     sides        Clip, Max, Where, ...            see `sides`
+    picks        Relu, Clip, ... before ArgMax    see `picks`
     dead zones   ThresholdedRelu, Shrink          0 < x <= the alpha or lambda
 
 Log(1 + Exp(x)) is Softplus(x) up to 88, and ThresholdedRelu with an alpha of 1e-5 is Relu from
@@ -24,8 +25,9 @@ import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
 from bnfold.verify.coverage import Reached
+from bnfold.verify.picks import picks_of
 from bnfold.verify.scores import constant_of
-from bnfold.verify.sides import CHOOSING, COMPARING, Sides, sides_of
+from bnfold.verify.sides import CHOOSING, COMPARING, Side, Sides, sides_of
 from bnfold.verify.subject import OnnxSubject
 
 NEAR = float(np.float32(1e-3))
@@ -62,6 +64,8 @@ def watch_ends(a: OnnxSubject, b: OnnxSubject) -> None:
     a.reached.watch(ends_of(ours, far))
     b.reached = Reached()
     b.reached.watch(ends_of(theirs, far))
+    if _bodies_in(b.model) - _bodies_in(a.model):
+        b.reached.watch_bodies(b.model.graph)
 
 
 def unshared(a: ir.Model, b: ir.Model) -> tuple[list[ir.Node], list[ir.Node]]:
@@ -70,6 +74,16 @@ def unshared(a: ir.Model, b: ir.Model) -> tuple[list[ir.Node], list[ir.Node]]:
     kinds = Counter(map(_kind, ours)), Counter(map(_kind, theirs))
     more, fewer = kinds[0] - kinds[1], kinds[1] - kinds[0]
     return [n for n in ours if _kind(n) in more], [n for n in theirs if _kind(n) in fewer]
+
+
+def _bodies_in(model: ir.Model) -> Counter[str]:
+    """How many nodes of each operator run graphs of their own."""
+    graphs = ir.AttributeType.GRAPH
+    return Counter(
+        node.op_type
+        for node in model.graph.all_nodes()
+        if any(attribute.type == graphs for attribute in node.attributes.values())
+    )
 
 
 def ends_of(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sides]]:
@@ -90,8 +104,9 @@ def ends_of(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sides]]
             name, default = _DEAD_ZONES[node.op_type]
             yield x.name, dead_zone(what, name, node.attributes.get_float(name, default))
         if node.op_type in _WITH_TIES and x.is_graph_input():  # behind weights nothing is a tie
-            yield x.name, {f"a tie in {what}": _is_in_halves}
+            yield x.name, {f"a tie in {what}": Side(_is_in_halves)}
     yield from sides_of(nodes, with_all=True)
+    yield from picks_of(nodes)
 
 
 def far_of(model: ir.Model) -> float:
@@ -105,19 +120,19 @@ def far_of(model: ir.Model) -> float:
 def far_ends(what: str, far: float) -> Sides:
     """What lies beyond `far`, to either side."""
     return {
-        f"the far end of {what}": lambda x: bool((x > far).any()),
-        f"the far negative end of {what}": lambda x: bool((x < -far).any()),
+        f"the far end of {what}": Side(lambda x: bool((x > far).any())),
+        f"the far negative end of {what}": Side(lambda x: bool((x < -far).any())),
     }
 
 
 def near_zero(what: str) -> Sides:
     """What is next to 0 altogether, and not 0."""
-    return {f"the vicinity of 0 in {what}": _is_near_zero}
+    return {f"the vicinity of 0 in {what}": Side(_is_near_zero)}
 
 
 def dead_zone(what: str, name: str, width: float) -> Sides:
     """What lies between 0 and the number of this name, of which 0 is made."""
-    return {f"the {name} of {what}": lambda x: bool(((x > 0) & (x <= width)).any())}
+    return {f"the {name} of {what}": Side(lambda x: bool(((x > 0) & (x <= width)).any()))}
 
 
 def _is_near_zero(x: Array) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.sessions import RunError
@@ -14,8 +15,9 @@ from bnfold.verify.measure import K
 from bnfold.verify.nan_set import apart_on_nan, with_nan
 from bnfold.verify.records import OutputRow, Verification
 from bnfold.verify.rerun import Trial
+from bnfold.verify.seek import AIMS, Climb, afforded
 from bnfold.verify.seen_operators import is_narrow
-from bnfold.verify.subject import OnnxSubject, Subject
+from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.verdict import worst_of
 from bnfold.verify.without_steps import has_steps_in_order, without_steps
 
@@ -88,7 +90,14 @@ def compare_further(
     is_narrowed = job.pair.half is not None or any(is_narrow(s.model) for s in job.pair.onnx_models)
     if a.has_steps or b.has_steps or is_narrowed or _is_all_reached(job):
         return found
-    more = _reaching(job, a, dims)
+    for sets in (_reaching, _climbing):
+        if found.is_equivalent and not _is_all_reached(job):
+            found = _compared_on(job, found, sets(job, dims))
+    return found
+
+
+def _compared_on(job: Job, found: Verification, more: Sequence[Trial]) -> Verification:
+    """What was found, and on these sets too."""
     if not more:
         return found
     again = job.compare(FirstRuns([feed for feed, _ in more], [run for _, run in more]))
@@ -115,20 +124,45 @@ def fed_nan(job: Job, found: Verification, first: FirstRuns) -> Verification:
     return found
 
 
-def _reaching(job: Job, a: Subject, dims: Mapping[str, int]) -> list[Trial]:
+def _reaching(job: Job, dims: Mapping[str, int]) -> list[Trial]:
     """The sets, with the original's outputs, that reach something of either model."""
-    b, more = job.pair.other, []
+    a, b, more = job.pair.original, job.pair.other, []
     for feed, run in job.maker(dims).reaching():
         before = a.reached.count + b.reached.count
-        # A set that float64 does not take tells nothing.
-        with suppress(EvaluationError, UnsupportedOperatorError):
-            a.reference(feed.arrays)
-        _look(b, feed)
+        _take_in(job, feed)
         if a.reached.count + b.reached.count > before:
             more.append((feed, run))
         if _is_all_reached(job) or len(more) == FURTHER:
             break
     return more
+
+
+def _climbing(job: Job, dims: Mapping[str, int]) -> list[Trial]:
+    """The sets, with the original's outputs, that a search finds for what is still at rest."""
+    models = reversed(job.pair.onnx_models)  # the other model watches only what is its own
+    aims = [(s, *aim) for s in models for aim in islice(s.reached.aims().items(), AIMS)]
+    maker, more = job.maker(dims), []
+    small = maker.small() if aims else None
+    if small is None:
+        return []
+    start, is_batched = small
+    searches, rows = afforded(len(aims), start.arrays)
+    for index, (subject, words, aim) in enumerate(aims[:searches]):
+        climb = Climb(subject.values, aim, start.arrays, is_batched, (job.seed, index), rows)
+        with suppress(EvaluationError, UnsupportedOperatorError):  # nothing to climb by
+            met = climb.found()
+            trial = None if met is None else maker.tried(f"towards {words}", met, index)
+            if trial is not None:
+                _take_in(job, trial[0])
+                more.append(trial)
+    return more
+
+
+def _take_in(job: Job, feed: Feed) -> None:
+    """What the inputs reach of both models; a set that float64 does not take tells nothing."""
+    with suppress(EvaluationError, UnsupportedOperatorError):
+        job.pair.original.reference(feed.arrays)
+    _look(job.pair.other, feed)
 
 
 def _look(b: OnnxSubject, feed: Feed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +15,7 @@ from bnfold.runtime.extents import Extent, open_extents
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
 from bnfold.runtime.told_integers import ToldIntegers
-from bnfold.verify.feeds import LONG, TURNS, Draw, Feed, kind_of, make_feed, sampled_sizes
+from bnfold.verify.feeds import LONG, SMALL, TURNS, Draw, Feed, kind_of, make_feed, sampled_sizes
 from bnfold.verify.subject import Runner
 
 Trial = tuple[Feed, list[Array]]
@@ -32,6 +33,8 @@ _MANY_ROWS = 4096
 """As many rows are tried last: of ten normal numbers one in 250 rows has one below 1e-3."""
 
 _EXTRA = 1000  # their index starts here
+
+_CLIMBING = 2000  # and here that of sets that a search finds
 
 
 @dataclass
@@ -94,6 +97,22 @@ class Maker:
             trial = self._set(_EXTRA + i, kind, rows, turn)
             if trial is not None and is_finite(trial[1]):
                 yield trial
+
+    def small(self) -> tuple[Feed, bool] | None:
+        """A small set, and whether its inputs have one batch, of 1 here, which may be anything."""
+        trial = self._set(_CLIMBING, "normal", 1, SMALL)
+        if trial is None or not is_finite(trial[1]):
+            return None
+        sizes = sampled_sizes(self._extents, self.dims, _ROWS, SMALL)
+        return trial[0], all(sizes.get(f"{spec.name}:0") == _ROWS for spec in self.specs)
+
+    def tried(self, name: str, arrays: Mapping[str, Array], index: int) -> Trial | None:
+        """The arrays as a set; None where the original does not take them, or is not finite."""
+        with suppress(RunError):
+            run = self.runner.run(arrays)
+            feed = Feed(f"{_CLIMBING + index}: {name}", "climb", arrays, (self.seed, _CLIMBING))
+            return (feed, run) if is_finite(run) else None
+        return None
 
     def again(self, feed: Feed) -> Trial | None:
         """The feed with other numbers in the same shapes; None where the original fails on them."""

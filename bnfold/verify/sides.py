@@ -10,15 +10,26 @@ They are told by the float64 results; Relu has its units, see `coverage`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
+from bnfold.verify.aims import Aim, aim_above, aim_at
 from bnfold.verify.scores import constant_of
 
-Sides = Mapping[str, Callable[[Array], bool]]
-"""In words, and whether a result met it."""
+
+@dataclass(frozen=True)
+class Side:
+    """Whether a result met it, and what comes to 0 or above where it is met, if that is known."""
+
+    is_met: Callable[[Array], bool]
+    aim: Aim | None = None
+
+
+Sides = Mapping[str, Side]
+"""By what they are in words."""
 
 _BENT = frozenset({"Celu", "Elu", "LeakyRelu", "PRelu", "Selu", "ThresholdedRelu"})
 
@@ -42,27 +53,35 @@ def sides_of(nodes: Iterable[ir.Node], *, with_all: bool = False) -> Iterator[tu
         if node.op_type == "Where":
             condition = node.inputs[0]
             if condition is not None and condition.producer() is not None:
-                yield condition.name or "", of_condition(what)
+                yield condition.name or "", of_condition(what, aim_at(condition))
         elif node.op_type in COMPARING:
             if with_all:
-                yield name, of_condition(what)
+                yield name, of_condition(what, aim_at(node.outputs[0]))
         elif node.op_type in bent:
-            yield name, of_bend(what)
+            yield name, of_bend(what, _aim_above(node, 0.0))
         elif sides := _of_result(node, what):
             yield name, sides
 
 
-def of_bend(what: str) -> Sides:
-    """Whether a result is on either side of 0."""
+def of_bend(what: str, aim: Aim | None = None) -> Sides:
+    """Whether a result is on either side of 0; `aim` is what is above 0."""
     return {
-        f"{what} above 0": lambda y: bool((y > 0).any()),
-        f"{what} at or below 0": lambda y: bool((y <= 0).any()),
+        f"{what} above 0": Side(lambda y: bool((y > 0).any()), aim),
+        f"{what} at or below 0": Side(lambda y: bool((y <= 0).any()), aim and aim.reversed()),
     }
+
+
+def _aim_above(node: ir.Node, bound: float | None) -> Aim | None:
+    """Where the node's operand is as large as the bound, if both are known."""
+    x = node.inputs[0]
+    if x is None or not x.name or bound is None or constant_of(x) is not None:
+        return None
+    return aim_above(x, bound)
 
 
 def _of_result(node: ir.Node, what: str) -> Sides:
     if node.op_type == "Clip":
-        return between(what, *_bounds(node))
+        return between(what, *bounds_of(node), node)
     if node.op_type == "HardSigmoid":
         return between(what, np.zeros(()), np.ones(()))
     constants = [c for v in node.inputs if v is not None and (c := constant_of(v)) is not None]
@@ -71,16 +90,18 @@ def _of_result(node: ir.Node, what: str) -> Sides:
     return {}
 
 
-def of_condition(what: str) -> Sides:
-    """Whether a condition holds somewhere, and somewhere not."""
+def of_condition(what: str, aim: Aim | None = None) -> Sides:
+    """Whether a condition holds somewhere, and somewhere not; `aim` is where it does."""
     return {
-        f"the condition of {what}": lambda q: bool(q.any()),
-        f"the contrary of the condition of {what}": lambda q: not q.all(),
+        f"the condition of {what}": Side(lambda q: bool(q.any()), aim),
+        f"the contrary of the condition of {what}": Side(
+            lambda q: not q.all(), aim and aim.reversed()
+        ),
     }
 
 
-def _bounds(node: ir.Node) -> tuple[Array | None, Array | None]:
-    """The constant bounds: operands since Clip-11, attributes before."""
+def bounds_of(node: ir.Node) -> tuple[Array | None, Array | None]:
+    """The constant bounds of a Clip: operands since Clip-11, attributes before."""
     if len(node.inputs) > 1:
         given = [None if value is None else constant_of(value) for value in node.inputs[1:3]]
         return given[0], given[1] if len(given) > 1 else None
@@ -91,21 +112,28 @@ def _bounds(node: ir.Node) -> tuple[Array | None, Array | None]:
     return low, high
 
 
-def between(what: str, low: Array | None, high: Array | None) -> Sides:
-    """Whether a result comes to its bounds, of those that are single numbers."""
-    sides: dict[str, Callable[[Array], bool]] = {}
+def between(what: str, low: Array | None, high: Array | None, node: ir.Node | None = None) -> Sides:
+    """Whether a result comes to its bounds, of those that are single numbers.
+
+    `node` bounds what it gets at just these, and at no other numbers.
+    """
+    sides: dict[str, Side] = {}
     if low is not None and low.size == 1:
         least = float(low.reshape(()))
-        sides[f"the lower bound of {what}"] = lambda y: bool((y <= least).any())
+        aim = None if node is None else _aim_above(node, least)
+        sides[f"the lower bound of {what}"] = Side(
+            lambda y: bool((y <= least).any()), aim and aim.reversed()
+        )
     if high is not None and high.size == 1:
         most = float(high.reshape(()))
-        sides[f"the upper bound of {what}"] = lambda y: bool((y >= most).any())
+        aim = None if node is None else _aim_above(node, most)
+        sides[f"the upper bound of {what}"] = Side(lambda y: bool((y >= most).any()), aim)
     return sides
 
 
 def _apart(what: str, constant: Array) -> Sides:
     wide = constant.astype(np.float64)
     return {
-        f"the constant of {what}": lambda y: bool((y == wide).any()),
-        f"the other operand of {what}": lambda y: bool((y != wide).any()),
+        f"the constant of {what}": Side(lambda y: bool((y == wide).any())),
+        f"the other operand of {what}": Side(lambda y: bool((y != wide).any())),
     }

@@ -202,7 +202,8 @@ def _ends_of(call: Call, far: float) -> Iterator[tuple[str, Sides]]:
     if call.name in _BENDS:
         yield call.result, of_bend(what)
     if call.name in _BOUNDS:
-        yield call.result, between(what, *(None if n is None else np.array(n) for n in call.bounds))
+        low, high = (None if n is None else np.array(n) for n in call.bounds)
+        yield call.result, between(what, low, high)
     if COMPARING.intersection(_WRITTEN_AS[call.name]):
         yield call.result, of_condition(what)
 

@@ -1,0 +1,81 @@
+"""Faults that no drawn input meets, and that a search for inputs finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import bnfold
+from tests.verify.graphs import parsed
+
+WIDTH, CLASSES = 64, 30
+RNG = np.random.default_rng(0)
+WEIGHT = (RNG.normal(size=(WIDTH, CLASSES)) / WIDTH**0.5).astype(np.float32)
+BIAS = RNG.normal(size=CLASSES).astype(np.float32)
+
+
+def graph(body, output="int64", **stored):
+    """Scores h of 30 classes, and the body behind them; all below 0 is one row in 2^30."""
+    numbers = {"one": 1, "six": 6, "three": 3, "zero": 0}
+    stored |= {name: np.float32(number) for name, number in numbers.items()}
+    text = f"g (float[N,{WIDTH}] x) => ({output} y) {{ h = Gemm (x, w, b)  {body} }}"
+    found = parsed(text, **{"w": WEIGHT, "b": BIAS, **stored})
+    found.graph.output[0].type.tensor_type.ClearField("shape")
+    return found
+
+
+LARGEST = "y = ArgMax <axis = 1> (h)"
+BRANCHES = """m = ReduceMean <axes = [1], keepdims = 0> (x)  q = Greater (m, three)
+    p = Not (q)  n = ReduceMax <axes = [0], keepdims = 0> (m)  c = Less (n, three)
+    y = If (c) <then_branch = t () => (float[N,30] u) { u = Identity (h) },
+                else_branch = e () => (float[N,30] v) { v = Relu (h) }>"""
+PARTING = {
+    "a Relu before the largest": (LARGEST, "r = Relu (h)  y = ArgMax <axis = 1> (r)"),
+    "a Relu before a Softmax": (
+        LARGEST,
+        "r = Relu (h)  s = Softmax <axis = 1> (r)  y = ArgMax <axis = 1> (s)",
+    ),
+    "an upper bound": (LARGEST, "r = Min (h, six)  y = ArgMax <axis = 1> (r)"),
+    "the least": ("y = ArgMin <axis = 1> (h)", "r = Clip (h, , zero)  y = ArgMin <axis = 1> (r)"),
+    "a window of a condition": (
+        "y = Relu (h)",
+        """r = Relu (h)  m = ReduceMean <axes = [1]> (x)  p = Greater (m, three)
+        k = Less (m, six)  q = And (p, k)  d = Add (r, one)  y = Where (q, d, r)""",
+    ),
+    "a branch of the other model": ("y = Identity (h)", BRANCHES),
+}
+
+
+@pytest.mark.parametrize("kind", PARTING)
+def test_a_fault_that_no_drawn_input_meets_is_found(kind):
+    output = "int64" if "Arg" in PARTING[kind][0] else "float"
+    ours, others = (graph(body, output) for body in PARTING[kind])
+    assert bnfold.verify(ours, others).verdict == "different"
+    assert bnfold.verify(others, others).is_equivalent
+
+
+def test_a_branch_with_other_weights_is_found():
+    """Both have the branch, and no drawn input runs it."""
+    body = BRANCHES.replace("Relu (h)", "Add (h, k)")
+    ours, others = (graph(body, "float", k=np.float32(k)) for k in (1, 1.5))
+    assert bnfold.verify(ours, others).verdict == "different"
+
+
+def test_what_nothing_meets_is_named():
+    """Softplus is nowhere below 0."""
+    ours = graph("s = Softplus (h)  y = ArgMax <axis = 1> (s)")
+    others = graph("s = Softplus (h)  r = Relu (s)  y = ArgMax <axis = 1> (r)")
+    found = bnfold.verify(ours, others)
+    assert found.is_equivalent
+    assert "Relu 'r' makes all alike among which ArgMax 'y' picks" in found.reason
+
+
+def test_a_module_is_told_from_a_graph_with_a_bound_before_the_largest():
+    class Largest(torch.nn.Module):
+        def forward(self, x):
+            return (x @ torch.from_numpy(WEIGHT) + torch.from_numpy(BIAS)).argmax(1, keepdim=True)
+
+    body = "r = Relu (h)  y = ArgMax <axis = 1> (r)"
+    assert bnfold.verify(Largest(), graph(body)).verdict == "different"
+    assert bnfold.verify(Largest(), graph(LARGEST)).is_equivalent
