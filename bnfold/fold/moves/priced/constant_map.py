@@ -7,6 +7,7 @@ The map [1, Cout, *out] is a constant where the spatial size is static. The pric
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ from bnfold.fold.plan import Answer, NewNode, Price, Refusal, Replace
 from bnfold.fold.sources.not_constant import not_constant
 
 PRICE = "constant-map"
+_MOST_NUMBERS = 1 << 27  # of a map, or of what it is computed from: 1 GiB in float64
 _ROUNDING = 1e-13  # of the largest entry: sums in another order differ so far
 
 _PADDED = Refusal(
@@ -45,6 +47,12 @@ _OTHER_SIZE = Refusal(
     "shape-unknown",
     "how large it makes its output, and so where a shift lands, is not the same in all runtimes",
     advice="export it with pads in place of auto_pad, and without output_shape",
+)
+
+
+_TOO_LARGE = Refusal(
+    "map-too-large",
+    f"behind it a shift is a constant map, of more than {_MOST_NUMBERS:,} numbers",
 )
 
 
@@ -77,6 +85,8 @@ def _mapped(
         return not_constant(stored, facts, "bias", "dynamic-bias")
     constants = [weight.value(), None if bias is None else bias.value()]
     small = [_representative(extent, node, axis, weight) for axis, extent in enumerate(size)]
+    if not _fits(node, weight, t.size, small):
+        return _TOO_LARGE
     shift = _shift_of(node, t, small, constants, facts)
     whole = _enlarged(shift, size, small, node)
     if (facts.dims(node.outputs[0]) or ())[2:] != whole.shape[2:]:
@@ -89,6 +99,8 @@ def _mapped(
         # the same at every position, as where there is but one
         moved = of_array(np.array(first.reshape(-1)), weight.dtype)
         return [Replace((NewNode(op_of(node), (node.inputs[0], folded, moved)),))]
+    if math.prod(whole.shape) > _MOST_NUMBERS:
+        return _TOO_LARGE
     nodes = (
         NewNode(op_of(node), (node.inputs[0], folded), output="unshifted"),
         NewNode("Add", ("unshifted", replace(whole, dtype=weight.dtype)), {}),
@@ -118,6 +130,20 @@ def _reach(node: ir.Node, axis: int, weight: Exact) -> int:
     return kernel + max((abs(int(pad)) for pad in pads), default=0)
 
 
+def _fits(node: ir.Node, weight: Exact, channels: int, size: Sequence[int]) -> bool:
+    """Whether what the operator reads and makes of a plane of this size is no larger than allowed.
+
+    Pads, dilations and strides are numbers in a file, and may be anything.
+    """
+    most = max(channels, *weight.shape[:2])
+    transposed, extra = is_op(node, "ConvTranspose"), attribute_of(node, "output_padding", ())
+    for axis, extent in enumerate(size):
+        step = _stride(node, axis) if transposed else 1
+        more = int(extra[axis]) if extra else 0
+        most *= extent * step + 2 * _reach(node, axis, weight) + more
+    return most <= _MOST_NUMBERS
+
+
 def _shift_of(
     node: ir.Node, t: Array, size: Sequence[int], constants: Sequence[Array | None], facts: Facts
 ) -> Array:
@@ -134,20 +160,27 @@ def _enlarged(shift: Array, size: Sequence[int], small: Sequence[int], node: ir.
     A step of one stride in x is a step of 1 behind a Conv, and one of the stride behind a
     ConvTranspose, where the entries between two steps repeat themselves.
     """
-    places = []
-    for axis, (full, part) in enumerate(zip(size, small, strict=True)):
-        stride, extent = _stride(node, axis), shift.shape[2 + axis]
-        steps = (full - part) // stride
-        period = stride * stride if is_op(node, "ConvTranspose") else 1
-        middle = extent // 2
-        repeated = middle + np.arange(steps * period) % (stride if period > 1 else 1)
-        places.append(np.concatenate([np.arange(middle), repeated, np.arange(middle, extent)]))
-    shape = (*shift.shape[:2], *(len(place) for place in places))
+    added = [
+        _between(node, axis, full, part)
+        for axis, (full, part) in enumerate(zip(size, small, strict=True))
+    ]
+    extents = shift.shape[2:]
+    whole = tuple(extent + count for extent, (count, _) in zip(extents, added, strict=True))
 
     def rows(start: int, stop: int) -> Array:
         found = shift[start:stop]
-        for axis, place in enumerate(places):
+        for axis, (extent, (count, period)) in enumerate(zip(extents, added, strict=True)):
+            middle = extent // 2
+            repeated = middle + np.arange(count) % period
+            place = np.concatenate([np.arange(middle), repeated, np.arange(middle, extent)])
             found = np.take(found, place, axis=2 + axis)
         return found
 
-    return computed(shape, ir.DataType.DOUBLE, rows)
+    return computed((*shift.shape[:2], *whole), ir.DataType.DOUBLE, rows)
+
+
+def _between(node: ir.Node, axis: int, full: int, part: int) -> tuple[int, int]:
+    """How many entries the larger map has more along an axis, and after how many they repeat."""
+    stride = _stride(node, axis)
+    steps = (full - part) // stride
+    return (steps * stride * stride, stride) if is_op(node, "ConvTranspose") else (steps, 1)

@@ -72,3 +72,23 @@ def test_a_size_that_runtimes_do_not_agree_on_has_no_map(padding: str) -> None:
     (old,), (new,) = (in_onnxruntime(m, {"x": x}) for m in (model, result.to_proto()))
     np.testing.assert_allclose(new, old, rtol=0, atol=1e-5)
     assert "shape-unknown" in [r.code for r in result.ledger.kept[0].refusals]
+
+
+HUGE = {
+    "extents": ("2147483647,2147483647", "Conv<pads = [1, 1, 1, 1]>"),
+    "pads": ("8,8", "Conv<pads = [536870912, 1, 1, 1]>"),
+    "dilations": ("8,8", "Conv<pads = [1073741824, 1, 0, 1], dilations = [536870912, 1]>"),
+    "strides": ("8,8", "ConvTranspose<strides = [536870912, 1]>"),
+    "output padding": ("8,8", "ConvTranspose<output_padding = [536870912, 1]>"),
+    "large inside": ("2147483647,2147483647", "ConvTranspose<pads = [1, 1, 1, 1]>"),
+}
+
+
+@pytest.mark.parametrize(("size", "operator"), HUGE.values(), ids=HUGE.keys())
+def test_a_map_that_nobody_could_store_is_not_computed(size: str, operator: str) -> None:
+    text = f"(float[1,4,{size}] x) => (float[1,4,P,Q] y) "
+    text += f"{{ s = Sigmoid(x) b = BN(s, n) c = {operator}(b, w) y = Sigmoid(c) }}"
+    model = Motif("huge", text, {"n": Norm(4), "w": (4, 4, 3, 3)}, "").model()
+    assert bnfold.fold(model, check=False).ledger.batch_norms_after == 1
+    paid = bnfold.fold(model, allow="constant-map", check=False).ledger
+    assert "map-too-large" in {refusal.code for refusal in paid.decisions[0].refusals}
