@@ -83,7 +83,7 @@ class SourceFleet(Source):
 
     def files(self, value: Any) -> Iterable[Path]:
         """Every model that fits and is in a folder here, with its external data."""
-        from bnfold.sweep.stores import in_folders
+        from bnfold.sweep.finding import in_folders
 
         paths = [] if "://" in value else map(Path, in_folders(value))
         return [file for path in paths for file in SourceModel().files(path)]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,9 @@ from olive.workflows import run as run_workflow
 from pydantic import ValidationError
 
 import bnfold
-from bnfold.errors import BnfoldError, UsageError
+from bnfold.errors import BnfoldError, UsageError, did_you_mean
 from bnfold.model_io import files_of
+from bnfold.torch_code.foreign import foreign_code
 
 _NAMES = (
     ("allow", "Priced rewrites that may be used, as for bnfold.fold."),
@@ -48,18 +51,48 @@ class FoldBatchNorm(Pass):
         )
         return {**names, "verify": verify, **get_external_data_config()}
 
+    @classmethod
+    def get_config_params(
+        cls,
+        accelerator_spec: Any,
+        config: dict[str, Any] | None = None,
+        disable_search: bool | None = False,
+    ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        """As Olive's own, which says nothing of an option that the pass does not have."""
+        known = cls.default_config(accelerator_spec)
+        for name in config or {}:
+            if name not in known:
+                meant = did_you_mean(name, known)
+                with _told_to_olive():
+                    raise UsageError(f"FoldBatchNorm has no option '{name}'{meant}")
+        found: tuple[Any, dict[str, Any], dict[str, Any]] = super().get_config_params(
+            accelerator_spec, config, disable_search
+        )
+        return found
+
     def _run_for_config(self, model: Any, config: Any, output_model_path: str) -> ONNXModelHandler:
         target = Path(output_model_path)
         if target.suffix != ".onnx":
             target = target / "model.onnx"
-        try:
+        with _told_to_olive():
             _fold(model, config, target)
-        except BnfoldError as error:
-            raise ValueError(str(error)) from error  # of others Olive makes a line in its log
         if len(files_of(target)) == 1:
             return ONNXModelHandler(model_path=str(target))
         folder = LocalFolder({"path": target.parent})
         return ONNXModelHandler(model_path=folder, onnx_file_name=target.name)
+
+
+@contextmanager
+def _told_to_olive() -> Iterator[None]:
+    """What we raise inside ends the workflow: of others than these Olive makes a line in its log.
+
+    Raises:
+        ValueError: for a `BnfoldError`, which is its cause.
+    """
+    try:
+        yield
+    except BnfoldError as error:
+        raise ValueError(str(error)) from error
 
 
 def _fold(model: Any, config: Any, target: Path) -> None:
@@ -100,29 +133,55 @@ def run(config: str | os.PathLike[str] | dict[str, Any]) -> Any:
         config: of the workflow: a file of JSON or YAML, or what is in one.
 
     Raises:
-        UsageError: the configuration does not parse, or is none of Olive's.
+        UsageError: the configuration does not parse, or Olive does not carry it out; what Olive
+            raised is the cause.
         BnfoldError: what the pass raises; see `bnfold.optimize`.
     """
-    name = "the configuration" if isinstance(config, dict) else os.fspath(config)
-    given = config if isinstance(config, dict) else _read(Path(config))
+    name, given = _read(config)
+    try:
+        with foreign_code(f"{name}: Olive does not carry it out", UsageError):
+            return _run(name, given)
+    except UsageError as error:
+        for cause in _causes(error):
+            if isinstance(cause, BnfoldError):
+                raise cause from None
+        raise
+
+
+def _run(name: str, given: dict[str, Any]) -> Any:
     try:
         return run_workflow(given, package_config=package_config())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{name}: Olive does not take it: {where}: {first['msg']}") from error
-    except ValueError as error:
-        if isinstance(error.__cause__, BnfoldError):
-            raise error.__cause__ from None
-        raise
+        reason = " ".join(first["msg"].split())
+        raise UsageError(f"{name}: Olive does not take it: {where}: {reason}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What stands behind the error, the nearest first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+        yield error
+
+
+def _read(config: Any) -> tuple[str, dict[str, Any]]:
+    """The configuration, and how to call it.
+
+    Raises:
+        UsageError: it cannot be read, or is no object.
+    """
+    if isinstance(config, dict):
+        return "the configuration", config
+    if not isinstance(config, str | os.PathLike):
+        kind = type(config).__name__
+        raise UsageError(f"a configuration is a file or a dict, with input_model, not a {kind}")
+    name = os.fspath(config)
     try:
-        found = load_config_file(path)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        found = load_config_file(Path(name))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise UsageError(f"{path}: cannot be read as a configuration: {reason}") from error
+        raise UsageError(f"{name}: cannot be read as a configuration: {reason}") from error
     if not isinstance(found, dict):
-        raise UsageError(f"{path}: a configuration is an object, with input_model and passes")
-    return found
+        raise UsageError(f"{name}: a configuration is an object, with input_model and passes")
+    return name, found

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from itertools import starmap
 from pathlib import Path, PurePosixPath
 
 from bnfold.bench.asked import FEWEST_PAIRS
@@ -14,10 +15,11 @@ from bnfold.errors import UsageError
 from bnfold.fold.rules import allowed
 from bnfold.logs import logged
 from bnfold.progress import Progress
+from bnfold.sweep.finding import found
 from bnfold.sweep.journal import Journal
 from bnfold.sweep.one_model import Job, Settings
 from bnfold.sweep.records import Outcome, SweepResult
-from bnfold.sweep.stores import found, is_url
+from bnfold.sweep.stores import is_url, path_in_url
 from bnfold.sweep.timed import Timed, speed_page
 from bnfold.sweep.workers import Done, run_here, run_on
 
@@ -41,6 +43,8 @@ def sweep(
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> SweepResult:
     """Every model is folded, verified and written, each with a page; one that fails stops no other.
+
+    A folder that cannot be looked into is a failure of its own, after those of the models.
 
     A sweep that was stopped goes on where it was: what `output` has of a model with the same
     content, settings and version is kept. Failures are tried again.
@@ -69,9 +73,9 @@ def sweep(
             timed.
 
     Raises:
-        UsageError: nothing fits a pattern, a target is an input, another's target or somebody's
-            file, or `allow` has an unknown name.
-        MissingDependencyError: a URL, and fsspec is not installed.
+        UsageError: nothing fits a pattern, a store cannot be opened, a target is an input,
+            another's target or somebody's file, or `allow` has an unknown name.
+        MissingDependencyError: a URL, and fsspec, or what it needs for that store, is not there.
     """
     if workers is not None and workers < 1:
         raise UsageError(f"workers={workers}: at least one is needed")
@@ -85,9 +89,10 @@ def sweep(
     past = journal.past()
     # A pattern may find the folder of the results too.
     results = {Path(target).resolve() for target in past.targets}
+    looked = found([os.fspath(name) for name in names])
     sources = [
         source
-        for source in found([os.fspath(name) for name in names])
+        for source in looked.models
         if is_url(source) or Path(source).resolve() not in results
     ]
     settings = Settings(_words(allow), _words(skip), verify, samples, seed)
@@ -118,11 +123,16 @@ def sweep(
         run_on(executor, jobs, done)
     if bench:
         _time(outcomes, pairs, seed, done)
-    result = SweepResult(tuple(outcomes[index] for index in range(len(jobs))))
-    now = {outcome.source: replace(outcome, is_kept=False) for outcome in result.outcomes}
+    in_order = [outcomes[index] for index in range(len(jobs))]
+    now = {outcome.source: replace(outcome, is_kept=False) for outcome in in_order}
     others = (outcome for name, outcome in past.outcomes.items() if name not in now)
     journal.finish([*others, *now.values()])
-    return result
+    closed = starmap(_failure, looked.closed.items())
+    return SweepResult((*in_order, *closed))
+
+
+def _failure(folder: str, reason: str) -> Outcome:
+    return Outcome(folder, None, "failed", reason, exit_code=UsageError.exit_code)
 
 
 def _time(outcomes: Mapping[int, Outcome], pairs: int | None, seed: int, done: Done) -> None:
@@ -146,9 +156,7 @@ def _words(given: str | Collection[str]) -> tuple[str, ...]:
 def _targets(sources: Sequence[str], folder: Path) -> list[Path]:
     """Where each goes: at its path below the folder that all share."""
     paths = [
-        PurePosixPath(source.partition("://")[2])
-        if is_url(source)
-        else PurePosixPath(Path(source).resolve().as_posix())
+        path_in_url(source) if is_url(source) else PurePosixPath(Path(source).resolve().as_posix())
         for source in sources
     ]
     shared = os.path.commonpath([path.parent for path in paths]) if paths else ""

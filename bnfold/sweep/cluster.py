@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import importlib
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
 from bnfold import __version__
 from bnfold.errors import MissingDependencyError, UsageError
 
 PATIENCE_S = 10  # until a scheduler that does not answer counts as absent
+LOOK_S = 5  # from one look at the workers to the next
+WORKERLESS_S = 600  # until a cluster without workers is given up; some start theirs on demand
 
 
 @contextmanager
 def cluster(address: str) -> Iterator[Executor]:
     """The executor of the Dask scheduler at the address: `tcp://host:8786`.
 
-    A task whose worker dies goes to another one; what the workers read and write must be at the
-    same path, or URL, for all of them.
+    A task whose worker dies goes to another one; where none is left for ten minutes, it is given
+    up. What the workers read and write must be at the same path, or URL, for all of them.
 
     Raises:
         MissingDependencyError: dask.distributed is not installed.
@@ -39,9 +43,40 @@ def cluster(address: str) -> Iterator[Executor]:
         raise UsageError(f"--scheduler {address}: no scheduler answers there") from error
     try:
         _require_workers(client, address)
-        yield client.get_executor(retries=1)
+        with _closed_where_alone(client):
+            yield client.get_executor(retries=1)
     finally:
         client.close()
+
+
+@contextmanager
+def _closed_where_alone(client: Any) -> Iterator[None]:
+    """The client is closed, and with it what was asked for, when it has had no workers for long:
+    Dask itself waits for ever.
+    """
+    is_over = Event()
+
+    def watch() -> None:
+        last_seen = time.monotonic()
+        while not is_over.wait(LOOK_S):
+            try:
+                has_workers = bool(client.nthreads())
+            except (OSError, TimeoutError, RuntimeError):
+                return  # the scheduler is gone, which the client notices by itself
+            now = time.monotonic()
+            if has_workers:
+                last_seen = now
+            elif now - last_seen > WORKERLESS_S:
+                client.close()
+                return
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 def _require_listener(address: str) -> None:

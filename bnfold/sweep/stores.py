@@ -1,15 +1,16 @@
-"""Where the models of a sweep are: in folders, or in a store that fsspec knows by its URL."""
+"""A store that fsspec knows by its URL, and copies of the models that are there."""
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bnfold.errors import MissingDependencyError, ModelError, UsageError
+from bnfold.torch_code.foreign import foreign_code
 
 
 def is_url(source: str) -> bool:
@@ -17,40 +18,70 @@ def is_url(source: str) -> bool:
     return "://" in source
 
 
-def found(patterns: Iterable[str]) -> list[str]:
-    """The models that the paths, URLs and patterns name, in order, each once.
+def path_in_url(source: str) -> PurePosixPath:
+    """Where it is in its store; what the store itself is in, after `::`, left away."""
+    return PurePosixPath(source.partition("://")[2].partition("::")[0])
+
+
+@dataclass(frozen=True)
+class Store:
+    """A file system of fsspec, and the place in it that a URL names."""
+
+    system: Any
+    path: str
+    given: str
+
+    def url(self, path: str) -> str:
+        """What names another place of the same store."""
+        if is_url(path):
+            return path  # as a store of the web has them
+        scheme, _, rest = self.given.partition("://")
+        _, chained, outer = rest.partition("::")
+        return f"{scheme}://{path if scheme == 'file' else path.lstrip('/')}{chained}{outer}"
+
+    def is_file(self, suffix: str = "") -> bool:
+        """Whether there is a file at the place, its name ending in the suffix too.
+
+        Raises:
+            ModelError: the store does not tell.
+        """
+        with foreign_code(f"{self.given}: cannot be read", ModelError):
+            try:
+                return bool(self.system.info(f"{self.path}{suffix}")["type"] == "file")
+            except FileNotFoundError:
+                return False
+
+    def entries(self, folder: str) -> list[tuple[str, bool]]:
+        """What is in a folder, each with whether it is a folder; nothing where there is none."""
+        try:
+            listed = self.system.ls(folder, detail=True)
+        except FileNotFoundError:
+            return []
+        below = f"{folder.rstrip('/')}/"
+        named = ((entry["name"].rstrip("/"), entry["type"] == "directory") for entry in listed)
+        return [(name, is_folder) for name, is_folder in named if name.startswith(below)]
+
+
+def store_of(url: str) -> Store:
+    """The store of a URL, opened.
 
     Raises:
-        UsageError: a pattern fits nothing, or a store cannot be listed.
-        MissingDependencyError: a URL, and fsspec or what it needs for that store is not installed.
+        UsageError: it cannot be opened.
+        MissingDependencyError: fsspec, or what it needs for that store, is not installed.
     """
-    models: list[str] = []
-    for pattern in patterns:
-        fitting = _in_store(pattern) if is_url(pattern) else in_folders(pattern)
-        if not fitting:
-            raise UsageError(f"{pattern}: no model fits this")
-        models += fitting
-    return list(dict.fromkeys(models))
-
-
-def in_folders(pattern: str) -> list[str]:
-    """The models that a path, a folder or a pattern names, in order."""
-    if Path(pattern).is_dir():
-        return sorted(str(path) for path in Path(pattern).rglob("*.onnx"))
-    if Path(pattern).exists():
-        return [pattern]
-    return sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207 (absolute patterns too)
-
-
-def _in_store(pattern: str) -> list[str]:
-    fsspec = _fsspec()
-    scheme = pattern.partition("://")[0]
     try:
-        store, path = fsspec.core.url_to_fs(pattern)
-        return [f"{scheme}://{name.lstrip('/')}" if scheme != "file" else f"file://{name}"
-                for name in sorted(store.glob(path))]  # fmt: skip
-    except (OSError, ValueError, ImportError) as error:
-        raise UsageError(f"{pattern}: cannot be listed: {error}") from error
+        import fsspec
+    except ImportError as error:
+        raise MissingDependencyError(
+            "URLs need fsspec, which is not installed: pip install fsspec"
+        ) from error
+    with foreign_code(f"{url}: cannot be opened", UsageError):
+        try:
+            system, path = fsspec.core.url_to_fs(url)
+        except ImportError as error:
+            reason = " ".join(str(error).split())
+            raise MissingDependencyError(f"{url}: {reason}") from error
+    return Store(system, path, url)
 
 
 @contextmanager
@@ -61,28 +92,16 @@ def local_copy(source: str) -> Iterator[Path]:
 
     Raises:
         ModelError: the store does not give it.
+        BnfoldError: as `store_of`.
     """
     if not is_url(source):
         yield Path(source)
         return
-    fsspec = _fsspec()
+    store = store_of(source)
     with TemporaryDirectory(prefix="bnfold-") as folder:
-        path = Path(folder) / PurePosixPath(source).name
-        try:
-            store, remote = fsspec.core.url_to_fs(source)
-            store.get(remote, str(path))
-            if store.exists(f"{remote}.data"):
-                store.get(f"{remote}.data", f"{path}.data")
-        except (OSError, ValueError, ImportError) as error:
-            raise ModelError(f"{source}: cannot be read: {error}") from error
+        path = Path(folder) / PurePosixPath(store.path).name
+        with foreign_code(f"{source}: cannot be read", ModelError):
+            store.system.get(store.path, str(path))
+            if store.is_file(".data"):
+                store.system.get(f"{store.path}.data", f"{path}.data")
         yield path
-
-
-def _fsspec() -> Any:
-    try:
-        import fsspec
-    except ImportError as error:
-        raise MissingDependencyError(
-            "URLs need fsspec, which is not installed: pip install fsspec"
-        ) from error
-    return fsspec

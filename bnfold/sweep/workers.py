@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+from bnfold import __version__
 from bnfold.errors import BnfoldError, InternalError, UsageError
 from bnfold.sweep.records import Outcome
 from bnfold.sweep.threads import use_one_thread
@@ -75,16 +76,23 @@ def run_here(jobs: Sequence[Job], workers: int | None, done: Done) -> None:
                 (begun / str(index)).unlink(missing_ok=True)
 
 
-def carried_out(job: Job) -> Outcome:
-    """What a worker is called with."""
+def carried_out(job: Job, version: str) -> Outcome:
+    """What a worker is called with; `version` is of the bnfold that calls it.
+
+    Raises:
+        UsageError: the worker has another one: what they send each other may mean something else.
+    """
+    if version != __version__:
+        raise UsageError(
+            f"its worker has bnfold {__version__}, and the sweep is of {version}; they must agree"
+        )
     return job.outcome()
 
 
 def run_on(executor: Executor, jobs: Sequence[Job], done: Done) -> None:
     """The jobs run wherever the executor takes them."""
-    for index, future in _completed(
-        executor, carried_out, [(i, (job,)) for i, job in enumerate(jobs)]
-    ):
+    calls = [(index, (job, __version__)) for index, job in enumerate(jobs)]
+    for index, future in _completed(executor, carried_out, calls):
         done(index, _outcome(jobs[index], future))
 
 
@@ -122,7 +130,7 @@ def _round(
     """Those that are left when the pool is done, or has broken."""
     left = []
     with _pool(count) as pool:
-        calls = [(index, (jobs[index], begun / str(index))) for index in indices]
+        calls = [(i, (jobs[i], __version__, begun / str(i))) for i in indices]
         for index, future in _completed(pool, _marked, calls):
             if isinstance(future.exception(), BrokenExecutor):
                 left.append(index)
@@ -158,10 +166,10 @@ def _completed(
         yield futures[future], future
 
 
-def _marked(job: Job, mark: Path) -> Outcome:
+def _marked(job: Job, version: str, mark: Path) -> Outcome:
     """Leaves a mark, which goes when the outcome has arrived: who dies leaves it for good."""
     mark.touch()
-    return job.outcome()
+    return carried_out(job, version)
 
 
 def _outcome(job: Job, future: Future[Outcome]) -> Outcome:
@@ -171,6 +179,8 @@ def _outcome(job: Job, future: Future[Outcome]) -> Outcome:
         return _failure(job, "the executor gave it up before it was done")
     if error is None:
         return future.result()
+    if isinstance(error, BnfoldError):
+        return _failure(job, str(error), error.exit_code)
     if isinstance(error, MemoryError):
         return _failure(job, "there is not enough memory for it")
     reason = " ".join(str(error).split())[:300]

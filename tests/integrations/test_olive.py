@@ -112,16 +112,30 @@ def test_the_page_is_true(folder):
          UsageError, "not a PyTorchModel"),
         (config(input_model={"type": "ONNXModel", "model_path": "broken.onnx"}),
          ModelError, "broken.onnx"),
-        ("broken.json", UsageError, "broken.json"),
+        ("broken.json", UsageError, "broken.json: cannot be read"),
+        ("broken.yaml", UsageError, "broken.yaml: cannot be read"),
+        ("deep.json", UsageError, "deep.json: cannot be read"),
+        ("list.json", UsageError, "list.json: a configuration is an object"),
         ("absent.json", UsageError, "absent.json"),
+        ([1], UsageError, "a file or a dict, with input_model, not a list"),
+        (config(passes=[{"type": "FoldBatchNorm"}]), UsageError, "does not carry it out"),
+        (config(passes={"fold": {"type": "FoldBatchNorms"}}), UsageError, "foldbatchnorms"),
+        (config(passes={"fold": {"type": "FoldBatchNorm", "verifi": False}}),
+         UsageError, "no option 'verifi'; did you mean 'verify'"),
+        (config(passes={"fold": {"type": "FoldBatchNorm", "verify": "maybe"}}),
+         UsageError, "verify"),
+        (config(input_model={"type": "ONNXModel", "model_path": "absent.onnx"}),
+         UsageError, "absent.onnx"),
+        (config(cache_dir="net.onnx"), UsageError, "net.onnx"),
     ],
-    ids=["no such price", "no model named", "a torch model", "no model", "no JSON", "no file"],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(folder, given, kind, said):
     from bnfold.integrations.olive import run
 
-    for name in ("broken.onnx", "broken.json"):
-        Path(name).write_text("{ nothing", encoding="utf-8")
+    for name in ("broken.onnx", "broken.json", "broken.yaml"):
+        Path(name).write_text("{ nothing: [", encoding="utf-8")
+    Path("deep.json").write_text("[" * 100_000, encoding="utf-8")
+    Path("list.json").write_text("[]", encoding="utf-8")
     Path("net.py").write_text("import torch\n\ndef load(_):\n    return torch.nn.ReLU()\n")
     with pytest.raises(BnfoldError, match=said) as raised:
         run(given)

@@ -8,15 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import onnx
 import onnx.parser
 import pytest
 
+from bnfold import __version__
+from bnfold.errors import UsageError
 from bnfold.sweep.api import sweep
 from bnfold.sweep.one_model import Job, Settings
-from bnfold.sweep.workers import _pool, run_here
+from bnfold.sweep.records import Outcome
+from bnfold.sweep.workers import _pool, run_here, run_on
 
 MODEL = """
     <ir_version: 8, opset_import: ["" : 15]>
@@ -100,6 +104,74 @@ def test_a_worker_of_a_cluster_is_killed_and_the_sweep_is_whole(tmp_path):
         killer.join()
     assert result.headline == "12 models: 12 equivalent; batch norms: 12 -> 0"
     assert len(list((tmp_path / "out").glob("*.onnx"))) == 12
+
+
+def give(executor, folder: Path) -> list[Outcome]:
+    """What comes of two models that are given to an executor."""
+    found = {}
+    jobs = fleet(folder, 0)[2:]
+    run_on(executor, jobs, lambda index, outcome: found.update({index: outcome}))
+    return [found[index] for index in range(len(jobs))]
+
+
+class Older(ThreadPoolExecutor):
+    """What it sends is of an older version than its workers."""
+
+    def submit(self, call, job, version):
+        assert version == __version__
+        return super().submit(call, job, "0.0.1")
+
+
+def test_a_worker_of_another_version_does_no_work(tmp_path):
+    """The version travels with the work: a worker that joins later was asked by nobody."""
+    with Older(1) as executor:
+        outcomes = give(executor, tmp_path)
+    for outcome in outcomes:
+        assert (outcome.status, outcome.exit_code) == ("failed", 2)
+        assert outcome.reason.startswith(outcome.source)
+        assert f"has bnfold {__version__}, and the sweep is of 0.0.1" in outcome.reason
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow  # a scheduler and a process are started
+@pytest.mark.parametrize(
+    ("preload", "said"),
+    [
+        ('import bnfold\nbnfold.__version__ = "0.0.1"', "has bnfold 0.0.1, and this is"),
+        ('import sys\nsys.modules["bnfold"] = None', "has no bnfold that can be imported"),
+    ],
+    ids=["another version", "no bnfold"],
+)
+def test_a_worker_that_cannot_do_the_work_is_named_before_it_begins(tmp_path, preload, said):
+    distributed = pytest.importorskip("distributed")
+    from bnfold.sweep.cluster import cluster
+
+    (tmp_path / "preload.py").write_text(preload)
+    local = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None,
+        preload=[str(tmp_path / "preload.py")],
+    )  # fmt: skip
+    with local, pytest.raises(UsageError, match=said) as raised, cluster(local.scheduler_address):
+        pass
+    assert raised.value.args[0].startswith("worker tcp://")
+
+
+@pytest.mark.slow  # a scheduler is started
+def test_a_cluster_that_has_lost_its_workers_is_given_up(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    from bnfold.sweep import cluster
+
+    monkeypatch.setattr(cluster, "LOOK_S", 0.2)
+    monkeypatch.setattr(cluster, "WORKERLESS_S", 1)
+    local = distributed.LocalCluster(
+        n_workers=1, processes=False, protocol="tcp", dashboard_address=None
+    )
+    with local, cluster.cluster(local.scheduler_address) as executor:
+        local.scale(0)
+        local.sync(local._correct_state)
+        outcomes = give(executor, tmp_path)
+    assert [outcome.exit_code for outcome in outcomes] == [2, 2]
+    assert all("gave it up" in outcome.reason for outcome in outcomes)
 
 
 @pytest.mark.slow
