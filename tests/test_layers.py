@@ -13,7 +13,7 @@ import bnfold
 ROOT = Path(bnfold.__file__).parent
 LAYERS = (
     {"errors", "__init__"},
-    {"progress", "escaping"},
+    {"progress", "escaping", "fresh_names"},
     {"logs"},
     {"notebook_display"},  # asks the report, by its name, how a result looks in a notebook
     {"record"},

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 import onnx
 import onnx_ir as ir
 
+from bnfold.fresh_names import FreshNames
+
 SCOPES = "pkg.torch.onnx.name_scopes"
 LAYERS = ("Conv", "ConvTranspose", "BatchNormalization")
 LAYER_WORDS = {
@@ -16,22 +18,6 @@ LAYER_WORDS = {
     **{"input_mean": "running_mean", "input_var": "running_var"},
 }
 NO_SCOPE = "_empty_nn_module_stack"  # what torch writes where it knows no module
-
-
-class FreshNames:
-    """Hands out names that nothing else has: `fc`, `fc_1`, `fc_2`."""
-
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._taken = set(taken)
-
-    def __call__(self, wanted: str) -> str:
-        """The name, or the name with the first number that makes it fresh."""
-        name, count = wanted, 0
-        while name in self._taken:
-            count += 1
-            name = f"{wanted}_{count}"
-        self._taken.add(name)
-        return name
 
 
 def name_nodes(model: ir.Model) -> None:

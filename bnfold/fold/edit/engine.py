@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from bnfold.fold.edit.changes import Changes
-from bnfold.fold.edit.names import Names
+from bnfold.fold.edit.names import names_of
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import is_op
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import NewNode, Plan
+from bnfold.fresh_names import FreshNames
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Engine:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._root = facts.model.graph
-        self._names = Names(facts.model)
+        self._names = FreshNames(names_of(facts.model))
         graphs = facts.model.graphs()
         initializers = (value for graph in graphs for value in graph.initializers.values())
         self._ordinals = {value: place for place, value in enumerate(initializers)}
@@ -94,7 +95,7 @@ class Engine:
 
     def _fresh(self, base: str, edit: Edit) -> str:
         """A name that nobody has, and that is free again if the edit is undone."""
-        name = self._names.fresh(base)
+        name = self._names(base)
         edit.changes.on_undo(lambda: self._names.release(name))
         return name
 

@@ -1,4 +1,4 @@
-"""Fresh names: unique in every scope of the model, and the same for the same model."""
+"""Which names a model uses."""
 
 from __future__ import annotations
 
@@ -7,31 +7,8 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 
-class Names:
-    """The names that a model uses, and new ones beside them."""
-
-    def __init__(self, model: ir.Model) -> None:
-        self._taken = set(_all_names(model))
-        self._counts: dict[str, int] = {}  # of each base, the first that may be free
-
-    def fresh(self, base: str) -> str:
-        """`base`, or `base_1`, `base_2`, ... where that is taken; taken from now on."""
-        count = self._counts.get(base, 0)
-        name = f"{base}_{count}" if count else base
-        while name in self._taken:
-            count += 1
-            name = f"{base}_{count}"
-        self._counts[base] = count
-        self._taken.add(name)
-        return name
-
-    def release(self, name: str) -> None:
-        """The name is free again."""
-        self._taken.discard(name)
-        self._counts.clear()
-
-
-def _all_names(model: ir.Model) -> Iterator[str]:
+def names_of(model: ir.Model) -> Iterator[str]:
+    """The names of its values and nodes, in every scope; "" for what has none."""
     for graph in model.graphs():
         for value in (*graph.inputs, *graph.initializers.values()):
             yield value.name or ""

@@ -7,18 +7,18 @@ import random
 import onnx
 import onnx_ir as ir
 
-from bnfold.fold.edit.names import Names
+from bnfold.fold.edit.names import names_of
+from bnfold.fresh_names import FreshNames
 
 
-def _names(text: str) -> Names:
-    return Names(
-        ir.from_proto(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> {text}'))
-    )
+def _names(text: str) -> FreshNames:
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> {text}')
+    return FreshNames(names_of(ir.from_proto(proto)))
 
 
 def test_a_fresh_name_is_the_first_that_is_free() -> None:
     names = _names("g (float[1] x) => (float[1] x_2) { x_2 = Relu(x) }")
-    assert [names.fresh("x") for _ in range(3)] == ["x_1", "x_3", "x_4"]
+    assert [names("x") for _ in range(3)] == ["x_1", "x_3", "x_4"]
 
 
 def test_names_that_were_given_back_are_given_again() -> None:
@@ -37,5 +37,5 @@ def test_names_that_were_given_back_are_given_again() -> None:
             continue
         base = rng.choice(["x", "w", "w_1"])
         wanted = next(n for i in range(999) if (n := f"{base}_{i}" if i else base) not in taken)
-        assert names.fresh(base) == wanted
+        assert names(base) == wanted
         taken.add(wanted)

@@ -21,9 +21,9 @@ from bnfold.errors import InternalError
 from bnfold.fold.edit import engine as engines
 from bnfold.fold.edit.changes import Changes
 from bnfold.fold.edit.engine import Engine
-from bnfold.fold.edit.names import Names
 from bnfold.fold.numbers import exact as exacts
 from bnfold.fold.numbers.exact import Exact
+from bnfold.fresh_names import FreshNames
 
 CONV = "(float[N,3,9,9] x) => (float[N,4,P,Q] y) "
 PLAIN = Motif(
@@ -85,7 +85,7 @@ MUTATIONS: dict[str, tuple[Any, str, Callable[..., Any], Motif, list[str]]] = {
         Engine, "_attributes", lambda _: lambda *_args: [], MAPPED, ["constant-map"],
     ),
     "the bias left out": (Changes, "set_inputs", _without_last_input, PLAIN, []),
-    "a name taken twice": (Names, "fresh", lambda _: lambda _self, _base: "w", PLAIN, []),
+    "a name taken twice": (FreshNames, "__call__", lambda _: lambda _self, _base: "w", PLAIN, []),
     "an output's name lost": (engines, "_inherit", lambda _: lambda *_args: None, OUTPUT, []),
     "the batch norm left in": (Changes, "replace_uses", lambda _: lambda *_args: None, PLAIN, []),
     "rounded towards zero": (exacts, "_round", _towards_zero, PLAIN, []),
