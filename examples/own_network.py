@@ -1,15 +1,17 @@
 """A network of your own, from a file: `build` gives it, `example_inputs` says what it is fed.
 
-    python examples/own_network.py weights.safetensors
+    python examples/own_network.py weights.safetensors folded.onnx
     bnfold run examples/own_network.py:build --weights weights.safetensors -o out
 
 The second line does all that the toolkit does, and writes a report; the first is the same by hand.
-Without weights the network is as its constructor draws it.
+Without weights the network is as its constructor draws it, and without a name for the folded model
+it goes to a temporary folder.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -51,14 +53,15 @@ def example_inputs() -> tuple[torch.Tensor, ...]:
     return (torch.zeros(2, 3, 32, 32),)
 
 
-def main(weights: str | None = None) -> None:
+def main(weights: str | None = None, target: str | None = None) -> None:
     """Exports this file's network, folds it, and says what became of each batch norm."""
     exported = bnfold.export(f"{Path(__file__)}:build", weights=weights)
     result = bnfold.fold(exported.model)
     for decision in result.ledger.decisions:
         print(f"{decision.name}: {decision.status} {', '.join(decision.into)}")
     bnfold.verify(exported.model, result.model).raise_if_different()
-    print(f"written: {result.save('own_network.onnx')}")
+    path = Path(target or Path(tempfile.mkdtemp(prefix="own-network-")) / "own_network.onnx")
+    print(f"written: {result.save(path)}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pickle
 import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,25 @@ def test_a_public_name_is_the_function_itself_with_all_that_help_needs(name):
     assert public is getattr(importlib.import_module(FUNCTIONS[name]), name)
     shown = pydoc.plain(pydoc.render_doc(public))
     assert all(parameter in shown for parameter in inspect.signature(public).parameters)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        *((name, "a path, an onnx.ModelProto or an onnx_ir.Model, not int")
+          for name in ("fold", "inspect", "bench", "tune")),
+        *((name, "a torch module, or package.module:factory") for name in ("run", "optimize")),
+        ("sweep", "paths, patterns or URLs, not int"),
+        ("export", "a torch module, or package.module:factory"),
+        ("fold_module", "a torch module, not int"),
+        ("verify", "a path, an onnx.ModelProto or an onnx_ir.Model, not int"),
+    ],
+)  # fmt: skip
+def test_a_model_of_a_wrong_type_is_told_which_are_right(call, said, tmp_path):
+    more = {"sweep": [tmp_path / "out"], "verify": [3], "fold_module": [()]}
+    with pytest.raises(bnfold.errors.UsageError, match=re.escape(said)):
+        getattr(bnfold, call)(3, *more.get(call, []))
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_a_type_checker_reads_is_what_runs():

@@ -142,7 +142,8 @@ def bench(
     facts = environment(with_gpu="cuda" in asked.providers)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
         folder = Path(name)
-        found = model_files(_several(models), folder)
+        knows_more = bool(libraries or pythons)  # another runtime may have operators of its own
+        found = model_files(_several(models), folder, has_custom_ops=knows_more)
         grid = Grid(found, asked, folder, libraries, tuple(map(str, pythons)), data, dims or {})
         provider = "cpu" if pythons else asked.providers[0]
         require_end(found, grid.arrays, Setting(provider, custom_ops=libraries))

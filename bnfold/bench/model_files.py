@@ -48,19 +48,23 @@ class ModelFile:
         return self.role in ("floor", "peer", "export")
 
 
-def model_files(models: Sequence[ModelSource], folder: Path) -> tuple[ModelFile, ...]:
+def model_files(
+    models: Sequence[ModelSource], folder: Path, *, has_custom_ops: bool = False
+) -> tuple[ModelFile, ...]:
     """A subject for each model; models in memory are written into `folder`.
 
     Raises:
         UsageError: there is no model.
-        ModelError: a model cannot be read, or its inputs are not those of the first one.
+        ModelError: a model cannot be read, its inputs are not those of the first one, or it has
+            operators that nobody has and `has_custom_ops` does not bring.
     """
     if not models:
         raise UsageError("bench needs at least one model")
     models = [onnx_ir.from_proto(m) if isinstance(m, onnx.ModelProto) else m for m in models]
     paths = [on_disk(model, folder / f"model{i}.onnx") for i, model in enumerate(models)]
     found = tuple(
-        _subject(path, name) for path, name in zip(paths, _names(models, paths), strict=True)
+        _subject(path, name, has_custom_ops=has_custom_ops)
+        for path, name in zip(paths, _names(models, paths), strict=True)
     )
     for candidate in found[1:]:
         _require_same_inputs(found[0], candidate)
@@ -73,7 +77,7 @@ def joined(baseline: ModelFile, path: Path, name: str, *, role: Role) -> ModelFi
     Raises:
         ModelError: it cannot be read, or its inputs are not those of the baseline.
     """
-    found = replace(_subject(path, name), role=role)
+    found = replace(_subject(path, name, has_custom_ops=True), role=role)
     _require_same_inputs(baseline, found)
     return found
 
@@ -120,6 +124,7 @@ def on_disk(model: ModelSource, path: Path) -> Path:
     if isinstance(model, onnx_ir.Model):
         model_io.save(model, path)
         return path
+    model_io.require_model(model)
     return Path(model)
 
 
@@ -143,8 +148,10 @@ def _names(models: Sequence[ModelSource], paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _subject(path: Path, name: str) -> ModelFile:
+def _subject(path: Path, name: str, *, has_custom_ops: bool) -> ModelFile:
     model = model_io.load(path)
+    if not has_custom_ops:
+        model_io.refuse_foreign(model, name)
     inputs = inputs_of(model)
     require_room(model, name)
     size_bytes = sum(file.stat().st_size for file in model_io.files_of(path))

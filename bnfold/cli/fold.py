@@ -103,7 +103,8 @@ def fold(
 ) -> int:
     """Fold every batch norm of IN.onnx that can be folded exactly, and account for the rest.
 
-    Exit code 1: the folded model is different, or --leaves does not hold; 3: it cannot be said.
+    Exit code 1: the folded model is different, and then not written, or --leaves does not hold,
+    and it is; 3: it cannot be said.
     """
     _require_sense(output, data, dry_run=dry_run, is_verified=is_verified)
     target = None if dry_run else output

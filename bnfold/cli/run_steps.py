@@ -89,6 +89,7 @@ class RunSteps:
 
     def go(self) -> tuple[RunResult, list[Block]]:
         """What came out, and what there is to say last; all is done and written aside."""
+        from bnfold import model_io
         from bnfold.report import envelope
         from bnfold.report.gates import leaves_gate
         from bnfold.report.ledger_text import ledger_blocks
@@ -101,6 +102,8 @@ class RunSteps:
         if _is_spec(self.source):
             outputs.append(envelope.model_record(self._at("original.onnx"), at=original))
 
+        if not self.verify_as.custom_ops:
+            model_io.refuse_foreign(model_io.load(original), self.source)
         fold = folded(self.ctx, original, self.fold_as)
         if self.wanted.leaves is not None:
             self.gates.append(leaves_gate(fold.ledger.batch_norms_after, self.wanted.leaves))

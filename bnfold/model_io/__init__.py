@@ -1,18 +1,20 @@
 """Models from and to disk: nothing lost, nothing half-written, memory bounded."""
 
 from bnfold.model_io.files import files_of
+from bnfold.model_io.foreign_operators import refuse_foreign, unknown_domains
 from bnfold.model_io.hashing import sha256
-from bnfold.model_io.loading import load
+from bnfold.model_io.loading import load, require_model
 from bnfold.model_io.portable import packed, unpacked
 from bnfold.model_io.saving import save, to_proto
 from bnfold.model_io.together import Together
-from bnfold.model_io.unknown_domains import unknown_domains
 
 __all__ = [
     "Together",
     "files_of",
     "load",
     "packed",
+    "refuse_foreign",
+    "require_model",
     "save",
     "sha256",
     "to_proto",

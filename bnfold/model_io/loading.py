@@ -11,7 +11,7 @@ import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
-from bnfold.errors import ModelError
+from bnfold.errors import ModelError, UsageError
 from bnfold.model_io import walk, wire
 from bnfold.model_io.gate import refuse_what_is_wrong
 from bnfold.model_io.layout import Place, layout_of
@@ -39,7 +39,9 @@ def load(source: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> ir.Mode
 
     Raises:
         ModelError: It is missing, malformed, or would lose something; the message says what.
+        UsageError: It is none of these.
     """
+    require_model(source)
     if isinstance(source, ir.Model):
         return _clone(source)
     if isinstance(source, onnx.ModelProto):
@@ -55,6 +57,17 @@ def load(source: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> ir.Mode
             if _identity(path) == found:
                 raise
     return _load(path)
+
+
+def require_model(source: object) -> None:
+    """Returns where this is, or names, an ONNX model.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if not isinstance(source, str | os.PathLike | onnx.ModelProto | ir.Model):
+        kind = type(source).__name__
+        raise UsageError(f"a model is a path, an onnx.ModelProto or an onnx_ir.Model, not {kind}")
 
 
 def _load(path: Path) -> ir.Model:

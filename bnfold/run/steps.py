@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnfold import model_io
 from bnfold.errors import UsageError
 from bnfold.export.api import export
 from bnfold.fold.api import fold, repaired
 from bnfold.fold.rules import allowed
 from bnfold.progress import Progress
-from bnfold.run.original import is_network, listed, on_disk
+from bnfold.run.original import is_network, listed, named, on_disk
 from bnfold.run.records import FOLDED, ORIGINAL
 from bnfold.verify.api import verify
 
@@ -124,6 +125,8 @@ def through(
         model = exported.model
     elif exporting.is_asked:
         raise UsageError(NOT_AN_EXPORT)
+    if not verifying.custom_ops:
+        model_io.refuse_foreign(model_io.load(model), named(source))
     folded = fold(
         model, allow=folding.allow, skip=folding.skip, repair=folding.repair,
         equalize=folding.equalize, progress=progress,

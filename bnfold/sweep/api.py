@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import starmap
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from bnfold.bench.asked import FEWEST_PAIRS
 from bnfold.errors import UsageError
@@ -81,7 +82,7 @@ def sweep(
         raise UsageError(f"workers={workers}: at least one is needed")
     if pairs is not None:
         _require_pairs(pairs, bench)
-    names = [models] if isinstance(models, str | os.PathLike) else list(models)
+    names = _paths(models)
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; name a folder")
@@ -89,7 +90,7 @@ def sweep(
     past = journal.past()
     # A pattern may find the folder of the results too.
     results = {Path(target).resolve() for target in past.targets}
-    looked = found([os.fspath(name) for name in names])
+    looked = found(names)
     sources = [
         source
         for source in looked.models
@@ -147,6 +148,16 @@ def _require_pairs(pairs: int, bench: bool) -> None:
         raise UsageError("pairs are of the timing: ask for bench too")
     if pairs < FEWEST_PAIRS:
         raise UsageError(f"pairs must be at least {FEWEST_PAIRS}, not {pairs}")
+
+
+def _paths(models: Any) -> list[str]:
+    several = isinstance(models, Iterable) and not isinstance(models, str | bytes)
+    names = list(models) if several else [models]
+    for name in names:
+        if not isinstance(name, str | os.PathLike):
+            kind = type(name).__name__
+            raise UsageError(f"models are paths, patterns or URLs, not {kind}")
+    return [os.fspath(name) for name in names]
 
 
 def _words(given: str | Collection[str]) -> tuple[str, ...]:

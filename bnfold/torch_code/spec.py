@@ -66,6 +66,9 @@ def load_module(
     require("torch")
     import torch
 
+    if not isinstance(source, torch.nn.Module | str | os.PathLike):
+        kind = type(source).__name__
+        raise UsageError(f"a network is a torch module, or {FORMS}; not {kind}")
     loaded = (
         LoadedModule(_bare(source), type(source).__name__, owned=False)
         if isinstance(source, torch.nn.Module)

@@ -52,6 +52,10 @@ def fold_module(
         MissingDependencyError: torch or onnxscript is not installed.
     """
     require("torch")
+    import torch
+
+    if not isinstance(module, torch.nn.Module):
+        raise UsageError(f"fold_module takes a torch module, not {type(module).__name__}")
     with foreign_code("the module cannot be copied", ModelError):
         folded = copy_of(module)
     folded.eval()

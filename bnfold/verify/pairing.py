@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 import onnx
 import onnx_ir as ir
 
-from bnfold.errors import ModelError, UsageError
+from bnfold.errors import UsageError
+from bnfold.model_io import refuse_foreign
 from bnfold.runtime.bounds import Bounds, bounds_of, wide_bounds
 from bnfold.runtime.signature import TensorSpec
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
@@ -20,7 +21,7 @@ from bnfold.verify.ends import watch_ends
 from bnfold.verify.reach import follows_numbers
 from bnfold.verify.records import StructureRow
 from bnfold.verify.scores import scores_behind
-from bnfold.verify.seen_operators import foreign_operators, is_narrow, random_node
+from bnfold.verify.seen_operators import is_narrow, random_node
 from bnfold.verify.selections import Cut, cut_of, show_entering
 from bnfold.verify.structure import (
     agreed_inputs,
@@ -159,7 +160,7 @@ def pair(
             show_entering(found.cut, original)
     if not has_custom_ops:
         for subject in found.onnx_models:
-            _refuse_foreign(subject)
+            refuse_foreign(subject.model, subject.name)
     return found
 
 
@@ -192,12 +193,3 @@ def _torch_subject(a: str | torch.nn.Module, other: OnnxSubject, *, trust: bool)
 
     loaded = load_module(a, trust=trust)
     return TorchSubject(loaded.module, other.inputs, other.outputs, loaded.name)
-
-
-def _refuse_foreign(subject: OnnxSubject) -> None:
-    foreign: Sequence[str] = foreign_operators(subject.model)
-    if foreign:
-        raise ModelError(
-            f"{subject.name}: has custom operators ({', '.join(foreign)}); load the library that "
-            "implements them with --custom-ops (custom_ops=[...] in Python)"
-        )

@@ -1,4 +1,4 @@
-"""What a graph holds that changes how it can be verified: randomness and foreign operators."""
+"""What a graph holds that changes how it can be verified."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from bnfold.float64.control import values_read
 from bnfold.float64.fallback import RANDOM
-from bnfold.runtime.domains import BLOCKED_DOMAIN, KNOWN_DOMAINS
+from bnfold.runtime.domains import BLOCKED_DOMAIN
 
 STEPPED = frozenset(
     {
@@ -80,17 +80,6 @@ def coarsest_ulp(model: ir.Model) -> float:
 def is_for_one_cpu(model: ir.Model) -> bool:
     """Whether onnxruntime saved it for the registers of the CPU that it ran on."""
     return any(node.domain == BLOCKED_DOMAIN for node in _nodes(model))
-
-
-def foreign_operators(model: ir.Model) -> tuple[str, ...]:
-    """Operators, as `domain::Op`, that neither ONNX, onnxruntime nor the model itself defines."""
-    local = {(key[0], key[1]) for key in model.functions}
-    found = {
-        f"{node.domain}::{node.op_type}"
-        for node in _nodes(model)
-        if node.domain not in KNOWN_DOMAINS and (node.domain, node.op_type) not in local
-    }
-    return tuple(sorted(found))
 
 
 def _nodes(model: ir.Model) -> Iterator[ir.Node]:

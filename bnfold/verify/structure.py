@@ -11,6 +11,8 @@ from bnfold.errors import UsageError
 from bnfold.runtime.signature import Dim, TensorSpec
 from bnfold.verify.records import StructureRow
 
+_MAPPING = "; map names that stand for each other with --map A=B (names={'A': 'B'} in Python)"
+
 
 def compare_structure(a: ir.Model, b: ir.Model) -> list[StructureRow]:
     """Rows for opset, IR version, metadata and doc string; none of them is fatal."""
@@ -89,7 +91,7 @@ def difference_sentence(rows: Sequence[StructureRow]) -> str | None:
     """The first fatal difference in words, or None."""
     for row in rows:
         if row.is_fatal and not row.is_same:
-            advice = "; map names that stand for each other" if row.what.endswith("names") else ""
+            advice = _MAPPING if row.what.endswith("names") else ""
             return (
                 f"the models have different {row.what.split()[0]}s: {row.what}: {row.original} in "
                 f"the original, {row.other} in the other{advice}"

@@ -6,9 +6,13 @@ import hashlib
 import json
 
 import numpy as np
+import onnx
 import pytest
 
+import bnfold
 from bnfold.cli.group import COMMANDS
+from bnfold.errors import ModelError, UsageError
+from tests.cli.conftest import GOOD, parsed
 
 TIMED = {0, 3}  # 3: too noisy to say, which a busy machine may well be
 QUICK = ["--pairs", "5", "--level", "all", "--processes", "1"]
@@ -48,6 +52,23 @@ def test_a_bad_request_gets_one_sentence(place, model, args, code, said):
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
     assert place.content() == before
+
+
+def test_a_custom_operator_is_named_with_the_option_before_anything_is_done(place):
+    text = GOOD.replace('"" : 17', '"" : 17, "my.own" : 1').replace("] y = Batch", "] b = Batch")
+    custom = parsed(text.rstrip().removesuffix("}") + "y = my.own.Fancy (b) }")
+    onnx.save(custom, place / "custom.onnx")
+    before = place.content()
+    for command in (["bench"], ["run", "-o", "results"], ["verify", "custom.onnx"]):
+        result = place.call(command[0], "custom.onnx", *command[1:])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "custom.onnx: has custom operators (my.own::Fancy)" in result.stderr
+        assert "--custom-ops" in result.stderr
+        assert place.content() == before
+    with pytest.raises(ModelError, match=r"my\.own::Fancy"):
+        bnfold.run(place / "custom.onnx")
+    with pytest.raises(UsageError, match="no such file"):  # the library is asked for instead
+        bnfold.run(place / "custom.onnx", custom_ops=["ops.so"])
 
 
 def test_a_provider_that_does_not_run_here_is_exit_code_4(place, model):

@@ -40,6 +40,7 @@ _MOST_CANCELLED = 1 / 32  # what is left of digits that cancel; less of them is 
 _SETTING = Setting("cpu", level="none", for_values=True)
 
 Outputs = Sequence[Array]
+_NAME = "the original"
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,11 @@ def answers_of(original: Original) -> Answers | Opinion:
         return Opinion(left_out=f"{size >> 20} MiB of weights are more than {MOST_BYTES >> 20}")
     try:
         data = original.written()
-        require_room_for(skeleton_of(data, "the original"), "the original")
+        require_room_for(skeleton_of(data, _NAME), _NAME)
         return _first_that_runs(_session(data, original), original)
     except BnfoldError as error:
-        return Opinion(left_out=f"the original does not run there: {error}")
+        reason = str(error).removeprefix(f"{_NAME}: ")
+        return Opinion(left_out=f"{_NAME} does not run there: {reason}")
 
 
 def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Opinion:
@@ -109,7 +111,7 @@ def _session(data: bytes, original: Original) -> Session:
     Raises:
         BnfoldError: it does not load there.
     """
-    return Session(data, _SETTING, name="the original", seconds=original.patience_s)
+    return Session(data, _SETTING, name=_NAME, seconds=original.patience_s)
 
 
 def _is_repeated(original: Original, feed: Feed) -> bool:
