@@ -1,11 +1,12 @@
 """What `bnfold fold --tune` keeps: `python -m benchmarks.tuning`.
 
-CREPE with its trained weights, and the trained digits network whose batch norms stand behind the
-activation, tuned in float32 and in int8. Each rewrite that has a price is measured in pairs against
-the model without it; only what is faster is kept. Then the tuned model is measured against the
-original, which is what a user gets. Writes benchmarks/tuning.md; `--quick` writes nothing. What was
-measured is kept in `--folder`: a run that was stopped goes on. Takes `--budget` seconds a row at
-most, and a minute for the last measurement: about 40 minutes, --quick about 5.
+CREPE with its trained weights, the trained digits network whose batch norms stand behind the
+activation, and PP-OCRv4's detector, tuned in float32 and in int8. What is free is measured against
+the original and kept unless it is slower; each rewrite that has a price is measured in pairs
+against the model without it, and only what is faster is kept. Then the tuned model is measured
+against the original, which is what a user gets. Writes benchmarks/tuning.md; `--quick` writes
+nothing. What was measured is kept in `--folder`: a run that was stopped goes on. Takes `--budget`
+seconds a row at most, and a minute for the last measurement: about 40 minutes, --quick about 5.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bnfold
+from benchmarks.deployed import OTHERS
 from benchmarks.kept import kept
 from benchmarks.network_sources import sources
-from benchmarks.runtimes import calibration
+from benchmarks.runtimes import calibration, open_sizes
 from bnfold.fold import FoldResult
 from bnfold.report.bench_text import environment_line
 from models.digits_cnn_post import example_inputs
 from models.registry import build
 
 BUDGET_S = 500.0
+_TRAINED = ("crepe-full", "ch_PP-OCRv4_det_infer")
 _PAGE = Path(__file__).with_name("tuning.md")
 _HEAD = """| network | target | tried | kept | tuned against original |
 | --- | --- | --- | --- | --- |"""
@@ -35,9 +38,8 @@ _HEAD = """| network | target | tried | kept | tuned against original |
 def networks(folder: Path) -> dict[str, Callable[[], Path]]:
     """How to get each network's file."""
     trained = {source.name: source.get for source in sources(folder) if source.trained}
-    crepe = trained.get("crepe-full")
-    found = {"digits, post-activation": lambda: _digits(folder)}
-    return found if crepe is None else {"CREPE, trained": crepe, **found}
+    found = {OTHERS[name]: trained[name] for name in _TRAINED if name in trained}
+    return {**found, "digits, post-activation": lambda: _digits(folder)}
 
 
 def _digits(folder: Path) -> Path:
@@ -51,7 +53,7 @@ def tuned(model: Path, target: str, folder: Path, *, budget: float, pairs: int) 
     """The model, tuned; what was measured stays in a state file of its own."""
     return bnfold.tune(
         model, target=target, budget=budget, pairs=pairs,
-        int8=calibration(model) if target == "int8" else None,
+        int8=calibration(model) if target == "int8" else None, dims=open_sizes(model),
         state=folder / f"tuning-{model.stem}-{target}-{pairs}.json",
     )  # fmt: skip
 
@@ -91,7 +93,7 @@ def main() -> int:
             last = kept(
                 options.folder, f"tuning: {name}, {target}", [pairs, told(result)],
                 lambda original=original, path=path, target=target: bnfold.bench(  # type: ignore[misc]
-                    [original, path], levels="all", pairs=pairs,
+                    [original, path], levels="all", pairs=pairs, dims=open_sizes(original),
                     int8=calibration(original) if target == "int8" else None,
                 ),
             )  # fmt: skip

@@ -46,8 +46,10 @@ def tune(
     """The model is folded, with those rewrites that have a price and are faster on this target.
 
     Each is measured in pairs against the model without it. What is faster as a whole is kept; what
-    is not is tried by halves of its batch norms. "No difference" is never kept. In int8, what takes
-    the model 3 dB further from the float model is not kept either. The ledger's `tried` tells all.
+    is not is tried by halves of its batch norms. "No difference" is never kept. What is free comes
+    first and as a whole, merges included: it is kept unless it is slower than the original. In
+    int8, what takes the model 3 dB further from the float model is not kept. The ledger's `tried`
+    tells all.
 
     Args:
         model: a path, a ModelProto or an onnx_ir.Model; it stays as it is.

@@ -1,9 +1,9 @@
-"""Whether a rewrite that was measured is kept."""
+"""Whether what was measured is kept: a price has to pay, and what is free must not cost."""
 
 from __future__ import annotations
 
 from bnfold.bench.records import BenchResult
-from bnfold.fold.account.tried import Trial
+from bnfold.fold.account.tried import FREE, Trial
 
 MOST_LOST_DB = 3.0
 """So much further from the float model may a rewrite take int8: half a bit."""
@@ -13,13 +13,21 @@ def judged(rewrite: str, batch_norms: tuple[str, ...], found: BenchResult) -> Tr
     """The trial that this measurement is of the rewrite, for these batch norms."""
     if not found.comparisons:
         said = "; ".join(f"{failed.model}: {failed.sentence}" for failed in found.failed)
-        return Trial(rewrite, batch_norms, "inconclusive", reason=f"it does not run: {said}")
+        candidates = {model.name for model in found.models if model.role == "candidate"}
+        return Trial(
+            rewrite,
+            batch_norms,
+            "inconclusive",
+            is_kept=rewrite == FREE and not any(one.model in candidates for one in found.failed),
+            reason=f"it does not run: {said}",
+        )
     (row,) = found.comparisons
     lost = 0.0
     if found.int8:
         before, after = found.int8
         lost = before.snr_db - after.snr_db
     is_near = lost <= MOST_LOST_DB
+    pays = row.verdict != "slower" if rewrite == FREE else row.verdict == "faster"
     reason = "" if is_near else f"in int8 it is {lost:.1f} dB further from the float model"
     return Trial(
         rewrite=rewrite,
@@ -28,6 +36,6 @@ def judged(rewrite: str, batch_norms: tuple[str, ...], found: BenchResult) -> Tr
         ratio=row.ratio.estimate,
         low=row.ratio.low,
         high=row.ratio.high,
-        is_kept=row.verdict == "faster" and is_near,
+        is_kept=pays and is_near,
         reason=reason or row.reason,
     )

@@ -1,4 +1,4 @@
-"""The search for what pays: everything at once, then halves of what does not."""
+"""The search for what pays: what is free, each price as a whole, then halves of what does not."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bnfold.bench.records import BenchResult
-from bnfold.fold.account.tried import Trial
+from bnfold.fold.account.tried import FREE, Trial
 from bnfold.fold.api import FoldResult, fold
+from bnfold.fold.rules import MERGES
 from bnfold.progress import Progress
 from bnfold.tune.judged import judged
 from bnfold.tune.state import State
@@ -56,15 +57,17 @@ class Tuning:
 
     def run(self) -> FoldResult:
         """The fold with all that is faster; its ledger tells what was tried."""
-        best = fold(self._original, skip=self._skipped)
-        self._stuck = {d.name: d.would_fold_with for d in best.ledger.batch_norms
+        free = fold(self._original, skip=self._skipped)
+        self._stuck = {d.name: d.would_fold_with for d in free.ledger.batch_norms
                        if not d.is_folded and d.would_fold_with}  # fmt: skip
+        self._free = tuple(decision.name for decision in free.ledger.folded)
         units = self._units()
+        best = self._folded([])
         while units:
             unit = units.pop(0)
             self._tell(len(units), unit)
             found = self._folded([*self._accepted, unit])
-            if found.ledger.batch_norms_after >= best.ledger.batch_norms_after:
+            if len(found.ledger.folded) <= len(best.ledger.folded):
                 continue  # it folds nothing by itself: an earlier one has taken these
             trial = self._tried(unit, best, found)
             self._trials.append(trial)
@@ -77,9 +80,10 @@ class Tuning:
         return replace(best, ledger=replace(best.ledger, tried=tuple(self._trials)))
 
     def _units(self) -> list[Unit]:
-        """For each rewrite, all batch norms that it would fold."""
+        """What is free first, then for each rewrite all batch norms that it would fold."""
+        free = [Unit(FREE, self._free)] if self._free else []
         prices = dict.fromkeys(price for would in self._stuck.values() for price in would)
-        return [
+        return free + [
             Unit(price, tuple(name for name, would in self._stuck.items() if price in would))
             for price in prices
         ]
@@ -87,8 +91,13 @@ class Tuning:
     def _folded(self, units: Sequence[Unit]) -> FoldResult:
         """The model with these rewrites, for their batch norms and no others."""
         chosen = {name for unit in units for name in unit.batch_norms}
-        allow = [price for unit in units for price in unit.price.split(",")]
-        others = {name for name in self._stuck if name not in chosen}
+        prices = [unit.price for unit in units if unit.price != FREE]
+        allow = [price for several in prices for price in several.split(",")]
+        others = {name for name in (*self._stuck, *self._free) if name not in chosen}
+        if self._free and len(prices) == len(units):
+            others.update(
+                MERGES
+            )  # they are free as well: of the model without it, nothing is merged
         return fold(self._original, allow=allow, skip=self._skipped | others)
 
     def _tried(self, unit: Unit, best: FoldResult, found: FoldResult) -> Trial:
@@ -96,7 +105,13 @@ class Tuning:
         if what in self._state.trials:
             return self._state.trials[what]
         if time.monotonic() + self._longest_s > self._deadline:
-            return Trial(unit.price, unit.batch_norms, "not tried", reason="the time was over")
+            return Trial(
+                unit.price,
+                unit.batch_norms,
+                "not tried",
+                is_kept=unit == Unit(FREE, self._free),  # of a half is known that the whole costs
+                reason="the time was over",
+            )
         start = time.monotonic()
         paths = [best.save(self._folder / "without.onnx"), found.save(self._folder / "with.onnx")]
         trial = judged(unit.price, unit.batch_norms, self._measure(paths))

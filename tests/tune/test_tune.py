@@ -34,7 +34,10 @@ def network(path, stages: int):
     """x, Relu, then stages: no batch norm but the first folds without a price."""
     body = "r0 = Relu (x)\n" + "".join(stage(i + 1, f"r{i}") for i in range(stages))
     text = f"{HEAD}g (float[N,3,6,6] x) => (float[N,3,6,6] r{stages}) {{ {body} }}"
-    model = onnx.parser.parse_model(text)
+    return filled(onnx.parser.parse_model(text), path, stages)
+
+
+def filled(model, path, stages: int):
     rng = np.random.default_rng(0)
     for i in range(1, stages + 1):
         arrays = {"s": rng.uniform(0.5, 2, 3), "t": rng.uniform(0.5, 1, 3), "m": np.zeros(3),
@@ -108,6 +111,65 @@ def test_a_rewrite_that_pays_for_some_is_found_by_halves(tmp_path, measured):
     assert [d.name or d.output for d in found.ledger.batch_norms if d.is_folded] == list(
         kept[0].batch_norms
     )
+
+
+def foldable(path, stages: int):
+    """x, then convolutions with a batch norm behind: all fold, and nothing has a price."""
+    body = "".join(
+        f"c{i} = Conv (r{i - 1}, w{i})\n b{i} = BatchNormalization (c{i}, s{i}, t{i}, m{i}, v{i})\n"
+        f"r{i} = Relu (b{i})\n"
+        for i in range(1, stages + 1)
+    )
+    side = 6 - 2 * stages
+    text = f"{HEAD}g (float[N,3,6,6] r0) => (float[N,3,{side},{side}] r{stages}) {{ {body} }}"
+    return filled(onnx.parser.parse_model(text), path, stages)
+
+
+@pytest.mark.parametrize(("ratio", "left"), [(1.2, 0), (1.0, 0), (0.9, 2)])
+def test_what_is_free_is_kept_unless_it_is_slower(tmp_path, measured, ratio, left):
+    measured(lambda before, after: ratio)
+    model = foldable(tmp_path / "net.onnx", 2)
+    found = bnfold.tune(model)
+    assert found.ledger.batch_norms_after == left
+    first = found.ledger.tried[0]
+    assert (first.rewrite, first.ratio, first.is_kept) == ("free", ratio, left == 0)
+    assert len(first.batch_norms) == 2
+    if left == 0:
+        free = bnfold.fold(model).to_proto()
+        assert found.to_proto().SerializeToString() == free.SerializeToString()
+
+
+def test_of_what_is_slower_as_a_whole_the_half_that_is_not_is_kept(tmp_path, measured):
+    measured(lambda before, after: 0.9 if after == 0 else 1.0)
+    found = bnfold.tune(foldable(tmp_path / "net.onnx", 2))
+    assert found.ledger.batch_norms_after == 1
+    assert [trial.is_kept for trial in found.ledger.tried] == [False, True, False]
+
+
+def test_what_is_free_is_folded_where_there_is_no_time_to_measure(tmp_path, measured, monkeypatch):
+    now = iter(range(0, 10_000, 100))
+    monkeypatch.setattr(tuning.time, "monotonic", lambda: next(now))
+    measured(lambda before, after: 0.5)
+    found = bnfold.tune(foldable(tmp_path / "net.onnx", 2), budget=50)
+    assert [trial.verdict for trial in found.ledger.tried] == ["not tried"]
+    assert found.ledger.batch_norms_after == 0
+
+
+@pytest.mark.parametrize(("fails", "left"), [("original", 0), ("candidate", 1)])
+def test_a_runtime_that_loads_one_of_both_decides(tmp_path, monkeypatch, fails, left):
+    def bench(paths, **_):
+        models = [
+            SimpleNamespace(name="without", role="baseline"),
+            SimpleNamespace(name="with", role="candidate"),
+        ]
+        name = "with" if fails == "candidate" else "without"
+        failed = [SimpleNamespace(model=name, sentence="it does not load")]
+        return SimpleNamespace(comparisons=(), failed=failed, models=models, int8=())
+
+    monkeypatch.setattr(api, "bench", bench)
+    found = bnfold.tune(foldable(tmp_path / "net.onnx", 1))
+    assert found.ledger.batch_norms_after == left
+    assert "it does not load" in found.ledger.tried[0].reason
 
 
 def test_in_int8_what_loses_accuracy_is_not_kept(tmp_path, measured):

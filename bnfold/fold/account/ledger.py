@@ -99,7 +99,7 @@ class Ledger(Shown):
         bugs: rewrites that did not prove themselves and were not made.
         opinion: what onnxruntime says of the whole; None where it was not to be asked.
         proofs: for each rewrite that was made, merges too, how far float64 was from exact.
-        tried: rewrites with a price that were measured on a target; `tune` keeps what is faster.
+        tried: rewrites that were measured on a target; `tune` keeps those with a price if faster.
         before, after: the size of the model; None where only decisions are told.
     """
 
