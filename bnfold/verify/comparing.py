@@ -22,6 +22,7 @@ from bnfold.verify.pairing import Pair
 from bnfold.verify.reach import resting
 from bnfold.verify.records import Location, OutputRow, Verdict, Verification
 from bnfold.verify.rerun import Maker, Trial, is_finite
+from bnfold.verify.seen_operators import is_narrow
 from bnfold.verify.selections import apply
 from bnfold.verify.shapes import Run
 from bnfold.verify.subject import OnnxSubject
@@ -117,6 +118,7 @@ class Job:
             pair.sizes(dims),
             (pair.bounds(), pair.wide_bounds(is_signed=False), pair.wide_bounds(is_signed=True)),
             pair.told(),
+            any(is_narrow(subject.model) for subject in pair.onnx_models),
         )
 
     def _resting(self, maker: Maker, trials: Sequence[Trial]) -> list[str]:

@@ -53,6 +53,7 @@ class Maker:
         dims: sizes of open extents, by name or place.
         bounds: where integers are drawn from: those of all sets, those of some, those of others.
         told: how integers are drawn in some sets, and where the graph takes none of those.
+        is_narrow: there is half precision in it, of which huge numbers are almost the largest.
     """
 
     runner: Runner
@@ -61,6 +62,7 @@ class Maker:
     dims: Mapping[str, int]
     bounds: tuple[Bounds, Bounds, Bounds]
     told: ToldIntegers = field(default_factory=dict)
+    is_narrow: bool = False
     _extents: Sequence[Extent] = field(init=False)
     _failed: dict[tuple[int, ...], RunError] = field(default_factory=dict)
     _domains: tuple[str, ...] = tuple(DOMAINS)
@@ -89,7 +91,9 @@ class Maker:
         """
         has_maps = any(spec.dims is None or len(spec.dims) > 2 for spec in self.specs)
         sets = [
-            (i, kind, 1 if has_maps else _ROWS, turn) for i, (kind, turn) in enumerate(_REACHING)
+            (i, kind, 1 if has_maps else _ROWS, turn)
+            for i, (kind, turn) in enumerate(_REACHING)
+            if not (self.is_narrow and kind == "huge")
         ]
         if not has_maps:
             sets.append((len(_REACHING) + 1, "normal", _MANY_ROWS, 0))

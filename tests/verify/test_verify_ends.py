@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import onnx
 import pytest
@@ -88,14 +90,67 @@ SAME = {
 
 
 def both(pair: tuple[str, str]) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    opset = 12 if "axes =" in "".join(pair) else 20
-    one, other = (model(body, opset=opset) for body in pair)
+    one, other = (model(body, opset=opset_for("".join(pair))) for body in pair)
     return one, other
+
+
+def opset_for(body):
+    """One in which reductions have their axes as an attribute, if they are written so."""
+    return 12 if "axes =" in body else 20
 
 
 @pytest.mark.parametrize("kind", PARTING)
 def test_forms_that_part_at_an_end_are_different(kind):
     assert bnfold.verify(*both(PARTING[kind])).verdict == "different"
+
+
+SHORT = ("a sum that overflows above 88", "no largest number is subtracted", "an alpha next to 0")
+
+
+def half(body):
+    """The same in float16, whose e^x overflows above 11."""
+    found = model(body, opset=opset_for(body))
+    for value in (*found.graph.input, *found.graph.output):
+        value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    for node in found.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                number = onnx.numpy_helper.to_array(attribute.t).astype(np.float16)
+                attribute.t.CopyFrom(onnx.numpy_helper.from_array(number))
+    return found
+
+
+@pytest.mark.parametrize("kind", (*SHORT, "a Relu that only the other model has"))
+def test_forms_in_half_precision_that_part_at_an_end_are_different(kind):
+    ours, others = map(half, PARTING[kind])
+    assert bnfold.verify(ours, others).verdict == "different"
+    assert bnfold.verify(others, others).is_equivalent
+
+
+@pytest.mark.parametrize("kind", ("Softmax", "Sigmoid", "Relu"))
+def test_forms_in_half_precision_that_are_the_same_are_equivalent(kind):
+    found = bnfold.verify(*map(half, SAME[kind]))
+    assert found.is_equivalent, found.reason
+
+
+def eight_bits(body):
+    """The same of numbers in steps of 1, from -128 to 127."""
+    steps = "zero = Constant <value = int8 {0}> () i = QuantizeLinear (x, step, zero)"
+    inner = re.sub(r"\bx\b", "h", body)
+    text = f"{number('step', 1.0)} {steps} h = DequantizeLinear (i, step, zero) {inner}"
+    return model(text, opset=opset_for(body))
+
+
+@pytest.mark.parametrize("kind", SHORT[:2])
+def test_forms_behind_steps_that_part_at_an_end_are_different(kind):
+    ours, others = map(eight_bits, PARTING[kind])
+    assert bnfold.verify(ours, others).verdict == "different"
+
+
+@pytest.mark.parametrize("kind", ("Softmax", "Sigmoid", "Relu"))
+def test_forms_behind_steps_that_are_the_same_are_equivalent(kind):
+    found = bnfold.verify(*map(eight_bits, SAME[kind]))
+    assert found.is_equivalent, found.reason
 
 
 def test_an_alpha_of_a_thousandth_behind_weights_is_seen_in_many_rows():
