@@ -23,11 +23,12 @@ import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.facts.operator_facts import COMPARES
 from bnfold.runtime.signature import Array
 from bnfold.verify.coverage import Reached
 from bnfold.verify.picks import picks_of
 from bnfold.verify.scores import constant_of
-from bnfold.verify.sides import CHOOSING, COMPARING, Side, Sides, sides_of
+from bnfold.verify.sides import CHOOSING, Side, Sides, sides_of
 from bnfold.verify.subject import OnnxSubject
 
 NEAR = float(np.float32(1e-3))
@@ -51,7 +52,7 @@ _NEAR = frozenset(
 _DEAD_ZONES = {"Shrink": ("lambd", 0.5), "ThresholdedRelu": ("alpha", 1.0)}
 """What makes 0 of small numbers: the attribute that tells how small, and its default."""
 
-_WITH_TIES = COMPARING | {"Ceil", "Floor", "Round", "Sign"}
+_WITH_TIES = COMPARES | {"Ceil", "Floor", "Round", "Sign"}
 
 _WITH_A_BOUND = frozenset({"Add", "Clip", "Max"})
 """They keep numbers away from 0, if one of their constants is almost 0."""

@@ -9,20 +9,17 @@ import onnx_ir as ir
 
 from bnfold.float64.control import values_read
 from bnfold.float64.fallback import RANDOM
+from bnfold.fold.facts.operator_facts import COMPARES, QUANTISES, ROUNDS
 from bnfold.runtime.domains import BLOCKED_DOMAIN
 
-STEPPED = frozenset(
-    {
-        "ConvInteger",
-        "DynamicQuantizeLinear",
-        "MatMulInteger",
-        "QLinearConv",
-        "QLinearMatMul",
-        "QuantizeLinear",
-        "Round",
-    }
+_OF_SHAPES = frozenset({"Shape", "Size"})
+"""What is computed of these is exact, however it is rounded: the size that a Resize makes."""
+
+
+_OF_INTEGERS = (
+    COMPARES | QUANTISES - {"Round"} | {"And", "ArgMax", "ArgMin", "NonZero", "Not", "Or"}
 )
-"""Operators with steps: one rounding error before them can move their output by a whole step."""
+"""What makes integers or booleans of any numbers."""
 
 
 def random_node(model: ir.Model) -> str | None:
@@ -33,28 +30,46 @@ def random_node(model: ir.Model) -> str | None:
     return None
 
 
-def has_steps(model: ir.Model) -> bool:
-    """Whether activations are quantised or rounded on the way."""
-    return any(node.op_type in STEPPED for node in _nodes(model))
-
-
 def stepped_outputs(model: ir.Model) -> frozenset[str]:
     """The outputs that depend on an operator with steps; all of them where a function has one."""
     outputs = [value for value in model.graph.outputs if value.name]
-    if any(node.op_type in STEPPED for f in model.functions.values() for node in f.all_nodes()):
+    if any(map(_is_step, (node for f in model.functions.values() for node in f.all_nodes()))):
         return frozenset(value.name or "" for value in outputs)
+    numbers: set[ir.Value] = {v for v in model.graph.inputs if not v.is_initializer()}
     reached: set[ir.Value] = set()
     for node in model.graph:
-        inner = (part for part in (*node.attributes.values(),) if _holds_steps(part))
-        is_step = node.op_type in STEPPED or next(inner, None) is not None
-        if is_step or not reached.isdisjoint(values_read(node)):
+        reads = values_read(node)
+        if node.op_type not in _OF_SHAPES and not numbers.isdisjoint(reads):
+            numbers.update(node.outputs)
+        is_step = node.op_type in QUANTISES or any(map(_holds_steps, node.attributes.values()))
+        is_step = is_step or (node.outputs[0] in numbers and _is_step(node))
+        if is_step or not reached.isdisjoint(reads):
             reached.update(node.outputs)
     return frozenset(value.name or "" for value in outputs if value in reached)
 
 
+def _is_step(node: ir.Node) -> bool:
+    """Whether it rounds numbers, or cuts them off, as a Cast to integers does."""
+    if node.op_type != "Cast" or "to" not in node.attributes:
+        return node.op_type in ROUNDS
+    return ir.DataType(node.attributes["to"].as_int()).is_integer() and _is_real(node.inputs[0])
+
+
+def _is_real(value: ir.Value | None) -> bool:
+    """Whether it is of a float type, as far as the nodes before it tell; unsure means yes."""
+    while value is not None and value.dtype is None:
+        node = value.producer()
+        if node is None or node.op_type in _OF_INTEGERS:
+            return node is None
+        if node.op_type == "Cast":
+            return ir.DataType(node.attributes["to"].as_int()).is_floating_point()
+        value = next((v for v in node.inputs[node.op_type == "Where" :] if v is not None), None)
+    return value is None or value.dtype is None or value.dtype.is_floating_point()
+
+
 def _holds_steps(attribute: ir.Attr) -> bool:
     if attribute.type == ir.AttributeType.GRAPH:
-        return any(node.op_type in STEPPED for node in attribute.as_graph().all_nodes())
+        return any(map(_is_step, attribute.as_graph().all_nodes()))
     return False
 
 

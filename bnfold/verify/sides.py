@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.facts.operator_facts import COMPARES
 from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim, aim_above, aim_at
 from bnfold.verify.scores import constant_of
@@ -33,9 +34,7 @@ Sides = Mapping[str, Side]
 
 _BENT = frozenset({"Celu", "Elu", "LeakyRelu", "PRelu", "Selu", "ThresholdedRelu"})
 
-COMPARING = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
-
-CHOOSING = COMPARING | _BENT | {"Clip", "HardSigmoid", "Max", "Min", "Relu", "Where"}
+CHOOSING = COMPARES | _BENT | {"Clip", "HardSigmoid", "Max", "Min", "Relu", "Where"}
 """Operators with sides."""
 
 
@@ -54,7 +53,7 @@ def sides_of(nodes: Iterable[ir.Node], *, with_all: bool = False) -> Iterator[tu
             condition = node.inputs[0]
             if condition is not None and condition.producer() is not None:
                 yield condition.name or "", of_condition(what, aim_at(condition))
-        elif node.op_type in COMPARING:
+        elif node.op_type in COMPARES:
             if with_all:
                 yield name, of_condition(what, aim_at(node.outputs[0]))
         elif node.op_type in bent:

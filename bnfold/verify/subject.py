@@ -31,7 +31,6 @@ from bnfold.verify.integer_kernels import round_biases
 from bnfold.verify.jitter import jitter
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import neighbouring_weights
-from bnfold.verify.seen_operators import has_steps
 from bnfold.verify.wide_ends import NarrowEnds, narrow_outputs, widen_ends
 
 Feeds = Mapping[str, Array]
@@ -62,10 +61,6 @@ class Subject(Protocol):
     def outputs(self) -> tuple[TensorSpec, ...]:
         """What it returns."""
 
-    @property
-    def has_steps(self) -> bool:
-        """Whether activations are quantised on the way."""
-
     def open(self, setting: Setting, neighbour: Neighbour | None = None) -> Runner:
         """The model, or a neighbour of it, ready to run."""
 
@@ -88,7 +83,6 @@ class OnnxSubject:
         self.name = self.path.name if self.path else self.model.graph.name or role
         self.inputs = inputs_of(self.model)
         require_room(self.model, self.name)
-        self.has_steps = has_steps(self.model)
         self.reached = Reached(self.model.graph)
         self._is_as_given = True
         self._steps: Constants | None = None
@@ -109,7 +103,7 @@ class OnnxSubject:
         """The same on a graph of its own that was changed so; weights are shared."""
         found = self.copy()
         edit(found.model)
-        found.has_steps, found._is_as_given = has_steps(found.model), False
+        found._is_as_given = False
         return found
 
     def open(self, setting: Setting, neighbour: Neighbour | None = None) -> Session | NarrowEnds:

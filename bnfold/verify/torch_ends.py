@@ -17,6 +17,7 @@ import onnx_ir as ir
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bnfold.fold.facts.operator_facts import COMPARES
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array
 from bnfold.verify.coverage import Reached
@@ -31,7 +32,7 @@ from bnfold.verify.ends import (
     near_zero,
     with_ends,
 )
-from bnfold.verify.sides import COMPARING, Sides, between, of_bend, of_condition, sides_of
+from bnfold.verify.sides import Sides, between, of_bend, of_condition, sides_of
 
 if TYPE_CHECKING:
     from bnfold.verify.subject import OnnxSubject
@@ -204,7 +205,7 @@ def _ends_of(call: Call, far: float) -> Iterator[tuple[str, Sides]]:
     if call.name in _BOUNDS:
         low, high = (None if n is None else np.array(n) for n in call.bounds)
         yield call.result, between(what, low, high)
-    if COMPARING.intersection(_WRITTEN_AS[call.name]):
+    if COMPARES.intersection(_WRITTEN_AS[call.name]):
         yield call.result, of_condition(what)
 
 

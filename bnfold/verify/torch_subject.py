@@ -38,7 +38,6 @@ class TorchSubject:
     """
 
     method = "torch float64 reference of the original"
-    has_steps = False
 
     def __init__(
         self,

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.facts.operator_facts import QUANTISES
 from bnfold.runtime.signature import Array
 from bnfold.verify.coverage import Reached
 from bnfold.verify.scores import constant_of
-from bnfold.verify.seen_operators import STEPPED
 from bnfold.verify.subject import OnnxSubject
 
 
@@ -59,9 +59,9 @@ def has_steps_in_order(a: ir.Model, b: ir.Model) -> bool:
 
 def _steps(model: ir.Model) -> list[_Step] | None:
     """The steps of the model; None where it has others than those between two float tensors."""
-    if any(n.op_type in STEPPED for f in model.functions.values() for n in f.all_nodes()):
+    if any(n.op_type in QUANTISES for f in model.functions.values() for n in f.all_nodes()):
         return None
-    stepped = [node for node in model.graph.all_nodes() if node.op_type in STEPPED]
+    stepped = [node for node in model.graph.all_nodes() if node.op_type in QUANTISES]
     found = [_step(node) for node in stepped if node.graph is model.graph]
     known = [step for step in found if step is not None]
     return known if len(known) == len(stepped) else None

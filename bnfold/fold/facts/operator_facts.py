@@ -54,6 +54,18 @@ NOT_LINEAR = frozenset(
 )
 """A scale or shift in front of it is none behind it, whatever its attributes."""
 
+QUANTISES = frozenset(
+    "ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear "
+    "Round".split()
+)
+"""It rounds activations, or computes with what was rounded."""
+
+ROUNDS = QUANTISES | frozenset("Ceil Floor Mod Sign".split())
+"""Its result jumps: one rounding error before it can move that by a whole step."""
+
+COMPARES = frozenset("Equal Greater GreaterOrEqual Less LessOrEqual".split())
+"""Of numbers it makes a decision, which a rounding error can turn."""
+
 CONTROL_FLOW = frozenset(("If", "Loop", "Scan"))
 
 INFERRED = (

@@ -17,6 +17,7 @@ import onnx_ir as ir
 from bnfold import model_io
 from bnfold.errors import BnfoldError
 from bnfold.fold.facts.node import op_of
+from bnfold.fold.facts.operator_facts import COMPARES, ROUNDS
 from bnfold.model_io.loading import HAD_EXTERNAL_DATA
 from bnfold.runtime.bounds import Bounds, bounds_of
 from bnfold.runtime.loops import seconds_for
@@ -36,10 +37,7 @@ _DECIDES = frozenset(
     "ArgMax ArgMin Bernoulli Multinomial NonMaxSuppression RandomNormal RandomNormalLike "
     "RandomUniform RandomUniformLike TopK Unique".split()
 )
-_STEPS = frozenset(
-    "Ceil DynamicQuantizeLinear Equal Floor Greater GreaterOrEqual Less LessOrEqual Mod "
-    "QLinearConv QLinearMatMul QuantizeLinear Round Sign".split()
-)
+_STEPS = ROUNDS | COMPARES
 """A number next to a step goes up or down; those of constants are the same before and after."""
 
 
