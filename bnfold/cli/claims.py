@@ -7,6 +7,7 @@ types of a command's parameters, so it holds for an option that is added tomorro
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import click
 from bnfold.cli.file_kinds import what_is_there
 from bnfold.cli.given import given, label, require_sources
 from bnfold.cli.input_types import Source
+from bnfold.cli.output import put_text
 from bnfold.cli.output_types import Target
 from bnfold.cli.sentence import one_sentence
 from bnfold.errors import DataError, ModelError, UsageError
@@ -54,14 +56,19 @@ class Report:
         try:
             if _identity(self.path) != self.identity:
                 return None  # it is written already, and what failed came later
-            told = self.kind.told_of(one_sentence(error))
-            if told is not None:
-                self.path.write_text(told, encoding="utf-8")
-            elif self.is_earlier:
-                self.path.unlink()
-                return self.path
         except OSError:
             return None
+        from bnfold.model_io import Together
+
+        told = self.kind.told_of(one_sentence(error))
+        if told is not None:
+            with suppress(OSError), Together() as files:
+                put_text(told, self.path, files)
+                return None
+        if self.is_earlier:
+            with suppress(OSError):
+                self.path.unlink()
+                return self.path
         return None
 
 

@@ -91,8 +91,13 @@ def put_text(text: str, target: Path, files: Together) -> None:
 
 def put_bytes(content: bytes, target: Path, files: Together) -> None:
     """The content will be at the target, as with a text."""
-    is_special = target.exists() and not target.is_file()
-    (target if is_special else files.aside(target)).write_bytes(content)
+    from bnfold.model_io import naming
+
+    if target.exists() and not target.is_file():
+        with naming(target):
+            target.write_bytes(content)
+    else:
+        files.write(target, content)
 
 
 def put_record(record: Mapping[str, Any], json_target: str | None, files: Together) -> None:

@@ -4,6 +4,7 @@ from bnfold.model_io.files import files_of
 from bnfold.model_io.foreign_operators import refuse_foreign, unknown_domains
 from bnfold.model_io.hashing import sha256
 from bnfold.model_io.loading import load, require_model
+from bnfold.model_io.naming import naming
 from bnfold.model_io.portable import packed, unpacked
 from bnfold.model_io.saving import save, to_proto
 from bnfold.model_io.together import Together
@@ -12,6 +13,7 @@ __all__ = [
     "Together",
     "files_of",
     "load",
+    "naming",
     "packed",
     "refuse_foreign",
     "require_model",

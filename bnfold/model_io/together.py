@@ -11,16 +11,19 @@ from types import TracebackType
 from bnfold.model_io import leftovers
 from bnfold.model_io.exchanging import Move, exchange
 from bnfold.model_io.locking import locked
+from bnfold.model_io.naming import naming
 
 
 class Together:
     """Inside, files are written aside; at the end of a good block they are in their places.
 
-    When the block fails, or one of them cannot be moved, everything is as it was.
+    When the block fails, or one of them cannot be moved, everything is as it was, and the error
+    speaks of the files as they were named.
     """
 
     def __init__(self) -> None:
         self._targets: dict[Path, Path] = {}  # where it will be -> where it is written
+        self._named: dict[str, str] = {}  # where it is written -> what the caller calls it
         self._gone: list[Path] = []
         self._held = contextlib.ExitStack()
 
@@ -36,6 +39,11 @@ class Together:
         try:
             if error is None:
                 self._commit()
+            else:
+                self._tell_targets(error)
+        except OSError as own:
+            self._tell_targets(own)
+            raise
         finally:
             self._held.close()
 
@@ -47,10 +55,23 @@ class Together:
         """
         real = Path(os.path.realpath(target))
         if real not in self._targets:
-            folder = leftovers.new_folder(real, self._held)
-            self._targets[real] = folder / "new" / real.name
-            self._targets[real].parent.mkdir()  # writers lock it, so it is not the one that is held
+            with naming(target):
+                folder = leftovers.new_folder(real, self._held)
+                aside = folder / "new" / real.name
+                aside.parent.mkdir()  # writers lock it, so it is not the one that is held
+            self._targets[real] = aside
+            self._named[str(aside)] = os.fspath(target)
         return self._targets[real]
+
+    def write(self, target: Path, content: bytes) -> None:
+        """The content will be at the target.
+
+        Raises:
+            OSError: it cannot be written; `filename` is the target.
+        """
+        aside = self.aside(target)
+        with naming(target):
+            aside.write_bytes(content)
 
     def drop(self, target: Path) -> None:
         """What was written aside for the target is forgotten, and what is beside it."""
@@ -60,6 +81,18 @@ class Together:
     def remove(self, target: Path) -> None:
         """The file will be gone; nothing where there is none."""
         self._gone.append(Path(os.path.realpath(target)))
+
+    def _tell_targets(self, error: BaseException) -> None:
+        """The error names what will be written, and not where it is written for the time being."""
+        for aside, target in self._named.items():
+            if isinstance(error, OSError):
+                if os.fspath(error.filename or "") == aside:
+                    error.filename = target
+            else:
+                parts = error.args
+                error.args = tuple(
+                    part.replace(aside, target) if isinstance(part, str) else part for part in parts
+                )
 
     def _commit(self) -> None:
         news: list[Move] = []

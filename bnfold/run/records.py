@@ -122,6 +122,6 @@ class RunResult:
                 result=self.to_dict(),
             )
             page = html_page(findings(f"bnfold run: {self.source}", record["result"]))
-            files.aside(place / "report.json").write_text(to_json(record), encoding="utf-8")
-            files.aside(place / "report.html").write_text(page, encoding="utf-8")
+            files.write(place / "report.json", to_json(record).encode())
+            files.write(place / "report.html", page.encode())
         return place

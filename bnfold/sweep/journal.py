@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bnfold.errors import DataError, UsageError
+from bnfold.model_io import Together, naming
 from bnfold.record import SCHEMA_VERSION, read_as
 from bnfold.sweep.records import Outcome
 
@@ -65,8 +66,8 @@ class Journal:
 
     def begin(self, targets: Iterable[Path]) -> None:
         """The files that a sweep may write are told, and the file is there."""
-        if not self.path.exists():
-            self._append(_FIRST)
+        if not self._lines():
+            self._replace([json.dumps(_FIRST)])
         self._append({"targets": [str(target) for target in targets]})
 
     def add(self, outcome: Outcome) -> None:
@@ -75,16 +76,18 @@ class Journal:
 
     def finish(self, outcomes: Iterable[Outcome]) -> None:
         """Each model has one line, in this order."""
-        new = self.path.with_name(f".{NAME}.new")
         first = next(iter(self._lines()))
         found = list(outcomes)
         told = {"targets": [outcome.target for outcome in found if outcome.target is not None]}
         lines = [first, *map(json.dumps, (told, *(outcome.to_dict() for outcome in found)))]
-        new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        os.replace(new, self.path)  # noqa: PTH105 (says that the target may exist)
+        self._replace(lines)
+
+    def _replace(self, lines: Iterable[str]) -> None:
+        with Together() as files:
+            files.write(self.path, "".join(f"{line}\n" for line in lines).encode())
 
     def _append(self, entry: Any) -> None:
-        with self.path.open("ab+") as file:
+        with naming(self.path), self.path.open("ab+") as file:
             file.seek(0, os.SEEK_END)
             is_cut = file.tell() > 0 and not _ends_a_line(file)
             file.write(f"{chr(10) if is_cut else ''}{json.dumps(entry)}\n".encode())

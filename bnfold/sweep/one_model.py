@@ -109,7 +109,7 @@ def _folded(job: Job, path: Path) -> Outcome:
                 target_size_bytes=aside.stat().st_size,
             )
         findings = Findings(f"bnfold sweep: {job.source}", {"": ledger}, verification)
-        files.aside(job.page).write_text(html_page(findings), encoding="utf-8")
+        files.write(job.page, html_page(findings).encode())
     return outcome
 
 

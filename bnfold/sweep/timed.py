@@ -61,7 +61,7 @@ class Timed:
         page = speed_page(target)
         with Together() as files:
             findings = Findings(f"bnfold sweep: {self.source}, timed", bench=found)
-            files.aside(page).write_text(html_page(findings), encoding="utf-8")
+            files.write(page, html_page(findings).encode())
         return _speed(found, page, key)
 
     def _key(self) -> str:

@@ -181,6 +181,9 @@ def _outcome(job: Job, future: Future[Outcome]) -> Outcome:
         return future.result()
     if isinstance(error, BnfoldError):
         return _failure(job, str(error), error.exit_code)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return _failure(job, f"{where}{(error.strerror or str(error)).lower()}")
     if isinstance(error, MemoryError):
         return _failure(job, "there is not enough memory for it")
     reason = " ".join(str(error).split())[:300]

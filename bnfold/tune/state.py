@@ -63,7 +63,7 @@ class State:
         }
         with Together() as files:
             text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-            files.aside(self.file).write_text(text, encoding="utf-8")
+            files.write(self.file, text.encode())
 
 
 @dataclass(frozen=True)

@@ -365,6 +365,49 @@ def test_a_model_is_written_with_its_record_or_not_at_all(full, monkeypatch):
     assert full.content() == before
 
 
+@pytest.fixture
+def tight():
+    """Files of more than 60 bytes cannot be written, as on a disk that is nearly full."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["fold", "net.onnx", "-o", "new.onnx"], "new.onnx"),
+        (["fold", "net.onnx", "-o", "new.onnx", "--json", "new.json"], "new.onnx"),
+        (["fold", "net.onnx", "--dry-run", "--json", "new.json"], "new.json"),
+        (["fold", "net.onnx", "--dry-run", "--html", "deep/page.html"], "deep/page.html"),
+        (["fold", "net.onnx", "--dry-run", "--junit", "new.xml"], "new.xml"),
+        (["run", "net.onnx", "-o", "results", "--no-bench"], "results/folded.onnx"),
+        (["verify", "net.onnx", "net.onnx", "--save-data", "data"], "data"),
+        (["verify", "net.onnx", "net.onnx", "--json", "/dev/full"], "/dev/full"),
+    ],
+)
+def test_what_cannot_be_written_is_named_as_it_was_asked_for(full, request, args, named):
+    (full / "deep").mkdir()
+    before = full.content()
+    request.getfixturevalue("tight")
+    result = full.call(*args)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"bnfold: {named}: ")
+    assert ".bnfold" not in result.stderr
+    assert full.content() == before
+
+
+def test_an_earlier_verdict_goes_where_the_failure_cannot_be_told(full, request):
+    assert full.call("verify", "net.onnx", "net.onnx", "--junit", "j.xml").exit_code == 0
+    request.getfixturevalue("tight")
+    result = full.call("verify", "net.onnx", "net.onnx", "--junit", "j.xml")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("bnfold: j.xml: file too large; j.xml told of an earlier run")
+    assert not (full / "j.xml").exists()
+
+
 def test_a_comparison_of_a_file_with_itself_says_so(full):
     result = full.call("verify", "net.onnx", "net.onnx")
     assert "the same file" in result.stdout

@@ -62,7 +62,8 @@ def store():
     data = onnx.parser.parse_model(MODEL).SerializeToString()
     for name in ("a", "deep/b", "deep/torn", "deep/locked/c", "away/d"):
         found.pipe(f"/fleet/{name}.onnx", data)
-    return found
+    yield found
+    found.rm("/", recursive=True)
 
 
 def put(*names: str) -> None:

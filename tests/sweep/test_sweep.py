@@ -105,6 +105,45 @@ def test_a_second_sweep_keeps_what_has_not_changed_and_does_the_rest(zoo, here):
         close(name, zoo)
 
 
+@pytest.mark.parametrize("left", ["", '{"tool": {"na'], ids=["empty", "cut"])
+def test_a_record_that_a_full_disk_left_without_its_first_line(zoo, here, monkeypatch, left):
+    """It is whole or not there; what older versions left empty is begun anew."""
+    Path("out").mkdir()
+    if not left:
+        Path("out/sweep.jsonl").write_text("")
+        assert bnfold.sweep("zoo/a.onnx", "out", executor=here).exit_code == 0
+        assert bnfold.sweep("zoo/a.onnx", "out", executor=here).outcomes[0].is_kept
+        return
+
+    def torn(self, content):
+        with self.open("wb") as file:
+            file.write(content[: len(left)])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", torn)
+        with pytest.raises(OSError, match="No space left") as raised:
+            bnfold.sweep("zoo/a.onnx", "out", executor=here)
+    assert raised.value.filename == "out/sweep.jsonl"
+    assert not any(Path("out").iterdir())
+
+
+def test_a_page_that_cannot_be_written_is_a_failure_of_its_model(zoo, here, monkeypatch):
+    write = Path.write_bytes
+
+    def torn(self, content):
+        if self.name == "b.html":
+            raise OSError(28, "No space left on device")
+        return write(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", torn)
+    result = bnfold.sweep("zoo", "out", executor=here)
+    assert [outcome.exit_code for outcome in result.outcomes] == [0, 2, 0]
+    said = "zoo/deep/b.onnx: out/deep/b.html: no space left on device"
+    assert result.outcomes[1].reason == said
+    assert not Path("out/deep/b.onnx").exists()
+
+
 def test_other_settings_are_another_sweep(zoo, here):
     bnfold.sweep("zoo", "out", executor=here)
     result = bnfold.sweep("zoo", "out", executor=here, skip="conv")
