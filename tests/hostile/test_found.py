@@ -129,3 +129,37 @@ def test_a_text_where_a_number_bounds_is_refused(node):
     )
     with pytest.raises(ModelError, match=r"tensor\(string\)"):
         bnfold.verify(model, model)
+
+
+MADE_UP_SIZES = {
+    "a convolution of an input of one axis": ("5", "DeformConv (r, w, o)"),
+    "a weight of one axis": ("1,4,8,8", "ConvTranspose<output_padding = [1, 1]> (r, s)"),
+    "a channel of no axis": ("", "Compress<axis = 0> (r, c)"),
+    "a stride of nothing": (
+        "1,4,8", "MaxPool<kernel_shape = [2], ceil_mode = 1, strides = [0]> (r)",
+    ),
+    "more strides than axes": (
+        "1,4,8,8", "MaxPool<kernel_shape = [2, 2], ceil_mode = 1, strides = [2, 2, 2]> (r)",
+    ),
+    "fewer pads than sides": (
+        "1,4,8,8", "AveragePool<kernel_shape = [2, 2], ceil_mode = 1, pads = [1, 1]> (r)",
+    ),
+    "a size that no integer holds": (
+        "1,4,4611686018427387904,8", "Resize (r, , scales)",
+    ),
+    "a part of two billion channels": ("1,2147483647,8", "Slice (r, fourth, end, one)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("allow", [(), "all"])
+@pytest.mark.parametrize(("shape", "operator"), MADE_UP_SIZES.values(), ids=MADE_UP_SIZES)
+def test_sizes_that_no_run_has_end_no_fold(shape, operator, allow):
+    model = onnx.parser.parse_model(
+        f"{HEAD} g (float[{shape}] x, float[1,18,6,6] o, bool[4] c) => (float y) <{NORM}, "
+        "float[4] scales = {1.0, 1.0, 4.0, 1.0}, int64[1] one = {1}, "
+        "int64[1] fourth = {-4}, int64[1] end = {2147483647}> "
+        f"{{ r = Relu (x) q = {operator} h = BatchNormalization (q, s, b, b, s) y = Sigmoid (h) }}"
+    )
+    weight = onnx.numpy_helper.from_array(np.ones((4, 4, 3, 3), np.float32), "w")
+    model.graph.initializer.append(weight)
+    assert bnfold.fold(model, check=False, allow=allow).ledger.batch_norms_before == 1

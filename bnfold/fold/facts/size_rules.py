@@ -37,6 +37,12 @@ Constants = Callable[[ir.Value | None], npt.NDArray[Any] | None]
 _POOLS = ("AveragePool", "LpPool", "MaxPool")
 _CONVOLUTIONS = ("Conv", "ConvInteger", "QLinearConv")
 _SLICE_10 = 10
+_LEAST_AXES = {
+    **dict.fromkeys((*_POOLS, "Conv", "ConvTranspose", "MaxUnpool", "DeformConv"), 3),
+    "GridSample": 3,
+    **dict.fromkeys(("Compress", "Resize", "Upsample", "Slice"), 1),
+}
+_BEYOND = 1 << 63  # no run has such a size, though numbers in a file may come to one
 
 
 def is_inferred(node: ir.Node, opset: int) -> bool:
@@ -68,11 +74,19 @@ def run_dims(
     node: ir.Node, dims: Mapping[ir.Value, Dims], constant: Constants, opset: int
 ) -> Dims | None:
     """The dimensions of the first output of such a node; None for an unknown rank."""
-    x = input_of(node, 0)
-    here = _dims_of(x, dims)
-    op = "Conv" if contributed_op(node) == FUSED_CONV else op_of(node)
-    if here is None:
+    here = _dims_of(input_of(node, 0), dims)
+    found = None if here is None else _run_dims(node, here, dims, constant, opset)
+    if found is None:
         return None
+    return tuple(None if isinstance(d, int) and not 0 <= d < _BEYOND else d for d in found)
+
+
+def _run_dims(
+    node: ir.Node, here: Dims, dims: Mapping[ir.Value, Dims], constant: Constants, opset: int
+) -> Dims | None:
+    op = "Conv" if contributed_op(node) == FUSED_CONV else op_of(node)
+    if len(here) < _LEAST_AXES.get(op, 0):
+        return None  # a run ends here
     if op in ("Resize", "Upsample"):
         return _resized(node, here, constant, opset)
     if op == "Slice":
@@ -86,16 +100,16 @@ def run_dims(
         return (*here[:2], *(None for _ in here[2:]))
     if op == "DeformConv":
         weight, offset = (_dims_of(input_of(node, i), dims) for i in (1, 2))
-        return None if weight is None or offset is None else (here[0], weight[0], *offset[2:])
+        return None if not weight or offset is None else (here[0], weight[0], *offset[2:])
     if op == "GridSample":
         grid = _dims_of(input_of(node, 1), dims)
         return None if grid is None else (*here[:2], *grid[1:-1])
-    if len(here) < 3 or op not in (*_POOLS, "Conv", "ConvTranspose"):
+    if op not in (*_POOLS, "Conv", "ConvTranspose"):
         return None
     if op in _POOLS:
         return (*here[:2], *_pooled(node, here[2:]))
     weight = _dims_of(input_of(node, 1), dims)
-    if weight is None:
+    if weight is None or len(weight) < 2:
         return None
     channels: Extent = weight[0]
     if op == "ConvTranspose":
@@ -131,17 +145,20 @@ def _product(node: ir.Node, here: Dims, there: Dims | None) -> Dims | None:
 
 def _pooled(node: ir.Node, size: Dims) -> Sequence[Extent]:
     rank = len(size)
-    kernel = attribute_of(node, "kernel_shape", None) or [None] * rank
+    kernel = attribute_of(node, "kernel_shape", None) or []
     strides = attribute_of(node, "strides", None) or [1] * rank
     dilations = attribute_of(node, "dilations", None) or [1] * rank
     auto_pad = attribute_of(node, "auto_pad", "NOTSET")
     pads = attribute_of(node, "pads", None) if auto_pad == "NOTSET" else None
     pads = pads or [0] * (2 * rank)
+    lists = (kernel, strides, dilations)
+    if any(len(one) != rank or min(one) < 1 for one in lists) or len(pads) != 2 * rank:
+        return [None] * rank  # a run ends here
     extents: list[Extent] = []
     for i, (extent, k, stride, dilation) in enumerate(
         zip(size, kernel, strides, dilations, strict=True)
     ):
-        if not isinstance(extent, int) or k is None:
+        if not isinstance(extent, int):
             extents.append(None)
         elif auto_pad in ("SAME_UPPER", "SAME_LOWER"):
             extents.append(-(-extent // stride) if dilation == 1 else None)
@@ -169,6 +186,8 @@ def _sliced(node: ir.Node, here: Dims, constant: Constants) -> Dims:
         return (None,) * len(here)
     axes = np.arange(starts.size) if rest[0] is None else rest[0]
     steps = np.ones_like(starts) if rest[1] is None else rest[1]
+    if len({starts.size, ends.size, axes.size, steps.size}) > 1:
+        return (None,) * len(here)  # a run ends here
     found = list(here)
     for axis, *bounds in zip(axes.flat, starts.flat, ends.flat, steps.flat, strict=True):
         found[axis] = _left(found[axis], *map(int, bounds))

@@ -16,6 +16,11 @@ from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
 Indices = npt.NDArray[np.int64]
 
+_MOST_ENTRIES = 1 << 24  # of an axis: each has a number of its own here
+_TOO_LONG = Refusal(
+    "axis-too-long", f"it takes a part of an axis that has more than {_MOST_ENTRIES:,} entries"
+)
+
 
 def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """y = x[indices]: x must carry A where y reads it, and may carry anything elsewhere.
@@ -33,13 +38,13 @@ def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         scale, shift = (_with_gathered_axis(a, node, facts, gathered) for a in (scale, shift))
     scale, shift = np.broadcast_arrays(scale, shift)  # "any" must stand in both at the same entries
     for axis, indices in axes.items():
-        if scale.shape[axis] == 1 and not _reads_part(indices, facts.dim(node.inputs[0], axis)):
+        extent = _listed(node, axis, facts)
+        if scale.shape[axis] == 1 and not _reads_part(indices, extent):
             continue
-        extent = facts.dim(node.inputs[0], axis)
         if extent is None:
             if scale.shape[axis] == 1:
                 continue  # the same affine everywhere along an axis of unknown extent
-            return UNKNOWN_EXTENT
+            return UNKNOWN_EXTENT if facts.dim(node.inputs[0], axis) is None else _TOO_LONG
         spread = _spread(scale, shift, axis, indices, extent)
         if spread is None:
             return Refusal("read-twice", "it reads one entry twice, with different affines")
@@ -139,7 +144,7 @@ def _sliced_axes(
     steps = np.ones(len(starts), dtype=np.int64) if steps is None else steps
     taken: dict[int, Indices] = {}
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        extent = facts.dim(node.inputs[0], int(axis) % rank)
+        extent = _listed(node, int(axis) % rank, facts)
         if extent is None:
             # no extent: -1 says that a part is taken, and nobody may ask which
             taken[int(axis) % rank] = np.array([-1])  # some part of an unknown extent
@@ -148,6 +153,12 @@ def _sliced_axes(
         stop = None if step < 0 and end < -extent else int(end)
         taken[int(axis) % rank] = np.arange(extent)[int(start) : stop : int(step)]
     return taken, rank
+
+
+def _listed(node: ir.Node, axis: int, facts: Facts) -> int | None:
+    """The extent of the axis of x, where its entries may be told one by one."""
+    extent = facts.dim(node.inputs[0], axis)
+    return None if extent is None or extent > _MOST_ENTRIES else extent
 
 
 def _gathered_axis(node: ir.Node, facts: Facts) -> int | None:
