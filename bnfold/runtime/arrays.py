@@ -2,9 +2,10 @@
 
 The kinds: signed normal numbers; a wide range, four decades of magnitudes in one tensor; impulses
 at the corners and borders of an otherwise empty input, where a wrong shift at the padding shows;
-zeros, where only biases speak. And kinds that reach what these leave at rest: pixels, from 0 to
-255, the same with a minus, and normal numbers times 1e-5, 100 and 10,000;
-and multiples of 1/2, on which roundings and comparisons meet ties.
+zeros, where only biases speak. Masks are 1 everywhere in impulses, as most masks are, and 0 in
+zeros. And kinds that reach what these leave at rest: pixels, from 0 to 255, the same with a minus,
+and normal numbers times 1e-5, 100 and 10,000; and multiples of 1/2, on which roundings and
+comparisons meet ties.
 
 Real numbers can be had in a domain, for graphs that begin with a Log, Sqrt, Asin or Acosh.
 """
@@ -30,6 +31,9 @@ DOMAINS: Mapping[str, Callable[[Array], Array]] = {
 }
 """What real numbers are mapped by, for each domain; the first leaves them as they are."""
 
+
+_WHOLE = ("impulses", "zeros")
+"""Kinds in which a mask is the same everywhere."""
 
 _MOST_NUMBERS = 1 << 27  # in an input that is made up: half a GiB of float32
 
@@ -59,11 +63,13 @@ def make_array(
     if spec.dtype == "string":
         raise DataError(f"input {spec.name!r} takes strings; give data for it")
     if dtype.kind == "b":
-        return np.zeros(shape, dtype) if kind == "zeros" else rng.random(shape) < 0.5
+        return np.full(shape, kind == "impulses") if kind in _WHOLE else rng.random(shape) < 0.5
     if dtype.kind in "iu":
         low, high = bounds
         lowest = np.clip(0, low, high)
         drawn = rng.integers(low, high, shape, dtype=np.int64, endpoint=True)
+        if kind == "impulses" and (low, high) == (0, 1):
+            return np.ones(shape, dtype)
         return (np.full(shape, lowest) if kind == "zeros" else drawn).astype(dtype)
     return np.asarray(DOMAINS[domain](_real(shape, kind, rng))).astype(dtype)
 

@@ -6,6 +6,7 @@
     ties         Round, Greater, ...              x a multiple of 1/2
     sides        Clip, Max, Where, ...            see `sides`
     picks        Relu, Clip, ... before ArgMax    see `picks`
+    cuts         Slice                            an extent that its end cuts off
     dead zones   ThresholdedRelu, Shrink          0 < x <= the alpha or lambda
 
 Log(1 + Exp(x)) is Softplus(x) up to 88, and ThresholdedRelu with an alpha of 1e-5 is Relu from
@@ -18,6 +19,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import ml_dtypes
 import numpy as np
@@ -28,7 +30,7 @@ from bnfold.runtime.signature import Array
 from bnfold.verify.coverage import Reached
 from bnfold.verify.picks import picks_of
 from bnfold.verify.scores import constant_of
-from bnfold.verify.sides import CHOOSING, Side, Sides, sides_of
+from bnfold.verify.sides import CHOOSING, Side, Sides, numbers_of, sides_of
 from bnfold.verify.subject import OnnxSubject
 
 NEAR = float(np.float32(1e-3))
@@ -53,6 +55,11 @@ _DEAD_ZONES = {"Shrink": ("lambd", 0.5), "ThresholdedRelu": ("alpha", 1.0)}
 """What makes 0 of small numbers: the attribute that tells how small, and its default."""
 
 _WITH_TIES = COMPARES | {"Ceil", "Floor", "Round", "Sign"}
+
+_WITH_ENDS = FAR | _NEAR | _WITH_TIES | CHOOSING | {"Slice"}
+
+_NO_END = (1 << 31) - 1
+"""From here on exporters mean all that there is."""
 
 _WITH_A_BOUND = frozenset({"Add", "Clip", "Max"})
 """They keep numbers away from 0, if one of their constants is almost 0."""
@@ -104,6 +111,8 @@ def ends_of(nodes: Sequence[ir.Node], far: float) -> Iterator[tuple[str, Sides]]
         if node.op_type in _DEAD_ZONES:
             name, default = _DEAD_ZONES[node.op_type]
             yield x.name, dead_zone(what, name, node.attributes.get_float(name, default))
+        if node.op_type == "Slice":
+            yield x.name, _cuts(what, node, x.shape)
         if node.op_type in _WITH_TIES and x.is_graph_input():  # behind weights nothing is a tie
             yield x.name, {f"a tie in {what}": Side(_is_in_halves)}
     yield from sides_of(nodes, with_all=True)
@@ -136,6 +145,30 @@ def dead_zone(what: str, name: str, width: float) -> Sides:
     return {f"the {name} of {what}": Side(lambda x: bool(((x > 0) & (x <= width)).any()))}
 
 
+def _cuts(what: str, node: ir.Node, shape: ir.Shape | None) -> Sides:
+    """Whether something is cut off by each constant end, where the size may be larger."""
+    ends, axes = (numbers_of(v) if v is not None else None for v in (*node.inputs[2:4], None)[:2])
+    if ends is None:
+        return {}
+    at = range(ends.size) if axes is None else axes.reshape(-1).tolist()
+    pairs = zip(at, ends.reshape(-1).tolist(), strict=False)
+    return {
+        f"what lies behind the end {end} of axis {axis} in {what}": Side(
+            partial(_goes_on, axis, end)
+        )
+        for axis, end in pairs
+        if 0 < end < _NO_END and not (shape is not None and _is_at_most(shape[axis], end))
+    }
+
+
+def _is_at_most(extent: int | ir.SymbolicDim, end: int) -> bool:
+    return isinstance(extent, int) and extent <= end
+
+
+def _goes_on(axis: int, end: int, x: Array) -> bool:
+    return bool(x.shape[axis] > end)
+
+
 def _is_near_zero(x: Array) -> bool:
     return 0 < float(np.max(np.abs(x), initial=0.0)) <= NEAR
 
@@ -148,7 +181,7 @@ def _is_in_halves(x: Array) -> bool:
 def with_ends(graph: ir.Graph) -> Iterator[ir.Node]:
     """The nodes that have ends or sides."""
     for node in graph:
-        if node.op_type in FAR | _NEAR | _WITH_TIES | CHOOSING or _has_a_low_bound(node):
+        if node.op_type in _WITH_ENDS or _has_a_low_bound(node):
             yield node
 
 

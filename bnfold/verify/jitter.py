@@ -33,12 +33,13 @@ _ULP: Mapping[ir.DataType, float] = {
 }
 
 _EXACT = frozenset(
-    {"Abs", "ArgMax", "ArgMin", "Cast", "Clip", "Compress", "Concat", "ConstantOfShape"}
-    | {"DepthToSpace", "Dropout", "Equal", "Expand", "EyeLike", "Flatten", "Gather"}
+    {"Abs", "ArgMax", "ArgMin", "Cast", "Ceil", "Clip", "Compress", "Concat", "ConstantOfShape"}
+    | {"DepthToSpace", "Dropout", "Equal", "Expand", "EyeLike", "Flatten", "Floor", "Gather"}
     | {"GatherElements", "GatherND", "GlobalMaxPool", "Greater", "GreaterOrEqual", "Identity"}
     | {"If", "IsInf", "IsNaN", "Less", "LessOrEqual", "Loop", "Max", "MaxPool", "Min", "Neg"}
     | {"NonMaxSuppression", "NonZero", "OneHot", "Pad", "Range", "ReduceMax", "ReduceMin", "Relu"}
-    | {"Reshape", "ReverseSequence", "Scan", "ScatterElements", "ScatterND", "Shape", "Sign"}
+    | {"Reshape", "ReverseSequence", "Round", "Scan", "ScatterElements", "ScatterND", "Shape"}
+    | {"Sign"}
     | {"Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "TopK", "Transpose"}
     | {"Hardmax", "Trilu", "Unique", "Unsqueeze", "Where", "Resize", "Upsample"}
 )

@@ -15,8 +15,7 @@ import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim
-from bnfold.verify.scores import constant_of
-from bnfold.verify.sides import Side, Sides, bounds_of
+from bnfold.verify.sides import Side, Sides, bounds_of, numbers_of
 
 _PICKING = {"ArgMax": 0, "ArgMin": 0, "TopK": -1}
 """What picks by size, and the axis along which it does if it names none."""
@@ -98,7 +97,7 @@ def _bounds_on_operand(node: ir.Node) -> tuple[float | None, float | None]:
         low, high = bounds_of(node)
         return _number(low), _number(high)
     if node.op_type in ("Max", "Min") and len(node.inputs) == 2 and node.inputs[1] is not None:
-        bound = _number(constant_of(node.inputs[1]))
+        bound = _number(numbers_of(node.inputs[1]))
         return (bound, None) if node.op_type == "Max" else (None, bound)
     return None, None
 

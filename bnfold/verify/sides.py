@@ -34,6 +34,8 @@ Sides = Mapping[str, Side]
 
 _BENT = frozenset({"Celu", "Elu", "LeakyRelu", "PRelu", "Selu", "ThresholdedRelu"})
 
+_HANDING_ON = frozenset({"Cast", "CastLike", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+
 CHOOSING = COMPARES | _BENT | {"Clip", "HardSigmoid", "Max", "Min", "Relu", "Where"}
 """Operators with sides."""
 
@@ -57,17 +59,37 @@ def sides_of(nodes: Iterable[ir.Node], *, with_all: bool = False) -> Iterator[tu
             if with_all:
                 yield name, of_condition(what, aim_at(node.outputs[0]))
         elif node.op_type in bent:
-            yield name, of_bend(what, _aim_above(node, 0.0))
+            slopes = node.inputs[1] if node.op_type == "PRelu" else None
+            each = None if slopes is None else numbers_of(slopes)
+            yield name, of_bend(what, _aim_above(node, 0.0), each)
         elif sides := _of_result(node, what):
             yield name, sides
 
 
-def of_bend(what: str, aim: Aim | None = None) -> Sides:
-    """Whether a result is on either side of 0; `aim` is what is above 0."""
+def of_bend(what: str, aim: Aim | None = None, slopes: Array | None = None) -> Sides:
+    """Whether a result is on either side of 0; `aim` is what is above 0.
+
+    With `slopes`, whether it is so for each of them.
+    """
+    if slopes is not None and slopes.size > 1:
+        each = f"some channel of {what}"
+        return {
+            f"{each} above 0": Side(lambda y: _is_met_by_each(y > 0, slopes)),
+            f"{each} at or below 0": Side(lambda y: _is_met_by_each(y <= 0, slopes)),
+        }
     return {
         f"{what} above 0": Side(lambda y: bool((y > 0).any()), aim),
         f"{what} at or below 0": Side(lambda y: bool((y <= 0).any()), aim and aim.reversed()),
     }
+
+
+def _is_met_by_each(met: Array, constant: Array) -> bool:
+    """Whether something is met at some place that each number of the constant goes to."""
+    if met.ndim < constant.ndim:
+        return bool(met.any())
+    extents = (1,) * (met.ndim - constant.ndim) + constant.shape
+    shared = tuple(axis for axis, extent in enumerate(extents) if extent == 1)
+    return bool(met.any(axis=shared).all())
 
 
 def _aim_above(node: ir.Node, bound: float | None) -> Aim | None:
@@ -83,7 +105,7 @@ def _of_result(node: ir.Node, what: str) -> Sides:
         return between(what, *bounds_of(node), node)
     if node.op_type == "HardSigmoid":
         return between(what, np.zeros(()), np.ones(()))
-    constants = [c for v in node.inputs if v is not None and (c := constant_of(v)) is not None]
+    constants = [c for v in node.inputs if v is not None and (c := numbers_of(v)) is not None]
     if node.op_type in ("Max", "Min") and len(node.inputs) == 2 and len(constants) == 1:
         return _apart(what, constants[0])
     return {}
@@ -99,10 +121,19 @@ def of_condition(what: str, aim: Aim | None = None) -> Sides:
     }
 
 
+def numbers_of(value: ir.Value) -> Array | None:
+    """The numbers of a constant, whatever type or shape is given to them behind it."""
+    node = value.producer()
+    while node is not None and node.op_type in _HANDING_ON and node.inputs[0] is not None:
+        value = node.inputs[0]
+        node = value.producer()
+    return constant_of(value)
+
+
 def bounds_of(node: ir.Node) -> tuple[Array | None, Array | None]:
     """The constant bounds of a Clip: operands since Clip-11, attributes before."""
     if len(node.inputs) > 1:
-        given = [None if value is None else constant_of(value) for value in node.inputs[1:3]]
+        given = [None if value is None else numbers_of(value) for value in node.inputs[1:3]]
         return given[0], given[1] if len(given) > 1 else None
     low, high = (
         np.array(node.attributes[key].as_float()) if key in node.attributes else None
@@ -133,6 +164,6 @@ def between(what: str, low: Array | None, high: Array | None, node: ir.Node | No
 def _apart(what: str, constant: Array) -> Sides:
     wide = constant.astype(np.float64)
     return {
-        f"the constant of {what}": Side(lambda y: bool((y == wide).any())),
-        f"the other operand of {what}": Side(lambda y: bool((y != wide).any())),
+        f"the constant of {what}": Side(lambda y: _is_met_by_each(y == wide, wide)),
+        f"the other operand of {what}": Side(lambda y: _is_met_by_each(y != wide, wide)),
     }
