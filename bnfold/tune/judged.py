@@ -27,7 +27,10 @@ def judged(rewrite: str, batch_norms: tuple[str, ...], found: BenchResult) -> Tr
         before, after = found.int8
         lost = before.snr_db - after.snr_db
     is_near = lost <= MOST_LOST_DB
-    pays = row.verdict != "slower" if rewrite == FREE else row.verdict == "faster"
+    pays = row.verdict == "faster"
+    if rewrite == FREE:  # inconclusive, and yet slower all over its interval: that costs
+        costs = row.verdict == "slower" or (row.verdict == "inconclusive" and row.ratio.high < 1)
+        pays = not costs
     reason = "" if is_near else f"in int8 it is {lost:.1f} dB further from the float model"
     return Trial(
         rewrite=rewrite,

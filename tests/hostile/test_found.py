@@ -163,3 +163,14 @@ def test_sizes_that_no_run_has_end_no_fold(shape, operator, allow):
     weight = onnx.numpy_helper.from_array(np.ones((4, 4, 3, 3), np.float32), "w")
     model.graph.initializer.append(weight)
     assert bnfold.fold(model, check=False, allow=allow).ledger.batch_norms_before == 1
+
+
+def test_extents_beyond_all_machines_are_not_counted_through():
+    """A proof looks for smaller ones of the same residues; of these, one by one, for minutes."""
+    model = onnx.parser.parse_model(
+        f"{HEAD} g (float[N,C,8589934592,9223372036854775807] x) => (float y) <{NORM}, "
+        "float[1] d = {1.0}, int64[3] to = {0, 4, 100663326}> { r = Sigmoid (x) "
+        "h = BatchNormalization (r, s, b, b, s) f = Reshape (h, to) "
+        "t = Transpose<perm = [0, 2, 1]> (f) m = MatMul (t, s) y = Add (m, d) }"
+    )
+    assert bnfold.fold(model, check=False).ledger.batch_norms_before == 1

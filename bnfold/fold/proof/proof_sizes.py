@@ -22,6 +22,7 @@ OTHER = (3, 10)
 
 SMALL = 7  # no extent in space becomes smaller
 _LARGE = 12  # a static extent in space above this is made smaller first
+_LARGEST_FACTOR = 1 << 16  # by which extents become smaller: more would take long to look for
 _MOST = 1 << 24  # elements of an input of the region
 
 
@@ -125,7 +126,8 @@ def smaller_extents(
         (dim,) = spatial
         small = least + (dim - least) % step
         return {dim: small} if small < dim else {}
-    fits = [f for f in range(2, min(spatial) // least + 1) if _keeps_residues(spatial, f, step)]
+    largest = min(min(spatial) // least, _LARGEST_FACTOR)
+    fits = [f for f in range(2, largest + 1) if _keeps_residues(spatial, f, step)]
     return {dim: dim // max(fits) for dim in spatial} if fits else {}
 
 
