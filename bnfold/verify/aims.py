@@ -37,18 +37,21 @@ def aim_above(value: ir.Value, bound: float) -> Aim:
     return Aim((_name(value),), lambda values: values[_name(value)] - bound)
 
 
-def aim_at(condition: ir.Value) -> Aim | None:
-    """Where the condition holds; None for what does not come of comparisons alone."""
+_DEEPEST = 8  # conditions behind one another: And doubles what is looked at each time
+
+
+def aim_at(condition: ir.Value, depth: int = 0) -> Aim | None:
+    """Where the condition holds; None for what does not come of a few comparisons alone."""
     node = condition.producer()
-    if node is None or node.domain not in ("", "ai.onnx"):
+    if node is None or depth > _DEEPEST or node.domain not in ("", "ai.onnx"):
         return None
     if node.op_type in ("Cast", "Identity", "Not") and node.inputs[0] is not None:
-        inner = aim_at(node.inputs[0])
+        inner = aim_at(node.inputs[0], depth + 1)
         return inner.reversed() if inner is not None and node.op_type == "Not" else inner
     if len(node.inputs) != 2:
         return None
     if node.op_type in _BOTH:
-        return _joined(node, _BOTH[node.op_type])
+        return _joined(node, _BOTH[node.op_type], depth)
     return _compared(node, _MARGINS[node.op_type]) if node.op_type in _MARGINS else None
 
 
@@ -63,8 +66,8 @@ _MARGINS: Mapping[str, Callable[[Array, Array], Array]] = {
 }
 
 
-def _joined(node: ir.Node, join: Callable[[Array, Array], Array]) -> Aim | None:
-    parts = [None if value is None else aim_at(value) for value in node.inputs]
+def _joined(node: ir.Node, join: Callable[[Array, Array], Array], depth: int) -> Aim | None:
+    parts = [None if value is None else aim_at(value, depth + 1) for value in node.inputs]
     if parts[0] is None or parts[1] is None:
         return None
     p, q = parts[0], parts[1]

@@ -90,6 +90,10 @@ class _Kind(Enum):
     PLAIN = "the walk ends here"
 
 
+_Step = tuple[ir.Value, ir.Value, str, int | None]
+"""Two values, the last operator that hides them, and the axis of their classes."""
+
+
 @dataclass(frozen=True)
 class _Walk:
     ours: Dtypes
@@ -101,19 +105,37 @@ class _Walk:
         self, x: ir.Value, y: ir.Value, hidden_by: str, classes: int | None = None
     ) -> Iterator[Score]:
         """The pairs behind two values; `hidden_by` is the last operator that hides them, if any."""
+        pending, seen = [(x, y, hidden_by, classes)], set()
+        while pending:  # a list of our own, as a model may be deeper than Python's stack
+            step = pending.pop()
+            if step not in seen:
+                seen.add(step)
+                behind, pair = self._stepped(*step)
+                pending += reversed(behind)
+                yield from pair
+
+    def _stepped(
+        self, x: ir.Value, y: ir.Value, hidden_by: str, classes: int | None
+    ) -> tuple[list[_Step], Iterator[Score]]:
+        """Where the walk goes on from two values, and the pair that they are."""
         x = _undisguised(x, self.ours, through_casts=self.through_casts)
         y = _undisguised(y, self.theirs, through_casts=self.through_casts)
         p, q = x.producer(), y.producer()
         if p is None or q is None or p.op_type in _OF_SHAPES:
-            return
+            return [], iter(())
         ours, theirs = self._kind(p, x, self.ours, classes), self._kind(q, y, self.theirs, classes)
         if ours == theirs == _Kind.TRANSPARENT:
-            if x.index() == y.index() and _is_alike(p, q):
-                for u, v in zip(p.inputs, q.inputs, strict=True):
-                    if u is not None and v is not None and constant_of(u) is None:
-                        yield from self.down(u, v, *self._hidden(p, x, u, hidden_by))
-        elif hidden_by and (ours == theirs == _Kind.PLAIN or p.op_type == q.op_type):
-            yield from self._pair(x, y, hidden_by, classes)
+            if x.index() != y.index() or not _is_alike(p, q):
+                return [], iter(())
+            read = [
+                (u, v)
+                for u, v in zip(p.inputs, q.inputs, strict=True)
+                if u is not None and v is not None and constant_of(u) is None
+            ]
+            return [(u, v, *self._hidden(p, x, u, hidden_by)) for u, v in read], iter(())
+        if hidden_by and (ours == theirs == _Kind.PLAIN or p.op_type == q.op_type):
+            return [], self._pair(x, y, hidden_by, classes)
+        return [], iter(())
 
     def _kind(self, node: ir.Node, value: ir.Value, known: Dtypes, classes: int | None) -> _Kind:
         """What the node is to the walk; the axis of classes is lost where a tensor is laid out."""

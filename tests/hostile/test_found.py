@@ -174,3 +174,21 @@ def test_extents_beyond_all_machines_are_not_counted_through():
         "t = Transpose<perm = [0, 2, 1]> (f) m = MatMul (t, s) y = Add (m, d) }"
     )
     assert bnfold.fold(model, check=False).ledger.batch_norms_before == 1
+
+
+def decided(count: int, operator: str, weight: float) -> onnx.ModelProto:
+    """A Where behind a chain of conditions."""
+    chain = " ".join(f"q{i + 1} = {operator.format(f'q{i}')}" for i in range(count))
+    return onnx.parser.parse_model(
+        f"{HEAD} g (float[N,4] x) => (float[N,4] y) <float c = {{50.0}}, float w = {{{weight}}}> "
+        f"{{ q0 = Greater (x, c) {chain} a = Mul (x, w) y = Where (q{count}, a, x) }}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "operator"),
+    [(40, "And ({0}, {0})"), pytest.param(1500, "Not ({})", marks=pytest.mark.slow)],
+)
+def test_conditions_behind_conditions_are_walked_through_once(count, operator):
+    found = bnfold.verify(decided(count, operator, 2.0), decided(count, operator, 3.0))
+    assert found.verdict == "different"
