@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from bnfold.fold.account.accounting import Account, decide, names_of
+from bnfold.fold.account.allowance import Allowance
 from bnfold.fold.account.entry import Entry
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.size import size_of
-from bnfold.fold.advice import Advice
+from bnfold.fold.advice import Advice, Rehearsed, spelt
 from bnfold.fold.edit.declared import forget_false_shapes
 from bnfold.fold.edit.rewriting import Rewriting
 from bnfold.fold.equalize.equalizer import Equalizer
@@ -23,7 +24,7 @@ from bnfold.fold.question.asking import SKIPPED, Asking, Budget
 from bnfold.fold.question.memo import Memo
 from bnfold.fold.question.search import Effort, Search
 from bnfold.fold.question.unread import Unread
-from bnfold.fold.rules import RULE_NAMES, RULES
+from bnfold.fold.rules import PRICES, RULE_NAMES, RULES
 from bnfold.fold.sources.inlining import inline_functions
 from bnfold.fold.sources.left_alone import belongs_elsewhere
 from bnfold.fold.sources.skipped import Skipped, skipped_in
@@ -33,7 +34,10 @@ from bnfold.progress import Progress
 _ROUNDS = 16  # a fold can open the way for a neighbour; more rounds than this never helped
 _WORK = 2_000  # looks at a node, or at a reader of it, for each node of the model
 _LEAST_WORK = 200_000
-_ADVICE = 16_000  # for all advice on one model, which is no part of the fold
+_REHEARSAL = 96  # looks for each node, when a copy is folded for advice: networks take up to 60
+_LEAST_REHEARSAL = 10_000
+_LARGEST = 1 << 20  # entries of a tensor that are looked at then
+_STEP = 64  # looks that take as long as a step of a plan that is carried out and proven
 
 
 def fold_in_place(
@@ -60,23 +64,18 @@ def fold_in_place(
     """
     account = Account(model, inline_functions(model))
     skipped = skipped_in(model, skip, RULE_NAMES)
-    facts = Facts(model)
-    before = size_of(facts)
-    rewriting = Rewriting(facts, account.report)
-    merger = Merger(facts, skipped, account.report)
     budget = Budget(_LEAST_WORK + _WORK * sum(1 for _ in model.graph.all_nodes()))
-    unread = Unread(model)
-    folder = Folder(
-        facts, account, rewriting, merger, skipped, rules, progress, unread, budget, Memo()
-    )
+    folder = Folder.of(model, account, skipped, rules, budget, progress)
+    before = size_of(folder.facts)
     folder.settle(frozenset())
+    rehearsal = Rehearsal(folder, goes_on=bool(allow))
     if allow:  # only now: nothing is paid for that a merge opens the way to
         folder.settle(allow)
-    folder.advise(allow)
+    account.allowances = rehearsal.advise(allow)
     equalized = folder.equalize() if equalize else ()
-    ledger = account.ledger(before, size_of(facts))
+    ledger = account.ledger(before, size_of(folder.facts))
     if ledger.folded or ledger.merges or equalized:
-        forget_false_shapes(facts)
+        forget_false_shapes(folder.facts)
     return replace(ledger, equalized=equalized)
 
 
@@ -108,6 +107,25 @@ class Folder:
     budget: Budget
     memo: Memo
 
+    @staticmethod
+    def of(
+        model: ir.Model,
+        account: Account,
+        skipped: Skipped,
+        rules: Sequence[Rule],
+        budget: Budget,
+        progress: Progress | None = None,
+        largest: int | None = None,
+    ) -> Folder:
+        """A folder of the model, which has asked nothing yet; for `largest`, see Rewriting."""
+        facts = Facts(model)
+        rewriting = Rewriting(facts, account.report, largest)
+        merger = Merger(facts, skipped, account.report)
+        unread, memo = Unread(model), Memo()
+        return Folder(
+            facts, account, rewriting, merger, skipped, rules, progress, unread, budget, memo
+        )
+
     def settle(self, prices: frozenset[str]) -> None:
         """Folds and merges until nothing changes at these prices."""
         efforts = list(Effort)
@@ -119,40 +137,29 @@ class Folder:
             elif not efforts:
                 break
 
-    def advise(self, allowed: frozenset[str]) -> None:
-        """What is left is kept, with the allowances that would have folded it."""
-        budget = Budget(_ADVICE)
-        advice = Advice(lambda prices: self._search(prices, Effort.PLAIN, budget), allowed)
-        for entry in self.account.entries:
-            if entry.decision is not None or entry.op != "BatchNormalization":
-                continue
-            source = self._source(entry)
-            if isinstance(source, Source) and not self.skipped.has_node(entry.node):
-                entry.decision = entry.kept(self._would_fold_with(advice, source, entry))
+    def declined(self, prices: frozenset[str]) -> frozenset[str]:
+        """The prices of what is on offer for what is left, settled at these prices."""
+        answers = (
+            self.memo.recall((entry.node, prices, effort))
+            for entry in self.account.entries
+            if entry.decision is None
+            for effort in Effort
+        )
+        return frozenset(price for found in answers if found for price in found.declined)
 
     def equalize(self) -> tuple[str, ...]:
         """The ranges of channels are evened out, and this is where."""
-        asking = self._search(frozenset(), Effort.INVERSES, self.budget).asking
+        asking = self._search(frozenset(), Effort.INVERSES).asking
         report, proofs = self.account.report, self.account.proofs
         return Equalizer(self.facts, asking, self.rewriting, report, proofs).run()
 
-    def _would_fold_with(self, advice: Advice, source: Source, entry: Entry) -> tuple[str, ...]:
-        answered = self.memo.recall((entry.node, advice.allowed, Effort.PLAIN))
-        if answered is not None and not answered.declined:
-            return ()  # nothing was on offer that has a price
-        try:
-            return advice.would_fold_with(source)
-        except MISTAKES as error:
-            self.account.report(f"{entry.label}: the search failed: {told(error)}")
-            return ()
-
-    def _search(self, prices: frozenset[str], effort: Effort, budget: Budget) -> Search:
+    def _search(self, prices: frozenset[str], effort: Effort) -> Search:
         report, skipped = self.account.report, self.skipped
-        asking = Asking(self.facts, self.rules, prices, skipped, report, self.unread, budget)
+        asking = Asking(self.facts, self.rules, prices, skipped, report, self.unread, self.budget)
         return Search(asking, effort)
 
     def _round(self, prices: frozenset[str], effort: Effort) -> bool:
-        search, changed = self._search(prices, effort, self.budget), False
+        search, changed = self._search(prices, effort), False
         # arithmetic first, as a batch norm can take over what stands beside it
         entries = sorted(self.account.entries, key=lambda entry: entry.op != "affine")
         for done, entry in enumerate(entries):
@@ -217,6 +224,7 @@ class Folder:
         if isinstance(proof, Refusal):
             return proof
         self.account.proofs.append(proof)
+        self.budget.carried_out(plan)
         decide(told, proof)
         return None
 
@@ -240,3 +248,63 @@ class Folder:
         self.account.merges.append(sentence)
         decide(moved, proof)
         return True
+
+
+class Rehearsal:
+    """Folds of copies of a model as it is now, settled without a price.
+
+    Args:
+        folder: of the model.
+        goes_on: whether the model is folded further.
+    """
+
+    def __init__(self, folder: Folder, *, goes_on: bool) -> None:
+        self._folder = folder
+        model = folder.facts.model
+        self._model = model.clone() if goes_on else model
+        self._places = {node: place for place, node in enumerate(model.graph.all_nodes())}
+        enough = _LEAST_REHEARSAL + _REHEARSAL * len(self._places)
+        self._work = min(folder.budget.left, enough)
+
+    def advise(self, allowed: frozenset[str]) -> tuple[Allowance, ...]:
+        """What more could be allowed; each batch norm that is left is told what would fold it.
+
+        Args:
+            allowed: at which the folder has settled.
+        """
+        left = {
+            self._places[entry.node]: entry
+            for entry in self._folder.account.entries
+            if entry.decision is None and entry.op == "BatchNormalization"
+        }
+        if not left:
+            return ()
+        advice = Advice(lambda more: self._rehearsed(allowed | more))
+        advice.find(left, frozenset(PRICES) - allowed, self._folder.declined(allowed))
+        for place, sets in advice.smallest.items():
+            left[place].would_fold_with = tuple(map(spelt, sets))
+        names = {place: entry.name for place, entry in left.items()}
+        return tuple(advice.allowances(names, size_of(self._folder.facts)))
+
+    def _rehearsed(self, prices: frozenset[str]) -> Rehearsed:
+        """What comes of a copy; what goes wrong there is told by the fold that is asked for it."""
+        copy = self._model.clone()
+        nodes = list(copy.graph.all_nodes())
+        skipped = {
+            nodes[self._places[node]] for node in self._folder.skipped.nodes if node in self._places
+        }
+        budget = Budget(self._work, each_step=_STEP)
+        chosen = replace(self._folder.skipped, nodes=frozenset(skipped))
+        folder = Folder.of(
+            copy, Account(copy), chosen, self._folder.rules, budget, largest=_LARGEST
+        )
+        places = {node: place for place, node in enumerate(nodes)}
+        folder.settle(prices)
+        gone = frozenset(
+            places[entry.node]
+            for entry in folder.account.entries
+            if entry.decision is not None and entry.op == "BatchNormalization"
+        )
+        return Rehearsed(
+            gone, folder.declined(prices), None if budget.is_over else size_of(folder.facts)
+        )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from bnfold.report.allowance_text import allowance_table
 from bnfold.report.blocks import Block, Column, Line, Table, blank
 from bnfold.report.ledger_rows import decision_rows, number_rows
 from bnfold.report.ledger_words import SLOWER, advice, coded_reason, subject, way_out
@@ -36,7 +37,8 @@ def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     if every_row:
         merges = [Line(f"merged: {merge}") for merge in ledger.merges]
         rows = [*decision_rows(ledger.decisions), *number_rows(ledger.folded)]
-        return [*blocks, *merges, *rows, *size_table(ledger, every_row=True)]
+        more = allowance_table(ledger.allowances)
+        return [*blocks, *merges, *rows, *more, *size_table(ledger, every_row=True)]
     blocks += _merges(ledger.merges)
     if ledger.folded:
         title = Line(f"folded: {len(ledger.folded)}", "good")
@@ -44,7 +46,7 @@ def ledger_blocks(ledger: Ledger, *, every_row: bool = False) -> list[Block]:
     if ledger.kept:
         blocks += [blank(), Line(f"kept: {len(ledger.kept)}", "warn")]
         blocks += chain.from_iterable(_kept_group(group) for group in _alike(ledger.kept))
-    return [*blocks, *size_table(ledger)]
+    return [*blocks, *allowance_table(ledger.allowances), *size_table(ledger)]
 
 
 def _totals(ledger: Ledger) -> Line:

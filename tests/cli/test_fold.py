@@ -194,7 +194,7 @@ def test_the_shape_of_the_record_does_not_change_unnoticed(place, model):
     assert set(result) == {
         "schema_version", "batch_norms_before", "batch_norms_after", "decisions", "merges", "bugs",
         "opinion", "proofs", "before", "after", "repairs", "subnormals", "flushed", "tried",
-        "equalized",
+        "equalized", "allowances",
     }  # fmt: skip
     assert set(decision) == {
         "name", "op", "output", "scope", "channels", "status", "direction", "rules", "into",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bnfold.fold.account.allowance import Allowance
 from bnfold.fold.account.ledger import Decision, Ledger, Numbers
 from bnfold.fold.account.size import Size
 from bnfold.fold.plan import Refusal
@@ -69,6 +70,20 @@ def test_each_row_is_shown_when_asked_for_with_its_numbers():
 def test_kept_ones_with_different_ways_out_are_not_thrown_together():
     other = replace(KEPT, name="bn3", would_fold_with=())
     assert text_of(KEPT, other).count("1 x  ") == 2
+
+
+def test_what_more_would_cost_stands_beside_what_it_folds():
+    told = (
+        Allowance("rectifier", ("bn2",), -1, -4096, 32),
+        Allowance("clone,cast", ("bn2", "bn3"), 0, None, -1500),
+    )
+    lines = text_of(KEPT, allowances=told).splitlines()
+    assert lines[-3:] == [
+        "what more would cost  would fold  nodes  multiplications  parameter bytes",
+        "--allow rectifier              1     -1           -4,096            +32 B",
+        "--allow clone,cast             2      0        not known          -1.5 KB",
+    ]
+    assert "--allow clone,cast" in text_of(KEPT, allowances=told, every_row=True)
 
 
 def test_both_directions_tell_their_reason():

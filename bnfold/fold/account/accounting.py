@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
+from bnfold.fold.account.allowance import Allowance
 from bnfold.fold.account.entry import Entry, entries_of, kept_inside, made_entries
 from bnfold.fold.account.fold_numbers import lost_bits, range_growth
 from bnfold.fold.account.ledger import Decision, Ledger, numbers_of
@@ -32,6 +33,7 @@ class Account:
     merges: list[str] = field(default_factory=list)
     bugs: list[str] = field(default_factory=list)
     proofs: list[float] = field(default_factory=list)
+    allowances: tuple[Allowance, ...] = ()
     entries: list[Entry] = field(init=False)
     _by_node: dict[ir.Node, Entry] = field(init=False)
 
@@ -92,6 +94,7 @@ class Account:
             proofs=tuple(self.proofs),
             before=before,
             after=after,
+            allowances=self.allowances,
         )
 
 

@@ -26,6 +26,7 @@ class Entry:
         refusals: why it could not be folded so far.
         channels: how many; None where not known.
         scales_channels: whether it scales channels by different numbers, as a batch norm does.
+        would_fold_with: as a Decision has it.
         is_made: a rewrite put it there; the account is about the nodes of the caller.
     """
 
@@ -40,6 +41,7 @@ class Entry:
     channels: int | None = None
     scales_channels: bool = False
     is_made: bool = False
+    would_fold_with: tuple[str, ...] = ()
 
     def at(self, refusal: Refusal) -> Refusal:
         """The refusal, at this node where it does not say where."""
@@ -63,7 +65,7 @@ class Entry:
             price=plan.prices,
         )
 
-    def kept(self, would_fold_with: tuple[str, ...] = ()) -> Decision:
+    def kept(self) -> Decision:
         """The decision that it stays, for the reasons so far."""
         return Decision(
             name=self.name,
@@ -73,7 +75,7 @@ class Entry:
             channels=self.channels,
             status="kept",
             refusals=tuple(dict.fromkeys(self.refusals)),
-            would_fold_with=would_fold_with,
+            would_fold_with=self.would_fold_with,
         )
 
 

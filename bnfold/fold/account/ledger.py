@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bnfold.fold.account.allowance import Allowance
 from bnfold.fold.account.size import Size
 from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.account.tried import Trial
@@ -100,6 +101,7 @@ class Ledger(Shown):
         opinion: what onnxruntime says of the whole; None where it was not to be asked.
         proofs: for each rewrite that was made, merges too, how far float64 was from exact.
         tried: rewrites that were measured on a target; `tune` keeps those with a price if faster.
+        allowances: what could be allowed to fold more, and what that costs.
         before, after: the size of the model; None where only decisions are told.
     """
 
@@ -115,6 +117,7 @@ class Ledger(Shown):
     after: Size | None = None
     tried: tuple[Trial, ...] = ()
     equalized: tuple[str, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
 
     @property
     def batch_norms(self) -> tuple[Decision, ...]:
@@ -162,6 +165,7 @@ class Ledger(Shown):
             "flushed": self.flushed,
             "merges": list(self.merges),
             "equalized": list(self.equalized),
+            "allowances": json_form([asdict(allowance) for allowance in self.allowances]),
             "bugs": list(self.bugs),
             "proofs": json_form(self.proofs),
             "before": None if self.before is None else json_form(asdict(self.before)),

@@ -16,7 +16,7 @@ from bnfold.fold.facts.constants import Constant, Constants
 from bnfold.fold.facts.known_shapes import concrete_dims, infer
 from bnfold.fold.facts.node import bodies_of, inner_first, is_op
 from bnfold.fold.numbers.affine import Dims
-from bnfold.fold.numbers.exact import Exact, of_array, of_tensor
+from bnfold.fold.numbers.exact import Exact, exact_of, of_array, of_tensor
 
 FLOATS = frozenset(
     (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
@@ -212,12 +212,12 @@ class Facts:
         return Constants(self.model, self.dims, self.dtype, self._exact)
 
     def _find_constant(self, value: ir.Value) -> Constant | None:
-        exact = self._exact.get(value)
-        if exact is not None:
+        tensor = self._known.stored(value)
+        exact = self._exact.get(value) or (None if tensor is None else exact_of(tensor))
+        if exact is not None:  # made by a fold, of this model or of the one that it is a copy of
             return exact.value() if exact.dtype in FLOATS else exact.rounded()
         array = self._known.get(value)
         if array is None:
             return None
-        tensor = self._known.stored(value)
         dtype = ir.DataType.from_numpy(array.dtype) if tensor is None else tensor.dtype
         return array.astype(np.float64) if dtype in FLOATS else array

@@ -16,6 +16,7 @@ from bnfold.fold.plan import (
     MISTAKES,
     Answer,
     Move,
+    Plan,
     Question,
     Refusal,
     Replace,
@@ -84,9 +85,20 @@ class Budget:
 
     Attributes:
         left: so much.
+        each_step: what a step that is carried out counts.
     """
 
     left: int
+    each_step: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether less was asked than there was to ask."""
+        return self.left < 0
+
+    def carried_out(self, plan: Plan) -> None:
+        """The plan was carried out, and proven."""
+        self.left -= self.each_step * len(plan.steps)
 
 
 class Asking:
@@ -151,7 +163,7 @@ class Asking:
         self.spend(1 + len(node.inputs))
         self.seen[node] = None
         too_far = self._visits > self._most or self._spent > _BESIDE * self._most
-        if too_far or self._budget.left < 0:
+        if too_far or self._budget.is_over:
             return replace(_TOO_FAR, at=describe(node))
         return None
 
