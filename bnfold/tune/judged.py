@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bnfold.bench.records import BenchResult
-from bnfold.fold.account.tried import FREE, Trial
+from bnfold.fold.account.tried import Trial
 
 MOST_LOST_DB = 3.0
 """So much further from the float model may a rewrite take int8: half a bit."""
 
 
-def judged(rewrite: str, batch_norms: tuple[str, ...], found: BenchResult) -> Trial:
+def judged(
+    rewrite: str, batch_norms: tuple[str, ...], found: BenchResult, *, has_to_pay: bool
+) -> Trial:
     """The trial that this measurement is of the rewrite, for these batch norms."""
     if not found.comparisons:
         said = "; ".join(f"{failed.model}: {failed.sentence}" for failed in found.failed)
@@ -18,7 +20,7 @@ def judged(rewrite: str, batch_norms: tuple[str, ...], found: BenchResult) -> Tr
             rewrite,
             batch_norms,
             "inconclusive",
-            is_kept=rewrite == FREE and not any(one.model in candidates for one in found.failed),
+            is_kept=not has_to_pay and not any(one.model in candidates for one in found.failed),
             reason=f"it does not run: {said}",
         )
     (row,) = found.comparisons
@@ -28,7 +30,7 @@ def judged(rewrite: str, batch_norms: tuple[str, ...], found: BenchResult) -> Tr
         lost = before.snr_db - after.snr_db
     is_near = lost <= MOST_LOST_DB
     pays = row.verdict == "faster"
-    if rewrite == FREE:  # inconclusive, and yet slower all over its interval: that costs
+    if not has_to_pay:  # inconclusive, and yet slower all over its interval: that costs
         costs = row.verdict == "slower" or (row.verdict == "inconclusive" and row.ratio.high < 1)
         pays = not costs
     reason = "" if is_near else f"in int8 it is {lost:.1f} dB further from the float model"

@@ -109,15 +109,20 @@ class Tuning:
                 unit.price,
                 unit.batch_norms,
                 "not tried",
-                is_kept=unit == Unit(FREE, self._free),  # of a half is known that the whole costs
+                is_kept=self._is_all_free(unit),
                 reason="the time was over",
             )
         start = time.monotonic()
         paths = [best.save(self._folder / "without.onnx"), found.save(self._folder / "with.onnx")]
-        trial = judged(unit.price, unit.batch_norms, self._measure(paths))
+        times = self._measure(paths)
+        trial = judged(unit.price, unit.batch_norms, times, has_to_pay=not self._is_all_free(unit))
         self._longest_s = max(self._longest_s, time.monotonic() - start)
         self._state.add(what, trial)
         return trial
+
+    def _is_all_free(self, unit: Unit) -> bool:
+        """It is kept unless it costs; of a half is known that the whole does, so it has to pay."""
+        return unit == Unit(FREE, self._free)
 
     def _tell(self, left: int, unit: Unit | None) -> None:
         if self._progress is not None:

@@ -139,11 +139,12 @@ def test_what_is_free_is_kept_unless_it_is_slower(tmp_path, measured, ratio, lef
         assert found.to_proto().SerializeToString() == free.SerializeToString()
 
 
-def test_of_what_is_slower_as_a_whole_the_half_that_is_not_is_kept(tmp_path, measured):
-    measured(lambda before, after: 0.9 if after == 0 else 1.0)
+@pytest.mark.parametrize(("ratio", "left"), [(1.2, 1), (1.0, 2)])
+def test_of_what_is_slower_as_a_whole_a_half_is_kept_where_it_pays(tmp_path, measured, ratio, left):
+    measured(lambda before, after: 0.9 if after == 0 else ratio)
     found = bnfold.tune(foldable(tmp_path / "net.onnx", 2))
-    assert found.ledger.batch_norms_after == 1
-    assert [trial.is_kept for trial in found.ledger.tried] == [False, True, False]
+    assert found.ledger.batch_norms_after == left
+    assert [trial.is_kept for trial in found.ledger.tried] == [False, ratio > 1, False]
 
 
 def test_what_is_free_is_folded_where_there_is_no_time_to_measure(tmp_path, measured, monkeypatch):

@@ -21,7 +21,7 @@ class Trial(Row):
             was over.
         ratio, low, high: time without over time with it, and its interval; None if not tried.
         is_kept: whether it is in the model: what has a price if it is faster, what is free unless
-            it is slower.
+            it is slower as a whole.
         reason: why it is not kept, where the verdict alone does not say it.
     """
 
