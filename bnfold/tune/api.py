@@ -48,8 +48,8 @@ def tune(
     Each is measured in pairs against the model without it. What is faster as a whole is kept; what
     is not is tried by halves of its batch norms. "No difference" is never kept. What is free comes
     first and as a whole, merges included: it is kept unless it is slower than the original, and
-    of what is slower a half that is faster. In int8, what takes the model 3 dB further from the float model is not kept. The ledger's `tried`
-    tells all.
+    of what is slower a half that is faster. In int8, what takes the model 3 dB further from the
+    float model is not kept. The ledger's `tried` tells all.
 
     Args:
         model: a path, a ModelProto or an onnx_ir.Model; it stays as it is.
