@@ -6,6 +6,7 @@
     ties         Round, Greater, ...              x a multiple of 1/2
     sides        Clip, Max, Where, ...            see `sides`
     picks        Relu, Clip, ... before ArgMax    see `picks`
+    thresholds   Greater, ...                     see `thresholds`
     cuts         Slice                            an extent that its end cuts off
     dead zones   ThresholdedRelu, Shrink          0 < x <= the alpha or lambda
 
@@ -32,6 +33,7 @@ from bnfold.verify.picks import picks_of
 from bnfold.verify.scores import constant_of
 from bnfold.verify.sides import CHOOSING, Side, Sides, numbers_of, sides_of
 from bnfold.verify.subject import OnnxSubject
+from bnfold.verify.thresholds import WITH_THRESHOLDS, between_thresholds
 
 NEAR = float(np.float32(1e-3))
 """Numbers of this size and less are near 0; an epsilon or alpha that is larger shows without."""
@@ -40,9 +42,9 @@ _EPSILON = 1e-5
 """That of a normalization which names none."""
 
 FAR = frozenset(
-    {"Celu", "Cosh", "Elu", "Erf", "Exp", "FastGelu", "Gelu", "HardSwish", "LogSoftmax", "Mish"}
-    | {"QuickGelu", "ReduceLogSumExp", "Selu", "Sigmoid", "Sinh", "Softmax", "Softplus", "Swish"}
-    | {"Tanh"}
+    {"Celu", "Cos", "Cosh", "Elu", "Erf", "Exp", "FastGelu", "Gelu", "HardSwish", "LogSoftmax"}
+    | {"Mish", "Mod", "QuickGelu", "ReduceLogSumExp", "Selu", "Sigmoid", "Sin", "Sinh", "Softmax"}
+    | {"Softplus", "Swish", "Tanh"}
 )
 """Operators with far ends."""
 
@@ -56,7 +58,7 @@ _DEAD_ZONES = {"Shrink": ("lambd", 0.5), "ThresholdedRelu": ("alpha", 1.0)}
 
 _WITH_TIES = COMPARES | {"Ceil", "Floor", "Round", "Sign"}
 
-_WITH_ENDS = FAR | _NEAR | _WITH_TIES | CHOOSING | {"Slice"}
+_WITH_ENDS = FAR | _NEAR | _WITH_TIES | CHOOSING | WITH_THRESHOLDS | {"Slice"}
 
 _NO_END = (1 << 31) - 1
 """From here on exporters mean all that there is."""
@@ -70,8 +72,10 @@ def watch_ends(a: OnnxSubject, b: OnnxSubject) -> None:
     ours, theirs = unshared(a.model, b.model)
     far = far_of(a.model)
     a.reached.watch(ends_of(ours, far))
+    a.reached.watch(between_thresholds(ours, theirs))
     b.reached = Reached()
     b.reached.watch(ends_of(theirs, far))
+    b.reached.watch(between_thresholds(theirs, ours))
     if _bodies_in(b.model) - _bodies_in(a.model):
         b.reached.watch_bodies(b.model.graph)
 

@@ -55,6 +55,10 @@ PARTING = {
         f"a = Abs (x) n = Neg (a) {number('k', 200.0)} s = Add (n, k) r = Relu (s) y = Sub (r, k)",
     ),
 }
+PARTING["angles that are wrapped by almost a turn"] = (
+    "y = Sin (x)",
+    f"{number('turn', 2 * np.pi)} m = Mod <fmod = 1> (x, turn) y = Sin (m)",
+)
 TIES = {
     "above, or from there on": (
         f"{ONE} q = Greater (x, one) y = Cast <to = 1> (q)",

@@ -47,6 +47,41 @@ PARTING = {
 }
 
 
+THRESHOLDS = {
+    "a comparison": "q = Greater (h, k)  y = Cast <to = 1> (q)",
+    "a comparison turned round": "q = Less (k, h)  y = Cast <to = 1> (q)",
+    "a condition on a mean": """m = ReduceMean <axes = [1]> (x)  q = Greater (m, k)
+        d = Add (h, one)  y = Where (q, d, h)""",
+}
+
+
+@pytest.mark.parametrize("kind", THRESHOLDS)
+def test_numbers_between_two_thresholds_are_found(kind):
+    """One in some ten thousand lies there."""
+    ours, others = (graph(THRESHOLDS[kind], "float", k=np.float32(k)) for k in (0.3, 0.3001))
+    assert bnfold.verify(ours, others).verdict == "different"
+    assert bnfold.verify(others, others).is_equivalent
+
+
+def test_thresholds_of_numbers_that_are_scaled_alike_are_equivalent():
+    ours = graph(THRESHOLDS["a comparison"], "float", k=np.float32(0.25))
+    body = THRESHOLDS["a comparison"].replace("(h, k)", "(g, k)")
+    others = graph(f"g = Add (h, h)  {body}", "float", k=np.float32(0.5))
+    assert bnfold.verify(ours, others).is_equivalent
+
+
+def test_boxes_between_two_least_scores_are_found():
+    text = (
+        "g (float[1,6,4] b, float[1,2,6] s) => (int64 y) { y = NonMaxSuppression (b, s, m, o, t) }"
+    )
+    made = []
+    for least in (0.3, 0.31):
+        stored = {"m": np.array([5]), "o": np.float32([0.5]), "t": np.float32([least])}
+        made.append(parsed(text, **stored))
+        made[-1].graph.output[0].type.tensor_type.ClearField("shape")
+    assert bnfold.verify(*made).verdict == "different"
+
+
 @pytest.mark.parametrize("kind", PARTING)
 def test_a_fault_that_no_drawn_input_meets_is_found(kind):
     output = "int64" if "Arg" in PARTING[kind][0] else "float"
