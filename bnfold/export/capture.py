@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bnfold.errors import ModelError, UsageError
 from bnfold.export.dynamic import Axes
 from bnfold.export.inputs import ExampleInputs
+from bnfold.export.instance_norms import as_batch_norms
 from bnfold.export.keywords import explicit_keywords
 from bnfold.export.torchscript import NEWEST_OPSET, capture_by_tracing
 from bnfold.torch_code.foreign import foreign_code, quiet
@@ -145,7 +146,8 @@ def _traced(
 ) -> Captured:
     if opset > NEWEST_OPSET:
         raise ModelError(f"{name} cannot be traced to opset {opset}: {NEWEST_OPSET} is the newest")
-    model, told = capture_by_tracing(module, inputs, dynamic, opset=opset, name=name)
+    with as_batch_norms(module):
+        model, told = capture_by_tracing(module, inputs, dynamic, opset=opset, name=name)
     return Captured(model, None, {}, told)
 
 
@@ -168,6 +170,7 @@ def _captured(
         quiet(),
         torch.no_grad(),  # with gradients, attention is written for training and may not trace
         nullcontext() if traced is None else explicit_keywords(traced, inputs),
+        nullcontext() if optimize else as_batch_norms(module),
     ):
         sizes = [dict.fromkeys(axes, kind) for axes in dynamic]
         shapes = None if traced is None else _like(traced, inputs, sizes)

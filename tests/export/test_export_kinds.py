@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import re
 
+import numpy as np
 import onnx_ir as ir
 import pytest
 import torch
 from torch import nn
 
 import bnfold
+from tests.runtime_oracle import in_onnxruntime
 
 
 def modes(module: nn.Module) -> list[bool]:
@@ -58,6 +62,120 @@ def test_exports_batch_statistics_with_a_warning_that_says_why_they_cannot_be_fo
     (warning,) = result.warnings
     assert "track_running_stats=False" in warning
     assert "those of each batch" in warning
+
+
+def with_statistics(module: nn.Module) -> nn.Module:
+    """In eval mode, with drawn means and variances."""
+    torch.manual_seed(3)
+    for name, values in module.named_buffers():
+        if name.endswith("running_mean"):
+            values.uniform_(-0.5, 0.5)
+        elif name.endswith("running_var"):
+            values.uniform_(0.5, 2.0)
+    return module.eval()
+
+
+def answers_like(module: nn.Module, model: ir.Model, x: torch.Tensor) -> None:
+    """The model in onnxruntime gives what the module does in float64, and no batch norm is left."""
+    assert "BatchNormalization" not in {node.op_type for node in model.graph}
+    name = model.graph.inputs[0].name
+    (found,) = in_onnxruntime(ir.to_proto(model), {name: x.numpy()})
+    with torch.no_grad():
+        wanted = copy.deepcopy(module).double()(x.double()).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+INSTANCE = [
+    (nn.Conv1d, nn.InstanceNorm1d, True), (nn.Conv2d, nn.InstanceNorm2d, True),
+    (nn.Conv2d, nn.InstanceNorm2d, False), (nn.Conv3d, nn.InstanceNorm3d, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("conv", "norm", "affine"), INSTANCE)
+def test_an_instance_norm_with_statistics_is_a_batch_norm_and_folds(conv, norm, affine):
+    """With a dynamic batch too: torch's own graph repeats the statistics for each sample."""
+    module = with_statistics(
+        nn.Sequential(
+            conv(3, 4, 3, bias=False), norm(4, 1e-3, affine=affine, track_running_stats=True)
+        )
+    )
+    axes = 1 if conv is nn.Conv1d else 2 if conv is nn.Conv2d else 3
+    exported = bnfold.export(module, (2, 3, *[5] * axes), dynamic={"input": {0: "batch"}})
+    assert exported.batch_norms == 1
+    assert "forward" not in vars(module[1])  # the caller's module is as it was
+    folded = bnfold.fold(exported.model)
+    for batch in (1, 3):
+        answers_like(module, folded.model, torch.randn(batch, 3, *[5] * axes))
+
+
+@pytest.mark.filterwarnings("default")  # torch warns of itself where a program is copied
+def test_an_instance_norm_with_statistics_is_one_in_a_trace_and_in_a_program(tmp_path):
+    conv = nn.Conv2d(3, 4, 3, bias=False)
+    module = with_statistics(
+        nn.Sequential(conv, nn.InstanceNorm2d(4, affine=True, track_running_stats=True))
+    )
+    x = torch.randn(2, 3, 5, 5)
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "net.pt2")
+    traced = bnfold.export(module, x, exporter="torchscript")
+    program = bnfold.export(str(tmp_path / "net.pt2"), trust=True)
+    for exported in (traced, program):
+        answers_like(module, bnfold.fold(exported.model).model, x)
+
+
+def test_an_instance_norm_of_one_sample_without_a_batch_keeps_its_shape():
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.InstanceNorm1d(4, affine=True, track_running_stats=True)
+            self.conv = nn.Conv1d(4, 2, 3)
+
+        def forward(self, x):
+            return self.conv(self.norm(x[0])[None])
+
+    module = with_statistics(One())
+    exported = bnfold.export(module, (1, 4, 5), dynamic={})
+    answers_like(module, bnfold.fold(exported.model).model, torch.randn(1, 4, 5))
+
+
+@pytest.mark.parametrize("kind", ["of each sample", "of a subclass"])
+def test_other_instance_norms_stay_what_they_are(kind):
+    class Doubled(nn.InstanceNorm2d):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    tracked = kind == "of a subclass"
+    norm = (Doubled if tracked else nn.InstanceNorm2d)(3, track_running_stats=tracked)
+    module = with_statistics(nn.Sequential(norm, nn.Conv2d(3, 2, 1)))
+    exported = bnfold.export(module, (2, 3, 4, 4), dynamic={})
+    kinds = {node.op_type for node in exported.model.graph}
+    assert ("InstanceNormalization" in kinds) != tracked
+    x = torch.randn(2, 3, 4, 4)
+    (found,) = in_onnxruntime(ir.to_proto(exported.model), {"input": x.numpy()})
+    with torch.no_grad():
+        wanted = copy.deepcopy(module).double()(x.double()).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+class Ghost(nn.Module):
+    """Virtual batches of a size, each through the same batch norm, as TabNet has them."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.layer, self.norm, self.size = nn.Linear(6, 8), nn.BatchNorm1d(8), size
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = self.layer(x).chunk(math.ceil(x.shape[0] / self.size), 0)
+        return torch.cat([self.norm(part) for part in parts], dim=0).relu()
+
+
+@pytest.mark.slow  # each is an export
+@pytest.mark.parametrize(("rows", "size"), [(8, 4), (8, 3), (7, 4), (4, 4), (2, 8), (5, 1)])
+def test_ghost_batch_norms_fold_for_the_batch_of_the_examples(rows, size):
+    """The number of virtual batches is the code's, so the batch is fixed."""
+    module = with_statistics(Ghost(size))
+    exported = bnfold.export(module, (rows, 6), dynamic={})
+    assert exported.batch_norms == math.ceil(rows / size)
+    answers_like(module, bnfold.fold(exported.model).model, torch.randn(rows, 6))
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["float32 module", "float16 module"])
