@@ -87,6 +87,26 @@ class Reshaped(nn.Module):
         return x.mean(1)
 
 
+class Windowed(nn.Module):
+    """Attention within windows of 4 x 4, as Swin has it, beside a residual."""
+
+    def __init__(self, width: int = 16, heads: int = 2) -> None:
+        super().__init__()
+        self.stem, self.heads = conv_norm(3, width), heads
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        n, c, h, w = x.shape
+        tiles = x.view(n, c, h // 4, 4, w // 4, 4).permute(0, 2, 4, 3, 5, 1).reshape(-1, 16, c)
+        parts = self.qkv(tiles).reshape(-1, 16, 3, self.heads, c // self.heads)
+        q, k, v = parts.permute(2, 0, 3, 1, 4).unbind(0)
+        weights = (q * (c // self.heads) ** -0.5 @ k.transpose(-2, -1)).softmax(-1)
+        tiles = self.proj((weights @ v).transpose(1, 2).reshape(-1, 16, c))
+        tiles = tiles.view(n, h // 4, w // 4, 4, 4, c).permute(0, 5, 1, 3, 2, 4)
+        return x + tiles.reshape(n, c, h, w)
+
+
 class UShaped(nn.Module):
     """A U-Net that pads and resizes to the sizes that it meets."""
 
@@ -160,6 +180,7 @@ NETWORKS: Mapping[str, tuple[Any, tuple[int, ...]]] = {
     "channel shuffles": (_shuffle, (2, 3, 16, 16)),
     "transformer": (Transformer, (2, 3, 32, 32)),
     "attention by reshapes": (Reshaped, (2, 3, 32, 32)),
+    "window attention": (Windowed, (2, 3, 16, 16)),
     "U-Net": (UShaped, (2, 3, 16, 16)),
     "squeeze and excitation": (Gated, (2, 3, 16, 16)),
     "RNN": (lambda: Recurrent(nn.RNN), (2, 7, 6)),

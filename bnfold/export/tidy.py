@@ -12,6 +12,7 @@ from bnfold.export.constant_folding import fold_constants, shorten
 from bnfold.export.dimension_names import FixedDimension, name_dimensions, simplify_reshapes
 from bnfold.export.idle import drop_idle
 from bnfold.export.module_names import name_nodes, name_values
+from bnfold.export.rows import use_rows
 from bnfold.export.sequences import use_split
 
 
@@ -45,6 +46,7 @@ def tidy(
         fold_constants(model)
         shorten(model)
     drop_idle(model)
+    use_rows(model)
     use_split(model)
     _drop_unused(model)
     _separate_outputs(model.graph)

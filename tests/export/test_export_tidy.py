@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import onnx.parser
 import onnx_ir as ir
+import pytest
 
 from bnfold.export.constant_folding import fold_constants
 from bnfold.export.dimension_names import name_dimensions, simplify_reshapes
 from bnfold.export.idle import drop_idle
+from bnfold.export.rows import use_rows
 from bnfold.export.sequences import use_split
+from tests.runtime_oracle import in_onnxruntime
 
 
 def parsed(text: str) -> ir.Model:
@@ -285,3 +288,81 @@ def test_a_reshape_to_the_shape_that_is_there_goes_and_no_other():
         model = parsed(text.replace("TARGET", target))
         drop_idle(model)
         assert model.graph[-1].inputs[0].name == reads
+
+
+LAYER = """
+    agraph (float[n,2,3,4] x) => (float[m,2,5] y)
+    <int64[3] tiles = {-1, 6, 4}, int64[3] parts = {-1, 2, 5},
+     float[4,5] w = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20}, float[5] b = {1,2,3,4,5}>
+    {
+        t = Reshape (x, tiles)
+        p = MatMul (t, w)
+        a = Add (p, b)
+        y = Reshape (a, parts)
+    }
+"""
+
+
+def answers(model: ir.Model) -> list[np.ndarray]:
+    x = np.random.default_rng(1).standard_normal((3, 2, 3, 4)).astype(np.float32)
+    return in_onnxruntime(ir.to_proto(model), {"x": x})
+
+
+TWO = """
+    agraph (float[n,2,3,4] x) => (float[m,2,5] y, float[k,5] z)
+    <int64[3] tiles = {-1, 6, 4}, int64[3] parts = {-1, 2, 5}, int64[2] flat = {-1, 5},
+     float[4,5] w = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20},
+     float[4,5] v = {2,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,0}, float[5] b = {1,2,3,4,5}>
+    {
+        t = Reshape (x, tiles)
+        p = MatMul (t, w)
+        a = Add (p, b)
+        y = Reshape (a, parts)
+        q = MatMul (t, v)
+        c = Add (q, b)
+        z = Reshape (c, flat)
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "gemms"),
+    [
+        (LAYER, 1),
+        (LAYER.replace("Add (p, b)", "Add (b, p)"), 1),
+        (LAYER.replace("tiles = {-1, 6, 4}", "tiles = {0, -1, 4}"), 1),
+        (LAYER.replace("Reshape (a,", "Reshape <allowzero = 1> (a,"), 1),
+        (LAYER.replace("{-1, 2, 5}", "{-1, 15, 2}").replace("2,5] y", "15,2] y"), 1),
+        (TWO, 2),
+    ],
+)
+def test_a_linear_layer_between_reshapes_is_a_gemm_of_rows(text, gemms):
+    model = parsed(text)
+    before = answers(model)
+    use_rows(model)
+    assert "MatMul" not in kinds(model)
+    assert kinds(model).count("Gemm") == gemms
+    for old, new in zip(before, answers(model), strict=True):
+        np.testing.assert_allclose(new, old, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LAYER.replace("parts = {-1, 2, 5}", "parts = {0, -1, 5}"),  # copies a size
+        LAYER.replace("float[m,2,5] y)", "float[m,2,5] y, float[m,6,5] a)"),  # is returned
+        LAYER.replace("float[m,2,5] y)", "float[m,2,5] y, float[m,6,4] t)"),
+        LAYER.replace("float[m,2,5] y)", "float[m,2,5] y, float[m,6,5] p)"),
+        LAYER.replace("y = Reshape (a", "e = Exp (a) y = Reshape (e"),
+        LAYER.replace("float[5] b = {1,2,3,4,5}", "float[1] b = {3}"),
+        LAYER.replace("float[5] b = {1,2,3,4,5}", "float[6,1] b = {1,2,3,4,5,6}"),
+        TWO.replace("Reshape (c, flat)", "Exp (c)").replace("float[k,5]", "float[k,6,5]"),
+    ],
+    ids=["copies", "sum is read", "rows are read", "product is read", "an operator between",
+         "one bias for all", "a bias of another axis", "another reader"],
+)  # fmt: skip
+def test_a_linear_layer_whose_axes_are_read_stays(text):
+    model = parsed(text)
+    before = [str(node) for node in model.graph]
+    use_rows(model)
+    assert [str(node) for node in model.graph] == before
