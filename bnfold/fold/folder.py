@@ -13,7 +13,7 @@ from bnfold.fold.account.entry import Entry
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.size import size_of
 from bnfold.fold.advice import Advice, Rehearsed, spelt
-from bnfold.fold.edit.declared import forget_false_shapes
+from bnfold.fold.edit.declared import contradicted, forget_false_shapes
 from bnfold.fold.edit.rewriting import Rewriting
 from bnfold.fold.equalize.equalizer import Equalizer
 from bnfold.fold.facts.graph import Facts
@@ -66,7 +66,7 @@ def fold_in_place(
     skipped = skipped_in(model, skip, RULE_NAMES)
     budget = Budget(_LEAST_WORK + _WORK * sum(1 for _ in model.graph.all_nodes()))
     folder = Folder.of(model, account, skipped, rules, budget, progress)
-    before = size_of(folder.facts)
+    before, doubted = size_of(folder.facts), contradicted(folder.facts)
     folder.settle(frozenset())
     rehearsal = Rehearsal(folder, goes_on=bool(allow))
     if allow:  # only now: nothing is paid for that a merge opens the way to
@@ -75,7 +75,7 @@ def fold_in_place(
     equalized = folder.equalize() if equalize else ()
     ledger = account.ledger(before, size_of(folder.facts))
     if ledger.folded or ledger.merges or equalized:
-        forget_false_shapes(folder.facts)
+        forget_false_shapes(folder.facts, doubted)
     return replace(ledger, equalized=equalized)
 
 
