@@ -1,9 +1,9 @@
 """Types and shapes as onnx infers them, of models that may be made to end whoever asks.
 
 Where an extent below zero meets a Slice, onnx's inference ends the process, and a step that passes
-32 bits never ends; a Split of 2^31 parts takes 16 GiB. What an extent is, only inference tells. So
-a model with one of the two is inferred by a child process, and what ends that one is inferred again
-without them.
+32 bits never ends; a Split of 2^31 parts takes 16 GiB; an Einsum with more letters than axes, or
+with one dot, never ends. What an extent is, only inference tells. So a model with one of the three
+is inferred by a child process, and what ends that one is inferred again without them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from collections.abc import Iterator
 
 import onnx
 
-_UNSOUND = frozenset(("Slice", "Split"))
+_UNSOUND = frozenset(("Slice", "Split", "Einsum"))
 _NO_OPERATOR = "LeftAlone"  # of which no schema tells anything
 _REFUSED = (ValueError, RuntimeError, MemoryError)
 _SECONDS, _WAITED_SECONDS = 10, 60  # of processor time; on a clock, which a busy machine lets run
 _BYTES = 1 << 30  # beyond what this process has
+_ended: set[frozenset[bytes]] = set()
+"""Nodes with which inference did not end well in this process."""
 
 
 class NotInferredError(Exception):
@@ -33,10 +35,13 @@ def infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         NotInferredError: It is in contradiction with itself.
     """
-    if any(node.op_type in _UNSOUND for node in _nodes(model)):
-        found = _by_a_child(model)
+    unsound = [node for node in _nodes(model) if node.op_type in _UNSOUND]
+    if unsound:
+        told = frozenset(node.SerializeToString(deterministic=True) for node in unsound)
+        found = None if told in _ended else _by_a_child(model)
         if found is not None:
             return found
+        _ended.add(told)  # a model is inferred several times, and each end takes seconds
         model = _without_unsound(model)
     return _inferred(model)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import onnx
 import onnx.parser
 import pytest
@@ -67,6 +69,21 @@ def test_a_step_that_passes_32_bits_ends():
           back = Slice (s, zero, most, zero, step) y = Expand (x, one) z = Relu (x) }"""
     )
     assert found["z"] == [6]
+
+
+@pytest.mark.slow
+def test_an_einsum_with_one_dot_ends(monkeypatch):
+    model = onnx.parser.parse_model(
+        f"""{HEAD} g (float[1,4,6,6] x, float[4,6] w) => (float[1,4,6,6] z)
+        <float[4] s = {{1.0, 2.0, 1.0, 1.0}}>
+        {{ a = Einsum<equation = "bc.hw,co->bohw"> (x, w) y = Relu (x)
+          z = BatchNormalization (y, s, s, s, s) }}"""
+    )
+    forked = []
+    fork = os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(1) or fork())
+    assert bnfold.fold(model, check=False).ledger.batch_norms_before == 1
+    assert len(forked) == 1  # it takes ten seconds of a child, which are not spent again
 
 
 def test_more_parts_than_memory_holds_are_not_made():
