@@ -156,13 +156,17 @@ def _cuts(what: str, node: ir.Node, shape: ir.Shape | None) -> Sides:
         return {}
     at = range(ends.size) if axes is None else axes.reshape(-1).tolist()
     pairs = zip(at, ends.reshape(-1).tolist(), strict=False)
-    return {
-        f"what lies behind the end {end} of axis {axis} in {what}": Side(
-            partial(_goes_on, axis, end)
-        )
-        for axis, end in pairs
-        if 0 < end < _NO_END and not (shape is not None and _is_at_most(shape[axis], end))
-    }
+    sides: dict[str, Side] = {}
+    for axis, end in pairs:
+        if end > 0 and not (shape is not None and _is_at_most(shape[axis], end)):
+            sides.update(cut_off(what, axis, end))
+    return sides
+
+
+def cut_off(what: str, axis: int, end: int) -> Sides:
+    """What an extent has behind the end; nothing where that means all that there is."""
+    words = f"what lies behind the end {end} of axis {axis} in {what}"
+    return {words: Side(partial(_goes_on, axis, end))} if end < _NO_END else {}
 
 
 def _is_at_most(extent: int | ir.SymbolicDim, end: int) -> bool:

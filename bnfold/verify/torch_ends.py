@@ -23,6 +23,7 @@ from bnfold.runtime.signature import Array
 from bnfold.verify.coverage import Reached
 from bnfold.verify.ends import (
     FAR,
+    cut_off,
     dead_zone,
     ends_of,
     far_ends,
@@ -72,6 +73,7 @@ _WRITTEN_AS: Mapping[str, tuple[str, ...]] = {
     "_softmax": ("Softmax",),
     "add": ("Add",),
     "ceil": ("Ceil",),
+    "cos": ("Cos",),
     "cosh": ("Cosh",),
     "erf": ("Erf",),
     "exp": ("Exp",),
@@ -91,7 +93,9 @@ _WRITTEN_AS: Mapping[str, tuple[str, ...]] = {
     "sigmoid": ("Sigmoid",),
     "sign": ("Sign",),
     "silu": ("Swish", "Sigmoid"),
+    "sin": ("Sin",),
     "sinh": ("Sinh",),
+    "slice": ("Slice",),
     "softplus": ("Softplus",),
     "softshrink": ("Shrink",),
     "tanh": ("Tanh",),
@@ -113,7 +117,7 @@ class Call:
     """A call by its name and turn among those of the name.
 
     `bounds` are the lower and the upper one, of what has any; `low` is a number almost 0 that it is
-    given, see `ends.low_of`; `width` is that of its dead zone.
+    given, see `ends.low_of`; `width` is that of its dead zone; `cut` is an axis and where it ends.
     """
 
     name: str
@@ -121,6 +125,7 @@ class Call:
     bounds: tuple[float | None, float | None]
     low: float | None
     width: float
+    cut: tuple[int, int] | None = None
 
     @property
     def operand(self) -> str:
@@ -200,6 +205,8 @@ def _ends_of(call: Call, far: float) -> Iterator[tuple[str, Sides]]:
         yield call.operand, near_zero(what)
     if call.name in _DEAD_ZONES:
         yield call.operand, dead_zone(what, _DEAD_ZONES[call.name], call.width)
+    if call.cut is not None:
+        yield call.operand, cut_off(what, *call.cut)
     if call.name in _BENDS:
         yield call.result, of_bend(what)
     if call.name in _BOUNDS:
@@ -220,7 +227,14 @@ def _call(name: str, turn: int, args: Sequence[Any], named: Mapping[str, Any]) -
     numbers = (_number(args, named, i, "") for i in range(1, len(args)))
     width = _number(args, named, 1, _DEAD_ZONES.get(name, ""))
     almost = lowest(n for n in numbers if n is not None)
-    return Call(name, turn, (low, high), almost, 0.5 if width is None else width)
+    return Call(name, turn, (low, high), almost, 0.5 if width is None else width, _cut(name, args))
+
+
+def _cut(name: str, args: Sequence[Any]) -> tuple[int, int] | None:
+    """The axis and end of a slice that counts from the start."""
+    if name != "slice" or len(args) < 4 or not all(isinstance(n, int) for n in args[1:4:2]):
+        return None
+    return (args[1], args[3]) if args[3] > 0 else None
 
 
 def _number(args: Sequence[Any], named: Mapping[str, Any], index: int, key: str) -> float | None:

@@ -38,6 +38,7 @@ PARTING = {
     "another bound": (lambda x: x.clamp(-600, 600), "y = Clip (x, low, high)"),
     "an upper bound alone": (lambda x: x.clamp(max=300), "y = Identity (x)"),
     "an alpha next to 0": (torch.relu, "y = ThresholdedRelu <alpha = 0.00001> (x)"),
+    "a crop to ten rows": (lambda x: x[:10], "y = Identity (x)"),
     "a threshold next to 0": (lambda x: functional.threshold(x, 1e-5, 0), "y = Relu (x)"),
     "a threshold behind an offset": (
         lambda x: functional.threshold(x + 0.5, 1e-3, 0),
@@ -63,6 +64,10 @@ SAME = {
         functional.gelu,
         "d = Div (x, root)  e = Erf (d)  s = Add (e, one)  m = Mul (x, s)  y = Mul (m, half)",
     ),
+    "a crop to four numbers": (
+        lambda x: x[:, :4],
+        "y = Slice (x, start, four, axis)",
+    ),
     "Relu": (functional.relu, "y = Max (x, zero)"),
     "RMS": (rms(1e-12), RMS),
 }
@@ -72,6 +77,7 @@ def graph(body):
     found = parsed(
         f"g (float[N,8] x) => (float y) {{ {body} }}", one=np.float32(1), zero=np.float32(0),
         two=np.float32(200), axis=np.array([1]), low=np.float32(-300), high=np.float32(300),
+        start=np.array([0]), four=np.array([4]),
         tiny=np.float32(1e-12), root=np.float32(2**0.5), half=np.float32(0.5),
     )  # fmt: skip
     found.graph.output[0].type.tensor_type.ClearField("shape")
