@@ -14,6 +14,8 @@ from bnfold.peers.optimised import known
 PAIRS = 40
 FEWEST_PAIRS = 5
 
+_MOST = 2**31 - 1  # of a count, as onnxruntime holds it
+
 
 def each_of(numbers: int | Sequence[int] | None) -> tuple[int, ...]:
     """The numbers, each once; none where nothing was said."""
@@ -59,6 +61,8 @@ def checked(
     for name, value, lowest in least:
         if value < lowest:
             raise UsageError(f"{name} must be at least {lowest}, not {value}")
+        if value > _MOST and name != "seed":  # NumPy takes a seed of any length
+            raise UsageError(f"{name} must be at most {_MOST}, not {value}")
     if pairs is not None and duration is not None:
         raise UsageError("pairs and duration both say how long to measure: give one of them")
     if duration is not None and not (duration > 0 and math.isfinite(duration)):

@@ -159,10 +159,14 @@ def require_there(path: Path) -> None:
         return
     alike: dict[str, str] = {}
     if path.parent.is_dir():
-        alike = {p.stem: p.name for p in path.parent.iterdir() if p.suffix == path.suffix}
+        alike = {p.stem: p.name for p in path.parent.iterdir() if _is_like(p, path)}
     near = nearest(path.stem, alike)
     meant = "" if near is None else f"; did you mean '{path.with_name(alike[near])}'?"
     raise UsageError(f"{path}: no such file{'' if path.suffix else ' or folder'}{meant}")
+
+
+def _is_like(other: Path, path: Path) -> bool:
+    return other.suffix == path.suffix and other.name != path.name  # a link to nothing is there
 
 
 def refuse_network(name: str) -> None:

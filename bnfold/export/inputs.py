@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnfold.errors import DataError, UsageError
+from bnfold.runtime.arrays import MOST_NUMBERS
 from bnfold.torch_code.foreign import foreign_code, quiet
 
 if TYPE_CHECKING:
@@ -226,6 +228,9 @@ def _leaf(value: Any, dtype: torch.dtype) -> Any:
         value = value.detach().cpu()
         return value.to(dtype) if value.is_floating_point() else value
     if _is_shape(value):
+        count = math.prod(value)
+        if count > MOST_NUMBERS:
+            raise UsageError(f"an input of shape {list(value)} would take {count:,} numbers")
         generator = torch.Generator().manual_seed(SEED)
         return torch.randn(value, generator=generator).to(dtype)
     if isinstance(value, (tuple, list)):

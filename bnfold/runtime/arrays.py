@@ -35,7 +35,7 @@ DOMAINS: Mapping[str, Callable[[Array], Array]] = {
 _WHOLE = ("impulses", "zeros")
 """Kinds in which a mask is the same everywhere."""
 
-_MOST_NUMBERS = 1 << 27  # in an input that is made up: half a GiB of float32
+MOST_NUMBERS = 1 << 27  # in an input that is made up: half a GiB of float32
 
 
 def make_array(
@@ -54,7 +54,7 @@ def make_array(
         DataError: the input takes strings, or more numbers than can be made up.
     """
     counted = math.prod(max(extent, 1) for extent in shape)  # as NumPy counts, where one is 0 too
-    if counted > _MOST_NUMBERS:
+    if counted > MOST_NUMBERS:
         raise DataError(
             f"input {spec.name!r} of shape {list(shape)} would take {counted:,} numbers; "
             "pin its dimensions, or give data for it"

@@ -50,6 +50,8 @@ def in_folders(pattern: str) -> list[str]:
     Raises:
         UsageError: it is none that a system takes, or the folder that it is in is closed.
     """
+    if not pattern:
+        raise UsageError("a model or a pattern is empty")
     try:
         if Path(pattern).is_dir():
             walked = os.walk(pattern)

@@ -35,6 +35,7 @@ def test_bench_measures_and_leaves_a_record(place, model):
         (["--provider", "tpu"], 2, "unknown provider 'tpu'"),
         (["--level", "most"], 2, "unknown optimisation level 'most'"),
         (["--threads", "0"], 2, "--threads: '0' is no number from 1 on"),
+        (["--threads", "9" * 20], 2, "threads must be at most 2147483647, not 999"),
         (["--batch", "1,x"], 2, "--batch: 'x' is no number from 1 on; write 8, or 1,8,32"),
         (["--duration", "0"], 2, "duration must be more than 0 seconds"),
         (["--session-option", "x"], 2, "--session-option: 'x' is not of the form KEY=VALUE"),

@@ -97,13 +97,13 @@ def test_a_factory_that_is_mistyped_is_told_the_one_that_is_there(place):
 
 
 def test_a_note_is_told_once_and_not_at_all_with_quiet(place, model):
-    """`run` opens the original and the folded model, each of which has the unknown operator."""
+    """`fold` keeps an unknown operator and says so; what runs the model refuses it instead."""
     text = """<ir_version: 8, opset_import: ["" : 17, "my.ops" : 1]>
     g (float[1, 2, 4, 4] x) => (float[1, 2, 4, 4] y) { [mine] y = my.ops.Foo (x) }"""
     onnx.save(onnx.parser.parse_model(text), place / "custom.onnx")
-    noted = place.call("run", "custom.onnx", "-o", "out").stderr
+    noted = place.call("fold", "custom.onnx", "-o", "out.onnx").stderr
     assert noted.count("bnfold: note: ") == 1
-    assert "note" not in place.call("run", "custom.onnx", "-o", "out", "-q").stderr
+    assert "note" not in place.call("fold", "custom.onnx", "-o", "out.onnx", "-q").stderr
 
 
 def test_a_quiet_run_prints_nothing_but_why_it_did_not_end_well(place, model):
@@ -166,3 +166,10 @@ def test_what_may_have_been_meant_ends_the_sentence(place):
     said = place.call("fold", "net.onnx", "--verfy").stderr
     begin = "bnfold: no such option '--verfy'; did you mean one of: '--verbose', '--verify'? See '"
     assert said.startswith(begin)
+
+
+def test_a_link_to_nothing_is_not_what_may_be_meant(place):
+    (place / "net.onnx").symlink_to("nowhere.onnx")
+    result = place.call("inspect", "net.onnx")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == "bnfold: net.onnx: no such file"

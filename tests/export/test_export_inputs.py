@@ -151,3 +151,9 @@ def test_an_export_is_for_a_release_of_the_runtime():
     with pytest.raises(UsageError, match=r"opset 21: onnxruntime 1\.17 loads opset 20 at most"):
         bnfold.export(Pair(), (2, 3), opset=21, runtime="onnxruntime==1.17")
     assert bnfold.export(Pair(), (2, 3), opset=18, runtime="1.32").opset == 18
+
+
+def test_a_shape_of_more_numbers_than_can_be_made_up_is_refused(network):
+    module, _ = network("conv2d")
+    with pytest.raises(UsageError, match=r"shape \[99999, 3, 99999, 9\] would take 269,994,"):
+        bnfold.export(module, (99999, 3, 99999, 9))

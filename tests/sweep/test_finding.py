@@ -122,6 +122,7 @@ def test_patterns_of_a_store_mean_what_they_mean_in_folders(store, pattern, name
         ("gs://bucket/*.onnx", MissingDependencyError, "gs://bucket/*.onnx: Please install gcsfs"),
         ("reference://x", UsageError, "reference://x: cannot be opened"),
         ("nothing/*.onnx", UsageError, "no model fits this"),
+        ("", UsageError, "a model or a pattern is empty"),
     ],
 )
 def test_a_place_with_nothing_to_find_is_one_sentence(store, here, pattern, kind, said):
