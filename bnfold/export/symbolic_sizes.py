@@ -48,7 +48,9 @@ def _slice(node: ir.Node) -> Sizes | None:
     if sizes is None or axes != [0] or not starts or not ends:
         return None
     numbers = [bound[0] for bound in (starts, ends, steps) if isinstance(bound[0], int)]
-    return sizes[slice(*numbers)] if len(numbers) == 3 and numbers[2] else None
+    if len(numbers) < 3 or numbers[2] <= 0:
+        return None  # backwards, ends are not what Python makes of them
+    return sizes[slice(*numbers)]
 
 
 def _gather(node: ir.Node) -> Sizes | None:

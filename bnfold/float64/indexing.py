@@ -9,6 +9,18 @@ import numpy as np
 
 from bnfold.float64.call import Array, Call, Operator
 
+_TO_THE_END = (2**31 - 1, 2**63 - 1)
+"""Ends that mean the last entry in the direction of the steps."""
+
+
+def end_of(end: int, step: int) -> int | None:
+    """The end of a Slice as a run takes it; None where a backward one goes to the very front.
+
+    By its text ONNX clamps the largest integers to the last entry backwards too, so that nothing is
+    taken; onnxruntime goes to the front.
+    """
+    return None if step < 0 and end in _TO_THE_END else end
+
 
 def slice_(call: Call) -> Array:
     """Slice; the ranges are attributes before opset 10 and inputs since."""
@@ -28,6 +40,8 @@ def slice_(call: Call) -> Array:
 
 def _cut(extent: int, start: int, end: int, step: int) -> slice:
     """The Python slice for ONNX bounds, which count from the end if negative and are clamped."""
+    last = end_of(end, step)
+    end = -extent - 1 if last is None else last
     start, end = (v + extent if v < 0 else v for v in (start, end))
     if step > 0:
         return slice(min(max(start, 0), extent), min(max(end, 0), extent), step)

@@ -92,7 +92,7 @@ def _inferred(
     """What inference finds; where it is not to be believed, our own sizes take its place."""
     opset = _standard_opset(model.opset_imports)
     every = [node for graph in model.graphs() for node in graph]
-    nodes = [node for node in every if not _is_believed(node, model, opset)]
+    nodes = [node for node in every if not _is_believed(node, model, opset, constant)]
     dtypes: Dtypes = {}
     if nodes and any(value.dtype is None for node in every for value in node.outputs):
         _, dtypes = _read(model, bare_proto(model, Inferable()))
@@ -125,16 +125,16 @@ def _standard_opset(imports: Mapping[str, int]) -> int:
     return imports.get("", imports.get("ai.onnx", 1))
 
 
-def _is_believed(node: ir.Node, model: ir.Model, opset: int) -> bool:
+def _is_believed(node: ir.Node, model: ir.Model, opset: int, constant: Constants) -> bool:
     """Whether inference knows the sizes of the node, or of the function that it calls.
 
     A function may import another version of the standard operators than `opset`, which holds here.
     """
     function = model.functions.get(node.op_identifier()) if model.functions else None
     if function is None:
-        return is_inferred(node, opset)
+        return is_inferred(node, opset, constant)
     inner = _standard_opset(function.opset_imports)
-    return all(_is_believed(one, model, inner) for one in function.all_nodes())
+    return all(_is_believed(one, model, inner, constant) for one in function.all_nodes())
 
 
 def _size_constants(

@@ -5,7 +5,9 @@ onnx's inference and onnxruntime differ, and versions of onnxruntime among thems
 - pools with ceil_mode: whether a last window that begins behind x counts;
 - SAME padding with dilations, or of a ConvTranspose with output_padding; output_shape;
 - Resize and Upsample by a scale: extent * scale in float32 or in float64;
-- Slice of opset 10: of an open extent inference says that it stays, whatever is cut off.
+- Slice of opset 10: of an open extent inference says that it stays, whatever is cut off;
+- Slice backwards to the largest integer: inference says that nothing is left, and a run goes on to
+  the front.
 
 Here an extent is a number only where all of them come to the same; it is None otherwise.
 """
@@ -19,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from bnfold.float64.indexing import end_of
 from bnfold.fold.facts.node import (
     FUSED_CONV,
     FUSED_GEMM,
@@ -45,10 +48,18 @@ _LEAST_AXES = {
 _BEYOND = 1 << 63  # no run has such a size, though numbers in a file may come to one
 
 
-def is_inferred(node: ir.Node, opset: int) -> bool:
+def is_inferred(node: ir.Node, opset: int, constant: Constants) -> bool:
     """Whether what onnx's inference says of the node's outputs is what a run makes."""
-    is_slice_10 = op_of(node) == "Slice" and opset == _SLICE_10
-    return op_of(node) in INFERRED and not is_slice_10 and not _differs(node)
+    if op_of(node) == "Slice" and (opset == _SLICE_10 or _goes_back(node, constant)):
+        return False
+    return op_of(node) in INFERRED and not _differs(node)
+
+
+def _goes_back(node: ir.Node, constant: Constants) -> bool:
+    """Whether a Slice has, or may have, steps below 0."""
+    stored = input_of(node, 4)
+    steps = constant(stored)
+    return stored is not None and (steps is None or bool(np.any(steps < 0)))
 
 
 def _differs(node: ir.Node) -> bool:
@@ -198,7 +209,9 @@ def _left(extent: Extent, start: int, end: int, step: int) -> int | None:
     """How many entries a Slice takes; a start before the first is the first, backwards too."""
     if not isinstance(extent, int) or step == 0:
         return None
-    first, last = (bound + extent if bound < 0 else bound for bound in (start, end))
+    stop = end_of(end, step)
+    stop = -extent - 1 if stop is None else stop
+    first, last = (bound + extent if bound < 0 else bound for bound in (start, stop))
     low, high = (0, extent) if step > 0 else (-1, extent - 1)
     first, last = min(max(first, 0), high), min(max(last, low), high)
     return max(0, -((first - last) // step))

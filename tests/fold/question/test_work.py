@@ -102,11 +102,12 @@ def test_a_search_in_vain_is_made_again_only_where_something_changed(
     text = """a = Relu(x) stays = BN(a, n0) c = Relu(stays) d = Sin(c) e = Cos(d) f = Sin(e)
               g = Conv(f, w) goes = BN(g, n1) y = Relu(goes)"""
     assert bnfold.fold(_model(text, 2), check=False).ledger.batch_norms_after == 1
-    assert asked.count("stays") == 4  # once for each effort, and for advice
+    once = asked.count("stays")  # for each effort, and in copies that are folded for advice
+    assert once == 6
     monkeypatch.setattr(Memo, "recall", lambda *_args: None)
     asked.clear()
     bnfold.fold(_model(text, 2), check=False)
-    assert asked.count("stays") > 4
+    assert asked.count("stays") > once
 
 
 def test_what_a_fold_changes_is_asked_about_again() -> None:
