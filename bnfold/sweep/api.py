@@ -127,7 +127,8 @@ def sweep(
     in_order = [outcomes[index] for index in range(len(jobs))]
     now = {outcome.source: replace(outcome, is_kept=False) for outcome in in_order}
     others = (outcome for name, outcome in past.outcomes.items() if name not in now)
-    journal.finish([*others, *now.values()])
+    left = (str(job.target) for job in jobs if str(job.target) in past.targets and _is_left(job))
+    journal.finish([*others, *now.values()], left)
     closed = starmap(_failure, looked.closed.items())
     return SweepResult((*in_order, *closed))
 
@@ -181,6 +182,11 @@ def _targets(sources: Sequence[str], folder: Path) -> list[Path]:
 def _files(target: Path) -> tuple[Path, ...]:
     """What a sweep writes for one model, its external data excepted: the model, and its pages."""
     return target, target.with_suffix(".html"), speed_page(target)
+
+
+def _is_left(job: Job) -> bool:
+    """Whether something of the model stands in the folder, its page for one."""
+    return any(path.exists() for path in _files(job.target))
 
 
 def _require_free(jobs: Sequence[Job], ours: set[str], *, is_forced: bool) -> None:

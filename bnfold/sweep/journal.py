@@ -74,11 +74,17 @@ class Journal:
         """The outcome is on disk, whatever happens next."""
         self._append(outcome.to_dict())
 
-    def finish(self, outcomes: Iterable[Outcome]) -> None:
-        """Each model has one line, in this order."""
+    def finish(self, outcomes: Iterable[Outcome], left: Iterable[str] = ()) -> None:
+        """Each model has one line, in this order.
+
+        Args:
+            outcomes: of all models that sweeps into the folder have seen.
+            left: targets of models that failed, of which an earlier sweep has left something.
+        """
         first = next(iter(self._lines()))
         found = list(outcomes)
-        told = {"targets": [outcome.target for outcome in found if outcome.target is not None]}
+        targets = [outcome.target for outcome in found if outcome.target is not None]
+        told = {"targets": [*targets, *left]}
         lines = [first, *map(json.dumps, (told, *(outcome.to_dict() for outcome in found)))]
         self._replace(lines)
 

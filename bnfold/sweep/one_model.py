@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bnfold import __version__
-from bnfold.errors import BnfoldError, ModelError
+from bnfold.errors import BnfoldError
 from bnfold.sweep.records import Outcome
 from bnfold.sweep.stores import local_copy
 
@@ -121,5 +121,5 @@ def _is_there(earlier: Outcome) -> bool:
         return earlier.status == "different"
     try:
         return sha256(earlier.target) == earlier.target_sha256
-    except ModelError:
+    except (BnfoldError, OSError):  # gone, or no longer to be read: it is made again
         return False

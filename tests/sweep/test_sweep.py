@@ -144,6 +144,26 @@ def test_a_page_that_cannot_be_written_is_a_failure_of_its_model(zoo, here, monk
     assert not Path("out/deep/b.onnx").exists()
 
 
+def test_a_result_that_was_deleted_is_made_again(zoo, here):
+    first = bnfold.sweep(zoo, "out", executor=here, samples=2)
+    for outcome in first.outcomes:
+        Path(outcome.target).unlink()
+    again = bnfold.sweep(zoo, "out", executor=here, samples=2)
+    assert [outcome.reason for outcome in again.outcomes if outcome.status == "failed"] == []
+    assert all(Path(outcome.target).exists() for outcome in again.outcomes)
+
+
+def test_the_page_of_a_model_that_fails_now_stays_the_sweeps_own(zoo, here):
+    bnfold.sweep(zoo, "out", executor=here, samples=2)
+    content = (zoo / "a.onnx").read_bytes()
+    (zoo / "a.onnx").write_bytes(content[:99])
+    broken = bnfold.sweep(zoo, "out", executor=here, samples=2)
+    assert sorted(outcome.status for outcome in broken.outcomes)[-1] == "failed"
+    (zoo / "a.onnx").write_bytes(content)
+    mended = bnfold.sweep(zoo, "out", executor=here, samples=2)
+    assert [outcome.status for outcome in mended.outcomes] == ["equivalent"] * 3
+
+
 def test_other_settings_are_another_sweep(zoo, here):
     bnfold.sweep("zoo", "out", executor=here)
     result = bnfold.sweep("zoo", "out", executor=here, skip="conv")
