@@ -67,7 +67,9 @@ def measure(name: str, *, is_dynamic: bool) -> Row:
 
 def _by_default(module: nn.Module, x: torch.Tensor, *, is_dynamic: bool) -> onnx.ModelProto:
     shapes = ({0: torch.export.Dim.DYNAMIC},) if is_dynamic else None
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+    silent = redirect_stdout(StringIO()), redirect_stderr(StringIO())
+    with warnings.catch_warnings(), silent[0], silent[1]:
+        warnings.simplefilter("ignore")  # of torch, about itself
         program = torch.onnx.export(module, (x,), dynamo=True, verbose=False, dynamic_shapes=shapes)
     assert program is not None, "dynamo gives a program"
     return program.model_proto
