@@ -102,9 +102,7 @@ class Tuning:
         allow = [price for several in prices for price in several.split(",")]
         others = {name for name in (*self._stuck, *self._free) if name not in chosen}
         if self._free and len(prices) == len(units):
-            others.update(
-                MERGES
-            )  # they are free as well: of the model without it, nothing is merged
+            others.update(MERGES)  # free as well: without what is free, nothing is merged
         return fold(self._original, allow=allow, skip=self._skipped | others)
 
     def _tried(self, unit: Unit, best: FoldResult, found: FoldResult) -> Trial:

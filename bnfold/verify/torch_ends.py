@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx_ir as ir
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bnfold.fold.facts.operator_facts import COMPARES
 from bnfold.runtime.sessions import RunError
@@ -34,6 +33,7 @@ from bnfold.verify.ends import (
     with_ends,
 )
 from bnfold.verify.sides import Sides, between, of_bend, of_condition, sides_of
+from bnfold.verify.torch_calls import CallMode
 
 if TYPE_CHECKING:
     from bnfold.verify.subject import OnnxSubject
@@ -138,24 +138,17 @@ class Call:
         return f"what call {self.turn} of {self.name} gives"
 
 
-class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Calls(CallMode):  # type: ignore[no-untyped-call]
     """Remembers the calls with ends or sides, while it is entered, and tells what they meet."""
 
     def __init__(self, reached: Reached) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.made: list[Call] = []
         self._reached, self._turns = reached, Counter[str]()
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def called(self, func: Any, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Calls it, and remembers."""
-        named = kwargs or {}
-        name = func.overloadpacket.__name__.removesuffix("_")
+        name = name.removesuffix("_")
         if name not in _WRITTEN_AS or not args or not isinstance(args[0], torch.Tensor):
             return func(*args, **named)
         self._turns[name] += 1

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bnfold.verify.jitter import SOME_TERMS, spread_of
+from bnfold.verify.torch_calls import CallMode
 
 _EXACT = frozenset(
     {"_to_copy", "_unsafe_view", "abs", "amax", "amin", "argmax", "argmin", "argsort", "cat"}
@@ -33,7 +33,7 @@ _SUMS = ("attention", "group_norm", "gru", "lstm", "pool", "rnn", "rms_norm")
 """What is in the names of calls that add up terms which neither shapes nor arguments tell."""
 
 
-class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Jitter(CallMode):  # type: ignore[no-untyped-call]
     """Moves what operators get, while it is entered; weights are left alone.
 
     Args:
@@ -43,21 +43,13 @@ class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, weights: Sequence[torch.Tensor], seed: int, strength: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._generator = torch.Generator().manual_seed(seed)
         self._weights = {_place(weight) for weight in weights}
         self._strength = strength
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def called(self, func: Any, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Calls it with moved arguments; what is changed in place stays itself."""
-        named = kwargs or {}
-        name = func.overloadpacket.__name__
         if func.is_view or func._schema.is_mutable or name in _EXACT:
             return func(*args, **named)
         spread = spread_of(_terms(name, args))

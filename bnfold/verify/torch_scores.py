@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RefusedError, RunError
 from bnfold.runtime.signature import Array
 from bnfold.verify.scores import INSIDE, OVER_CLASSES, Score, classes_of
+from bnfold.verify.torch_calls import CallMode
 
 if TYPE_CHECKING:
     import torch
@@ -53,23 +53,16 @@ class Way:
     classes: int | None
 
 
-class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Watch(CallMode):  # type: ignore[no-untyped-call]
     """Remembers the calls that hide what they get, while it is entered."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._made: dict[int, tuple[str, int | None, torch.Tensor, torch.Tensor]] = {}
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: object,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def called(self, func: Any, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Calls it, and remembers what it made of what."""
-        result = func(*args, **(kwargs or {}))
-        name = func.overloadpacket.__name__
+        result = func(*args, **named)
         if name in _VIEWS or name in _HIDING:
             call = _HIDING.get(name, "")
             axis = args[1] if call in OVER_CLASSES and len(args) > 1 else None
