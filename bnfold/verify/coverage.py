@@ -11,7 +11,7 @@ import onnx_ir as ir
 from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim, aim_at
 from bnfold.verify.records import Coverage, Share
-from bnfold.verify.sides import Side, Sides, sides_of
+from bnfold.verify.sides import Side, Sides, Wanted, sides_of
 
 Key = tuple[str, str]
 """A node's first output, and the attribute that holds a graph of it."""
@@ -36,6 +36,8 @@ class Reached:
         self._bodies = [] if graph is None else list(_bodies(graph))
         self._looked_into: list[str] = []
         self._sides: dict[str, dict[str, Side]] = {}
+        self._held: dict[str, Array] = {}
+        self._beside: set[str] = set()
         self.watch(sides_of(nodes))
         self._met: dict[str, set[str]] = {}
         self._relus = [node.outputs[0].name for node in nodes if node.op_type == "Relu"]
@@ -46,6 +48,7 @@ class Reached:
         """From now on these are to be met as well: tensors, with what they tell."""
         for name, told in sides:
             self._sides.setdefault(name, {}).update(told)
+            self._beside.update(each for side in told.values() for each in side.beside)
 
     def watch_bodies(self, graph: ir.Graph) -> None:
         """From now on the graphs that nodes of this graph run are to be run as well."""
@@ -70,6 +73,14 @@ class Reached:
         return len(self._entered) + sum(map(len, self._met.values())) + awake
 
     @property
+    def wanted(self) -> frozenset[Wanted]:
+        """Which inputs may meet what was not met."""
+        found = {side.wants for _, side in self._unmet()}
+        if self._resting() or not all(awake.all() for awake in self._awake.values()):
+            found.add("numbers")
+        return frozenset(found)
+
+    @property
     def is_complete(self) -> bool:
         """Whether every branch, side and unit that was seen was reached."""
         return (
@@ -84,8 +95,11 @@ class Reached:
 
     def observe(self, name: str, array: Array) -> None:
         """A tensor of the main graph has been computed."""
+        if name in self._beside:
+            self._held[name] = array
         if name in self._sides and array.size:
-            found = {words for words, side in self._sides[name].items() if side.is_met(array)}
+            sides = self._sides[name].items()
+            found = {words for words, side in sides if self._is_met(side, array)}
             self._met[name] = found | self._met.get(name, set())
         if name not in self._relus or array.ndim < 2 or not array.size:
             return
@@ -95,6 +109,10 @@ class Reached:
         old = self._awake.get(name)
         if old is None or old.shape == awake.shape:
             self._awake[name] = awake if old is None else old | awake
+
+    def _is_met(self, side: Side, array: Array) -> bool:
+        beside = [self._held[name] for name in side.beside if name in self._held]
+        return len(beside) == len(side.beside) and side.is_met(array, *beside)
 
     def coverage(self, ids: Sequence[Share], other: Reached) -> Coverage:
         """The record of it; `ids` are the rows of tables that inputs drew.

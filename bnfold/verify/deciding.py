@@ -21,8 +21,21 @@ _DECIDING = frozenset(
     | {"TopK", "Unique", "QuantizeLinear", "DynamicQuantizeLinear"}
 )
 
-_ELEMENT_BY_ELEMENT = frozenset(
-    {"Abs", "Add", "Clip", "Concat", "Div", "Expand", "Flatten", "Gather", "Identity", "Max", "Min"}
+ELEMENT_BY_ELEMENT = frozenset(
+    {
+        "Abs",
+        "Add",
+        "Clip",
+        "Concat",
+        "DequantizeLinear",
+        "Div",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "Identity",
+        "Max",
+        "Min",
+    }
     | {"Mul", "Neg", "Pad", "Pow", "Reciprocal", "Reshape", "Slice", "Sqrt", "Squeeze", "Sub"}
     | {"Tile", "Transpose", "Unsqueeze"}
 )
@@ -50,7 +63,7 @@ def decides(constant: ir.Value, numbers: frozenset[ir.Value]) -> bool:
             if is_step(node):
                 return True
             for output in node.outputs:
-                is_alone = node.op_type in _ELEMENT_BY_ELEMENT or output not in numbers
+                is_alone = node.op_type in ELEMENT_BY_ELEMENT or output not in numbers
                 if is_alone and output not in seen:
                     seen.add(output)
                     pending.append(output)

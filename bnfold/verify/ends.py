@@ -9,6 +9,8 @@
     thresholds   Greater, ...                     see `thresholds`
     cuts         Slice                            an extent that its end cuts off
     dead zones   ThresholdedRelu, Shrink          0 < x <= the alpha or lambda
+    grids        Greater, ... of what was rounded see `grids`
+    boxes        NonMaxSuppression                see `box_thresholds`
 
 Log(1 + Exp(x)) is Softplus(x) up to 88, and ThresholdedRelu with an alpha of 1e-5 is Relu from
 there on. What both models have alike cannot part them there, so only that is looked at of which one
@@ -28,7 +30,9 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.operator_facts import COMPARES
 from bnfold.runtime.signature import Array
+from bnfold.verify.box_thresholds import between_selections
 from bnfold.verify.coverage import Reached
+from bnfold.verify.grids import ties_of
 from bnfold.verify.picks import picks_of
 from bnfold.verify.scores import constant_of
 from bnfold.verify.sides import CHOOSING, Side, Sides, numbers_of, sides_of
@@ -58,7 +62,7 @@ _DEAD_ZONES = {"Shrink": ("lambd", 0.5), "ThresholdedRelu": ("alpha", 1.0)}
 
 _WITH_TIES = COMPARES | {"Ceil", "Floor", "Round", "Sign"}
 
-_WITH_ENDS = FAR | _NEAR | _WITH_TIES | CHOOSING | WITH_THRESHOLDS | {"Slice"}
+_WITH_ENDS = FAR | _NEAR | _WITH_TIES | CHOOSING | WITH_THRESHOLDS | {"NonMaxSuppression", "Slice"}
 
 _NO_END = (1 << 31) - 1
 """From here on exporters mean all that there is."""
@@ -71,11 +75,12 @@ def watch_ends(a: OnnxSubject, b: OnnxSubject) -> None:
     """From now on the two watch what only one of them has; the other model watches no more."""
     ours, theirs = unshared(a.model, b.model)
     far = far_of(a.model)
-    a.reached.watch(ends_of(ours, far))
-    a.reached.watch(between_thresholds(ours, theirs))
     b.reached = Reached()
-    b.reached.watch(ends_of(theirs, far))
-    b.reached.watch(between_thresholds(theirs, ours))
+    for subject, own, its in ((a, ours, theirs), (b, theirs, ours)):
+        subject.reached.watch(ends_of(own, far))
+        subject.reached.watch(between_thresholds(own, its))
+        subject.reached.watch(between_selections(own, its))
+        subject.reached.watch(ties_of(subject.model, own))
     if _bodies_in(b.model) - _bodies_in(a.model):
         b.reached.watch_bodies(b.model.graph)
 

@@ -45,6 +45,11 @@ _EXACT = frozenset(
 )
 """Operators that hand numbers on, or choose between them, and do not round."""
 
+_WHOLE = frozenset({"Ceil", "Floor", "Round", "Sign"})
+_HANDING_ON = frozenset(
+    {"Cast", "Flatten", "Identity", "Relu", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+)
+
 _MAGNIFYING = frozenset({"Cos", "Cosh", "Exp", "Mod", "Sin", "Sinh", "Tan"})
 """Where a number is large, a rounding of it is a larger one of what they make of it."""
 
@@ -79,6 +84,8 @@ def jitter(model: ir.Model, seed: int, strength: int = 1, half: ir.DataType | No
                 continue
             if node.op_type in _MAGNIFYING and value.is_graph_input():
                 continue  # what is fed is exact
+            if _is_whole(value, inferred):
+                continue  # nothing was rounded
             dtype = inferred.get(value.name or "", _NOTHING).dtype
             if dtype is None or dtype not in _ULP:
                 continue
@@ -87,6 +94,20 @@ def jitter(model: ir.Model, seed: int, strength: int = 1, half: ir.DataType | No
             moved = _moved(value, dtype, rounding, seed * 100_003 + count)
             graph.insert_before(node, moved)
             node.replace_input_with(index, moved[-1].outputs[0])
+
+
+def _is_whole(value: ir.Value, inferred: Known) -> bool:
+    """Whether it holds whole numbers, which Round and the like make, or a Cast of integers."""
+    node = value.producer()
+    while node is not None and node.op_type not in _WHOLE:
+        source = node.inputs[0] if node.inputs else None
+        if source is None or node.op_type not in _HANDING_ON:
+            return False
+        dtype = inferred.get(source.name or "", _NOTHING).dtype
+        if dtype is not None and not dtype.is_floating_point():
+            return True
+        node = source.producer()
+    return node is not None
 
 
 def _moved(value: ir.Value, dtype: ir.DataType, size: float, tag: int) -> list[ir.Node]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -20,13 +21,25 @@ from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim, aim_above, aim_at
 from bnfold.verify.scores import constant_of
 
+Wanted = Literal["numbers", "large integers", "other extents"]
+"""What inputs have to be other than the usual ones to meet a side."""
+
 
 @dataclass(frozen=True)
 class Side:
-    """Whether a result met it, and what comes to 0 or above where it is met, if that is known."""
+    """Whether a result met it, and what comes to 0 or above where it is met, if that is known.
 
-    is_met: Callable[[Array], bool]
+    Attributes:
+        is_met: gets the result, and what is `beside` it.
+        aim: what is to come to 0 or above.
+        beside: tensors from which the result is computed, by name.
+        wants: which inputs may meet it.
+    """
+
+    is_met: Callable[..., bool]
     aim: Aim | None = None
+    beside: tuple[str, ...] = ()
+    wants: Wanted = "numbers"
 
 
 Sides = Mapping[str, Side]

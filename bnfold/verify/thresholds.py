@@ -1,7 +1,7 @@
 """Numbers between two thresholds: x > 0.3 and x > 0.301 part there, where few numbers lie.
 
-Comparisons, ThresholdedRelus and NonMaxSuppressions of one model are paired with those of the other
-that are not alike, in their order.
+Comparisons and ThresholdedRelus of one model are paired with those of the other that are not alike,
+in their order.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim
 from bnfold.verify.sides import Side, Sides, numbers_of
 
-WITH_THRESHOLDS = COMPARES | {"NonMaxSuppression", "ThresholdedRelu"}
-
-_SCORES, _LEAST_SCORE = 1, 4
-"""Operands of a NonMaxSuppression."""
+WITH_THRESHOLDS = COMPARES | {"ThresholdedRelu"}
 
 
 def between_thresholds(
@@ -52,9 +49,6 @@ def _read(node: ir.Node) -> tuple[str, float] | None:
     """The name of what is compared, and with which number."""
     if node.op_type == "ThresholdedRelu":
         return _named(node.inputs[0], np.array(node.attributes.get_float("alpha", 1.0)))
-    if node.op_type == "NonMaxSuppression":
-        least = node.inputs[_LEAST_SCORE] if len(node.inputs) > _LEAST_SCORE else None
-        return _named(node.inputs[_SCORES], None if least is None else numbers_of(least))
     if len(node.inputs) != 2:
         return None
     numbers = [None if value is None else numbers_of(value) for value in node.inputs]

@@ -93,6 +93,46 @@ SAME = {
 }
 
 
+GRIDS = {
+    "bytes": ("uint8[N,8] x", "d = DequantizeLinear (x, step, middle)", 0.25 * 30),
+    "rows that are quantised": (
+        "float[N,8] x",
+        "h = MatMul (x, w) i = QuantizeLinear (h, step, middle)"
+        "d = DequantizeLinear (i, step, middle)",
+        -0.25 * 100,
+    ),
+    "whole numbers": ("float[N,8] x", "h = MatMul (x, w) r = Round (h) d = Mul (r, step)", 4.0),
+    "what a Cast cuts off": (
+        "float[N,8] x",
+        "h = MatMul (x, w) i = Cast <to = 7> (h) f = Cast <to = 1> (i) d = Mul (f, step)",
+        4.0,
+    ),
+}
+"""Inputs, what comes to lie on a grid, and a threshold on it."""
+
+
+@pytest.mark.parametrize(
+    ("dtype", "behind"),
+    [("bool", "q = {} (d, c)"), ("float", "p = {} (d, c) q = Where (p, d, x0)")],
+)
+@pytest.mark.parametrize("kind", GRIDS)
+def test_a_tie_on_a_grid_is_met(kind, dtype, behind):
+    fed, body, threshold = GRIDS[kind]
+    ours, others = (
+        parsed(
+            f"g ({fed}) => ({dtype}[N,8] q) {{ {body} {behind.format(op)} }}",
+            w=np.random.default_rng(0).normal(size=(8, 8)),
+            step=np.float32(0.25),
+            middle=np.uint8(128),
+            c=np.float32(threshold),
+            x0=np.float32(0),
+        )
+        for op in ("Greater", "GreaterOrEqual")
+    )
+    assert bnfold.verify(ours, others).verdict == "different"
+    assert bnfold.verify(ours, ours).is_equivalent
+
+
 def both(pair: tuple[str, str]) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     one, other = (model(body, opset=opset_for("".join(pair))) for body in pair)
     return one, other

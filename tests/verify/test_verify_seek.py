@@ -70,16 +70,38 @@ def test_thresholds_of_numbers_that_are_scaled_alike_are_equivalent():
     assert bnfold.verify(ours, others).is_equivalent
 
 
-def test_boxes_between_two_least_scores_are_found():
-    text = (
-        "g (float[1,6,4] b, float[1,2,6] s) => (int64 y) { y = NonMaxSuppression (b, s, m, o, t) }"
-    )
-    made = []
-    for least in (0.3, 0.31):
-        stored = {"m": np.array([5]), "o": np.float32([0.5]), "t": np.float32([least])}
-        made.append(parsed(text, **stored))
-        made[-1].graph.output[0].type.tensor_type.ClearField("shape")
-    assert bnfold.verify(*made).verdict == "different"
+HEADS = {
+    "boxes that are fed": "g (float[1,6,4] b, float[1,2,6] s) => (int64 y) {",
+    "boxes of a network": f"""g (float[1,40,{WIDTH}] x) => (int64 y) {{
+        u = MatMul (x, boxes)  b = Sigmoid (u)  v = MatMul (x, scores)  p = Sigmoid (v)
+        s = Transpose <perm = [0, 2, 1]> (p)""",
+    "scores above both": """g (float[1,6,4] b, float[1,2,6] u) => (int64 y) {
+        p = Sigmoid (u)  s = Add (p, o)""",
+}
+
+
+def detector(head, *, overlap=0.5, least=0.3, count=5):
+    stored = {"m": np.array([count]), "o": np.float32([overlap]), "t": np.float32([least])}
+    if "network" in head:
+        stored |= {"boxes": WEIGHT[:, :4], "scores": WEIGHT[:, 4:7]}
+    found = parsed(f"{HEADS[head]}  y = NonMaxSuppression (b, s, m, o, t) }}", **stored)
+    found.graph.output[0].type.tensor_type.ClearField("shape")
+    return found
+
+
+@pytest.mark.parametrize("head", list(HEADS)[:2])
+@pytest.mark.parametrize("other", [{"least": 0.31}, {"overlap": 0.6}, {"overlap": 0.505}])
+def test_boxes_between_two_thresholds_are_found(head, other):
+    assert bnfold.verify(detector(head), detector(head, **other)).verdict == "different"
+    assert bnfold.verify(detector(head), detector(head)).is_equivalent
+
+
+def test_boxes_that_nothing_brings_between_two_thresholds_are_named():
+    head = "scores above both"
+    found = bnfold.verify(detector(head), detector(head, least=0.31))
+    assert found.is_equivalent
+    assert "a box between the thresholds of NonMaxSuppression 'y' was never met" in found.reason
+    assert any("a box between" in side for side in found.to_dict()["coverage"]["sides"])
 
 
 @pytest.mark.parametrize("kind", PARTING)
