@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from bnfold import model_io
-from bnfold.errors import InternalError
+from bnfold.errors import InconclusiveError, InternalError
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.edit.subnormals import count_subnormals
@@ -119,6 +119,7 @@ def fold(
         UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
         InternalError: a bug in bnfold: the folded model differs by more than rounding explains, or,
             with `strict`, a rewrite was wrong.
+        InconclusiveError: with `strict`, a rewrite could not be proven.
     """
     copy = model_io.load(model)
     loads = "" if runtime is None else release(runtime).fit(copy, _name_of(model))
@@ -133,6 +134,8 @@ def fold(
     ledger = replace(ledger, repairs=repairs, subnormals=small, flushed=flush_subnormals)
     if strict and ledger.bugs:
         raise InternalError("a rewrite did not prove itself: " + "; ".join(ledger.bugs))
+    if strict and ledger.unproven:
+        raise InconclusiveError("a rewrite was not made: " + "; ".join(ledger.unproven))
     if original is not None and (ledger.folded or ledger.merges or ledger.equalized):
         ledger = replace(ledger, opinion=_asked(original, answers(), copy))
     return FoldResult(copy, ledger, loads)

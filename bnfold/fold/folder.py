@@ -76,7 +76,7 @@ def fold_in_place(
     ledger = account.ledger(before, size_of(folder.facts))
     if ledger.folded or ledger.merges or equalized:
         forget_false_shapes(folder.facts, doubted)
-    return replace(ledger, equalized=equalized)
+    return replace(ledger, equalized=equalized, unproven=tuple(folder.rewriting.unproven))
 
 
 @dataclass(frozen=True)

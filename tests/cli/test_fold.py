@@ -8,8 +8,12 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import onnx
 import pytest
+
+from tests.fold.property.text_models import model as text_model
+from tests.fold.property.text_models import norm, weight
 
 
 def operators(path):
@@ -81,6 +85,19 @@ def test_an_unknown_price_is_refused_with_the_known_ones(place, model):
     assert result.exit_code == 2
     assert "constant-map" in result.stderr
     assert place.content() == before
+
+
+def test_strict_fails_where_a_rewrite_cannot_be_proven(place):
+    """Row 5 of two: no size runs, so that nothing can be compared."""
+    nodes = "r = Relu(x) b = BN(r, n) a = Gather(b, at) y = MatMul(a, w)"
+    text = f"(float[2,4] x) => (float y) {{ {nodes} }}"
+    constants = {"at": np.array([5]), "w": weight(4, 2), **norm("n", 4)}
+    onnx.save(text_model(text, constants), place / "rows.onnx")
+    assert place.call("fold", place / "rows.onnx", "-o", place / "out.onnx").exit_code == 0
+    result = place.call("fold", place / "rows.onnx", "-o", place / "strict.onnx", "--strict")
+    assert result.exit_code == 3
+    assert "could not be proven" in result.stderr
+    assert not (place / "strict.onnx").exists()
 
 
 def test_quiet_prints_nothing(place, model):
@@ -194,7 +211,7 @@ def test_the_shape_of_the_record_does_not_change_unnoticed(place, model):
     assert set(result) == {
         "schema_version", "batch_norms_before", "batch_norms_after", "decisions", "merges", "bugs",
         "opinion", "proofs", "before", "after", "repairs", "subnormals", "flushed", "tried",
-        "equalized", "allowances",
+        "unproven", "equalized", "allowances",
     }  # fmt: skip
     assert set(decision) == {
         "name", "op", "output", "scope", "channels", "status", "direction", "rules", "into",

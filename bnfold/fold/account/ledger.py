@@ -97,7 +97,8 @@ class Ledger(Shown):
         flushed: whether they were set to 0.
         merges: linear branches that became one operator, in words.
         equalized: where scales were moved between layers to even out their channels, in words.
-        bugs: rewrites that did not prove themselves and were not made.
+        bugs: rewrites that proved to be wrong and were not made, and what else failed on our side.
+        unproven: rewrites that could not be run, and so were not made.
         opinion: what onnxruntime says of the whole; None where it was not to be asked.
         proofs: for each rewrite that was made, merges too, how far float64 was from exact.
         tried: rewrites that were measured on a target; `tune` keeps those with a price if faster.
@@ -108,6 +109,7 @@ class Ledger(Shown):
     decisions: tuple[Decision, ...] = ()
     merges: tuple[str, ...] = ()
     bugs: tuple[str, ...] = field(default=())
+    unproven: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     subnormals: int = 0
     flushed: bool = False
@@ -167,6 +169,7 @@ class Ledger(Shown):
             "equalized": list(self.equalized),
             "allowances": json_form([asdict(allowance) for allowance in self.allowances]),
             "bugs": list(self.bugs),
+            "unproven": list(self.unproven),
             "proofs": json_form(self.proofs),
             "before": None if self.before is None else json_form(asdict(self.before)),
             "after": None if self.after is None else json_form(asdict(self.after)),

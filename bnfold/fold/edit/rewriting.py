@@ -5,8 +5,9 @@ from __future__ import annotations
 from bnfold.fold.edit.engine import Edit, Engine
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import MISTAKES, Plan, Refusal, Report, told
-from bnfold.fold.proof.certificate import Certificate, Finding
-from bnfold.fold.proof.written import CertificateError
+from bnfold.fold.proof.certificate import Certificate
+from bnfold.fold.proof.difference import Finding
+from bnfold.fold.proof.written import CertificateError, UnknownRankError
 
 _BUG = "this is a bug in bnfold; please report it"
 
@@ -18,6 +19,9 @@ class Rewriting:
         facts: of the model.
         report: told of each plan that is wrong.
         largest: a plan that makes a tensor of more entries is taken on trust, unread.
+
+    Attributes:
+        unproven: what could not be run, and so was not made, each once.
     """
 
     def __init__(self, facts: Facts, report: Report, largest: int | None = None) -> None:
@@ -25,6 +29,7 @@ class Rewriting:
         self._engine = Engine(facts)
         self._report = report
         self._largest = largest
+        self.unproven: dict[str, None] = {}
 
     def carry_out(self, plan: Plan, label: str) -> Refusal | float:
         """Why the graph is as it was; or, where the plan is carried out, how well it is proven.
@@ -41,14 +46,21 @@ class Rewriting:
                 return 0.0
             refusal = _unfit(plan, label)
             return self._proven(plan, label) if refusal is None else refusal
+        except UnknownRankError as error:
+            return Refusal("rank-unknown", str(error), label, error.advice)
         except CertificateError as error:
-            return Refusal("not-certified", f"the rewrite could not be proven: {error}", label)
+            return self._unproven(error, label)
         except MemoryError:
             why = "what it computes takes more memory than there is"
-            return Refusal("not-certified", f"the rewrite could not be proven: {why}", label)
+            return self._unproven(CertificateError(why), label)
         except MISTAKES as error:
             self._report(f"{label}: a rewrite failed: {told(error)}")
             return Refusal("rewrite-failed", f"the rewrite failed: {told(error)}", label, _BUG)
+
+    def _unproven(self, error: CertificateError, label: str) -> Refusal:
+        sentence = f"the rewrite could not be proven: {error}"
+        self.unproven[f"{label}: {sentence}"] = None
+        return Refusal("not-certified", sentence, label, error.advice)
 
     def _trusts(self, plan: Plan) -> bool:
         limit = self._largest

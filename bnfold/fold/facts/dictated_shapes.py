@@ -1,7 +1,7 @@
 """Dimensions that the constants of a graph dictate, whatever else is left open.
 
-A Conv with a weight [8, 3, 3, 3] reads 3 channels and four axes; a batch norm with 8 scales reads
-and makes 8. Where the extent was a symbol, the symbol stands for that number everywhere.
+A Conv with a weight [8, 3, 3, 3] reads 3 channels and four axes, a Gemm two; a batch norm with 8
+scales reads and makes 8. Where the extent was a symbol, it stands for that number everywhere.
 
 A body of an If may never run: what it would need of a value from outside is no fact.
 """
@@ -12,12 +12,15 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import attribute_of, input_of, is_op
+from bnfold.fold.facts.node import attribute_of, input_of, is_op, op_of
 from bnfold.fold.facts.operator_facts import KEEPS_CHANNELS, KEEPS_RANK, KEEPS_SHAPE
 from bnfold.fold.numbers.affine import Dims
 
 Found = dict[ir.Value, Dims]
 Told = tuple[ir.Value, int, int | str | None]
+
+_RANKS = {"DepthToSpace": 4, "GRU": 3, "Gemm": 2, "LSTM": 3, "RNN": 3, "SpaceToDepth": 4}
+"""Axes of the first input, which no other number of axes will do for."""
 
 
 def pin(graph: ir.Graph, found: Found, *, is_main: bool) -> None:
@@ -47,16 +50,16 @@ def _is_from_outside(value: ir.Value, graph: ir.Graph) -> bool:
 
 
 def _rank(graph: ir.Graph, found: Found) -> None:
-    """How many axes values have, from a Conv's weight where the network's input does not say."""
+    """How many axes values have, from who reads them where the network's input does not say."""
     nodes = list(graph)
     for node in reversed(nodes):
         x = node.inputs[0] if node.inputs else None
         if x is None or x in found or _is_from_outside(x, graph):
             continue
-        weight = _weight_dims(node, found)
+        rank = _rank_read(node, found)
         out = found.get(node.outputs[0]) if node.outputs else None
-        if weight is not None:
-            found[x] = (None,) * len(weight)
+        if rank is not None:
+            found[x] = (None,) * rank
         elif out is not None and is_op(node, *KEEPS_SHAPE):
             found[x] = out
         elif out is not None and is_op(node, *KEEPS_RANK):
@@ -65,6 +68,18 @@ def _rank(graph: ir.Graph, found: Found) -> None:
         dims = None if not node.outputs or node.outputs[0] in found else _made(node, found)
         if dims is not None:
             found[node.outputs[0]] = dims
+
+
+def _rank_read(node: ir.Node, found: Found) -> int | None:
+    """How many axes the node's first input has wherever the node runs; None if several would do."""
+    if is_op(node, *_RANKS):
+        return _RANKS[op_of(node)]
+    weight = _weight_dims(node, found)
+    if weight is not None:
+        return len(weight)
+    if is_op(node, "AveragePool", "LpPool", "MaxPool"):
+        return 2 + len(attribute_of(node, "kernel_shape", ()))
+    return len(attribute_of(node, "perm", ())) or None if is_op(node, "Transpose") else None
 
 
 def _weight_dims(node: ir.Node, found: Found) -> Dims | None:
@@ -81,6 +96,8 @@ def _made(node: ir.Node, found: Found) -> Dims | None:
         if is_op(node, "ConvTranspose"):
             channels = _times(weight[1], attribute_of(node, "group", 1))
         return (None, channels, *(None for _ in weight[2:]))
+    if is_op(node, "Gemm"):
+        return (None, None)
     x = input_of(node, 0)
     dims = None if x is None else found.get(x)
     if dims is None or not is_op(node, *KEEPS_RANK):

@@ -7,10 +7,8 @@ scale, and each fresh tensor rounded once, or the rewrite is undone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping
 
-import numpy as np
 import onnx_ir as ir
 
 from bnfold.errors import BnfoldError
@@ -18,6 +16,8 @@ from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
 from bnfold.fold.proof.branches import are_too_deep, label_of, ways_of
+from bnfold.fold.proof.difference import Finding, largest_of, unlike
+from bnfold.fold.proof.fitting import DOES_NOT_RUN, Fitting, contradicts
 from bnfold.fold.proof.lean import lean_extent, reach_of
 from bnfold.fold.proof.proof_sizes import (
     OTHER,
@@ -26,22 +26,22 @@ from bnfold.fold.proof.proof_sizes import (
     Sizes,
     has_open_extents,
     smaller_extents,
-    told_extents,
 )
 from bnfold.fold.proof.readings import FEW, NONE, batch_of, enough
 from bnfold.fold.proof.region import region_of, rewritten
 from bnfold.fold.proof.rounding import misrounded
 from bnfold.fold.proof.trial_run import Feeds, Trial
-from bnfold.fold.proof.written import CertificateError, Written, written
+from bnfold.fold.proof.written import CertificateError, UnknownRankError, Written, written
 
-_TOLERANCE = 1e-10
-_ROUNDING = 1e-15
 _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
-_DOES_NOT_RUN = (BnfoldError, ValueError, IndexError, ZeroDivisionError, CertificateError)
 
-
-Finding = str | float
-"""What is wrong; or the largest difference over the largest value, where nothing is."""
+_NOTHING_READ = "no number meets one of its weights, as an extent is 0"
+_OTHER_SIZES = "the nodes concerned were tried at sizes which what stands behind them does not take"
+_NO_SIZES = (
+    "the nodes concerned run at none of the sizes that were tried for what the model leaves open"
+)
+_NOT_ITS_SIZES = "the nodes concerned do not run at the sizes that the model has"
+_DECLARE = "declare the sizes that the model runs at, or report the model"
 
 
 class Certificate:
@@ -103,17 +103,53 @@ class Certificate:
 
     def _compared(self, after: Written, way: int) -> Finding:
         """At the first sizes at which both run; other ones than a network's accuse nobody."""
-        tried: list[str] = []
+        stopped: list[Exception] = []
         for sizes in self._sizes():
-            found = self._found_at(sizes, after, tried, way)
+            found = self._found_at(sizes, after, stopped, way)
             if isinstance(found, float):
                 elsewhere = self._elsewhere(after, way)
                 return elsewhere if isinstance(elsewhere, str) else max(found, elsewhere)
             if found is not None and not sizes.is_shrunken:
                 return found
-        raise CertificateError("; ".join(dict.fromkeys(tried)))
+        return self._where_it_fits(after, stopped, way)
 
-    def _found_at(self, sizes: Sizes, after: Written, tried: list[str], way: int) -> Finding | None:
+    def _where_it_fits(self, after: Written, stopped: list[Exception], way: int) -> Finding:
+        """At sizes that are looked for.
+
+        Raises:
+            CertificateError: there are none.
+        """
+        worst = None
+        if any(isinstance(error, BnfoldError) for error in stopped):
+            raise self._unproven(stopped)  # an operator that runs at no size
+        fitting = Fitting(self._before, self._facts, way, self._reach, self._told)
+        for sizes in fitting.sizes():
+            found = self._found_at(sizes, after, stopped, way)
+            if isinstance(found, str):
+                return found
+            if found is not None:
+                worst = max(found, worst or 0.0)
+        if worst is None:
+            raise self._unproven(stopped)
+        return worst
+
+    def _unproven(self, stopped: Collection[Exception]) -> CertificateError:
+        """Why, in our words: what an evaluator says of shapes is not repeated."""
+        ours = [error for error in stopped if isinstance(error, CertificateError)]
+        of_the_model = [error for error in ours if isinstance(error, UnknownRankError)]
+        of_operators = [
+            CertificateError(str(error)) for error in stopped if isinstance(error, BnfoldError)
+        ]
+        for reasons in (of_the_model, of_operators, ours):
+            if reasons:
+                return reasons[-1]
+        if has_open_extents(self._region.enters, self._facts, first=0):
+            return CertificateError(_NO_SIZES, advice=_DECLARE)
+        return CertificateError(_NOT_ITS_SIZES)
+
+    def _found_at(
+        self, sizes: Sizes, after: Written, stopped: list[Exception], way: int
+    ) -> Finding | None:
         """What comes of so many runs that each weight was read often enough; None: it runs not."""
         readings, worst = NONE, 0.0
         while not readings.suffice(self._enough):
@@ -121,22 +157,22 @@ class Certificate:
             first = Trial(self._before, self._facts, feeds, sizes, way)
             try:
                 old = first.run()
-            except _DOES_NOT_RUN as error:
-                tried.append(str(error))
+            except DOES_NOT_RUN as error:
+                stopped.append(error)
                 return None
             try:
                 new = Trial(after, self._facts, feeds, sizes, way).run()
-            except _DOES_NOT_RUN as error:
+            except DOES_NOT_RUN as error:
                 return f"the rewritten region does not run: {error}"
             difference = self._difference(old, new)
-            if isinstance(difference, str) and self._is_contradicted(old):
-                tried.append(difference)
+            if isinstance(difference, str) and contradicts(old, self._told):
+                stopped.append(CertificateError(_OTHER_SIZES))
                 return None
             if isinstance(difference, str):
                 return difference
             worst = max(worst, difference)
             if not first.readings.vectors:  # nor will the next run read it
-                tried.append("no number meets one of its weights: an extent is 0")
+                stopped.append(CertificateError(_NOTHING_READ))
                 return None
             readings, sizes = readings + first.readings, sizes.again()
         return worst
@@ -147,37 +183,28 @@ class Certificate:
             return 0.0
         plain = OTHER if self._lean is None else (FEW, self._lean + 1)
         plain = plain[0], max(plain[1], self._reach + 3)  # others than it was first tried at
-        sizes, feeds = Sizes(self._facts, smaller=self._smaller, plain=plain), Feeds()
+        sizes, feeds = Sizes(facts=self._facts, smaller=self._smaller, plain=plain), Feeds()
         try:
             old = Trial(self._before, self._facts, feeds, sizes, way).run()
-        except _DOES_NOT_RUN:
+        except DOES_NOT_RUN:
             return 0.0  # the region takes no such sizes: there is nothing to compare
         try:
             new = Trial(after, self._facts, feeds, sizes, way).run()
-        except _DOES_NOT_RUN as error:
+        except DOES_NOT_RUN as error:
             return 0.0 if sizes.is_shrunken else f"it does not run at other sizes: {error}"
         difference = self._difference(old, new)
         if isinstance(difference, float):
             return difference
-        return 0.0 if self._is_contradicted(old) else f"at other sizes, {difference}"
-
-    def _is_contradicted(self, values: Mapping[str, Constant]) -> bool:
-        """Whether what is behind the region takes no such sizes: they accuse nobody.
-
-        A Gemm without rows tells of a Flatten far before it that one of its extents is 0.
-        """
-        shapes = ((dims, values[name].shape) for name, dims in self._told.items() if name in values)
-        pairs = (pair for dims, shape in shapes for pair in zip(dims, shape, strict=False))
-        return any(isinstance(dim, int) and dim != size for dim, size in pairs)
+        return 0.0 if contradicts(old, self._told) else f"at other sizes, {difference}"
 
     def _difference(self, before: Mapping[str, Constant], after: Mapping[str, Constant]) -> Finding:
         """What is read outside, and whatever keeps its name, is the same."""
         worst = 0.0
-        largest = max((_largest(array) for array in before.values()), default=0.0)
+        largest = max((largest_of(array) for array in before.values()), default=0.0)
         pairs = {(name, label_of(place.value, self._facts)) for name, place in self._region.leaves}
         pairs |= {(name, name) for name in before if name in after}
         for name, now in sorted(pairs):
-            difference = _unlike(name, before[name], after[now], largest)
+            difference = unlike(name, before[name], after[now], largest)
             if isinstance(difference, str):
                 return difference
             worst = max(worst, difference)
@@ -192,45 +219,16 @@ class Certificate:
             if self._lean is not None:
                 plain = (max(batch, 1), self._lean)
                 yield Sizes(
-                    self._facts, smaller=self._smaller, plain=plain, batch=batch, is_lean=True
+                    facts=self._facts, smaller=self._smaller, plain=plain, batch=batch, is_lean=True
                 )
             else:
                 plain = (max(batch, PLAIN[0]), max(PLAIN[1], self._reach))
-                yield Sizes(self._facts, smaller=self._smaller, plain=plain, batch=batch)
+                yield Sizes(facts=self._facts, smaller=self._smaller, plain=plain, batch=batch)
         if self._lean is not None or self._smaller:
-            yield Sizes(self._facts, plain=(PLAIN[0], max(PLAIN[1], self._reach)))
-        for extent in told_extents(self._region.nodes, self._facts):
-            yield Sizes(self._facts, plain=(PLAIN[0], extent))
+            yield Sizes(facts=self._facts, plain=(PLAIN[0], max(PLAIN[1], self._reach)))
         for extent in _EXTENTS:
-            yield Sizes(self._facts, concrete=self._facts.concrete_dims(extent))
+            yield Sizes(facts=self._facts, concrete=self._facts.concrete_dims(extent))
 
 
 def _signature(output: ir.Value) -> tuple[str | None, ir.TypeProtocol | None]:
     return output.name, output.type
-
-
-def _unlike(name: str, old: Constant, new: Constant, largest: float) -> Finding:
-    if old is new:
-        return 0.0  # it was fed to both
-    if old.shape != new.shape:
-        return f"'{name}' changes its shape from {old.shape} to {new.shape}"
-    if old.dtype.kind != "f":
-        return 0.0 if np.array_equal(old, new) else f"'{name}' changes"
-    finite = np.isfinite(old)
-    if not np.array_equal(old[~finite], new[~finite], equal_nan=True):
-        raise CertificateError(f"'{name}' is not finite before, and differs after")
-    scale = _largest(old)
-    error = float(np.max(np.abs(new[finite] - old[finite]), initial=0.0))
-    # where all of it cancels, what is left is the rounding of what went in
-    if error <= max(_TOLERANCE * scale, _ROUNDING * largest):
-        return error / max(scale, _ROUNDING / _TOLERANCE * largest) if error else 0.0
-    return f"'{name}' is off by {error:.3g} where the largest value is {scale:.3g}"
-
-
-def _largest(array: Constant) -> float:
-    if array.dtype.kind != "f" or not array.size:
-        return 0.0
-    largest = float(np.max(np.abs(array)))
-    if math.isfinite(largest):
-        return largest
-    return float(np.max(np.abs(array[np.isfinite(array)]), initial=0.0))

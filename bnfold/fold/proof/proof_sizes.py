@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -12,7 +13,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import FLOATS, Facts
 from bnfold.fold.facts.node import attribute_of, is_op
-from bnfold.fold.proof.written import CertificateError
+from bnfold.fold.proof.written import CertificateError, UnknownRankError
 
 PLAIN = (2, 7)
 """Open extents: of the first axis, and of others, odd and larger than most kernels."""
@@ -26,87 +27,85 @@ _LARGEST_FACTOR = 1 << 16  # by which extents become smaller: more would take lo
 _MOST = 1 << 24  # elements of an input of the region
 
 
+Slot = str | tuple[ir.Value, int]
+"""An open extent: a symbol, or the axis of a value where the graph has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sizes:
     """Concrete extents for what enters a region; equal symbols get equal extents.
 
-    Args:
+    Attributes:
         facts: of the model.
         smaller: static extents in space, and what is taken in their place.
         concrete: shapes that follow from sizes of the model's inputs, where they are known.
         plain: for open extents, that of the first axis and that of all others.
+        given: other extents for some that are open.
         batch: the first axis of what has several becomes so large, whatever the graph states.
         is_lean: whether extents are smaller than they usually are.
         turn: which numbers are drawn.
     """
 
-    def __init__(
-        self,
-        facts: Facts,
-        *,
-        smaller: Mapping[int, int] | None = None,
-        concrete: Mapping[ir.Value, tuple[int, ...]] | None = None,
-        plain: tuple[int, int] = PLAIN,
-        batch: int = 0,
-        is_lean: bool = False,
-        turn: int = 0,
-    ) -> None:
-        self._facts = facts
-        self._smaller = smaller or {}
-        self._concrete = concrete or {}
-        self._plain = plain
-        self._batch = batch
-        self._is_lean = is_lean
-        self._turn = turn
-        self._symbols: dict[str, int] = {}
+    facts: Facts
+    smaller: Mapping[int, int] = field(default_factory=dict)
+    concrete: Mapping[ir.Value, tuple[int, ...]] = field(default_factory=dict)
+    plain: tuple[int, int] = PLAIN
+    given: Mapping[Slot, int] = field(default_factory=dict)
+    batch: int = 0
+    is_lean: bool = False
+    turn: int = 0
+    _symbols: dict[str, int] = field(init=False, default_factory=dict)
 
     @property
     def is_shrunken(self) -> bool:
         """Whether extents are others than a network may need."""
-        return self._is_lean or bool(self._smaller) or bool(self._batch)
+        return self.is_lean or bool(self.smaller) or bool(self.batch)
 
     def again(self) -> Sizes:
         """The same with other numbers."""
-        return Sizes(
-            self._facts,
-            smaller=self._smaller,
-            concrete=self._concrete,
-            plain=self._plain,
-            batch=self._batch,
-            is_lean=self._is_lean,
-            turn=self._turn + 1,
-        )
+        return replace(self, turn=self.turn + 1)
 
     def draw(self, value: ir.Value, partner: tuple[int, ...] | None) -> Constant:
         """Random numbers for the value; see `shape_of` and `drawn`."""
-        return drawn(value, self.shape_of(value, partner), self._facts, self._turn)
+        return drawn(value, self.shape_of(value, partner), self.facts, self.turn)
 
     def shape_of(self, value: ir.Value, partner: tuple[int, ...] | None) -> tuple[int, ...]:
         """The shape to feed the value with; open extents follow a partner it is joined with.
 
         Raises:
-            CertificateError: its rank is not known.
+            UnknownRankError: its rank is not known.
         """
-        dims = self._facts.dims(value)
-        if dims is not None and partner is not None and len(partner) == len(dims):
-            for dim, extent in zip(dims, partner, strict=True):
-                if isinstance(dim, str):
-                    self._symbols.setdefault(dim, extent)
-            return tuple(
-                self._extent(dim, axis, len(dims)) if dim is not None else partner[axis]
-                for axis, dim in enumerate(dims)
-            )
-        if value in self._concrete:
-            return self._concrete[value]
+        dims = self.facts.dims(value)
+        follows = dims is not None and partner is not None and len(partner) == len(dims)
+        if not follows and value in self.concrete:
+            return self.concrete[value]
         if dims is None:
-            raise CertificateError(f"the rank of '{value.name}' is not known")
-        return tuple(self._extent(dim, axis, len(dims)) for axis, dim in enumerate(dims))
+            raise UnknownRankError(
+                f"the rank of '{value.name}' is not known",
+                "declare the shapes of the inputs, symbolic dimensions will do",
+            )
+        near = partner if follows and partner is not None else (None,) * len(dims)
+        return tuple(
+            self._static(dim, axis, len(dims))
+            if isinstance(dim, int)
+            else self._open(slot_of(value, axis, dim), axis, near[axis])
+            for axis, dim in enumerate(dims)
+        )
 
-    def _extent(self, dim: int | str | None, axis: int, rank: int) -> int:
-        if isinstance(dim, int):
-            is_batch = axis == 0 and rank > 1 and dim < self._batch
-            return self._smaller.get(dim, dim) if axis >= 2 else self._batch if is_batch else dim
-        plain = self._plain[min(axis, 1)]
-        return plain if dim is None else self._symbols.setdefault(dim, plain)
+    def _static(self, dim: int, axis: int, rank: int) -> int:
+        if axis >= 2:
+            return self.smaller.get(dim, dim)
+        return max(dim, self.batch) if axis == 0 and rank > 1 else dim
+
+    def _open(self, slot: Slot, axis: int, near: int | None) -> int:
+        extent = self.plain[min(axis, 1)] if near is None else near
+        extent = self.given.get(slot, extent)
+        return self._symbols.setdefault(slot, extent) if isinstance(slot, str) else extent
+
+
+def slot_of(value: ir.Value, axis: int, dim: str | None) -> Slot:
+    """What stands for an open extent of the value."""
+    return (value, axis) if dim is None else dim
 
 
 def smaller_extents(
@@ -129,23 +128,6 @@ def smaller_extents(
     largest = min(min(spatial) // least, _LARGEST_FACTOR)
     fits = [f for f in range(2, largest + 1) if _keeps_residues(spatial, f, step)]
     return {dim: dim // max(fits) for dim in spatial} if fits else {}
-
-
-def told_extents(nodes: Iterable[ir.Node], facts: Facts) -> list[int]:
-    """What the open extents of a value must be, all alike, for the size that it is regrouped to."""
-    found = set()
-    for node in nodes:
-        if not is_op(node, "Flatten", "Reshape"):
-            continue
-        here, there = facts.dims(node.inputs[0]) or (), facts.dims(node.outputs[0]) or ()
-        count = sum(not isinstance(dim, int) for dim in here[1:])
-        total, known = (
-            math.prod(d for d in dims[1:] if isinstance(d, int)) for dims in (there, here)
-        )
-        extent = round((total / known) ** (1 / count)) if count and known else 0
-        if count and extent**count * known == total:
-            found.add(extent)
-    return sorted(found)
 
 
 def _keeps_residues(extents: Collection[int], factor: int, step: int) -> bool:
@@ -174,9 +156,9 @@ def _floats(value: ir.Value | None, facts: Facts) -> Constant | None:
     )
 
 
-def has_open_extents(enters: Collection[ir.Value], facts: Facts) -> bool:
-    """Whether an axis behind the first has an extent that the graph does not state."""
-    dims = (dim for value in enters for dim in (facts.dims(value) or ())[1:])
+def has_open_extents(enters: Collection[ir.Value], facts: Facts, first: int = 1) -> bool:
+    """Whether an axis from the `first` on has an extent that the graph does not state."""
+    dims = (dim for value in enters for dim in (facts.dims(value) or ())[first:])
     return any(not isinstance(dim, int) for dim in dims)
 
 

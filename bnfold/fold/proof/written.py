@@ -20,7 +20,20 @@ from bnfold.fold.proof.branches import choice, choices_of, label_of, level_of, s
 
 
 class CertificateError(Exception):
-    """The region could not be run: nothing is proven."""
+    """The region could not be run: nothing is proven.
+
+    Args:
+        sentence: why.
+        advice: what the user could do.
+    """
+
+    def __init__(self, sentence: str, advice: str = "") -> None:
+        super().__init__(sentence)
+        self.advice = advice
+
+
+class UnknownRankError(CertificateError):
+    """The model does not say how many axes a value has."""
 
 
 @dataclass(frozen=True)
