@@ -77,7 +77,7 @@ class Job:
         trials = maker.sets(SAMPLES if samples is None else samples)
         resting = self._resting(maker, trials)
         if resting:
-            trials += list(maker.reaching())
+            trials += [*maker.reaching(), *maker.with_large_integers()]
             resting = self._resting(maker, trials)
         notes = []
         good = [(feed, run) for feed, run in trials if is_finite(run)]
@@ -102,7 +102,8 @@ class Job:
         from bnfold.verify.torch_subject import TorchSubject
 
         assert isinstance(original, TorchSubject), "there are two kinds of subjects"
-        watch_calls(original, other, first.feeds[0].arrays)
+        free = self.pair.large_integers().names
+        watch_calls(original, other, first.feeds[0].arrays, free)
         if not show_scores(original, other, first.feeds[0].arrays, self.setting):
             return first
         runner = original.open(self.setting)
@@ -118,6 +119,7 @@ class Job:
             pair.sizes(dims),
             (pair.bounds(), pair.wide_bounds(is_signed=False), pair.wide_bounds(is_signed=True)),
             pair.told(),
+            pair.large_integers(),
             any(is_narrow(subject.model) for subject in pair.onnx_models),
         )
 

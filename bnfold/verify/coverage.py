@@ -11,7 +11,7 @@ import onnx_ir as ir
 from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim, aim_at
 from bnfold.verify.records import Coverage, Share
-from bnfold.verify.sides import Side, Sides, Wanted, sides_of
+from bnfold.verify.sides import Side, Sides, Wanted, channel_axis, sides_of
 
 Key = tuple[str, str]
 """A node's first output, and the attribute that holds a graph of it."""
@@ -103,8 +103,7 @@ class Reached:
             self._met[name] = found | self._met.get(name, set())
         if name not in self._relus or array.ndim < 2 or not array.size:
             return
-        axis = array.ndim - 1 if array.ndim == 3 else 1  # [N, T, C], or [N, C, *space]
-        others = tuple(i for i in range(array.ndim) if i != axis)
+        others = tuple(i for i in range(array.ndim) if i != channel_axis(array))
         awake: Array = np.asarray((array > 0).any(axis=others))
         old = self._awake.get(name)
         if old is None or old.shape == awake.shape:

@@ -11,6 +11,8 @@
     dead zones   ThresholdedRelu, Shrink          0 < x <= the alpha or lambda
     grids        Greater, ... of what was rounded see `grids`
     boxes        NonMaxSuppression                see `box_thresholds`
+    widths       integers of another type         see `widths`
+    extents      Resize, pooling, ...             see `extent_ends`
 
 Log(1 + Exp(x)) is Softplus(x) up to 88, and ThresholdedRelu with an alpha of 1e-5 is Relu from
 there on. What both models have alike cannot part them there, so only that is looked at of which one
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 import ml_dtypes
@@ -32,12 +34,14 @@ from bnfold.fold.facts.operator_facts import COMPARES
 from bnfold.runtime.signature import Array
 from bnfold.verify.box_thresholds import between_selections
 from bnfold.verify.coverage import Reached
+from bnfold.verify.extent_ends import small_extents_of
 from bnfold.verify.grids import ties_of
 from bnfold.verify.picks import picks_of
 from bnfold.verify.scores import constant_of
 from bnfold.verify.sides import CHOOSING, Side, Sides, numbers_of, sides_of
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.thresholds import WITH_THRESHOLDS, between_thresholds
+from bnfold.verify.widths import widths_of
 
 NEAR = float(np.float32(1e-3))
 """Numbers of this size and less are near 0; an epsilon or alpha that is larger shows without."""
@@ -71,8 +75,11 @@ _WITH_A_BOUND = frozenset({"Add", "Clip", "Max"})
 """They keep numbers away from 0, if one of their constants is almost 0."""
 
 
-def watch_ends(a: OnnxSubject, b: OnnxSubject) -> None:
-    """From now on the two watch what only one of them has; the other model watches no more."""
+def watch_ends(a: OnnxSubject, b: OnnxSubject, free: Collection[str]) -> None:
+    """From now on the two watch what only one of them has; the other model watches no more.
+
+    `free` are the inputs that may hold any integer.
+    """
     ours, theirs = unshared(a.model, b.model)
     far = far_of(a.model)
     b.reached = Reached()
@@ -81,6 +88,9 @@ def watch_ends(a: OnnxSubject, b: OnnxSubject) -> None:
         subject.reached.watch(between_thresholds(own, its))
         subject.reached.watch(between_selections(own, its))
         subject.reached.watch(ties_of(subject.model, own))
+        other = b if subject is a else a
+        subject.reached.watch(widths_of(subject.model, other.model, free))
+        subject.reached.watch(small_extents_of(subject.model, other.model))
     if _bodies_in(b.model) - _bodies_in(a.model):
         b.reached.watch_bodies(b.model.graph)
 

@@ -23,10 +23,10 @@ SMALL = 4
 PLAN = (
     ("normal", 2, 0),
     ("impulses", 1, 1),
-    ("wide range", 2, 2),
+    ("wide range", 4, 2),
     ("zeros", 1, 0),
     ("normal", 1, 1),
-    ("impulses", 2, 0),
+    ("impulses", 3, 0),
     ("normal", 7, 3),
     ("wide range", 1, LONG),
 )

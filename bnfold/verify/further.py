@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -14,8 +14,9 @@ from bnfold.verify.feeds import Feed
 from bnfold.verify.measure import K
 from bnfold.verify.nan_set import apart_on_nan, with_nan
 from bnfold.verify.records import OutputRow, Verification
-from bnfold.verify.rerun import Trial
+from bnfold.verify.rerun import CLIMBING, Trial
 from bnfold.verify.seek import AIMS, Climb, afforded
+from bnfold.verify.sides import Wanted
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.verdict import worst_of
 from bnfold.verify.without_steps import has_steps_in_order, without_steps
@@ -123,15 +124,27 @@ def fed_nan(job: Job, found: Verification, first: FirstRuns) -> Verification:
 
 def _reaching(job: Job, dims: Mapping[str, int]) -> list[Trial]:
     """The sets, with the original's outputs, that reach something of either model."""
-    a, b, more = job.pair.original, job.pair.other, []
-    for feed, run in job.maker(dims).reaching():
+    maker = job.maker(dims)
+    kinds: Sequence[tuple[Wanted, Iterator[Trial]]] = (
+        ("numbers", maker.reaching()),
+        ("large integers", maker.with_large_integers()),
+        ("other extents", maker.with_other_extents()),
+    )
+    return [trial for wanted, sets in kinds for trial in _telling(job, wanted, sets)]
+
+
+def _telling(job: Job, wanted: Wanted, sets: Iterator[Trial]) -> Iterator[Trial]:
+    """Those of the sets that reach something, while such are wanted."""
+    a, b, told = job.pair.original, job.pair.other, 0
+    while told < FURTHER and wanted in a.reached.wanted | b.reached.wanted:
+        trial = next(sets, None)
+        if trial is None:
+            return
         before = a.reached.count + b.reached.count
-        _take_in(job, feed)
+        _take_in(job, trial[0])
         if a.reached.count + b.reached.count > before:
-            more.append((feed, run))
-        if _is_all_reached(job) or len(more) == FURTHER:
-            break
-    return more
+            told += 1
+            yield trial
 
 
 def _climbing(job: Job, dims: Mapping[str, int]) -> list[Trial]:
@@ -148,7 +161,8 @@ def _climbing(job: Job, dims: Mapping[str, int]) -> list[Trial]:
         climb = Climb(subject.values, aim, start.arrays, is_batched, (job.seed, index), rows)
         with suppress(EvaluationError, UnsupportedOperatorError):  # nothing to climb by
             met = climb.found()
-            trial = None if met is None else maker.tried(f"towards {words}", met, index)
+            name = f"towards {words}"
+            trial = None if met is None else maker.tried(name, "climb", met, CLIMBING + index)
             if trial is not None:
                 _take_in(job, trial[0])
                 more.append(trial)

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from bnfold.errors import UsageError
 from bnfold.model_io import refuse_foreign
 from bnfold.runtime.bounds import Bounds, bounds_of, wide_bounds
+from bnfold.runtime.large_integers import LargeIntegers, large_integers
 from bnfold.runtime.signature import TensorSpec
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
 from bnfold.verify.ends import watch_ends
@@ -76,6 +77,11 @@ class Pair:
         """The same, where it is tried what an integer input takes that need not be 0 or 1."""
         models = [s.model for s in self.onnx_models]
         return wide_bounds(models, self.inputs, self.bounds(), is_signed=is_signed)
+
+    def large_integers(self) -> LargeIntegers:
+        """Which inputs may hold any integer, and which numbers the graphs name."""
+        models = [s.model for s in self.onnx_models]
+        return large_integers(models, self.inputs, self.wide_bounds(is_signed=True))
 
     def told(self) -> ToldIntegers:
         """What the export left of its integers, in the original or else in the other model."""
@@ -150,7 +156,7 @@ def pair(
         rows += compare_structure(original.model, other.model)
     found = Pair(original, other, made_for, inputs, original.outputs, tuple(rows), half=half)
     if isinstance(original, OnnxSubject) and difference_sentence(rows) is None:
-        watch_ends(original, other)
+        watch_ends(original, other, found.large_integers().names)
         found = replace(found, plain=(original.copy(), other.copy()))
         for score in scores_behind(original.model, other.model, through_casts=half is not None):
             original.copy_out(score.ours, score.name, score.dtype, score.classes)

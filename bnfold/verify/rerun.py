@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from bnfold.errors import DataError
 from bnfold.runtime.arrays import DOMAINS
 from bnfold.runtime.bounds import Bounds
-from bnfold.runtime.extents import Extent, open_extents
+from bnfold.runtime.extents import Extent, chosen_sizes, open_extents
+from bnfold.runtime.large_integers import LargeIntegers
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
 from bnfold.runtime.told_integers import ToldIntegers
@@ -34,7 +36,12 @@ _MANY_ROWS = 4096
 
 _EXTRA = 1000  # their index starts here
 
-_CLIMBING = 2000  # and here that of sets that a search finds
+CLIMBING = 2000  # and here that of sets that a search finds
+
+_LARGE, _SIZED = 3000, 4000  # of large integers, and of other extents
+
+_EXTENTS = (2, 3, 4, 5, 6, 8, 16, 17, 24, 32, 48, 63)
+"""Extents for all open axes behind the batch: strides up to 32 make 1 of some of them."""
 
 
 @dataclass
@@ -53,6 +60,7 @@ class Maker:
         dims: sizes of open extents, by name or place.
         bounds: where integers are drawn from: those of all sets, those of some, those of others.
         told: how integers are drawn in some sets, and where the graph takes none of those.
+        large: which integers may be any.
         is_narrow: there is half precision in it, of which huge numbers are almost the largest.
     """
 
@@ -62,6 +70,7 @@ class Maker:
     dims: Mapping[str, int]
     bounds: tuple[Bounds, Bounds, Bounds]
     told: ToldIntegers = field(default_factory=dict)
+    large: LargeIntegers = field(default_factory=LargeIntegers)
     is_narrow: bool = False
     _extents: Sequence[Extent] = field(init=False)
     _failed: dict[tuple[int, ...], RunError] = field(default_factory=dict)
@@ -104,17 +113,46 @@ class Maker:
 
     def small(self) -> tuple[Feed, bool] | None:
         """A small set, and whether its inputs have one batch, of 1 here, which may be anything."""
-        trial = self._set(_CLIMBING, "normal", 1, SMALL)
+        trial = self._set(CLIMBING, "normal", 1, SMALL)
         if trial is None or not is_finite(trial[1]):
             return None
         sizes = sampled_sizes(self._extents, self.dims, _ROWS, SMALL)
         return trial[0], all(sizes.get(f"{spec.name}:0") == _ROWS for spec in self.specs)
 
-    def tried(self, name: str, arrays: Mapping[str, Array], index: int) -> Trial | None:
+    def with_large_integers(self) -> Iterator[Trial]:
+        """Sets with integers that narrower types do not hold, where the graph takes that."""
+        base = self._set(_LARGE, "normal", _ROWS, 0) if self.large.names else None
+        if base is None:
+            return
+        rngs = [np.random.default_rng([self.seed, _LARGE, index]) for index in range(3)]
+        drawn = {
+            "large integers": self.large.anywhere(base[0].arrays, rngs[0], is_signed=True),
+            "large integers from 0 up": self.large.anywhere(
+                base[0].arrays, rngs[1], is_signed=False
+            ),
+            "large integers side by side": self.large.together(base[0].arrays, rngs[2]),
+        }
+        for index, (name, arrays) in enumerate(drawn.items()):
+            trial = self.tried(name, "integers", arrays, _LARGE + index)
+            if trial is not None:
+                yield trial
+
+    def with_other_extents(self) -> Iterator[Trial]:
+        """Sets of all extents behind the batch that may come to 1 somewhere, small ones first."""
+        if all(extent.axis == 0 for extent in self._extents):
+            return
+        for index, size in enumerate(_EXTENTS):
+            sizes = chosen_sizes(self._extents, self.dims, partial(_behind_two_rows, size))
+            if tuple(sizes.values()) not in self._failed:
+                trial = self._drawn(sizes, "normal", _SIZED + index)
+                if trial is not None and is_finite(trial[1]):
+                    yield trial
+
+    def tried(self, name: str, kind: str, arrays: Mapping[str, Array], index: int) -> Trial | None:
         """The arrays as a set; None where the original does not take them, or is not finite."""
         with suppress(RunError):
             run = self.runner.run(arrays)
-            feed = Feed(f"{_CLIMBING + index}: {name}", "climb", arrays, (self.seed, _CLIMBING))
+            feed = Feed(f"{index}: {name}", kind, arrays, (self.seed, index))
             return (feed, run) if is_finite(run) else None
         return None
 
@@ -171,6 +209,10 @@ class Maker:
             return by_graph
         as_told = (usual, self.told)
         return [as_told, *by_graph] if index and index % 3 == 0 else [*by_graph, as_told]
+
+
+def _behind_two_rows(size: int, extent: Extent) -> int:
+    return size if extent.axis else 2
 
 
 def is_finite(run: Sequence[Array]) -> bool:

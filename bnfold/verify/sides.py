@@ -75,6 +75,8 @@ def sides_of(nodes: Iterable[ir.Node], *, with_all: bool = False) -> Iterator[tu
             slopes = node.inputs[1] if node.op_type == "PRelu" else None
             each = None if slopes is None else numbers_of(slopes)
             yield name, of_bend(what, _aim_above(node, 0.0), each)
+            if with_all and each is None:
+                yield name, of_channels(what)
         elif sides := _of_result(node, what):
             yield name, sides
 
@@ -94,6 +96,26 @@ def of_bend(what: str, aim: Aim | None = None, slopes: Array | None = None) -> S
         f"{what} above 0": Side(lambda y: bool((y > 0).any()), aim),
         f"{what} at or below 0": Side(lambda y: bool((y <= 0).any()), aim and aim.reversed()),
     }
+
+
+def of_channels(what: str) -> Sides:
+    """Whether each channel of a result is on either side of 0 somewhere."""
+    return {
+        f"some channel of {what} above 0": Side(lambda y: _is_met_in_each_channel(y > 0)),
+        f"some channel of {what} at or below 0": Side(lambda y: _is_met_in_each_channel(y <= 0)),
+    }
+
+
+def _is_met_in_each_channel(met: Array) -> bool:
+    if met.ndim < 2:
+        return bool(met.any())
+    others = tuple(axis for axis in range(met.ndim) if axis != channel_axis(met))
+    return bool(met.any(axis=others).all())
+
+
+def channel_axis(array: Array) -> int:
+    """That of [N, T, C], or of [N, C, *space]."""
+    return array.ndim - 1 if array.ndim == 3 else 1
 
 
 def _is_met_by_each(met: Array, constant: Array) -> bool:

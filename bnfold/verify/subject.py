@@ -30,7 +30,7 @@ from bnfold.verify.half import round_activations
 from bnfold.verify.integer_kernels import round_biases
 from bnfold.verify.jitter import jitter
 from bnfold.verify.neighbour import Neighbour
-from bnfold.verify.noise import neighbouring_weights
+from bnfold.verify.noise import move_constants, neighbouring_weights
 from bnfold.verify.wide_ends import NarrowEnds, narrow_outputs, widen_ends
 
 Feeds = Mapping[str, Array]
@@ -141,6 +141,7 @@ class OnnxSubject:
         """The graph of a neighbour, the weights as they are."""
 
         def move(model: ir.Model) -> None:
+            move_constants(model, neighbour.seed, neighbour.strength, neighbour.half)
             if neighbour.in_integers:
                 round_biases(model, neighbour.seed)
             if neighbour.half is not None:

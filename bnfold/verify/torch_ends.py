@@ -7,7 +7,7 @@ are alike if exporters write the one as the other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ from bnfold.verify.ends import (
 )
 from bnfold.verify.sides import Sides, between, of_bend, of_condition, sides_of
 from bnfold.verify.torch_calls import CallMode
+from bnfold.verify.widths import casts_of
 
 if TYPE_CHECKING:
     from bnfold.verify.subject import OnnxSubject
@@ -144,11 +145,14 @@ class Calls(CallMode):  # type: ignore[no-untyped-call]
     def __init__(self, reached: Reached) -> None:
         super().__init__()
         self.made: list[Call] = []
+        self.casts = Counter[tuple[str, str]]()
         self._reached, self._turns = reached, Counter[str]()
 
     def called(self, func: Any, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Calls it, and remembers."""
         name = name.removesuffix("_")
+        if name == "_to_copy":
+            self._note_cast(args[0], named.get("dtype"))
         if name not in _WRITTEN_AS or not args or not isinstance(args[0], torch.Tensor):
             return func(*args, **named)
         self._turns[name] += 1
@@ -159,16 +163,27 @@ class Calls(CallMode):  # type: ignore[no-untyped-call]
         self._tell(call.result, result)
         return result
 
+    def _note_cast(self, tensor: object, to: object) -> None:
+        if isinstance(tensor, torch.Tensor) and isinstance(to, torch.dtype):
+            self.casts[_name_of(tensor.dtype), _name_of(to)] += 1
+
     def _tell(self, name: str, tensor: object) -> None:
         if name in self._reached.watched and isinstance(tensor, torch.Tensor):
             self._reached.observe(name, tensor.detach().double().numpy())
 
 
-def watch_calls(a: TorchSubject, b: OnnxSubject, feeds: Mapping[str, Array]) -> None:
-    """From now on the two watch what only one of them has, and the sides that the graph has."""
+def watch_calls(
+    a: TorchSubject, b: OnnxSubject, feeds: Mapping[str, Array], free: Collection[str]
+) -> None:
+    """From now on the two watch what only one of them has, and the sides that the graph has.
+
+    `free` are the inputs that may hold any integer.
+    """
     made: list[Call] = []
+    casts = Counter[tuple[str, str]]()
     with suppress(RunError):  # there is code that cannot be watched: nothing counts as alike
-        made = a.calls(feeds)
+        watched = a.calls(feeds)
+        made, casts = watched.made, watched.casts
     theirs, far = list(with_ends(b.model.graph)), far_of(b.model)
     written = Counter(kind for call in made for kind in _kinds(call))
     kinds = Counter(map(_kind, theirs))
@@ -177,9 +192,14 @@ def watch_calls(a: TorchSubject, b: OnnxSubject, feeds: Mapping[str, Array]) -> 
     b.reached = Reached()
     b.reached.watch(sides_of(b.model.graph))
     b.reached.watch(ends_of(more, far))
+    b.reached.watch(casts_of(b.model, free, casts))
     for call in made:
         if all(kinds[kind] < calls[call.name, call.low] for kind in _kinds(call)):
             a.reached.watch(_ends_of(call, far))
+
+
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _kind(node: ir.Node) -> tuple[str, float | None]:

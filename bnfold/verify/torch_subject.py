@@ -26,7 +26,7 @@ from bnfold.verify.subject import FAR_BELOW
 if TYPE_CHECKING:
     import torch
 
-    from bnfold.verify.torch_ends import Call
+    from bnfold.verify.torch_ends import Calls
     from bnfold.verify.torch_jitter import Jitter
     from bnfold.verify.torch_scores import Watch, Way
 
@@ -71,8 +71,8 @@ class TorchSubject:
         watch, leaves = self._runner(self._module).watched(feeds)
         return [watch.behind(leaf) for leaf in leaves]
 
-    def calls(self, feeds: Mapping[str, Array]) -> list[Call]:
-        """The calls that have ends or sides, see `torch_ends`.
+    def calls(self, feeds: Mapping[str, Array]) -> Calls:
+        """The calls that have ends or sides, and Casts, see `torch_ends`.
 
         Raises:
             RunError: the module does not run so, though it may run as it is.
@@ -82,7 +82,7 @@ class TorchSubject:
         calls = Calls(self.reached)
         with calls:
             self._runner(self._module).run(feeds)
-        return calls.made
+        return calls
 
     def show(self, scores: Mapping[int, Score]) -> None:
         """From now on these scores, by the index of the result, are returned after the results."""

@@ -53,6 +53,24 @@ def test_sizes_and_shapes_are_no_weights():
     assert [name for name, _ in neighbouring_weights(ir.from_proto(model), (0, 0))] == ["w"]
 
 
+FREQUENCIES = (10000.0 ** -(np.arange(16) / 16)).astype(np.float32)
+
+
+def test_a_table_that_is_a_constant_node_is_a_weight():
+    """Steps up to 1000 times a table whose numbers were rounded once more, as it is stored."""
+    text = """g (int64[N,1] t) => (float[N,5] y) {{
+        f = Cast <to = 1> (t) k = Constant <value = float[16] {{{}}}> ()
+        a = Mul (f, k) s = Sin (a) y = MatMul (s, w) }}"""
+    w = np.random.default_rng(0).normal(size=(16, 5))
+    ours, others = (
+        parsed(text.format(", ".join(map(repr, table.tolist()))), w=w)
+        for table in (FREQUENCIES, np.nextafter(FREQUENCIES, np.float32(1)))
+    )
+    assert bnfold.verify(ours, others).is_equivalent
+    wrong = parsed(text.format(", ".join(map(repr, (FREQUENCIES * 1.0001).tolist()))), w=w)
+    assert bnfold.verify(ours, wrong).verdict == "different"
+
+
 COORDINATES = """g (float[N,16,8] x) => (float[N,16,6] y) {
     r = Range (start, stop, step)  h = Mul (r, half)  f = Floor (h)  i = Cast <to = 7> (f)
     g = Gather <axis = 1> (x, i)  m = MatMul (g, w)  y = Mul (m, s)

@@ -50,6 +50,39 @@ def test_a_difference_at_odd_sizes_is_found(op, other):
     assert bnfold.verify(ours, ours).is_equivalent
 
 
+DEEP = """c = Conv <pads = [1, 1, 1, 1], strides = [2, 2]> (x, w)
+    d = MaxPool <kernel_shape = [4, 4], strides = [4, 4]> (c)"""
+HALVED = 'y = Resize <mode = "linear", coordinate_transformation_mode = "{}"> ({}, , half)'
+
+
+@pytest.mark.parametrize("before", ["d = Identity (x)", DEEP])
+def test_modes_that_part_where_one_pixel_is_left_are_different(before):
+    """With half a scale: of an extent of 2, or behind strides of 8 of 16."""
+    w, half = weights(0, 8, 3, 3, 3), np.float32([1, 1, 0.5, 0.5])
+    ours, others = (
+        parsed(
+            f"g (float[N,3,H,W] x) => (float[N,C,P,Q] y) {{ {before} {HALVED.format(mode, 'd')} }}",
+            w=w,
+            half=half,
+        )
+        for mode in ("half_pixel", "pytorch_half_pixel")
+    )
+    assert bnfold.verify(ours, others).verdict == "different"
+    assert bnfold.verify(ours, ours).is_equivalent
+
+
+def test_modes_that_only_enlarge_are_equivalent_without_a_word():
+    twice = np.float32([1, 1, 2, 2])
+    text = "g (float[N,3,H,W] x) => (float[N,3,P,Q] y) {{ {} }}"
+    ours, others = (
+        parsed(text.format(HALVED.format(mode, "x")), half=twice)
+        for mode in ("half_pixel", "pytorch_half_pixel")
+    )
+    found = bnfold.verify(ours, others)
+    assert found.is_equivalent
+    assert "extent" not in found.reason
+
+
 def test_every_open_extent_is_one_and_odd_and_even_somewhere():
     text = "g (float[N,3,H,W] x, float[N,T] z) => (float[N,3,H,W] y, float[N,T] u) {{ {body} }}"
     model = parsed(text.format(body="y = Relu (x)  u = Relu (z)").replace("{{", "{"))
