@@ -82,6 +82,8 @@ def compare_further(
 
     What a copy in half precision does to large numbers is no matter of the original, and not asked.
     """
+    if found.is_equivalent and not isinstance(job.pair.original, OnnxSubject):
+        found = _on_other_sides(job, found, first, dims)
     if found.is_range:
         return found
     for feed in first.feeds:
@@ -92,6 +94,23 @@ def compare_further(
         if found.is_equivalent and not _is_all_reached(job):
             found = _compared_on(job, found, sets(job, dims))
     return found
+
+
+def _on_other_sides(
+    job: Job, found: Verification, first: FirstRuns, dims: Mapping[str, int]
+) -> Verification:
+    """What was found, and with sizes on which a torch module branches."""
+    from bnfold.verify.torch_sizes import sizes_of_other_sides
+    from bnfold.verify.torch_subject import TorchSubject
+
+    original, maker = job.pair.original, job.maker(dims)
+    assert isinstance(original, TorchSubject), "there are two kinds of subjects"
+    try:
+        sizes = sizes_of_other_sides(original, [f.arrays for f in first.feeds], maker.extents)
+    except RunError as error:
+        note = f"whether {original.name} branches on sizes is not known: {error}"
+        return replace(found, notes=(*found.notes, note))
+    return _compared_on(job, found, list(maker.with_sizes(sizes)))
 
 
 def _compared_on(job: Job, found: Verification, more: Sequence[Trial]) -> Verification:

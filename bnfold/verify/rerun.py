@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 from bnfold.errors import DataError
 from bnfold.runtime.arrays import DOMAINS
 from bnfold.runtime.bounds import Bounds
-from bnfold.runtime.extents import Extent, chosen_sizes, open_extents
+from bnfold.runtime.extents import Extent, chosen_sizes, open_extents, shape_of
 from bnfold.runtime.large_integers import LargeIntegers
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
@@ -38,7 +39,9 @@ _EXTRA = 1000  # their index starts here
 
 CLIMBING = 2000  # and here that of sets that a search finds
 
-_LARGE, _SIZED = 3000, 4000  # of large integers, and of other extents
+_LARGE, _SIZED, _CHOSEN = 3000, 4000, 5000  # of large integers, other extents, and chosen ones
+
+_MOST = 1 << 23  # numbers in a set of chosen sizes
 
 _EXTENTS = (2, 3, 4, 5, 6, 8, 16, 17, 24, 32, 48, 63)
 """Extents for all open axes behind the batch: strides up to 32 make 1 of some of them."""
@@ -135,6 +138,20 @@ class Maker:
         for index, (name, arrays) in enumerate(drawn.items()):
             trial = self.tried(name, "integers", arrays, _LARGE + index)
             if trial is not None:
+                yield trial
+
+    @property
+    def extents(self) -> Sequence[Extent]:
+        """Those that are open, and that the caller has not sized."""
+        return [e for e in self._extents if not {e.place, e.label} & self.dims.keys()]
+
+    def with_sizes(self, chosen: Sequence[Mapping[str, int]]) -> Iterator[Trial]:
+        """Sets of these sizes, by place, as far as the original takes them."""
+        for index, some in enumerate(chosen):
+            sizes = chosen_sizes(self._extents, {**self.dims, **some}, partial(_behind_two_rows, 2))
+            numbers = sum(math.prod(shape_of(spec, sizes)) for spec in self.specs)
+            trial = self._drawn(sizes, "normal", _CHOSEN + index) if numbers <= _MOST else None
+            if trial is not None and is_finite(trial[1]):
                 yield trial
 
     def with_other_extents(self) -> Iterator[Trial]:

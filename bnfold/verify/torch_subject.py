@@ -84,6 +84,18 @@ class TorchSubject:
             self._runner(self._module).run(feeds)
         return calls
 
+    def call(self, tensors: Mapping[str, torch.Tensor]) -> object:
+        """What a copy of the module gives, for tensors of any kind; what it raises leaves as it is.
+
+        A copy, as a module may keep what it was called with.
+        """
+        import torch
+
+        module = copy_of(self._module)
+        args, named = arguments_of(module, tensors)
+        with torch.no_grad():
+            return module(*args, **named)
+
     def show(self, scores: Mapping[int, Score]) -> None:
         """From now on these scores, by the index of the result, are returned after the results."""
         self._shown = {index: score.classes for index, score in scores.items()}
