@@ -13,13 +13,20 @@ _TO_THE_END = (2**31 - 1, 2**63 - 1)
 """Ends that mean the last entry in the direction of the steps."""
 
 
-def end_of(end: int, step: int) -> int | None:
-    """The end of a Slice as a run takes it; None where a backward one goes to the very front.
+def cut(extent: int, start: int, end: int, step: int) -> slice:
+    """The Python slice for the bounds of a Slice, which count from the end if negative.
 
-    By its text ONNX clamps the largest integers to the last entry backwards too, so that nothing is
-    taken; onnxruntime goes to the front.
+    They are clamped: a start before the first entry is the first one, backwards too. By its text
+    ONNX clamps the largest integers to the last entry backwards too, so that nothing is taken;
+    onnxruntime goes to the front.
     """
-    return None if step < 0 and end in _TO_THE_END else end
+    if step < 0 and end in _TO_THE_END:
+        end = -extent - 1
+    start, end = (v + extent if v < 0 else v for v in (start, end))
+    if step > 0:
+        return slice(min(max(start, 0), extent), min(max(end, 0), extent), step)
+    start, end = min(max(start, 0), extent - 1), min(max(end, -1), extent - 1)
+    return slice(start, None if end < 0 else end, step)
 
 
 def slice_(call: Call) -> Array:
@@ -34,19 +41,8 @@ def slice_(call: Call) -> Array:
     cuts = [slice(None)] * x.ndim
     axes = list(range(len(starts))) if axes is None else axes
     for axis, start, end, step in zip(axes, starts, ends, steps or [1] * len(axes), strict=True):
-        cuts[axis] = _cut(x.shape[axis], start, end, step)
+        cuts[axis] = cut(x.shape[axis], start, end, step)
     return x[tuple(cuts)]
-
-
-def _cut(extent: int, start: int, end: int, step: int) -> slice:
-    """The Python slice for ONNX bounds, which count from the end if negative and are clamped."""
-    last = end_of(end, step)
-    end = -extent - 1 if last is None else last
-    start, end = (v + extent if v < 0 else v for v in (start, end))
-    if step > 0:
-        return slice(min(max(start, 0), extent), min(max(end, 0), extent), step)
-    start, end = min(max(start, 0), extent - 1), min(max(end, -1), extent - 1)
-    return slice(start, None if end < 0 else end, step)
 
 
 def gather(call: Call) -> Array:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from bnfold.float64.indexing import end_of
+from bnfold.float64.indexing import cut
 from bnfold.fold.facts.node import (
     FUSED_CONV,
     FUSED_GEMM,
@@ -206,15 +206,10 @@ def _sliced(node: ir.Node, here: Dims, constant: Constants) -> Dims:
 
 
 def _left(extent: Extent, start: int, end: int, step: int) -> int | None:
-    """How many entries a Slice takes; a start before the first is the first, backwards too."""
+    """How many entries a Slice takes."""
     if not isinstance(extent, int) or step == 0:
         return None
-    stop = end_of(end, step)
-    stop = -extent - 1 if stop is None else stop
-    first, last = (bound + extent if bound < 0 else bound for bound in (start, stop))
-    low, high = (0, extent) if step > 0 else (-1, extent - 1)
-    first, last = min(max(first, 0), high), min(max(last, low), high)
-    return max(0, -((first - last) // step))
+    return len(range(extent)[cut(extent, start, end, step)])
 
 
 def _resized(node: ir.Node, here: Dims, constant: Constants, opset: int) -> Dims:

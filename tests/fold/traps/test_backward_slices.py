@@ -12,6 +12,8 @@ import pytest
 
 import bnfold
 from bnfold.float64 import run_op
+from tests.fold.property.text_models import fold_checked, norm, weight
+from tests.fold.property.text_models import model as text_model
 from tests.runtime_oracle import in_onnxruntime
 
 LARGEST = (2**31 - 1, 2**63 - 1)
@@ -62,3 +64,17 @@ def test_the_reference_takes_what_the_runtime_takes(end):
     bounds = [np.array([n]) for n in (-1, end, 1, -1)]
     (found,) = run_op("Slice", [X.astype(np.float64), *bounds], {}, opset=17)
     np.testing.assert_array_equal(found, X[:, ::-1].astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "taken"),
+    [(-100, LARGEST[0], 1), (-100, -100, 1), (2, -100, 3), (100, 1, 2), (100, LARGEST[1], 4)],
+)
+def test_bounds_before_the_first_entry_are_the_first_backwards_too(start, end, taken):
+    text = "(float[N,4] x) => (float y) { r = Relu(x) b = BN(r, n) s = Slice(b, at, to, on, by) "
+    text += "y = MatMul(s, w) }"
+    bounds = {"at": start, "to": end, "on": 1, "by": -1}
+    constants = {name: np.array([bound]) for name, bound in bounds.items()}
+    constants |= {"w": weight(taken, 3), **norm("n", 4)}
+    result = fold_checked(text_model(text, constants), x=(2, 4))
+    assert result.ledger.batch_norms_after == 0

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from bnfold.float64.indexing import end_of
+from bnfold.float64.indexing import cut
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.moves.carry.along import DYNAMIC_PART, UNKNOWN_EXTENT
@@ -150,10 +150,8 @@ def _sliced_axes(
             # no extent: -1 says that a part is taken, and nobody may ask which
             taken[int(axis) % rank] = np.array([-1])  # some part of an unknown extent
             continue
-        # backwards to the very front: Python would count such an end from behind
-        last = end_of(int(end), int(step))
-        stop = None if last is None or (step < 0 and end < -extent) else last
-        taken[int(axis) % rank] = np.arange(extent)[int(start) : stop : int(step)]
+        bounds_of_run = cut(extent, int(start), int(end), int(step))
+        taken[int(axis) % rank] = np.arange(extent)[bounds_of_run]
     return taken, rank
 
 
