@@ -18,7 +18,7 @@ from bnfold.fold.facts.origin import origin_of
 from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact, mapped, of_array, scaled
-from bnfold.fold.plan import Answer, Leave, NewNode, Operand, Refusal, Replace, Rule
+from bnfold.fold.plan import Answer, Leave, Move, NewNode, Operand, Refusal, Replace, Rule
 from bnfold.fold.sources.not_constant import not_constant
 
 MATMUL_SHIFT = Refusal(
@@ -72,7 +72,8 @@ def matmul_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
     (s X' + t) @ W = s * (X' @ W) + t @ W                s along any other axis: moves on whole
     W @ (s X' + t) = (W * s) @ X' + W @ t                s along the rows of X: [K]
 
-    Where nobody takes the shift, a MatMul of rank 2 becomes a Gemm with the addend t @ W.
+    One number for all of X moves on, or becomes part of W. Where nobody takes the shift, a MatMul
+    of rank 2 becomes a Gemm with the addend t @ W.
     """
     side, matrix = _constant_side(node, facts)
     if matrix is None:
@@ -91,10 +92,15 @@ def matmul_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
     shift = (
         _product(affine.shift, matrix, axis, depth, side) if affine.has_shift else np.zeros((1, 1))
     )
-    if affine.varies_along(axis):
-        channels = affine.channels(axis, depth)
-        if channels is None:
-            return NOT_PER_CHANNEL
+    channels = affine.channels(axis, depth)
+    moves: list[Move] = []
+    if not affine.varies_along(axis):
+        passed = Affine(affine.scale, shift)
+        passed = (_lowered(passed, side) if vector else passed).aligned(out_rank)
+        moves.append(Leave({0: passed}))
+    elif channels is None:
+        return NOT_PER_CHANNEL
+    if channels is not None:  # one number for all of X is one for each column too
         s = channels[0]
         factor = s[:, None] if side == 1 else s[None, :]
         lead = (1,) * (len(matrix.shape) - 2)
@@ -102,14 +108,12 @@ def matmul_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
         passed = Affine(np.ones((1,) * shift.ndim), shift)
         passed = (_lowered(passed, side) if vector else passed).aligned(out_rank)
         operands = _operands(node, side, folded, facts)
-        steps = [Replace((NewNode("MatMul", operands),), {0: passed})]
+        moves.append(Replace((NewNode("MatMul", operands),), {0: passed}))
         if affine.has_shift and len(matrix.shape) == 2 and affine.rank == 2 and not vector:
             addend = of_array(np.array(shift), matrix.dtype)
             gemm = NewNode("Gemm", (*operands, addend), _of_gemm(facts))
-            steps.append(Replace((gemm,)))
-        return steps
-    passed = Affine(affine.scale, shift)
-    return [Leave({0: (_lowered(passed, side) if vector else passed).aligned(out_rank)})]
+            moves.append(Replace((gemm,)))
+    return moves
 
 
 def _constant_side(node: ir.Node, facts: Facts) -> tuple[int, Exact | None]:
