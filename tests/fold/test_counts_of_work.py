@@ -17,6 +17,7 @@ from benchmarks.growth import FAMILIES, calls_of
 from bnfold import model_io
 from bnfold.fold.numbers import exact as exacts
 from bnfold.fold.numbers.exact import Exact
+from bnfold.fold.question import moving
 
 FIGURES = {
     # family: (calls of bnfold's functions, entries of weights read, bytes written)
@@ -57,3 +58,21 @@ def test_a_fold_does_no_more_work_than_it_did(
     found = (calls, sum(entries), target.stat().st_size)
     wanted = FIGURES[family]
     assert all(abs(a - b) <= ALLOWED * b for a, b in zip(found, wanted, strict=True)), found
+
+
+@pytest.mark.parametrize("allow", [(), ("rectifier",)])
+def test_a_way_that_is_too_long_ends_where_it_came_to(
+    allow: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch norm can go into the next one; all of them, one behind the other, go too far."""
+    monkeypatch.setattr(moving, "_FAR", 40)
+    results = []
+    calls = [
+        calls_of(
+            lambda n=n: results.append(bnfold.fold(FAMILIES["kept"](n), allow=allow, check=False))
+        )
+        for n in (3, 36, 108)
+    ]
+    assert calls[2] < 4.5 * calls[1], calls
+    left = [result.ledger.batch_norms_after for result in results[1:]]
+    assert left == ([1, 1] if allow else [18, 54])

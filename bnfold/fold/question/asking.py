@@ -139,6 +139,7 @@ class Asking:
         self._visits = 0
         self._spent = 0
         self._most = 0
+        self._is_closed = False
         self._rules: dict[str, list[Rule]] = {}
         for rule in rules:
             for op in rule.ops:
@@ -151,6 +152,7 @@ class Asking:
     def begin(self, most: int) -> None:
         """A new question begins, about so many nodes at most."""
         self._visits, self._spent, self._most = 0, 0, most
+        self._is_closed = False
 
     def spend(self, count: int) -> None:
         """So many readers, or inputs, are looked at."""
@@ -163,9 +165,17 @@ class Asking:
         self.spend(1 + len(node.inputs))
         self.seen[node] = None
         too_far = self._visits > self._most or self._spent > _BESIDE * self._most
-        if too_far or self._budget.is_over:
+        if self._is_closed or too_far or self._budget.is_over:
             return replace(_TOO_FAR, at=describe(node))
         return None
+
+    def close(self) -> bool:
+        """Nobody more is asked, so that what stands on the way has to end there.
+
+        Whether even that is too much, as the model's budget is over.
+        """
+        self._is_closed = True
+        return self._budget.is_over
 
     def ended(self) -> None:
         """The node last visited took all there was: it leads nowhere, however many there are."""

@@ -70,7 +70,7 @@ class Moving:
                 far = found.code != UNEQUAL, len(tried), -before_it
                 if obstacle is None or far > furthest:
                     obstacle, furthest = found, far
-                if found.code == "search-limit":
+                if found.code == "search-limit" and self._asking.close():
                     break
             elif not state.residues:
                 return None
