@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class Place:
         job = {
             "task": task,
             "models": [
-                {"path": str(s.path.resolve()), "name": s.name, "engine": s.engine}
+                {"path": os.path.realpath(s.path), "name": s.name, "engine": s.engine}
                 for s in subjects
             ],
             "feeds": str(self.fed.file),

@@ -22,6 +22,7 @@ from bnfold.bench.records import BenchResult
 from bnfold.bench.rows import Comparison, Interval, Isolated, Since, Verdict
 from bnfold.bench.statistics import MARGIN, sentence
 from bnfold.errors import DataError
+from bnfold.model_io import require_file
 from bnfold.record import SCHEMA_VERSION, read_as
 
 _MACHINE = (
@@ -52,10 +53,9 @@ def earlier(source: str | os.PathLike[str]) -> Earlier:
         DataError: there is none, or none of this version.
     """
     path = Path(source)
+    require_file(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: this is no JSON that can be read") from error
     part = _measurement(found)

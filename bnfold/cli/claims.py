@@ -19,6 +19,7 @@ from bnfold.cli.given import given, label, require_sources
 from bnfold.cli.input_types import Source
 from bnfold.cli.output import put_text
 from bnfold.cli.output_types import Target
+from bnfold.cli.paths import require_end
 from bnfold.cli.sentence import one_sentence
 from bnfold.errors import DataError, ModelError, UsageError
 
@@ -93,11 +94,16 @@ class GuardedCommand(click.Command):
             raise
 
     def _invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; what cannot be read is told with what may have been meant."""
+        """Runs the command; what cannot be read is told with what may have been meant.
+
+        What options name is looked at before any work. Arguments are told of by the work: there
+        may be several models, of which the others are of use.
+        """
+        require_sources(self, ctx, click.Option)
         try:
             return super().invoke(ctx)
         except (ModelError, DataError):
-            require_sources(self, ctx)
+            require_sources(self, ctx, click.Argument)
             raise
 
 
@@ -126,6 +132,8 @@ def require_free(command: click.Command, ctx: click.Context) -> list[Report]:
         assert isinstance(kind, Target)
         try:
             kind.require(value)
+            for path in kind.files(value):
+                require_end(path)
         except UsageError as error:
             raise UsageError(f"{label(parameter)} {error}") from error
         claims += [Claim(label(parameter), kind, value, path) for path in kind.claimed(value)]

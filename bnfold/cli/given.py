@@ -9,7 +9,7 @@ import click
 
 from bnfold.cli.file_type import FileType
 from bnfold.cli.input_types import Source
-from bnfold.errors import UsageError
+from bnfold.errors import DataError, UsageError
 
 
 def given(
@@ -39,18 +39,18 @@ def input_records(ctx: click.Context) -> list[dict[str, Any]]:
     return found
 
 
-def require_sources(command: click.Command, ctx: click.Context) -> None:
-    """Returns where what is to be read is there, as far as a look at names tells.
+def require_sources(command: click.Command, ctx: click.Context, kind: type[Any]) -> None:
+    """Returns where what options, or arguments, name is there, as far as a look at it tells.
 
     Raises:
         UsageError: it is not, or it is something else.
     """
-    found = list(given(command, ctx, Source))
-    # What stands behind an option is told first: it is asked for first.
-    for parameter, value in sorted(found, key=lambda one: isinstance(one[0], click.Argument)):
+    for parameter, value in given(command, ctx, Source):
+        if not isinstance(parameter, kind):
+            continue
         assert isinstance(parameter.type, Source)
         try:
             parameter.type.require(value)
-        except UsageError as error:
+        except (UsageError, DataError) as error:
             is_option = isinstance(parameter, click.Option)
             raise UsageError(f"{label(parameter)} {error}" if is_option else str(error)) from error

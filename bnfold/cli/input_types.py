@@ -41,6 +41,12 @@ class Source(FileType):
 class SourceFile(Source):
     """A file of weights, or a library."""
 
+    def require(self, value: Any) -> None:
+        """Returns where it is a file, and no folder."""
+        if value.is_dir():
+            raise UsageError(f"{value}: is a folder; name a file in it")
+        require_there(value)
+
 
 class SourceModel(Source):
     """An ONNX model, with its external data."""
@@ -106,7 +112,7 @@ class SourceInput(Source):
         """Returns where no file is meant, or one that is there."""
         _, _, file = value.partition(":")
         if file.endswith(".npy"):
-            require_there(Path(file))
+            SourceFile().require(Path(file))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text as it was written."""
@@ -150,12 +156,17 @@ class SourceNetwork(Source):
 
 
 def require_there(path: Path) -> None:
-    """Returns where there is such a file or folder.
+    """Returns where there is such a file, with something in it to read, or such a folder.
 
     Raises:
         UsageError: there is not; a file with a name like it is told.
+        DataError: it is empty, a pipe or a device, or must not be read.
     """
     if path.exists():
+        from bnfold.model_io import require_file
+
+        if not path.is_dir():
+            require_file(path)
         return
     alike: dict[str, str] = {}
     if path.parent.is_dir():

@@ -69,6 +69,9 @@ def measured(
 def _labels(path: Path) -> Any:
     import numpy as np
 
+    from bnfold.model_io import require_file
+
+    require_file(path)
     try:
         found = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:

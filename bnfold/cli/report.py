@@ -78,6 +78,9 @@ def report(
 
 
 def _read(path: Path) -> Any:
+    from bnfold.model_io import require_file
+
+    require_file(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -73,7 +73,11 @@ class RunSteps:
         from bnfold.runtime.sessions import require_setting
 
         allowed(self.fold_as.allow)
-        require_setting(self.bench_as.providers, self.bench_as.levels)
+        require_setting(
+            self.bench_as.providers,
+            self.bench_as.levels,
+            [str(library) for library in self.bench_as.custom_ops],
+        )
         if self.wanted.fail_if_slower is not None and not self.wanted.is_timed:
             raise UsageError("--fail-if-slower is about time, and --no-bench leaves it out")
         data = self.verify_as.data

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnfold.errors import DataError, UsageError
+from bnfold.model_io import require_file
 from bnfold.runtime.arrays import MOST_NUMBERS
 from bnfold.torch_code.foreign import foreign_code, quiet
 
@@ -88,10 +89,9 @@ def parse_input(text: str) -> tuple[str, tuple[int, ...] | np.ndarray[Any, Any]]
 
 
 def _read_array(path: Path) -> np.ndarray[Any, Any]:
+    require_file(path)
     try:
         array = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"{path}: not a .npy array ({error})") from error
     if not isinstance(array, np.ndarray):

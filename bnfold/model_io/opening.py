@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
-from bnfold.errors import ModelError
+from bnfold.errors import DataError, ModelError
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -28,10 +28,33 @@ def open_model(path: Path) -> int:
         OSError: It cannot be opened.
         ModelError: It is something else; the message is one clause, without the path.
     """
+    _require_regular(path.stat().st_mode)  # a socket cannot be opened at all
     handle = os.open(path, _READ | _WITHOUT_WAITING)
     with _closed_on_error(handle):
         _require_regular(os.fstat(handle).st_mode)
     return handle
+
+
+def require_file(path: Path) -> None:
+    """Returns where the path leads to a regular file with something in it that can be read.
+
+    What reads files by their names waits for ever at a pipe, and reads a device without end.
+
+    Raises:
+        DataError: it does not; the sentence says to what.
+    """
+    try:
+        handle = open_model(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{path}: no such file") from error
+    except ModelError as error:
+        raise DataError(f"{path}: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {(error.strerror or '').lower()}") from error
+    size = os.fstat(handle).st_size
+    os.close(handle)
+    if size == 0:
+        raise DataError(f"{path}: is empty")
 
 
 def open_data(folder: Path, location: str) -> int:

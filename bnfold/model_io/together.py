@@ -115,6 +115,16 @@ class Together:
                 leftovers.remove(target.parent, target.name, old[target], keep=data)
 
 
+def require_place(target: Path) -> None:
+    """Returns where new files can be written beside the target, as `Together` does; none is left.
+
+    Raises:
+        OSError: they cannot.
+    """
+    with naming(target), contextlib.ExitStack() as cleanup:
+        leftovers.new_folder(Path(os.path.realpath(target)), cleanup)
+
+
 def _moves(new: Path, target: Path) -> list[Move]:
     """One move; of a folder whose target is there already, one for each thing in it."""
     if new.is_dir() and target.is_dir():

@@ -146,6 +146,8 @@ def require_setting(
     for library in custom_ops:
         if not Path(library).is_file():
             raise UsageError(f"{library}: no such file; --custom-ops takes a shared library")
+        if not _is_utf8(str(library)):
+            raise UsageError(f"{library}: onnxruntime opens names in UTF-8 only; rename the file")
     with engine_errors():
         for level in levels:
             engine.require_level(level)
@@ -155,6 +157,10 @@ def require_setting(
             if provider != "cpu":
                 setting = Setting(provider, level="none")
                 engine.open_session(_smallest_model(), setting, name="a Relu")
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _smallest_model() -> bytes:

@@ -89,12 +89,12 @@ def sweep(
     journal = Journal(folder)
     past = journal.past()
     # A pattern may find the folder of the results too.
-    results = {Path(target).resolve() for target in past.targets}
+    results = {os.path.realpath(target) for target in past.targets}
     looked = found(names)
     sources = [
         source
         for source in looked.models
-        if is_url(source) or Path(source).resolve() not in results
+        if is_url(source) or os.path.realpath(source) not in results
     ]
     settings = Settings(_words(allow), _words(skip), verify, samples, seed)
     allowed(settings.allow)
@@ -168,7 +168,9 @@ def _words(given: str | Collection[str]) -> tuple[str, ...]:
 def _targets(sources: Sequence[str], folder: Path) -> list[Path]:
     """Where each goes: at its path below the folder that all share."""
     paths = [
-        path_in_url(source) if is_url(source) else PurePosixPath(Path(source).resolve().as_posix())
+        path_in_url(source)
+        if is_url(source)
+        else PurePosixPath(Path(os.path.realpath(source)).as_posix())
         for source in sources
     ]
     shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
@@ -195,11 +197,11 @@ def _require_free(jobs: Sequence[Job], ours: set[str], *, is_forced: bool) -> No
     Raises:
         UsageError: one is an input, or a file of somebody else.
     """
-    inputs = {Path(job.source).resolve() for job in jobs if not is_url(job.source)}
+    inputs = {os.path.realpath(job.source) for job in jobs if not is_url(job.source)}
     for job in jobs:
         files = _files(job.target)
         for target in (*files, job.target.with_name(f"{job.target.name}.data")):
-            if target.resolve() in inputs:
+            if os.path.realpath(target) in inputs:
                 raise UsageError(f"{target}: this is one of the models, and would be lost")
         if is_forced or str(job.target) in ours:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -27,7 +28,7 @@ def built(place: str, attribute: str) -> tuple[torch.nn.Module, Any]:
     is_file = place.endswith(".py")
     # What the code prints goes to stderr: stdout may be a record that a program reads.
     with (
-        _importable_from(Path(place).resolve().parent if is_file else Path.cwd()),
+        _importable_from(Path(os.path.realpath(place)).parent if is_file else Path.cwd()),
         redirect_stdout(sys.stderr),
     ):
         code = _import_file(Path(place)) if is_file else _import_module(place)
@@ -67,7 +68,7 @@ def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
     name = path.stem
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    spec = importlib.util.spec_from_file_location(name, os.path.realpath(path))
     assert spec is not None  # the suffix is .py
     assert spec.loader is not None
     code = importlib.util.module_from_spec(spec)

@@ -20,7 +20,7 @@ def read_weights(path: Path) -> Any:
         ModelError: there is no such file, it is no such file, or holds more than tensors.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: no such file")
+        raise ModelError(f"{path}: {'is no regular file' if path.exists() else 'no such file'}")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     import torch

@@ -13,6 +13,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from bnfold.errors import DataError
+from bnfold.model_io import require_file
 from bnfold.runtime.signature import Array, TensorSpec, numpy_dtype
 from bnfold.verify.feeds import Feed
 
@@ -71,6 +72,7 @@ def _from_path(path: Path, specs: Sequence[TensorSpec]) -> Iterator[tuple[str, S
         raise DataError(f"{path}: no such file or folder")
     if path.suffix not in (".npz", ".npy"):
         raise DataError(f"{path}: data is a .npz, a .npy, or a folder of test_data_set_*")
+    require_file(path)
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
@@ -106,6 +108,7 @@ def _from_folder(path: Path, specs: Sequence[TensorSpec]) -> Iterator[tuple[str,
 
 
 def _tensor(file: Path) -> onnx.TensorProto:
+    require_file(file)
     tensor = onnx.TensorProto()
     try:
         tensor.ParseFromString(file.read_bytes())

@@ -40,7 +40,7 @@ def test_bench_measures_and_leaves_a_record(place, model):
         (["--duration", "0"], 2, "duration must be more than 0 seconds"),
         (["--session-option", "x"], 2, "--session-option: 'x' is not of the form KEY=VALUE"),
         (["--session-option", "x=1"], 2, "onnxruntime has no such session option"),
-        (["--python", "no/python"], 2, "no/python: there is no such file"),
+        (["--python", "no/python"], 2, "no/python: no such file"),
         (["--pairs", "1"], 2, "1 is not in the range x>=5"),
         (["--html", "no/such/folder.html"], 2, "no such folder"),
     ],

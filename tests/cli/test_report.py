@@ -57,7 +57,7 @@ def test_a_record_as_markdown_and_as_junit(place, model):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "no JSON that can be read"),
+        ("", "is empty"),
         ("[1, 2]", "no record of bnfold"),
         ('{"tool": "x", "command": "fold", "result": {}}', "no record of bnfold"),
         ('{"tool": {"name": "bnfold"}, "command": "fold", "result": {}}', "has version None"),

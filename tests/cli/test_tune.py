@@ -44,7 +44,7 @@ def test_a_fold_is_tuned_and_says_what_was_tried(place, stuck):
         (["--tune", "cpu", "--allow", "all"], "--tune finds out which rewrites to allow"),
         (["--tune", "cpu", "--equalize"], "--flush-subnormals and --equalize out"),
         (["--budget", "5"], "are of a tuning: add --tune cpu, cuda or int8"),
-        (["--tune", "cpu", "--python", "no/python"], "no/python: there is no such file"),
+        (["--tune", "cpu", "--python", "no/python"], "no/python: no such file"),
     ],
 )
 def test_a_tuning_that_makes_no_sense_is_refused(place, stuck, args, words):
