@@ -31,7 +31,6 @@ from benchmarks.optimizers import TOOLS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "growth.md"
-NODES = (100, 300, 1_000, 3_000, 10_000)
 _HEADER = (
     "| family | tool | nodes | batch norms left | calls, millions | their slope | CPU s "
     "| its slope | peak MB |"
@@ -83,6 +82,12 @@ FAMILIES: Mapping[str, Callable[[int], onnx.ModelProto]] = {
     "trunk": trunk,
     "fan": fan,
 }
+NODES: Mapping[str, tuple[int, ...]] = {
+    "chain": (10, 100, 1_000, 10_000, 30_000),
+    "kept": (10, 100, 1_000, 10_000),
+    "trunk": (12, 100, 1_000, 10_000),
+    "fan": (12, 100, 1_000, 10_000),
+}
 
 
 def _model(text: str, norms: int) -> onnx.ModelProto:
@@ -125,7 +130,7 @@ def one(family: str, nodes: int, tool: str) -> Work:
     _, optimise = TOOLS[tool]
     with tempfile.TemporaryDirectory() as name:
         source, target = Path(name, "in.onnx"), Path(name, "out.onnx")
-        onnx.save(FAMILIES[family](min(NODES)), source)
+        onnx.save(FAMILIES[family](min(NODES[family])), source)
         optimise(str(source), str(target))  # what is imported late is imported now
         onnx.save(FAMILIES[family](nodes), source)
         begun = time.process_time()
@@ -158,17 +163,23 @@ def slope(low: float, high: float, nodes: tuple[int, int]) -> float:
 
 
 def table(found: Mapping[tuple[str, str], Mapping[int, Work]]) -> str:
-    """A row for each family and tool, in the largest model, with what it grew by."""
+    """A row for each family, tool and size, with the slopes from the size before it."""
     lines = [_HEADER, "| --- | --- | --: | --: | --: | --: | --: | --: | --: |"]
     for (family, tool), points in found.items():
-        first, last = min(points), max(points)
-        low, high, ends = points[first], points[last], (first, last)
-        calls = f"{slope(low.calls, high.calls, ends):.2f}" if low.calls else ""
-        lines.append(
-            f"| {family} | {tool} | {last:,} | {high.left:,} "
-            f"| {f'{high.calls / 1e6:.2f}' if high.calls else ''} | {calls} | {high.cpu_s:.1f} "
-            f"| {slope(low.cpu_s, high.cpu_s, ends):.2f} | {high.peak_mb:.0f} |"
-        )
+        before: int | None = None
+        for nodes, work in points.items():
+            calls = steeper = steeper_s = ""
+            if work.calls:
+                calls = f"{work.calls / 1e6:.2f}"
+            if before is not None:
+                low, ends = points[before], (before, nodes)
+                steeper = f"{slope(low.calls, work.calls, ends):.2f}" if work.calls else ""
+                steeper_s = f"{slope(low.cpu_s, work.cpu_s, ends):.2f}"
+            lines.append(
+                f"| {family} | {tool} | {nodes:,} | {work.left:,} | {calls} | {steeper} "
+                f"| {work.cpu_s:.2f} | {steeper_s} | {work.peak_mb:.0f} |"
+            )
+            before = nodes
     return "\n".join(lines)
 
 
@@ -195,16 +206,19 @@ def draw(found: Mapping[tuple[str, str], Mapping[int, Work]], target: Path) -> N
 
 
 def main(words: Sequence[str]) -> None:
-    """Measures, and writes the table and the plot; or, with `--one`, prints one run's work."""
+    """Measures, and writes the table and the plot; or, with `--one`, prints one run's work.
+
+    A number is the most nodes that a model may have.
+    """
     if words[:1] == ["--one"]:
         print(json.dumps(asdict(one(words[1], int(words[2]), words[3]))))
         return
-    nodes = tuple(int(word) for word in words) or NODES
+    largest = int(words[0]) if words else math.inf
     found: dict[tuple[str, str], dict[int, Work]] = {}
     for family in FAMILIES:
         for tool in ("bnfold", *(peer for peer in _PEERS if importlib.util.find_spec(peer))):
             points = found.setdefault((family, tool), {})
-            for size in nodes:
+            for size in (nodes for nodes in NODES[family] if nodes <= largest):
                 points[size] = measured(family, size, tool)
                 print(family, tool, size, points[size], flush=True)
     insert(PAGE, "growth", table(found))

@@ -1,9 +1,10 @@
 """A fold as a whole command beside other tools: `python -m benchmarks.whole_commands`.
 
-Three models that are large in different ways, each taken from a file to a file by one command that
-begins and ends a process: Python's start, reading, checks, certificates, the second opinion and
-writing are in it. The tools take turns, so that what else the machine does meets all of them. The
-table goes to docs/growth.md; it takes about ten minutes, and 9 GB in the temporary folder.
+Models from 1 MB to 5 GB, and a small one with many nodes, each taken from a file to a file by one
+command that begins and ends a process: Python's start, reading, checks, certificates, the second
+opinion and writing are in it. The tools take turns, so that what else the machine does meets all of
+them. The table and the plot go to docs/growth.md; it takes about 20 minutes, and 10 GB in the
+temporary folder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import onnx
@@ -53,12 +54,21 @@ class Chain:
     channels: int
     is_external: bool = False
 
+    @property
+    def megabytes(self) -> float:
+        """Of the weights of the convolutions."""
+        return self.convolutions * self.channels**2 * 9 * 4 / 1e6
 
-CHAINS = (
+
+GROWING = (
+    Chain("1 MB: 7 convolutions of 64 channels", 7, 64),
+    Chain("10 MB: 17 convolutions of 128 channels", 17, 128),
+    Chain("104 MB: 11 convolutions of 512 channels", 11, 512),
     Chain("529 MB in one file: 14 convolutions of 1,024 channels", 14, 1024),
-    Chain("10 MB: 1,000 convolutions of 16 channels", 1000, 16),
     Chain("2.7 GB beside the graph: 71 convolutions of 1,024 channels", 71, 1024, is_external=True),
+    Chain("5 GB beside the graph: 132 convolutions of 1,024 channels", 132, 1024, is_external=True),
 )
+CHAINS = (*GROWING, Chain("10 MB: 1,000 convolutions of 16 channels", 1000, 16))
 
 
 @dataclass(frozen=True)
@@ -128,40 +138,72 @@ def _family(pid: int) -> Iterator[tuple[int, int, float]]:
         yield member, anonymous, times.user + times.system
 
 
-def table(found: Mapping[str, Mapping[str, Sequence[Cost | None]]]) -> str:
-    """A row for each model and tool, the medians over the rounds."""
+def medians(costs: Sequence[Cost | None]) -> Cost | None:
+    """Over the rounds that came to an end; None where none did."""
+    done = [one for one in costs if one is not None]
+    if not done:
+        return None
+    return Cost(*(statistics.median(row) for row in zip(*map(astuple, done), strict=True)))
+
+
+def table(found: Mapping[Chain, Mapping[str, Cost | None]]) -> str:
+    """A row for each model and tool."""
     lines = ["| model | tool | s | CPU s | anonymous memory, MB | bnfold's time over it |"]
     lines.append("| --- | --- | --: | --: | --: | --: |")
-    for title, tools in found.items():
-        ours = statistics.median(one.wall_s for one in tools["bnfold"] if one is not None)
-        for name, costs in tools.items():
-            done = [one for one in costs if one is not None]
-            if not done:
-                lines.append(f"| {title} | {name} | fails, or takes over a minute | | | |")
+    for chain, tools in found.items():
+        ours = tools["bnfold"]
+        for name, one in tools.items():
+            if one is None:
+                lines.append(f"| {chain.title} | {name} | fails, or takes over a minute | | | |")
                 continue
-            wall, cpu, peak = (
-                statistics.median(getattr(one, what) for one in done)
-                for what in ("wall_s", "cpu_s", "peak_mb")
-            )
+            ratio = "" if ours is None else f"{ours.wall_s / one.wall_s:.2f}"
             lines.append(
-                f"| {title} | {name} | {wall:.1f} | {cpu:.1f} | {peak:,.0f} | {ours / wall:.2f} |"
+                f"| {chain.title} | {name} | {one.wall_s:.1f} | {one.cpu_s:.1f} "
+                f"| {one.peak_mb:,.0f} | {ratio} |"
             )
     return "\n".join(lines)
 
 
+def draw(found: Mapping[Chain, Mapping[str, Cost | None]], target: Path) -> None:
+    """The plot is there: seconds and memory against bytes of weights, all axes logarithmic."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    with mpl.rc_context({"svg.hashsalt": "bnfold", "font.size": 9}):
+        figure, (left, right) = pyplot.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+        for tool in dict.fromkeys(tool for tools in found.values() for tool in tools):
+            points = [(c.megabytes, found[c].get(tool)) for c in GROWING if c in found]
+            done = [(size, one) for size, one in points if one is not None]
+            style = "-" if tool.startswith("bnfold") else ":"
+            sizes = [size for size, _ in done]
+            left.plot(sizes, [one.wall_s for _, one in done], style, label=tool)
+            right.plot(sizes, [one.peak_mb for _, one in done], style, label=tool)
+        for axes, title in ((left, "seconds"), (right, "anonymous memory, MB")):
+            axes.set(xscale="log", yscale="log", xlabel="MB of weights", title=title)
+            axes.legend(fontsize=7)
+        figure.savefig(target, metadata={"Date": None})
+        pyplot.close(figure)
+
+
 def main() -> None:
-    """Measures, and writes the table."""
-    found: dict[str, dict[str, list[Cost | None]]] = {}
+    """Measures, and writes the table and the plot."""
+    found: dict[Chain, dict[str, Cost | None]] = {}
     for chain in CHAINS:
         with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
             source, target = written(chain, Path(name)), Path(name, "out", "out.onnx")
             target.parent.mkdir()
-            tools = found.setdefault(chain.title, {})
+            tools: dict[str, list[Cost | None]] = {}
             for _ in range(ROUNDS):
                 for tool, command, said in commands(source, target):
-                    tools.setdefault(tool, []).append(cost(command, said))
-                    print(chain.title, tool, tools[tool][-1], flush=True)
+                    costs = tools.setdefault(tool, [])
+                    if None not in costs:  # what failed once would again
+                        costs.append(cost(command, said))
+                        print(chain.title, tool, costs[-1], flush=True)
+            found[chain] = {tool: medians(costs) for tool, costs in tools.items()}
     insert(PAGE, "whole-commands", table(found))
+    draw(found, PAGE.with_name("growth_bytes.svg"))
 
 
 if __name__ == "__main__":
