@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -16,6 +19,8 @@ import bnfold
 from benchmarks.crepe import FRAME, crepe
 from benchmarks.network_list import NETWORKS, PYTORCHCV, TRAINED, Network
 from benchmarks.packages import fetch
+
+_TINY = 1e-3  # what makes a scale a tiny one
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,22 @@ def _export(module: nn.Module, shape: tuple[int, ...], path: Path) -> None:
     bnfold.export(module, torch.randn(shape), path, check=False)  # type: ignore[operator]
 
 
+def with_plain_scales(path: Path) -> onnx.ModelProto:
+    """The network of a definition with scales as trained networks have them.
+
+    None is negative or tiny. Of the 10,976 channels of the six trained networks here 0.5 % have a
+    negative scale, and under 0.1 % a shift of more than 32 times the scale.
+    """
+    model = onnx.load(path)
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    norms = [node for node in model.graph.node if node.op_type == "BatchNormalization"]
+    for name in {node.input[1] for node in norms}:
+        size = np.abs(numpy_helper.to_array(stored[name]))
+        plain = np.where(size < 10 * _TINY, size / _TINY, size).astype(size.dtype)
+        stored[name].CopyFrom(numpy_helper.from_array(plain, name))
+    return model
+
+
 def randomise(module: nn.Module, shape: tuple[int, ...]) -> None:
     """Batch norms as training leaves them: no two channels alike, some scales negative, some tiny.
 
@@ -97,7 +118,7 @@ def randomise(module: nn.Module, shape: tuple[int, ...]) -> None:
             scale = torch.empty(norm.num_features).uniform_(0.5, 1.5, generator=generator)
             draw = torch.rand(norm.num_features, generator=generator)
             scale[draw < 0.15] *= -1
-            scale[draw < 0.05] *= 1e-3
+            scale[draw < 0.05] *= _TINY
             norm.weight.data = scale
             norm.bias.data = 0.5 * torch.randn(norm.num_features, generator=generator)
     with torch.no_grad():
