@@ -10,7 +10,13 @@ import onnx_ir as ir
 from bnfold.fold.account.ledger import Decision
 from bnfold.fold.api import fold
 from bnfold.fold.rules import MERGES
-from bnfold.torch_fold.mapping import NewTensors, changes_between, nodes_named, norms_of
+from bnfold.torch_fold.mapping import (
+    NewTensors,
+    changes_between,
+    nodes_named,
+    norms_of,
+    owner_of,
+)
 from bnfold.torch_fold.modules import Parts, norm_kinds
 from bnfold.torch_fold.records import KeptModule
 
@@ -36,8 +42,11 @@ def mapped(original: ir.Model, parts: Parts, skipped: frozenset[str]) -> Mapped:
     """Folds, and folds again without what cannot be told to the module, until all can be."""
     norms = dict(norms_of(original))
     reasons = dict(_must_stay(norms, parts, skipped))
-    # Arithmetic between tensors is code, and no module that could be taken out.
-    code = {n.name for n in original.graph if n.op_type in _ARITHMETIC and n.name}
+    code = {
+        n.name: "it is code of the module, which stays"
+        for n in original.graph
+        if n.op_type in _ARITHMETIC and n.name and not parts.has_linear(owner_of(n))
+    }
     nodes = {n.name for n in original.graph if n.name}
     avoided: dict[str, str] = {}
     while True:
@@ -54,7 +63,9 @@ def mapped(original: ir.Model, parts: Parts, skipped: frozenset[str]) -> Mapped:
         blamed = _blamed(folded, changes)
         if not blamed:
             kept = (
-                KeptModule(norms.get(d.name) or d.name, reasons.get(d.name) or _why(d, avoided))
+                KeptModule(
+                    norms.get(d.name) or d.name, reasons.get(d.name) or _why(d, code | avoided)
+                )
                 for d in found
                 if not d.is_folded
             )

@@ -39,8 +39,10 @@ def changes_between(before: ir.Model, after: ir.Model, parts: Parts) -> NewTenso
             changes.strangers[name] = "it is no node of the module's graph"
             continue
         changed = _changed_inputs(old[name], node)
-        if changed is None or _attributes(old[name]) != _attributes(node):
-            changes.strangers[name] = "it was made over"
+        if node.op_type != old[name].op_type:
+            changes.strangers[name] = f"it would become {node.op_type}, which is no part's own"
+        elif changed is None or _attributes(old[name]) != _attributes(node):
+            changes.strangers[name] = "it would read or do something else"
         elif changed:
             reason = _told(old[name], changed, parts, changes)
             if reason is not None:
@@ -88,7 +90,7 @@ def _told(
     node: ir.Node, changed: Mapping[int, Array], parts: Parts, changes: NewTensors
 ) -> str | None:
     """The module's tensors are those of the node; or why they cannot be."""
-    owner = (node.name or "").partition("/")[0]  # `fc`, or `fc/MatMul`
+    owner = owner_of(node)
     if owner not in parts.modules:
         return "it is no Linear or Conv module's own"
     reason = parts.why_not(owner, linear_kinds())
@@ -128,6 +130,11 @@ def _bias(part: Any, node: ir.Node, index: int, array: Array, was: Array | None)
         return array.reshape(length) if was is None and part.bias is None else None
     mine = part.bias.detach().cpu().numpy()
     return array.reshape(length) if np.array_equal(was.reshape(-1), mine) else None
+
+
+def owner_of(node: ir.Node) -> str:
+    """The part of the module that the node is named for: `fc` of `fc`, or of `fc/MatMul`."""
+    return (node.name or "").partition("/")[0]
 
 
 def norms_of(model: ir.Model) -> Iterator[tuple[str, str]]:

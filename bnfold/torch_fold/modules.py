@@ -48,6 +48,10 @@ class Parts:
             return f"{name} has hooks"
         return f"{name} shares its weight" if name in self.shared else None
 
+    def has_linear(self, name: str) -> bool:
+        """Whether the part is one whose weights may take a scale and a shift."""
+        return type(self.modules.get(name)) in linear_kinds()
+
 
 def linear_kinds() -> tuple[type, ...]:
     """Modules whose weights may take a scale and a shift."""

@@ -164,16 +164,53 @@ def test_what_cannot_be_told_by_name_stays_and_is_told(module, folded, kept):
     assert_same(module, result.module, 3, 6, 6)
 
 
-@pytest.mark.slow
-def test_a_linear_layer_over_more_axes_is_told_too():
-    module = trained(
-        nn.Sequential(nn.Conv1d(3, 4, 1), nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(20, 7))
-    )
+class Turned(nn.Module):
+    """A linear layer over the last axis of three, behind a batch norm over the middle one."""
+
+    def __init__(self):
+        super().__init__()
+        self.bn, self.out = nn.BatchNorm1d(3), nn.Linear(3, 4)
+
+    def forward(self, x):
+        return self.out(self.bn(torch.tanh(x)).transpose(1, 2))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param(
+            nn.Sequential(nn.Conv1d(3, 4, 1), nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(20, 7)),
+            marks=pytest.mark.slow,
+        ),
+        Turned(),  # exported as a MatMul and an Add, which is the layer's own and no code
+    ],
+    ids=["flattened", "turned"],
+)
+def test_a_linear_layer_over_more_axes_is_told_too(module):
+    module = trained(module)
     result = bnfold.fold_module(module, (1, 3, 5))
-    assert result.folded == ("1",)
+    assert len(result.folded) == 1
     assert_same(module, result.module, 3, 5)
 
 
+class Scaled(nn.Module):
+    """Arithmetic of the code behind a batch norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.bn, self.conv = nn.BatchNorm1d(3), nn.Conv1d(3, 4, 1)
+        self.scale = nn.Parameter(torch.rand(3, 1))
+
+    def forward(self, x):
+        return self.conv(torch.tanh(self.bn(x) * self.scale))
+
+
+def test_arithmetic_of_the_code_stays_and_is_named():
+    (kept,) = bnfold.fold_module(trained(Scaled()), (1, 3, 5)).kept
+    assert "Mul" in kept.reason and "it is code of the module, which stays" in kept.reason
+
+
+@pytest.mark.slow
 def test_a_batch_norm_may_be_left_alone_by_name():
     module = trained(Pre())
     result = bnfold.fold_module(module, (1, 3, 12, 12), skip="stem.1")
