@@ -165,7 +165,12 @@ RESULTS: dict[str, Schema] = {
     "verify": VERIFICATION,
     "bench": BENCH,
     "sweep": closed(
-        {"headline": TEXT, "exit_code": COUNT, "models": listed(closed(fields_of(Outcome)))}
+        {
+            "headline": TEXT,
+            "exit_code": COUNT,
+            "models": listed(closed(fields_of(Outcome))),
+            "orphans": listed(TEXT),
+        }
     ),
     "run": closed(
         {"fold": closed(LEDGER), "verify": VERIFICATION},

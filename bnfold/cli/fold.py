@@ -106,7 +106,7 @@ def fold(
     Exit code 1: the folded model is different, and then not written, or --leaves does not hold,
     and it is; 3: it cannot be said.
     """
-    _require_sense(output, data, dry_run=dry_run, is_verified=is_verified)
+    _require_sense(output, data, tune_as, dry_run=dry_run, is_verified=is_verified)
     target = None if dry_run else output
     start = time.monotonic()
     result = folded_or_tuned(ctx, source, fold_as, tune_as, runtime=runtime)
@@ -128,7 +128,10 @@ def fold(
     code, said, verification = 0, "", None
     if is_verified:
         verification = verified(
-            ctx, compared_with(source, fold_as), result.model, VerifyOptions(data)
+            ctx,
+            compared_with(source, fold_as),
+            result.model,
+            VerifyOptions(data, dims=tune_as.dims),
         )
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
@@ -159,6 +162,7 @@ def fold(
                     "dry_run": dry_run,
                     "verify": is_verified,
                     "data": data and str(data),
+                    "dims": list(tune_as.dims),
                     "for": runtime,
                     "tune": settings_of(tune_as) if tune_as.target else None,
                     **given_gates(leaves=leaves),
@@ -182,7 +186,12 @@ def fold(
 
 
 def _require_sense(
-    output: Path | None, data: Path | None, *, dry_run: bool, is_verified: bool
+    output: Path | None,
+    data: Path | None,
+    tune_as: TuneOptions,
+    *,
+    dry_run: bool,
+    is_verified: bool,
 ) -> None:
     """Returns where the options do not leave a question open.
 
@@ -193,3 +202,5 @@ def _require_sense(
         raise UsageError("say where the folded model goes with -o OUT.onnx, or add --dry-run")
     if data is not None and not is_verified:
         raise UsageError("--data are inputs to compare on: add --verify")
+    if tune_as.dims and not is_verified and tune_as.target is None:
+        raise UsageError("--dim is a size to compare or to measure at: add --verify or --tune")

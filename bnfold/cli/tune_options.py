@@ -97,10 +97,10 @@ def folded_or_tuned(
     """
     if options.target is not None:
         return _tuned(ctx, source, fold_as, options, options.target, runtime)
-    if options != TuneOptions():
+    if replace(options, dims=()) != TuneOptions():
         raise UsageError(
-            "--calibration, --python, --budget, --state, --threads, --batch and --dim are of a "
-            "tuning: add --tune cpu, cuda or int8"
+            "--calibration, --python, --budget, --state, --threads and --batch are of a tuning: "
+            "add --tune cpu, cuda or int8"
         )
     return folded(ctx, source, fold_as, runtime=runtime)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import starmap
@@ -126,11 +126,18 @@ def sweep(
         _time(outcomes, pairs, seed, done)
     in_order = [outcomes[index] for index in range(len(jobs))]
     now = {outcome.source: replace(outcome, is_kept=False) for outcome in in_order}
-    others = (outcome for name, outcome in past.outcomes.items() if name not in now)
+    others = [outcome for name, outcome in past.outcomes.items() if name not in now]
     left = (str(job.target) for job in jobs if str(job.target) in past.targets and _is_left(job))
     journal.finish([*others, *now.values()], left)
     closed = starmap(_failure, looked.closed.items())
-    return SweepResult((*in_order, *closed))
+    return SweepResult((*in_order, *closed), tuple(_orphans(others)))
+
+
+def _orphans(others: Iterable[Outcome]) -> Iterator[str]:
+    for outcome in others:
+        is_gone = not is_url(outcome.source) and not os.path.lexists(outcome.source)
+        if is_gone and outcome.target is not None and Path(outcome.target).exists():
+            yield outcome.target
 
 
 def _failure(folder: str, reason: str) -> Outcome:

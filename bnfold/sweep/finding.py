@@ -28,7 +28,7 @@ class Found:
 
 
 def found(patterns: Iterable[str]) -> Found:
-    """The models that the paths, URLs and patterns name, in order, each once.
+    """The models that the paths, URLs and patterns name, in order, each once, by its first name.
 
     Raises:
         UsageError: a pattern fits nothing, or a store cannot be opened.
@@ -41,7 +41,10 @@ def found(patterns: Iterable[str]) -> Found:
             raise UsageError(next(iter(fitting.closed.values()), f"{pattern}: no model fits this"))
         everything.models += fitting.models
         everything.closed |= fitting.closed
-    return Found(list(dict.fromkeys(everything.models)), everything.closed)
+    by_file: dict[str, str] = {}
+    for model in everything.models:
+        by_file.setdefault(model if is_url(model) else os.path.realpath(model), model)
+    return Found(list(by_file.values()), everything.closed)
 
 
 def in_folders(pattern: str) -> list[str]:

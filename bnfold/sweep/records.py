@@ -98,9 +98,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What came of every model, in the order in which they were given."""
+    """What came of every model, in the order in which they were given.
+
+    Attributes:
+        outcomes: of these models.
+        orphans: folded models of earlier sweeps that stay in the folder, and whose originals are
+            there no more.
+    """
 
     outcomes: tuple[Outcome, ...]
+    orphans: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -134,6 +141,7 @@ class SweepResult:
             "headline": self.headline,
             "exit_code": self.exit_code,
             "models": [outcome.to_dict() for outcome in self.outcomes],
+            "orphans": list(self.orphans),
         }
 
     def __str__(self) -> str:

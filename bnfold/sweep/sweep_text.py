@@ -43,6 +43,9 @@ def bottom_line(result: SweepResult) -> list[Line]:
     lines = [Line(result.headline)]
     if kept:
         lines.append(Line(f"{kept} of them from an earlier sweep, unchanged since", "dim"))
+    if result.orphans:
+        said = f"{', '.join(result.orphans)}: from an earlier sweep of what is there no more"
+        lines.append(Line(f"{said}; delete it where nobody needs it", "warn"))
     return lines
 
 
@@ -58,7 +61,10 @@ def sweep_findings(result: Mapping[str, Any]) -> Findings:
     Raises:
         DataError: it is no result of a sweep.
     """
-    found = SweepResult(read_as(tuple[Outcome, ...], result.get("models"), where="models"))
+    found = SweepResult(
+        read_as(tuple[Outcome, ...], result.get("models"), where="models"),
+        read_as(tuple[str, ...], result.get("orphans", []), where="orphans"),
+    )
     table = [block for block in sweep_blocks(found, None) if isinstance(block, Table)]
     return Findings(others=[Section("Models", table)], said=bottom_line(found))
 

@@ -228,3 +228,15 @@ def test_a_refusal_in_the_record_has_a_code_a_place_and_advice(place, stuck):
     assert decision["status"] == "kept"
     for refusal in decision["refusals"]:
         assert set(refusal) == {"code", "sentence", "at", "advice"}
+
+
+def test_the_comparison_of_a_fold_is_made_at_the_sizes_that_were_given(place, model):
+    args = ["fold", model, "-o", "out.onnx", "--dim", "N=11"]
+    result = place.call(*args, "--verify", "--json", "fold.json")
+    assert result.exit_code == 0
+    record = json.loads((place / "fold.json").read_text())
+    assert record["settings"]["dims"] == ["N=11"]
+    assert "x [11,2,5,5]" in result.stdout
+    assert "[1,2,5,5]" not in result.stdout
+    assert "add --verify or --tune" in place.call(*args).stderr
+    assert "write NAME=SIZE" in place.call(*args[:-1], "N", "--verify").stderr

@@ -217,6 +217,25 @@ def test_two_models_that_would_share_a_target_are_refused(zoo, here):
         bnfold.sweep(["zoo/a.onnx", "zoo/a.ONNX"], "out", executor=here)
 
 
+def test_a_model_that_is_named_twice_is_folded_once(zoo, here):
+    Path("link.onnx").symlink_to("zoo/a.onnx")
+    names = ["zoo/a.onnx", "./zoo/a.onnx", str(zoo / "a.onnx"), "zoo/deep/../a.onnx", "link.onnx"]
+    result = bnfold.sweep(names, "out", executor=here)
+    assert [outcome.source for outcome in result.outcomes] == ["zoo/a.onnx"]
+
+
+def test_a_folded_model_whose_original_is_gone_is_told_of(zoo, here):
+    first = bnfold.sweep("zoo", "out", executor=here)
+    assert first.orphans == ()
+    (zoo / "a.onnx").unlink()
+    for _ in range(2):
+        result = bnfold.sweep("zoo", "out", executor=here)
+        assert result.orphans == (str(Path("out/a.onnx")),)
+        assert Path("out/a.onnx").exists()
+    Path("out/a.onnx").unlink()
+    assert bnfold.sweep("zoo", "out", executor=here).orphans == ()
+
+
 def test_models_are_read_by_url(zoo, here):
     pytest.importorskip("fsspec")
     result = bnfold.sweep(f"file://{zoo}/deep/*.onnx", "out", executor=here)
