@@ -19,6 +19,9 @@ from bnfold.verify.user_data import Data, user_feeds
 FALLS_DB = 1.0
 """From as many decibels on, a fall in accuracy is told; less is a matter of the calibration."""
 
+FEW_ROWS = 32
+"""With fewer, what is told of accuracy is that of the rows that the ranges were taken from."""
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -60,6 +63,12 @@ def in_int8(found: Sequence[ModelFile], data: Data, labels: Array | None, folder
             continue
         size_bytes = target.stat().st_size
         quantised.append(replace(subject, name=name, path=target, size_bytes=size_bytes))
+    rows = min((row.rows for row in accuracies), default=FEW_ROWS)
+    if rows < FEW_ROWS:
+        notes.append(
+            f"{rows} {'row' if rows == 1 else 'rows'} of data calibrated the int8 models and then "
+            f"judged them: give {FEW_ROWS} or more before you believe the accuracy"
+        )
     return Int8(tuple(quantised), tuple(accuracies), tuple(notes))
 
 
