@@ -115,6 +115,7 @@ def bench(
     from bnfold.bench.model_files import described, model_files, require_end, same_files
     from bnfold.bench.since import earlier
     from bnfold.runtime.engine import Setting
+    from bnfold.typed.room import require_room_to_open
 
     if labels is not None and int8 is None:
         raise UsageError("labels are of the rows of the int8 data: give that too")
@@ -144,6 +145,9 @@ def bench(
         folder = Path(name)
         knows_more = bool(libraries or pythons)  # another runtime may have operators of its own
         found = model_files(_several(models), folder, has_custom_ops=knows_more)
+        if not pythons:
+            sizes_bytes = [model.size_bytes for model in found]
+            require_room_to_open(sizes_bytes, asked.levels, found[0].name)
         grid = Grid(found, asked, folder, libraries, tuple(map(str, pythons)), data, dims or {})
         provider = "cpu" if pythons else asked.providers[0]
         require_end(found, grid.arrays, Setting(provider, custom_ops=libraries))

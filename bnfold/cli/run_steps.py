@@ -90,6 +90,18 @@ class RunSteps:
                 f"{self.source} is an ONNX file already: --weights, --input, --dynamic, "
                 "--opset, --fp16 and --trust are for exports"
             )
+        if not _is_spec(self.source):
+            self._require_room()
+
+    def _require_room(self) -> None:
+        """Returns where the sessions of the comparison fit, and of the timing, which needs two."""
+        from bnfold import model_io
+        from bnfold.typed.room import require_room_to_open
+
+        files = model_io.files_of(Path(self.source))
+        size_bytes = sum(file.stat().st_size for file in files if file.is_file())
+        is_pair = self.wanted.is_timed and set(self.bench_as.levels) != {"none"}
+        require_room_to_open([size_bytes] * (2 if is_pair else 1), ("all",), self.source)
 
     def go(self) -> tuple[RunResult, list[Block]]:
         """What came out, and what there is to say last; all is done and written aside."""

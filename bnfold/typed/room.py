@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 
 import onnx
 import onnx_ir as ir
@@ -43,6 +44,21 @@ def require_room_for(proto: onnx.ModelProto, name: str) -> None:
     largest = max((*graph.value_info, *graph.output), key=_size_bytes, default=None)
     if largest is not None:
         require_memory(_size_bytes(largest), f"{name}: its tensor {largest.name!r}")
+
+
+def require_room_to_open(sizes_bytes: Sequence[int], levels: Collection[str], name: str) -> None:
+    """Returns where onnxruntime has room for models with so many bytes of weights, open at once.
+
+    Without optimisations it maps weights from their files. With them it fuses weights and lays
+    them out anew: each session holds its own, and one that is being opened twice as much, which is
+    what tests/hostile/large.py measures.
+
+    Raises:
+        ModelError: it has not; nothing was opened.
+    """
+    if set(levels) - {"none"}:
+        needed = sum(sizes_bytes) + max(sizes_bytes)
+        require_memory(needed, f"{name}: onnxruntime, which makes weights anew to optimise,")
 
 
 def _size_bytes(info: onnx.ValueInfoProto) -> int:

@@ -112,7 +112,7 @@ def verify(
             "itself; export the model for inference",
         )
     if isinstance(models.original, OnnxSubject):
-        models.original.require_room_for_neighbours()
+        models.original.require_room_for_sessions(levels)
     first = job.on_generated(samples, dims or {}) if data is None else job.on_data(data, samples)
     if save_data is not None:
         save_feeds(save_data, first.feeds, models.returned, first.runs)

@@ -22,7 +22,7 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
-from bnfold.typed.room import require_memory, require_room
+from bnfold.typed.room import require_memory, require_room, require_room_to_open
 from bnfold.verify.apart import in_memory, set_apart
 from bnfold.verify.coverage import Reached
 from bnfold.verify.deciding import steps_of_constants
@@ -129,13 +129,16 @@ class OnnxSubject:
             )
         return NarrowEnds(session, narrow) if narrow else session
 
-    def require_room_for_neighbours(self) -> None:
-        """Returns where a neighbour, which has weights of its own, fits into memory.
+    def require_room_for_sessions(self, levels: Collection[str]) -> None:
+        """Returns where sessions fit into memory, one at a time: with optimisations, and of a
+        neighbour, which has weights of its own.
 
         Raises:
-            ModelError: it does not.
+            ModelError: they do not.
         """
-        require_memory(_size(self.model), f"{self.name}: a copy of its weights, rounded again,")
+        size_bytes = _size(self.model)
+        require_memory(size_bytes, f"{self.name}: a copy of its weights, rounded again,")
+        require_room_to_open([size_bytes], levels, self.name)
 
     def _moved(self, neighbour: Neighbour) -> OnnxSubject:
         """The graph of a neighbour, the weights as they are."""

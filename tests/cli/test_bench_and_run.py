@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import onnx
+import psutil
 import pytest
 
 import bnfold
@@ -240,3 +241,13 @@ def test_the_comparison_of_a_fold_takes_the_users_inputs(place, model):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_each_command_ends_with_an_example(place, name):
     assert f"Example: bnfold {name} " in place.call(name, "--help").stdout
+
+
+def test_a_run_asks_for_memory_before_it_begins(place, model, monkeypatch):
+    free = psutil.virtual_memory()._replace(available=3 * model.stat().st_size - 1)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    before = place.content()
+    result = place.call("run", model, "-o", "results")
+    assert result.exit_code == 2
+    assert "onnxruntime, which makes weights anew to optimise, needs 0.0 GiB" in result.stderr
+    assert place.content() == before

@@ -55,6 +55,30 @@ def test_verify_asks_for_the_weights_of_a_copy(tmp_path, monkeypatch):
         bnfold.verify(tmp_path / "m.onnx", tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize(
+    ("times", "act"),
+    [
+        (2, lambda file: bnfold.verify(file, file)),
+        (3, lambda file: bnfold.bench([file, file], levels=["none", "extended"])),
+        (2, lambda file: bnfold.bench([file], levels=["all"])),
+    ],
+    ids=["verify", "bench two", "bench one"],
+)
+def test_what_opens_sessions_with_optimisations_asks_for_their_weights(
+    tmp_path, monkeypatch, times, act
+):
+    """What onnxruntime takes to open them was measured: tests/hostile/large.py."""
+    text = f"{HEAD} g (float[N,512] x) => (float[N,512] y) {{ y = MatMul (x, w) }}"
+    parsed = onnx.parser.parse_model(text)
+    weight = np.zeros((512, 512), np.float32)
+    parsed.graph.initializer.append(numpy_helper.from_array(weight, "w"))
+    onnx.save(parsed, tmp_path / "m.onnx")
+    free = SimpleNamespace(available=times * weight.nbytes - 1, total=1 << 40)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    with pytest.raises(ModelError, match=r"m\.onnx: onnxruntime, which makes weights anew to opt"):
+        act(tmp_path / "m.onnx")
+
+
 def test_a_size_that_no_machine_has_is_said_shortly():
     with pytest.raises(ModelError, match=r"it needs over 2\^30 GiB of memory"):
         require_memory(1 << 99, "it")
