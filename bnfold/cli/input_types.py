@@ -11,9 +11,9 @@ import click
 
 from bnfold.cli.file_type import FileType
 from bnfold.errors import ModelError, UsageError, nearest
+from bnfold.torch_files import SUFFIXES, torch_file
 
 NETWORKS = (".py", ".pt2")
-WEIGHTS = (".pt", ".pth", ".safetensors", ".bin", ".ckpt")
 
 
 class Source(FileType):
@@ -53,7 +53,7 @@ class SourceModel(Source):
 
     def require(self, value: Any) -> None:
         """Returns where it may be a model; code and weights are told what they are for."""
-        if not value.exists() or value.suffix in (*NETWORKS, *WEIGHTS):
+        if not value.exists() or value.suffix != ".onnx":
             refuse_network(str(value))
         require_there(value)
 
@@ -133,8 +133,10 @@ class SourceNetwork(Source):
         """Returns where it is code, or a file that is there."""
         place, colon, _ = value.rpartition(":")
         file = place if colon and place.endswith(".py") else value
-        if Path(file).suffix in (".onnx", ".pt2", ".py"):
+        if Path(file).suffix in (".onnx", *NETWORKS, *SUFFIXES):
             require_there(Path(file))
+        if Path(file).suffix not in NETWORKS:
+            require_no_torch_file(Path(file))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The text as it was written."""
@@ -180,6 +182,17 @@ def _is_like(other: Path, path: Path) -> bool:
     return other.suffix == path.suffix and other.name != path.name  # a link to nothing is there
 
 
+def require_no_torch_file(path: Path) -> None:
+    """Returns where the file is none that torch has written.
+
+    Raises:
+        UsageError: it is; the sentence has its kind, and what to do with it.
+    """
+    found = torch_file(path)
+    if found is not None:
+        raise UsageError(found.as_network)
+
+
 def refuse_network(name: str) -> None:
     """Returns where the name is not that of torch code, a program or weights.
 
@@ -188,11 +201,8 @@ def refuse_network(name: str) -> None:
     """
     place, colon, factory = name.rpartition(":")
     suffix = Path(name).suffix
-    if suffix in WEIGHTS:
-        raise UsageError(
-            f"{name} holds weights and not an ONNX model; name the code that builds the network: "
-            f"bnfold run CODE.py:FACTORY --weights {name} -o DIR"
-        )
+    if suffix not in NETWORKS:
+        require_no_torch_file(Path(name))
     is_code = bool(colon and place and factory.isidentifier())
     if not is_code and suffix not in NETWORKS:
         return

@@ -17,6 +17,7 @@ from bnfold.model_io.gate import refuse_what_is_wrong
 from bnfold.model_io.layout import Place, layout_of
 from bnfold.model_io.mapped import Maps, external_attributes, external_values, view
 from bnfold.model_io.opening import parts_of
+from bnfold.torch_files import torch_file
 
 LARGE_BYTES = 1 << 16  # a tensor of this size or more is left in its file
 _LFS_POINTER = b"version https://git-lfs"
@@ -119,7 +120,13 @@ def read_skeleton(path: Path, maps: Maps) -> onnx.ModelProto:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise ModelError(f"{path}: cannot be read: {why}") from error
-    return skeleton_of(data, str(path))
+    try:
+        return skeleton_of(data, str(path))
+    except ModelError as error:
+        others = torch_file(path)
+        if others is None:
+            raise
+        raise ModelError(others.as_network) from error
 
 
 def skeleton_of(data: wire.Buffer, name: str) -> onnx.ModelProto:

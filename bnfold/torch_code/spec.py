@@ -12,6 +12,7 @@ from bnfold.torch_code.copying import copy_of
 from bnfold.torch_code.factory import built
 from bnfold.torch_code.foreign import foreign_code, quiet, require
 from bnfold.torch_code.weights import load_weights
+from bnfold.torch_files import SUFFIXES, torch_file
 
 if TYPE_CHECKING:
     import torch
@@ -113,11 +114,11 @@ def _bare(module: torch.nn.Module) -> torch.nn.Module:
 def _from_spec(spec: str, *, trust: bool) -> LoadedModule:
     if spec.endswith(".pt2"):
         return _from_program(Path(spec), trust=trust)
-    if spec.endswith((".pt", ".pth", ".safetensors", ".bin", ".ckpt")):
-        raise UsageError(
-            f"{spec}: weights alone are not a network; name the code that builds it, with "
-            f"--weights {spec}"
-        )
+    found = torch_file(Path(spec))
+    if found is not None:
+        raise UsageError(found.as_network)
+    if spec.endswith(SUFFIXES) and not Path(spec).exists():
+        raise ModelError(f"{spec}: no such file")
     place, colon, attribute = spec.rpartition(":")
     if not colon or not place or not attribute:
         raise UsageError(f"{spec!r} is no network; give {FORMS}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from bnfold.errors import ModelError
 from bnfold.torch_code.foreign import quiet, reason, require
+from bnfold.torch_files import torch_file
 
 
 def read_weights(path: Path) -> Any:
@@ -23,6 +24,9 @@ def read_weights(path: Path) -> Any:
         raise ModelError(f"{path}: {'is no regular file' if path.exists() else 'no such file'}")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    found = torch_file(path)
+    if found is not None and found.kind in ("TorchScript", "program"):
+        raise ModelError(found.as_weights)
     import torch
 
     try:
@@ -30,10 +34,10 @@ def read_weights(path: Path) -> Any:
         with quiet(), torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path}: holds more than tensors, or is no torch file; nothing in it was executed. "
-            "Save the network's state_dict()"
-        ) from error
+        what = "is no file of weights, as torch.save or safetensors write them"
+        if found is not None:  # torch's own words are advice to execute what is in it
+            what = "holds more than tensors; save the network's state_dict() alone"
+        raise ModelError((found and found.as_weights) or f"{path}: {what}") from error
     except (EOFError, OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
         raise ModelError(f"{path}: cannot be read as torch weights ({reason(error)})") from error
 

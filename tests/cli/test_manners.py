@@ -26,7 +26,7 @@ from tests.cli.conftest import GOOD, parsed
         (["fold", "good.onnx", "-o", "x.onnx", "more"], "unexpected extra argument"),
         (["fold", "my.py:build", "-o", "x.onnx"], "bnfold run my.py:build -o DIR"),
         (["fold", "pack.age:build", "--dry-run"], "bnfold export pack.age:build -o OUT.onnx"),
-        (["bench", "net.pt"], "--weights net.pt"),
+        (["bench", "net.pt"], "net.pt: no such file"),
         (["inspect", "god.onnx"], "did you mean 'good.onnx'?"),
         (["verify", "good.onnx", "god.onnx"], "did you mean 'good.onnx'?"),
         (["fold", "good.onnx", "--dry-run", "--allow", "clon"], "did you mean 'clone'?"),

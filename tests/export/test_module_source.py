@@ -89,9 +89,11 @@ def test_a_spec_of_no_known_form_is_told_the_forms(code, spec):
         load_module(spec)
 
 
-def test_weights_as_a_spec_are_told_to_name_the_code():
-    with pytest.raises(UsageError, match="weights alone are not a network"):
-        load_module("net.safetensors")
+def test_weights_as_a_spec_are_told_to_name_the_code(tmp_path):
+    path = tmp_path / "net.safetensors"
+    path.touch()
+    with pytest.raises(UsageError, match="holds weights, and neither"):
+        load_module(path)
 
 
 @pytest.mark.parametrize(
