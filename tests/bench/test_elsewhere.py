@@ -106,6 +106,7 @@ def test_the_archive_runs_where_there_is_no_bnfold(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_this_python_can_be_the_other_one_and_what_it_refuses_is_a_row(model_file):
     good = model_file("g (float[N,2] x) => (float[N,2] y) { y = Relu(x) }", "good.onnx")
     bad = model_file("g (float[N,2] x) => (float[N,2] y) { y = Nonsense(x) }", "bad.onnx")

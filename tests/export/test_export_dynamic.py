@@ -122,7 +122,9 @@ class Looped(nn.Module):
         return torch.cat([self.norm(row[None]) for row in x])
 
 
-@pytest.mark.parametrize("exporter", ["dynamo", "torchscript"])
+@pytest.mark.parametrize(
+    "exporter", [pytest.param("dynamo", marks=pytest.mark.slow), "torchscript"]
+)
 @pytest.mark.parametrize("module", [Stateful(), Looped()], ids=["state", "loop"])
 def test_a_batch_that_is_fixed_inside_is_not_called_dynamic(module, exporter):
     result = bnfold.export(module, (2, 4, 5), exporter=exporter)

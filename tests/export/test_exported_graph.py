@@ -163,6 +163,7 @@ class Masked(nn.Module):
         return self.bn(self.conv(y.transpose(1, 2)))
 
 
+@pytest.mark.slow
 def test_lengths_and_sequences_that_fit_each_other_are_made_up_from_the_examples(tmp_path):
     inputs = {"x": torch.randn(2, 12, 8), "lengths": torch.tensor([12, 7])}
     exported = bnfold.export(Masked().eval(), inputs, tmp_path / "net.onnx")

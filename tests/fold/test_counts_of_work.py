@@ -46,7 +46,7 @@ def _counted_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("family", FIGURES)
+@pytest.mark.parametrize("family", ["chain", "kept", pytest.param("trunk", marks=pytest.mark.slow)])
 def test_a_fold_does_no_more_work_than_it_did(
     family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -28,6 +28,14 @@ BETTER = {
     "counted-padding": "the shift stays a batch norm: an Add would break blocked layouts",
     "shift-behind-a-product": "the shift stays a batch norm: an Add would break blocked layouts",
 }
+
+
+def _mostly_slow(motifs: list[Motif]) -> list[Any]:
+    """Every fourth, and the others where time does not count: what is asked is asked elsewhere."""
+    return [
+        motif if i % 4 == 0 else pytest.param(motif, marks=pytest.mark.slow)
+        for i, motif in enumerate(motifs)
+    ]
 
 
 def _allow(motif: Motif) -> list[str]:
@@ -139,7 +147,7 @@ def test_is_exact_where_nothing_is_rounded(motif: Motif) -> None:
                 _assert_close(new, old, 1e-11, name)
 
 
-@pytest.mark.parametrize("motif", FREE, ids=lambda m: m.name)
+@pytest.mark.parametrize("motif", _mostly_slow(FREE), ids=lambda m: m.name)
 def test_folding_again_changes_nothing(motif: Motif) -> None:
     """Once is enough, and the bytes are the same each time."""
     _, model, once, _ = _fold(motif.name)
@@ -198,7 +206,9 @@ def _inside_if(motif: Motif) -> onnx.ModelProto | None:
     return wrapped
 
 
-@pytest.mark.parametrize("motif", [m for m in FLOAT if not m.price], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "motif", _mostly_slow([m for m in FLOAT if not m.price]), ids=lambda m: m.name
+)
 def test_folds_in_a_body_as_in_the_main_graph(motif: Motif) -> None:
     """Both branches of an If keep their meaning, and no batch norm is left that the graph loses."""
     wrapped = _inside_if(motif)

@@ -47,7 +47,8 @@ def _write_often(path, fill, turns):
         model_io.save(model, path, external_data=True)
 
 
-@pytest.mark.parametrize("writers", [2, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("writers", [2, 8])
 def test_of_many_writers_one_wins_whole_and_a_reader_never_sees_a_mixture(tmp_path, writers):
     target = tmp_path / "out.onnx"
     model_io.save(model_of(0), target, external_data=True)

@@ -72,6 +72,7 @@ def test_a_model_that_comes_out_different_is_neither_timed_nor_saved(tmp_path, m
     assert not (result.save(tmp_path / "out") / "folded.onnx").exists()
 
 
+@pytest.mark.slow
 def test_a_torch_module_is_exported_first():
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxscript")

@@ -100,9 +100,13 @@ EINSUMS = {
     "diagonal": ('c = Conv(x, next) d = MatMul(c, square) a = Einsum<equation = "bchh->bch">(d) '
                  "z = BN(a, four)", "Conv MatMul Einsum BatchNormalization"),
 }  # fmt: skip
+QUICK = ("weight-right", "kept-forward", "added-up-shift", "diagonal")
 
 
-@pytest.mark.parametrize("name", EINSUMS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in EINSUMS],
+)
 def test_an_einsum_by_a_constant_is_a_matrix_product(name: str) -> None:
     text, kept = EINSUMS[name]
     constants: dict[str, Array] = {

@@ -89,7 +89,7 @@ def _off(part: float, entry: tuple[int, ...], is_seen: list[bool]) -> Callable[[
     return mutate
 
 
-@pytest.mark.parametrize("part", [1e-3, 1e-5])
+@pytest.mark.parametrize("part", [pytest.param(1e-3, marks=pytest.mark.slow), 1e-5])
 @pytest.mark.parametrize(
     ("motif", "entry"),
     [

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck
 from tests.fold.property.generator import Case, InvalidModelError, cases, seeded_case
 from tests.fold.property.oracle import check_fold
 
-_BLOCK = 20
+_BLOCK = 10
 _FAST = 1
 _FAST_PRICED = 1
-_ALL = 250
+_ALL = 500
 _SETTINGS = hypothesis.settings(
     deadline=None,
     derandomize=True,
