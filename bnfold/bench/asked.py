@@ -66,7 +66,7 @@ def checked(
     if pairs is not None and duration is not None:
         raise UsageError("pairs and duration both say how long to measure: give one of them")
     if duration is not None and not (duration > 0 and math.isfinite(duration)):
-        raise UsageError(f"duration must be more than 0 seconds, not {duration:g}")
+        raise UsageError(f"duration must be a number of seconds above 0, not {duration:g}")
     _require_graph(providers, streams, cuda_graph)
     return Settings(
         providers=tuple(providers),

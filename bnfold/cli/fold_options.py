@@ -145,6 +145,7 @@ def simplified(source: Path) -> onnx.ModelProto:
     """
     from bnfold import model_io
     from bnfold.errors import MissingDependencyError, ModelError
+    from bnfold.runtime.engine import with_native_log
     from bnfold.typed.room import require_memory
 
     size = sum(file.stat().st_size for file in model_io.files_of(source))
@@ -160,7 +161,8 @@ def simplified(source: Path) -> onnx.ModelProto:
     except ImportError as error:
         raise MissingDependencyError("--simplify needs onnxsim: pip install onnxsim") from error
     try:
-        model, is_checked = onnxsim.simplify(original)
+        # It prints the traceback of each operator that it does not know how to compute.
+        (model, is_checked), _ = with_native_log(lambda: onnxsim.simplify(original))
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{source}: onnxsim cannot simplify it: {error}") from error
     if not is_checked:

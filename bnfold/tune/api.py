@@ -77,7 +77,9 @@ def tune(
     skipped = named(skip)
     with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
         folder = Path(name)
-        original = folder / "original.onnx"
+        called = Path(model).name if isinstance(model, str | os.PathLike) else "original.onnx"
+        original = folder / "original" / called
+        original.parent.mkdir()
         model_io.save(model_io.load(model), original)
         key = {"sha256": model_io.sha256(original), "target": target, "threads": threads,
                "batch": batch, "dims": dict(dims or {}), "pairs": pairs, "skip": sorted(skipped),
@@ -108,4 +110,4 @@ def _require(target: str, int8: Data | None, budget: float | None) -> None:
     if (target == "int8") != (int8 is not None):
         raise UsageError("the target int8 needs calibration data, and no other target takes it")
     if budget is not None and not (budget > 0 and math.isfinite(budget)):
-        raise UsageError(f"the budget must be more than 0 seconds, not {budget:g}")
+        raise UsageError(f"the budget must be a number of seconds above 0, not {budget:g}")

@@ -118,7 +118,9 @@ class Tuning:
                 reason="the time was over",
             )
         start = time.monotonic()
-        paths = [best.save(self._folder / "without.onnx"), found.save(self._folder / "with.onnx")]
+        without = self._folder / "without" / self._original.name  # what errors call it
+        without.parent.mkdir(exist_ok=True)
+        paths = [best.save(without), found.save(self._folder / "with.onnx")]
         times = self._measure(paths)
         trial = judged(unit.price, unit.batch_norms, times, has_to_pay=not self._is_all_free(unit))
         self._longest_s = max(self._longest_s, time.monotonic() - start)

@@ -143,6 +143,8 @@ def pair(
         raise UsageError("repair: a torch module has nothing that an exporter wrote")
     else:
         original = _torch_subject(cast("str | torch.nn.Module", a), other, trust=trust)
+    if isinstance(original, OnnxSubject):
+        _require_ends(names or {}, original, other)
     if half is not None:
         require_float32(original, half)
     rows: list[StructureRow] = []
@@ -168,6 +170,26 @@ def pair(
         for subject in found.onnx_models:
             refuse_foreign(subject.model, subject.name)
     return found
+
+
+def _require_ends(names: Mapping[str, str], original: OnnxSubject, other: OnnxSubject) -> None:
+    """Returns where each name is that of an input of both, or of an output of both.
+
+    Raises:
+        UsageError: the original has none of that name, or the other way round.
+    """
+    ours, theirs = (
+        ({spec.name for spec in one.inputs}, {spec.name for spec in one.outputs})
+        for one in (original, other)
+    )
+    for name, old in names.items():
+        if name not in ours[0] | ours[1]:
+            known = ", ".join(map(repr, sorted(ours[0]) + sorted(ours[1] - ours[0])))
+            raise UsageError(f"{name}={old}: the original has {known}, and no {name!r}")
+        if not any(
+            name in there and name in here for there, here in zip(ours, theirs, strict=True)
+        ):
+            raise UsageError(f"{name}={old}: one is an input, and the other is an output")
 
 
 def require_float32(original: Subject, half: ir.DataType) -> None:

@@ -43,6 +43,19 @@ def parsed(text: str) -> onnx.ModelProto:
     return model
 
 
+def in_bfloat16(path: Path) -> None:
+    """The model of the file is in bfloat16 from now on."""
+    model = onnx.load(path)
+    model.opset_import[0].version = 22
+    bfloat16 = onnx.TensorProto.BFLOAT16
+    for end in (*model.graph.input, *model.graph.output):
+        end.type.tensor_type.elem_type = bfloat16
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor).ravel()
+        tensor.CopyFrom(onnx.helper.make_tensor(tensor.name, bfloat16, tensor.dims, values))
+    onnx.save(model, path)
+
+
 @dataclass(frozen=True)
 class Bench:
     """A user's folder."""

@@ -38,7 +38,7 @@ def test_bench_measures_and_leaves_a_record(place, model):
         (["--threads", "0"], 2, "--threads: '0' is no number from 1 on"),
         (["--threads", "9" * 20], 2, "threads must be at most 2147483647, not 999"),
         (["--batch", "1,x"], 2, "--batch: 'x' is no number from 1 on; write 8, or 1,8,32"),
-        (["--duration", "0"], 2, "duration must be more than 0 seconds"),
+        (["--duration", "0"], 2, "duration must be a number of seconds above 0"),
         (["--session-option", "x"], 2, "--session-option: 'x' is not of the form KEY=VALUE"),
         (["--session-option", "x=1"], 2, "onnxruntime has no such session option"),
         (["--python", "no/python"], 2, "no/python: no such file"),

@@ -10,8 +10,10 @@ import sys
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 
+from tests.cli.conftest import in_bfloat16
 from tests.fold.property.text_models import model as text_model
 from tests.fold.property.text_models import norm, weight
 
@@ -191,6 +193,14 @@ def test_simplify_folds_what_onnxsim_leaves(place, stuck):
     result = place.call("fold", stuck, "-o", place / "out.onnx", "--simplify")
     assert result.exit_code == 0
     assert operators(place / "out.onnx") == ["Conv", "Relu", "BatchNormalization"]
+
+
+def test_simplify_is_quiet_about_what_onnxsim_cannot_compute(place, model, capfd):
+    """It prints a traceback for each operator in bfloat16."""
+    in_bfloat16(model)
+    result = place.call("fold", model, "-o", "out.onnx", "--simplify", "--no-check")
+    assert result.exit_code == 0
+    assert "raceback" not in result.stderr + "".join(capfd.readouterr())
 
 
 def test_simplify_without_onnxsim_says_how_to_get_it(place, model, monkeypatch):

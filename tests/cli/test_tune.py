@@ -7,6 +7,8 @@ import json
 import onnx
 import pytest
 
+from tests.cli.conftest import in_bfloat16
+
 
 @pytest.mark.slow
 def test_a_fold_is_tuned_and_says_what_was_tried(place, stuck):
@@ -40,7 +42,10 @@ def test_a_fold_is_tuned_and_says_what_was_tried(place, stuck):
     [
         (["--tune", "tpu"], "--tune: unknown target 'tpu'; choose from cpu, cuda, int8"),
         (["--tune", "int8"], "the target int8 needs calibration data"),
-        (["--tune", "cpu", "--budget", "0"], "the budget must be more than 0 seconds, not 0"),
+        (
+            ["--tune", "cpu", "--budget", "0"],
+            "must be a number of seconds above 0, not 0",
+        ),
         (["--tune", "cpu", "--allow", "all"], "--tune finds out which rewrites to allow"),
         (["--tune", "cpu", "--equalize"], "--flush-subnormals and --equalize out"),
         (["--budget", "5"], "are of a tuning: add --tune cpu, cuda or int8"),
@@ -62,3 +67,10 @@ def test_a_target_that_is_not_this_machine_is_exit_code_4(place, stuck):
         pytest.skip("CUDA runs here")
     result = place.call("fold", stuck, "-o", "out.onnx", "--tune", "cuda")
     assert result.exit_code == 4
+
+
+def test_what_cannot_be_measured_is_called_as_the_user_calls_it(place, stuck):
+    in_bfloat16(stuck)
+    result = place.call("fold", stuck, "-o", "out.onnx", "--tune", "cpu")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("bnfold: stuck.onnx: input 'x' is bfloat16")

@@ -211,7 +211,7 @@ def test_what_there_is_no_time_for_is_said(tmp_path, measured, monkeypatch):
         ({"target": "tpu"}, "unknown target 'tpu': choose from cpu, cuda, int8"),
         ({"target": "int8"}, "the target int8 needs calibration data"),
         ({"int8": {"x": np.ones(1)}}, "no other target takes it"),
-        ({"budget": 0}, "the budget must be more than 0 seconds, not 0"),
+        ({"budget": 0}, "the budget must be a number of seconds above 0, not 0"),
         ({"python": "no/python"}, "no/python: there is no such file"),
     ],
 )

@@ -47,7 +47,13 @@ def test_renamed_inputs_and_outputs_are_mapped():
 
 
 @pytest.mark.parametrize(
-    ("names", "words"), [({"x": "q"}, "no 'q'"), ({"x": "a", "b": "a"}, "cannot stand for two")]
+    ("names", "words"),
+    [
+        ({"x": "q"}, "no 'q'"),
+        ({"x": "a", "b": "a"}, "cannot stand for two"),
+        ({"q": "a"}, "the original has 'b', 'x', 'y', and no 'q'"),
+        ({"x": "x"}, "one is an input, and the other is an output"),
+    ],
 )
 def test_a_name_that_cannot_be_mapped_is_refused(names, words):
     with pytest.raises(UsageError, match=words):
