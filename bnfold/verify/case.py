@@ -145,6 +145,7 @@ class OutputCase:
             non_finite=apart,
             is_within=judged.is_within and not apart,
             remark=f"NaN or Inf differ in {apart} places" if apart else "",
+            faint_channels=judged.faint_channels,
         )
 
     def judged_again(

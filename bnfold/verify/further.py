@@ -18,7 +18,7 @@ from bnfold.verify.rerun import CLIMBING, Trial
 from bnfold.verify.seek import AIMS, Climb, afforded
 from bnfold.verify.sides import Wanted
 from bnfold.verify.subject import OnnxSubject
-from bnfold.verify.verdict import worst_of
+from bnfold.verify.verdict import faint_rows, worst_of
 from bnfold.verify.without_steps import has_steps_in_order, without_steps
 
 FURTHER = 3
@@ -90,6 +90,8 @@ def compare_further(
         _look(job.pair.other, feed)
     if job.pair.half is not None:
         return found
+    if found.is_equivalent and faint_rows(found.outputs):
+        found = _compared_on(job, found, list(job.maker(dims).many_rows()))
     for sets in (_reaching, _climbing):
         if found.is_equivalent and not _is_all_reached(job):
             found = _compared_on(job, found, sets(job, dims))
@@ -123,9 +125,15 @@ def _compared_on(job: Job, found: Verification, more: Sequence[Trial]) -> Verifi
         return replace(again, feeds=feeds)
     if again.verdict == "inconclusive":
         return replace(found, notes=(*found.notes, f"on larger numbers: {again.reason}"))
-    rows = [max(pair, key=worst_of) for pair in zip(found.outputs, again.outputs, strict=True)]
+    rows = [_worse(*pair) for pair in zip(found.outputs, again.outputs, strict=True)]
     verdict, reason = job.verdict_of(rows, len(feeds))
     return replace(found, verdict=verdict, reason=reason, feeds=feeds, outputs=tuple(rows))
+
+
+def _worse(row: OutputRow, again: OutputRow) -> OutputRow:
+    """The row with the larger ratio; a channel is faint where it is so on all sets."""
+    worse = max(row, again, key=worst_of)
+    return replace(worse, faint_channels=min(row.faint_channels, again.faint_channels))
 
 
 def fed_nan(job: Job, found: Verification, first: FirstRuns) -> Verification:

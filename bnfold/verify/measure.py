@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median_low
 from typing import Any, ClassVar
 
@@ -53,6 +53,9 @@ RESOLVED = 2.0**-6
 WELL_SEEN = 64.0
 """From so many numbers on, a channel's error is judged by its own alone."""
 
+SHOWN = 2.0**-4
+"""A fault of this part of a channel should show; where it does not, the channel is too faint."""
+
 _FINE_ULP = 2.0**-20
 
 CHAOTIC = 100.0
@@ -73,6 +76,7 @@ class Judgement:
     channel_ratio: float | None = None
     channel_axis: int | None = None
     worst_channel: int | None = None
+    faint_channels: int = 0
 
     @property
     def is_within(self) -> bool:
@@ -128,14 +132,15 @@ def _judged(
     floor = FLOOR_ULP * kind.ulp
     own, its, level = (tally.total(weights) for tally in (original, other, magnitude))
     ratio = its.rms / (float(allowance(1, np.array(its.count))) * max(own.rms, floor))
-    worst = Judgement(own.rms, its.rms, ratio)
+    worst, faint = Judgement(own.rms, its.rms, ratio), 0
     for axis in sorted(its.by_axis):
+        faint = max(faint, _faint_channels(own, its.rows, level, axis, kind))
         seen = its.rows * other.evenness(axis, weights)
         ratios = _channel_ratios(own, its, level, axis, seen, kind)
         top = int(np.argmax(ratios))
         if worst.channel_ratio is None or ratios[top] > worst.channel_ratio:
             worst = Judgement(own.rms, its.rms, ratio, float(ratios[top]), axis, top)
-    return worst
+    return replace(worst, faint_channels=faint)
 
 
 def chaotic_feeds(original: Tally, ulp: float) -> list[str]:
@@ -154,18 +159,40 @@ def _weights(original: Tally, floor: float) -> dict[str, float]:
 def _channel_ratios(
     own: Sums, its: Sums, level: Sums, axis: int, seen: Array, kind: _Kind
 ) -> Array:
-    errors, n, floor = its.rms_along(axis), max(its.rows, 1), FLOOR_ULP * kind.ulp
+    errors, numbers = its.rms_along(axis), its.numbers_along(axis)
+    budgets = _budgets(own, level, axis, max(its.rows, 1), kind, numbers >= WELL_SEEN)
+    return np.asarray(errors / (allowance(len(errors), seen) * budgets))
+
+
+def _budgets(own: Sums, level: Sums, axis: int, n: int, kind: _Kind, is_well_seen: Array) -> Array:
+    """What each channel's error is a multiple of; a faint one has its own where it is well seen."""
+    floor = FLOOR_ULP * kind.ulp
     loudness, spread = level.rms_along(axis), own.rms_along(axis)
     if kind.is_stepped:  # where one flip lay, the next one need not
         spread = np.full_like(spread, spread.max(initial=0.0))
-    is_well_seen = kind.has_faint & (its.numbers_along(axis) >= WELL_SEEN)
+    is_well_seen = kind.has_faint & is_well_seen
     prior = own.rms * np.where(is_well_seen, np.minimum(loudness, 1.0), 1.0)
     shrunk = np.sqrt((n * spread**2 + PRIOR * prior**2) / (n + PRIOR))
     is_alive = is_well_seen & (loudness > 0) & (spread <= RESOLVED * loudness)
     floors = floor * np.where(is_alive, loudness, np.maximum(loudness, FAINT))
     if not kind.has_faint and kind.ulp < _FINE_ULP:
         floors = np.maximum(floors, own.rms)
-    return np.asarray(errors / (allowance(len(errors), seen) * np.maximum(shrunk, floors)))
+    return np.asarray(np.maximum(shrunk, floors))
+
+
+def _faint_channels(own: Sums, n: int, level: Sums, axis: int, kind: _Kind) -> int:
+    """How many channels are no rounding, and so faint that a fault of `SHOWN` of them would pass.
+
+    Such a fault lies where the channel does, and is well seen where that is.
+    """
+    if not kind.has_faint or axis not in own.by_axis:
+        return 0
+    loudness = level.rms_along(axis)
+    is_well_seen = level.numbers_along(axis) >= WELL_SEEN
+    budgets = _budgets(own, level, axis, n, kind, is_well_seen)
+    passing = K * allowance(len(loudness), np.array(n)) * budgets > SHOWN * loudness
+    is_number = (loudness > 0) & (own.rms_along(axis) <= RESOLVED * loudness)
+    return int((passing & is_number).sum())
 
 
 def allowance(candidates: int, n: Array) -> Array:

@@ -48,6 +48,8 @@ class OutputRow(Row):
     `channel_ratio` is the same for the worst channel, index `worst_channel` of `channel_axis`.
     `is_exact`: its values are equal or not (integers, booleans, strings), and `mismatches` counts
     those that are not. A row that is not judged is within, and its remark says why.
+    `faint_channels` counts those that are so much fainter than the others, and seen in so few
+    numbers, that a fault of a sixteenth of them would not show.
     """
 
     level: str
@@ -69,6 +71,7 @@ class OutputRow(Row):
     remark: str = ""
     is_judged: bool = True
     is_exact: bool = False
+    faint_channels: int = 0
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ _ROWS = 16
 _MANY_ROWS = 4096
 """As many rows are tried last: of ten normal numbers one in 250 rows has one below 1e-3."""
 
+_SEEN_ROWS = 1024
+
 _EXTRA = 1000  # their index starts here
 
 CLIMBING = 2000  # and here that of sets that a search finds
@@ -113,6 +115,15 @@ class Maker:
             trial = self._set(_EXTRA + i, kind, rows, turn)
             if trial is not None and is_finite(trial[1]):
                 yield trial
+
+    def many_rows(self) -> Iterator[Trial]:
+        """A set of hundreds of small rows, by which a faint channel is seen in many numbers."""
+        sizes = sampled_sizes(self._extents, self.dims, 1, SMALL)
+        numbers = sum(math.prod(shape_of(spec, sizes)) for spec in self.specs)
+        rows = min(_SEEN_ROWS, _MOST // max(1, numbers))
+        trial = self._set(_EXTRA + 100, "normal", rows, SMALL)
+        if trial is not None and is_finite(trial[1]):
+            yield trial
 
     def small(self) -> tuple[Feed, bool] | None:
         """A small set, and whether its inputs have one batch, of 1 here, which may be anything."""

@@ -41,11 +41,27 @@ def _equivalent(rows: Sequence[OutputRow], feeds: int, unit: str) -> str:
         return f"every output is the same {on}" + tail
     coarse = next((row for row in floats if row.remark), None)
     tail += f"; output {coarse.name!r} {coarse.remark}" if coarse is not None else ""
+    tail += "".join(
+        f"; {row.faint_channels} channel{'s' * (row.faint_channels != 1)} of output {row.name!r} "
+        "too faint beside the others to tell a fault of 6 %"
+        for row in faint_rows(floats)
+    )
     worst = max(worst_of(row) for row in floats)
     return (
         f"the other model's error is at most {worst:.2g} times {unit} "
         f"{on} ({K:g} are allowed){tail}"
     )
+
+
+def faint_rows(rows: Sequence[OutputRow]) -> list[OutputRow]:
+    """Those of outputs with faint channels, one each; of what hides nothing that is compared."""
+    hiding = [row.name for row in rows if row.name.startswith(INSIDE)]
+    found: dict[str, OutputRow] = {}
+    for row in rows:
+        is_plain = not row.name.startswith(INSIDE)
+        if row.faint_channels and is_plain and not any(repr(row.name) in name for name in hiding):
+            found.setdefault(row.name, row)
+    return list(found.values())
 
 
 def _difference(row: OutputRow, unit: str) -> str:

@@ -41,6 +41,42 @@ def test_a_faint_channel_beside_loud_ones_has_a_budget_of_its_own(faint):
         assert {row.worst_channel for row in found.outputs} == {5}
 
 
+def scores(body, fed="float[N,16] x", *, factor=1.0, faint=1e-12, shift=0.0):
+    """Ten scores of rows, of which one is faint, or made so by what is behind it."""
+    rng = np.random.default_rng(5)
+    w, b = rng.normal(size=(16, 10)), np.zeros(10)
+    w[:, 3] *= faint * factor
+    b[3] = shift
+    found = parsed(f"g ({fed}) => (float y) {{ h = Gemm (x, w, b)  {body} }}", w=w, b=b)
+    found.graph.output[0].type.tensor_type.ClearField("shape")
+    return found
+
+
+@pytest.mark.parametrize("body", ["y = Identity (h)", "y = Mul (h, h)"])
+@pytest.mark.parametrize("faint", [1e-6, 1e-12])
+def test_a_faint_score_of_rows_is_seen_in_many_of_them(body, faint):
+    ours, others = (scores(body, faint=faint, factor=factor) for factor in (1.0, 1.3))
+    assert bnfold.verify(ours, others).verdict == "different"
+    found = bnfold.verify(ours, ours)
+    assert found.is_equivalent
+    assert "faint" not in found.reason
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"body": "y = Identity (h)", "fed": "float[1,16] x"},
+        {"body": "e = Exp (h)  y = Mul (e, e)", "faint": 1.0, "shift": -14.0},
+    ],
+)
+def test_a_channel_that_is_too_faint_to_tell_a_fault_is_named(kind):
+    """One row a set, or a channel that is most of all what a few rows are."""
+    found = bnfold.verify(scores(**kind), scores(**kind, factor=1.3))
+    assert found.is_equivalent
+    assert "1 channel of output 'y' too faint beside the others" in found.reason
+    assert {row["faint_channels"] for row in found.to_dict()["outputs"]} == {1}
+
+
 def test_a_channel_that_is_nothing_but_rounding_has_none():
     """x - x with one of the two rounded elsewhere: 0 in one model, 1e-9 in the other."""
     text = """g (float[N,4,8,8] x) => (float[N,2,8,8] y) {{
