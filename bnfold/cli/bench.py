@@ -35,7 +35,7 @@ from bnfold.cli.output import (
     show,
     show_record,
 )
-from bnfold.cli.output_types import TargetTable
+from bnfold.cli.output_types import TABLE
 from bnfold.cli.verbosity import is_verbose, verbosity_options
 from bnfold.errors import UsageError
 
@@ -58,7 +58,7 @@ INCONCLUSIVE = 3
     "--csv",
     "table_target",
     metavar="FILE",
-    type=TargetTable(),
+    type=TABLE,
     help="Write a row for each comparison, and each model alone, as CSV.",
 )
 @json_option

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.output import conclude, put_text
-from bnfold.cli.output_types import TargetJUnit
+from bnfold.cli.output_types import JUNIT
 from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ junit_option = click.option(
     "--junit",
     "junit_target",
     metavar="FILE",
-    type=TargetJUnit(),
+    type=JUNIT,
     help="Write a JUnit report for a CI system.",
 )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bnfold.cli.output_types import STDOUT, TargetMarkdown, TargetPage, TargetPlot, TargetRecord
+from bnfold.cli.output_types import MARKDOWN, PAGE, PLOT, STDOUT, TargetRecord
 from bnfold.cli.sentence import on_one_line
 from bnfold.cli.verbosity import is_quiet
 from bnfold.errors import UsageError
@@ -38,7 +38,7 @@ markdown_option = click.option(
     "--markdown",
     "markdown_target",
     metavar="FILE",
-    type=TargetMarkdown(),
+    type=MARKDOWN,
     help="Write it as Markdown, for a pull request or a CI summary.",
 )
 
@@ -47,7 +47,7 @@ html_option = click.option(
     "--html",
     "html_target",
     metavar="FILE",
-    type=TargetPage(),
+    type=PAGE,
     help="Write the report as a page for a browser.",
 )
 
@@ -56,7 +56,7 @@ plot_option = click.option(
     "--plot",
     "plot_target",
     metavar="FILE",
-    type=TargetPlot(),
+    type=PLOT,
     help="Draw the timings, as SVG or (with matplotlib) as PNG: every pair, the interval, and the "
     "baseline against itself.",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -87,71 +87,50 @@ class TargetRecord(Target):
         return file_kinds.is_record(path)
 
 
-class TargetPage(Target):
-    """A page for a browser."""
+class TargetText(Target):
+    """A file of one kind, which is told by what it holds.
 
-    noun = "an HTML page"
+    Args:
+        noun: what comes to be there.
+        is_kind: whether what is at a path is of that kind, and ours.
+        told_of: what the file says of a failure, where it has words for it.
+        is_report: it tells of one run.
+    """
+
+    def __init__(
+        self,
+        noun: str,
+        is_kind: Callable[[Path], bool],
+        *,
+        told_of: Callable[[str], str] | None = None,
+        is_report: bool = True,
+    ) -> None:
+        self.noun = noun
+        self.is_report = is_report
+        self._is_kind = is_kind
+        self._told_of = told_of
 
     def is_ours(self, path: Path, value: Any) -> bool:
-        """A page of ours."""
-        return file_kinds.is_page(path)
-
-
-class TargetJUnit(Target):
-    """A JUnit report."""
-
-    noun = "a JUnit report"
-
-    def is_ours(self, path: Path, value: Any) -> bool:
-        """A JUnit report of ours."""
-        return file_kinds.is_junit(path)
+        """Whether it is of the kind."""
+        return self._is_kind(path)
 
     def told_of(self, failure: str) -> str | None:
-        """A test case in error."""
-        from bnfold.report.ci import junit_error
-
-        return junit_error(failure)
+        """What the kind says of it."""
+        return None if self._told_of is None else self._told_of(failure)
 
 
-class TargetPlot(Target):
-    """A drawing of the timings."""
+def _junit_error(failure: str) -> str:
+    from bnfold.report.ci import junit_error
 
-    noun = "a plot"
-
-    def is_ours(self, path: Path, value: Any) -> bool:
-        """A plot of ours."""
-        return file_kinds.is_plot(path)
+    return junit_error(failure)
 
 
-class TargetMarkdown(Target):
-    """A report as Markdown."""
-
-    noun = "a Markdown report"
-
-    def is_ours(self, path: Path, value: Any) -> bool:
-        """A report of ours."""
-        return file_kinds.is_markdown(path)
-
-
-class TargetTable(Target):
-    """A table as CSV."""
-
-    noun = "a CSV table"
-
-    def is_ours(self, path: Path, value: Any) -> bool:
-        """A table of ours."""
-        return file_kinds.is_table(path)
-
-
-class TargetState(Target):
-    """What a tuning has measured so far; it goes on from there."""
-
-    noun = "the state of a tuning"
-    is_report = False
-
-    def is_ours(self, path: Path, value: Any) -> bool:
-        """A record of ours; the tuning says whether it is its own."""
-        return file_kinds.is_record(path)
+PAGE = TargetText("an HTML page", file_kinds.is_page)
+JUNIT = TargetText("a JUnit report", file_kinds.is_junit, told_of=_junit_error)
+PLOT = TargetText("a plot", file_kinds.is_plot)
+MARKDOWN = TargetText("a Markdown report", file_kinds.is_markdown)
+TABLE = TargetText("a CSV table", file_kinds.is_table)
+STATE = TargetText("the state of a tuning", file_kinds.is_record, is_report=False)
 
 
 class TargetModel(Target):

@@ -13,7 +13,7 @@ from bnfold.cli.choices import OneOf
 from bnfold.cli.dimensions import dim_option, parse_dims
 from bnfold.cli.fold_options import FoldOptions, folded
 from bnfold.cli.input_types import SourceData, SourceFile
-from bnfold.cli.output_types import TargetState
+from bnfold.cli.output_types import STATE
 from bnfold.cli.progress_bar import progress
 from bnfold.errors import UsageError
 
@@ -72,7 +72,7 @@ tune_options = bundled(
         click.option(
             "--state",
             metavar="FILE",
-            type=TargetState(),
+            type=STATE,
             help="With --tune: keep what was measured there, and go on from it.",
         ),
         click.option("--threads", default=1, type=click.IntRange(1), help="With --tune."),

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,17 +31,7 @@ from bnfold.cli.input_types import (
     SourceNetwork,
 )
 from bnfold.cli.output_folders import TargetDataFolder, TargetRunFolder, TargetSweepFolder
-from bnfold.cli.output_types import (
-    Target,
-    TargetJUnit,
-    TargetMarkdown,
-    TargetModel,
-    TargetPage,
-    TargetPlot,
-    TargetRecord,
-    TargetState,
-    TargetTable,
-)
+from bnfold.cli.output_types import Target, TargetModel
 from tests.cli.conftest import GOOD, parsed
 
 _FEW = ["--pairs", "5", "--level", "all", "--processes", "1"]
@@ -75,32 +64,17 @@ SOURCES: dict[type[Source], tuple[Example, ...]] = {
         Example("package.code:build", "package/__init__.py"),
     ),
 }
-TARGETS: dict[type[Target], Callable[[str], str | None]] = {
-    TargetModel: lambda file: file,
-    TargetRecord: lambda file: file,
-    TargetPage: lambda file: file,
-    TargetJUnit: lambda file: file,
-    TargetMarkdown: lambda file: file,
-    TargetPlot: lambda file: file,
-    TargetTable: lambda file: file,
-    TargetState: lambda file: file,
-    # A folder is asked for; it hits a file only where the file has one of its names.
-    TargetRunFolder: lambda file: None,
-    TargetSweepFolder: lambda file: None,
-    TargetDataFolder: lambda file: None,
-}
+FOLDERS = {TargetRunFolder: "results", TargetSweepFolder: "swept", TargetDataFolder: "newsets"}
 FRESH = {
-    TargetModel: "new.onnx",
-    TargetRecord: "new.json",
-    TargetPage: "new.html",
-    TargetJUnit: "new.xml",
-    TargetMarkdown: "new.md",
-    TargetPlot: "new.svg",
-    TargetTable: "new.csv",
-    TargetState: "new.state",
-    TargetRunFolder: "results",
-    TargetSweepFolder: "swept",
-    TargetDataFolder: "newsets",
+    **{kind.noun: name for kind, name in FOLDERS.items()},
+    "an ONNX model": "new.onnx",
+    "a JSON record": "new.json",
+    "an HTML page": "new.html",
+    "a JUnit report": "new.xml",
+    "a Markdown report": "new.md",
+    "a plot": "new.svg",
+    "a CSV table": "new.csv",
+    "the state of a tuning": "new.state",
 }
 
 
@@ -117,7 +91,7 @@ def arguments(name: str, values: dict[str, str]) -> list[str]:
         text = values.get(p.name or "")
         if text is None and p.required:
             is_source = isinstance(p.type, Source)
-            text = SOURCES[type(p.type)][0].text if is_source else FRESH[type(p.type)]
+            text = SOURCES[type(p.type)][0].text if is_source else FRESH[p.type.noun]
         if text is not None:
             args += [text] if isinstance(p, click.Argument) else [p.opts[-1], text]
     return [*args, *QUICK.get(name, [])]
@@ -127,16 +101,20 @@ def of_kind(name: str, kind: type) -> list[click.Parameter]:
     return [p for p in command(name).params if isinstance(p.type, kind)]
 
 
+def files_of(name: str) -> list[click.Parameter]:
+    """Parameters that name a file to write: a folder hits a file only if it has its name."""
+    return [p for p in of_kind(name, Target) if not isinstance(p.type, tuple(FOLDERS))]
+
+
 def input_pairs():
     for name in COMMANDS:
-        for source, target in itertools.product(of_kind(name, Source), of_kind(name, Target)):
+        for source, target in itertools.product(of_kind(name, Source), files_of(name)):
             for example in SOURCES[type(source.type)]:
-                text = TARGETS[type(target.type)](example.file)
-                if text is None or (target.type.may_be == source.name and text == example.text):
+                if target.type.may_be == source.name and example.file == example.text:
                     continue
                 yield pytest.param(
-                    name, source.name, example, target.name, text,
-                    id=f"{name}-{source.name}={example.text}-{target.name}={text}",
+                    name, source.name, example, target.name, example.file,
+                    id=f"{name}-{source.name}={example.text}-{target.name}={example.file}",
                 )  # fmt: skip
 
 
@@ -238,19 +216,16 @@ THEIRS = {
     "report": lambda path: path.write_text('<testsuite name="mine"/>'),
     "array": lambda path: path.write_bytes(b"\x93NUMPY" + bytes(200)),
 }
-FILES = tuple(kind for kind, at in TARGETS.items() if at("a file") is not None)
 
 
 @pytest.mark.parametrize("theirs", THEIRS)
-@pytest.mark.parametrize(
-    ("name", "target"), [(n, t.name) for n in COMMANDS for t in of_kind(n, FILES)]
-)
+@pytest.mark.parametrize(("name", "target"), [(n, t.name) for n in COMMANDS for t in files_of(n)])
 def test_a_file_of_another_kind_is_kept(full, name, target, theirs):
     """Told by its content: the suffix is that of what would be written."""
-    (kind,) = (p.type for p in of_kind(name, FILES) if p.name == target)
+    (kind,) = (p.type for p in files_of(name) if p.name == target)
     if isinstance(kind, TargetModel) and theirs == "model":
         pytest.skip("a model may replace a model")
-    path = full / FRESH[type(kind)]
+    path = full / FRESH[kind.noun]
     THEIRS[theirs](path)
     assert "is there already" in refused(full, arguments(name, {target: path.name}))
 
