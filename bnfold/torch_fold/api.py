@@ -56,6 +56,12 @@ def fold_module(
 
     if not isinstance(module, torch.nn.Module):
         raise UsageError(f"fold_module takes a torch module, not {type(module).__name__}")
+    tensors = (*module.parameters(), *module.buffers())
+    if any(tensor.dtype is torch.bfloat16 for tensor in tensors):
+        raise ModelError(
+            f"{type(module).__name__}: onnxruntime computes nothing in bfloat16 on a CPU, so that "
+            "a folded copy could not be verified; fold module.float(), and convert that"
+        )
     with foreign_code("the module cannot be copied", ModelError):
         folded = copy_of(module)
     folded.eval()

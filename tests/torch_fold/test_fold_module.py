@@ -11,7 +11,7 @@ import json
 import pytest
 
 import bnfold
-from bnfold.errors import UsageError
+from bnfold.errors import ModelError, UsageError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
@@ -225,3 +225,12 @@ def test_the_result_shows_itself_in_a_line_and_as_json(pre):
     *_, result = pre
     assert repr(result) == "<FoldedModule 4 of 4 batch norms folded>"
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False)) == result.to_dict()
+
+
+def test_a_module_in_bfloat16_is_told_what_to_do():
+    module = trained(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
+    x = torch.randn(2, 3, 9, 9)
+    with pytest.raises(ModelError, match=r"fold module\.float\(\), and convert that"):
+        bnfold.fold_module(copy.deepcopy(module).bfloat16(), (x.bfloat16(),))
+    folded = bnfold.fold_module(module, (x,)).module.bfloat16()
+    assert {parameter.dtype for parameter in folded.parameters()} == {torch.bfloat16}
