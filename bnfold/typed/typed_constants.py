@@ -121,13 +121,11 @@ class TypedConstants:
     def _results(self, node: ir.Node) -> list[Array]:
         if _has_graphs(node):
             raise ConstantError("unsupported", f"{node.op_type} {node.name!r} runs graphs")
-        inputs: list[Array | None] = []
-        for source in node.inputs:
-            found = None if source is None else self._found[source]
-            if isinstance(found, ConstantError):
-                cause = found.cause
-                raise ConstantError(cause, str(found))
-            inputs.append(found)
+        found = [None if source is None else self._found.get(source) for source in node.inputs]
+        for error in found:  # what is constant beside one that is none may be forgotten already
+            if isinstance(error, ConstantError):
+                raise ConstantError(error.cause, str(error))
+        inputs = [array for array in found if not isinstance(array, ConstantError)]
         if self._spent > self._budget.total:
             raise ConstantError("budget", f"constants take over {self._budget.total:,} numbers")
         opset = self._opsets.get("" if node.domain in _DEFAULT_DOMAINS else node.domain, 1)

@@ -231,3 +231,14 @@ def test_simple_constants_do_not_load_onnxruntime():
         "assert 'onnxruntime' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_constant_beside_what_is_known_to_be_none_need_not_have_been_looked_at():
+    proto = model_of("a = Neg(x) y = Div(c, a)", c=np.float32(2))
+    model = ir.serde.deserialize_model(proto)
+    constants = TypedConstants(model)
+    for node in model.graph:
+        assert constants.get(node.outputs[0]) is None
+    x = {"x": np.array([1.0, 4.0], np.float32)}
+    (found,) = run_graph(model, x, constants=TypedConstants(model).get).values()
+    np.testing.assert_array_equal(found, [-2.0, -0.5])
