@@ -7,21 +7,23 @@ whose weights are one unit in the last place away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.passes.common import LiftConstantsToInitializersPass
 
 from bnfold import model_io
 from bnfold.errors import BnfoldError
 from bnfold.float64 import run_graph
 from bnfold.fold.account.told_opinion import Opinion
-from bnfold.fold.facts.node import op_of
+from bnfold.fold.opinion.apart import Outputs, difference, is_float, pairs_of, scale_of
+from bnfold.fold.opinion.exactly import mean_the_same
 from bnfold.fold.opinion.feeds import Feed, feeds_of
-from bnfold.fold.opinion.original_model import UNITS, Original
+from bnfold.fold.opinion.neighbours import NEIGHBOURS, lifted, moved
+from bnfold.fold.opinion.original_model import Original
 from bnfold.model_io.loading import skeleton_of
 from bnfold.runtime.engine import Setting, version
 from bnfold.runtime.sessions import OverdueError, Session
@@ -33,13 +35,13 @@ MOST_BYTES = 256 << 20  # of weights: beyond that, sessions would take more memo
 _PATIENCE_S = 5.0  # a run that takes longer is not made again at another size
 _UNITS = 64  # in the last place, which any two orders of a sum may differ by
 _MOST_UNITS = 1 << 13  # that the rounding of folded weights may come to
-_NEIGHBOURS = 2
+_LITTLE = 4  # times what a neighbour's rounding comes to: as much as most folds differ by
+_SMALL = 1 << 10  # units: so much may be rounding without a word from float64
 _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
 _MOST_OF_SUMS = 1e-3  # what adding up many numbers, one after the other, may lose in float32
 _MOST_CANCELLED = 1 / 32  # what is left of digits that cancel; less of them is no number any more
 _SETTING = Setting("cpu", level="none", for_values=True)
 
-Outputs = Sequence[Array]
 _NAME = "the original"
 
 
@@ -84,25 +86,41 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
         return Opinion(left_out=str(error))
     except BnfoldError:
         return _opinion(len(feeds), float("inf"), 0.0)
-    apart = max(_difference(old, new) for old, new in zip(olds, news, strict=True))
+    apart = max(difference(old, new) for old, new in zip(olds, news, strict=True))
     explained = _UNITS * original.unit
     if apart > explained and not _is_repeated(original, feeds[0]):
         return Opinion(left_out="the original does not give the same twice")
     if apart > explained:
-        explained = max(explained, _FACTOR * _sensitivity(original.loaded(), feeds, olds))
-    if apart > explained:  # a channel that a Relu always shuts rounds in the folded model alone
-        own = _FACTOR * _sensitivity(folded, feeds, news)
-        explained = max(explained, min(own, _MOST_UNITS * original.unit))
-    if explained < apart <= _MOST_CANCELLED:
-        own, cancelled = _own_error(original.loaded(), feeds, olds)
-        most = max(_MOST_OF_SUMS, min(_UNITS * original.unit * cancelled, _MOST_CANCELLED))
-        explained = max(explained, min(_FACTOR * own, most))
+        explained = _rounding(original, answers, folded, news, apart)
     if apart > explained:
         decider = original.decider or (original.step() if np.isfinite(apart) else None)
         if decider is not None:
             what = f"decisions ({decider}) that rounding may turn"
             return Opinion(left_out=f"it takes {what}; `bnfold verify` weighs them")
     return _opinion(len(feeds), apart, explained)
+
+
+def _rounding(
+    original: Original, answers: Answers, folded: ir.Model, news: Sequence[Outputs], apart: float
+) -> float:
+    """What of so large a difference may be rounding."""
+    feeds, olds, model = answers.feeds, answers.outputs, original.loaded()
+    least = _UNITS * original.unit
+    near = _sensitivity(model, feeds, olds)
+    if apart <= min(_LITTLE * near, _SMALL * original.unit):
+        return max(least, _LITTLE * near)
+    with suppress(BnfoldError):  # where the reference does not run, rounding alone is weighed
+        if np.isfinite(apart) and not mean_the_same(model, folded, feeds, least):
+            return least
+    explained = max(least, _FACTOR * near)
+    if apart > explained:  # a channel that a Relu always shuts rounds in the folded model alone
+        own = _FACTOR * _sensitivity(folded, feeds, news)
+        explained = max(explained, min(own, _MOST_UNITS * original.unit))
+    if explained < apart <= _MOST_CANCELLED:
+        own, cancelled = _own_error(model, feeds, olds)
+        most = max(_MOST_OF_SUMS, min(least * cancelled, _MOST_CANCELLED))
+        explained = max(explained, min(_FACTOR * own, most))
+    return explained
 
 
 def _session(data: bytes, original: Original) -> Session:
@@ -118,10 +136,10 @@ def _is_repeated(original: Original, feed: Feed) -> bool:
     """Whether one session of the original gives the same twice; failing is no second answer."""
     try:
         session = _session(original.written(), original)
-        pairs = _pairs(session.run(feed), session.run(feed))
+        pairs = pairs_of(session.run(feed), session.run(feed))
     except BnfoldError:
         return False
-    return all(np.array_equal(a, b, equal_nan=_is_float(a)) for a, b in pairs)
+    return all(np.array_equal(a, b, equal_nan=is_float(a)) for a, b in pairs)
 
 
 def _opinion(count: int, error: float, explained: float) -> Opinion:
@@ -152,36 +170,20 @@ def _first_that_runs(session: Session, original: Original) -> Answers:
     raise refusal
 
 
-def _difference(old: Outputs, new: Outputs) -> float:
-    """The largest difference, over the largest value of its output; infinite for other shapes."""
-    return max((_apart(a, b) for a, b in _pairs(old, new)), default=0.0)
-
-
-def _apart(old: Array, new: Array) -> float:
-    if old.shape != new.shape or old.dtype != new.dtype:
-        return float("inf")
-    if not _is_float(old):
-        return 0.0  # a decision: rounding may turn it, and the scores behind it are what counts
-    wide, other = old.astype(np.float64), new.astype(np.float64)
-    finite = np.isfinite(wide)  # a fold is algebra of numbers: of inf - inf it promises nothing
-    if not np.all(np.isfinite(other[finite])):
-        return float("inf")
-    scale = _scale(old)
-    apart = float(np.max(np.abs(wide[finite] - other[finite]), initial=0.0))
-    return apart / scale if scale > 0 else apart
-
-
 def _sensitivity(model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs]) -> float:
     """How far apart the outputs of the model and of its neighbours are."""
-    found, model = 0.0, model.clone()  # weights are shared
-    LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
-    for seed in range(_NEIGHBOURS):
+    found, model = 0.0, lifted(model)
+    # an initializer among the inputs is a default, which is fed; before IR version 4 it is none
+    listed = {v.name for v in model.graph.inputs} if (model.ir_version or 0) >= 4 else set()
+    for seed in range(NEIGHBOURS):
+        weights = moved(model, seed)
+        fed = {name: weights.pop(name) for name in listed & weights.keys() if name is not None}
         try:
             neighbour = Session(
-                _written(model), _SETTING, name="a neighbour", weights=_moved(model, seed).items()
+                _written(model), _SETTING, name="a neighbour", weights=weights.items()
             )
             for feed, old in zip(feeds, olds, strict=True):
-                found = max(found, _difference(old, neighbour.run(feed)))
+                found = max(found, difference(old, neighbour.run({**fed, **feed})))
         except BnfoldError:
             return float("inf")  # it cannot be told what rounding comes to: nobody is accused
     return found
@@ -201,55 +203,20 @@ def _own_error(
     def observe(name: str, array: Array) -> None:
         del name
         nonlocal largest
-        if _is_float(array):
-            largest = max(largest, _scale(array))
+        if is_float(array):
+            largest = max(largest, scale_of(array))
 
     for feed, old in zip(feeds, olds, strict=True):
         try:
             exact = run_graph(model, feed, constants=constants, observe=observe)
         except BnfoldError:
             return 0.0, 0.0
-        wide = [a.astype(np.float64) if _is_float(a) else a for a in map(np.asarray, old)]
-        found = max(found, _difference(wide, list(exact.values())))
-    scales = [_scale(array) for old in olds for array in map(np.asarray, old) if _is_float(array)]
+        wide = [a.astype(np.float64) if is_float(a) else a for a in map(np.asarray, old)]
+        found = max(found, difference(wide, list(exact.values())))
+    scales = [scale_of(array) for old in olds for array in map(np.asarray, old) if is_float(array)]
     least = min((scale for scale in scales if scale > 0), default=1.0)
     return found, largest / least
 
 
-def _scale(array: Array) -> float:
-    """The largest finite value."""
-    wide = np.abs(array.astype(np.float64))
-    return float(np.max(wide, initial=0.0, where=np.isfinite(wide)))
-
-
-def _moved(model: ir.Model, seed: int) -> Mapping[str, Array]:
-    """The weights of the main graph, each entry one unit up, one down, or as it is."""
-    rng = np.random.default_rng(seed)
-    moved = {}
-    for name, value in model.graph.initializers.items():
-        if value.const_value is None or value.dtype not in UNITS:
-            continue
-        if value.dtype == ir.DataType.BFLOAT16 or value.is_graph_input() or _is_size(value):
-            continue
-        stored = value.const_value.numpy()
-        drawn = rng.integers(-1, 2, stored.shape)
-        up, down = (np.nextafter(stored, stored.dtype.type(end)) for end in (np.inf, -np.inf))
-        moved[name] = np.where(drawn > 0, up, np.where(drawn < 0, down, stored))
-    return moved
-
-
-def _is_size(value: ir.Value) -> bool:
-    """Whether an extent is a multiple of it: 2 is moved to 1.9999999, and another extent."""
-    return any(op_of(use.node) in ("Resize", "Upsample") and use.idx > 0 for use in value.uses())
-
-
 def _written(model: ir.Model) -> bytes:
     return bytes(model_io.to_proto(model).SerializeToString())
-
-
-def _pairs(old: Outputs, new: Outputs) -> list[tuple[Array, Array]]:
-    return [(np.asarray(a), np.asarray(b)) for a, b in zip(old, new, strict=True)]
-
-
-def _is_float(array: Array) -> bool:
-    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"

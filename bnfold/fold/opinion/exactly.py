@@ -1,0 +1,67 @@
+"""Whether two models mean the same, where onnxruntime alone cannot tell a fault from rounding.
+
+Rounding while a model runs is none of float64's: there, two models that mean the same differ by how
+their weights were rounded and no more, however large the values are that cancel inside. A weight
+that is off by a thousandth shows, where in float32 it hides in what 1e5 + x - 1e5 loses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from bnfold.float64 import run_graph
+from bnfold.fold.opinion.apart import Outputs, difference
+from bnfold.fold.opinion.feeds import Feed
+from bnfold.fold.opinion.neighbours import lifted, moved
+from bnfold.typed import TypedConstants
+
+_FACTOR = 4  # a weight is rounded by half a unit at most, a neighbour's is moved by one or by none
+_NEIGHBOURS = 8  # as two weights alone may be moved by nothing, or one by the other's opposite
+_FEW_NEIGHBOURS = 2
+_MANY = 1 << 16  # weights, of which none decides alone
+
+
+def mean_the_same(
+    original: ir.Model, folded: ir.Model, feeds: Sequence[Feed], tolerance: float
+) -> bool:
+    """Whether float64 finds no more between them than the rounding of weights comes to.
+
+    Args:
+        original: as it was given.
+        folded: as it would be written.
+        feeds: that both take.
+        tolerance: over the largest value, which needs no explanation.
+
+    Raises:
+        BnfoldError: the reference does not run one of them.
+    """
+    olds, news = _outputs(original, feeds), _outputs(folded, feeds)
+    apart = _largest(olds, news)
+    if apart <= tolerance:
+        return True
+    entries = sum(array.size for array in moved(lifted(folded), 0).values())
+    if not entries:
+        return True  # in bfloat16, or in bodies: what rounding them comes to is not known
+    seeds = range(_NEIGHBOURS if entries < _MANY else _FEW_NEIGHBOURS)
+    neighbours = (_neighbour(folded, seed) for seed in seeds)
+    rounding = max(_largest(news, _outputs(neighbour, feeds)) for neighbour in neighbours)
+    return apart <= _FACTOR * rounding
+
+
+def _outputs(model: ir.Model, feeds: Sequence[Feed]) -> list[Outputs]:
+    constants = TypedConstants(model).get
+    return [list(run_graph(model, feed, constants=constants).values()) for feed in feeds]
+
+
+def _largest(some: Sequence[Outputs], others: Sequence[Outputs]) -> float:
+    return max(difference(one, other) for one, other in zip(some, others, strict=True))
+
+
+def _neighbour(model: ir.Model, seed: int) -> ir.Model:
+    """A copy, with other weights."""
+    copy = lifted(model)
+    for name, array in moved(copy, seed).items():
+        copy.graph.initializers[name].const_value = ir.tensor(array, name=name)
+    return copy
