@@ -29,6 +29,10 @@ from tests.runtime_oracle import REFUSES, in_onnxruntime
 Feeds = Mapping[str, Array]
 ROUNDINGS = 60
 _MOST_UNITS = 1 << 13
+_NEIGHBOURS = 3
+_MORE_NEIGHBOURS = (
+    16  # before a network is called wrong: of three, each may move two weights against each other
+)
 _NARROW = (2,)  # bytes of a number
 _DOUBTFUL = frozenset(("ConvTranspose", "GlobalMaxPool", "AveragePool", "MaxPool", "Resize"))
 """Of which onnx's reference is known to make other sizes, or other numbers at the border."""
@@ -119,8 +123,12 @@ class _Reference(_Runtime):
     name = "reference"
 
     def unit(self, network: Network) -> float:
-        """In 32 bits a constant that is computed in 16 is not rounded, and the fold's is."""
-        return 4 * narrow_unit(network.model) if network.fixed else 0.0
+        """In 32 bits a constant that is computed in 16 is not rounded, and the fold's is.
+
+        So is what becomes of the parameters of a batch norm that are stored in more than 16.
+        """
+        is_rounded = network.fixed or _has_wide_parameters(network.model)
+        return 4 * narrow_unit(network.model) if is_rounded else 0.0
 
     def takes(self, network: Network) -> bool:
         nodes = [*network.model.graph.node, *(n for f in network.model.functions for n in f.node)]
@@ -136,6 +144,20 @@ class _Reference(_Runtime):
         return [np.asarray(y) for y in found]
 
 
+def _has_wide_parameters(model: onnx.ModelProto) -> bool:
+    wide = {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE}
+    stored = {t.name for t in model.graph.initializer if t.data_type in wide}
+    stored |= {
+        name
+        for node in model.graph.node
+        for attribute in node.attribute
+        for name in node.output
+        if node.op_type == "Constant" and attribute.t.data_type in wide
+    }
+    norms = (node for node in model.graph.node if node.op_type == "BatchNormalization")
+    return any(name in stored for node in norms for name in node.input[1:])
+
+
 def _agree(judge: _Runtime, network: Network, folded: onnx.ModelProto, which: int) -> None:
     faults = []
     for seed in range(3):
@@ -148,7 +170,7 @@ def _agree(judge: _Runtime, network: Network, folded: onnx.ModelProto, which: in
             raise WrongError(f"{judge.name} takes the original and not the folded model")
         fault = _fault(judge, network, feeds, old, new)
         if fault is not None:
-            own = _noise(judge, folded, network.fixed, feeds, new)
+            own = _noise(judge, folded, network.fixed, feeds, new, _MORE_NEIGHBOURS)
             fault = _fault(judge, network, feeds, old, new, own)
         if fault is None:
             return
@@ -165,7 +187,8 @@ def _fault(
     own: Sequence[Array] = (),
 ) -> str | None:
     """What is wrong with `new`; `own` is the noise of what made it, as far as it is known."""
-    noise = _noise(judge, network.model, network.fixed, feeds, old)
+    count = _MORE_NEIGHBOURS if own else _NEIGHBOURS
+    noise = _noise(judge, network.model, network.fixed, feeds, old, count)
     truth = None
     if old and any(y.dtype.itemsize in _NARROW for y in old) and not network.fixed:
         wide = {name: _wide(array) for name, array in feeds.items()}
@@ -181,11 +204,27 @@ def _fault(
         if fault and own and own[place].shape == noise[place].shape:
             # what a Relu always shuts rounds in the folded model alone: so many units at the most
             units = _MOST_UNITS * float(np.finfo(np.float32 if a.itemsize < 8 else a.dtype).eps)
-            lost = np.minimum(ROUNDINGS * own[place], units * _by_channel(np.abs(a)))
+            sizes = _by_channel(np.where(np.isfinite(a), np.abs(a), 0))
+            if not np.all(sizes):  # all of it cancels: what is left is the rounding of what did
+                inside = _largest_inside(judge, network.model, feeds)
+                sizes = np.where(sizes == 0, inside, sizes)
+            lost = np.minimum(ROUNDINGS * np.nan_to_num(own[place]), units * sizes)
             fault = _distance(a, b, noise[place] + lost / ROUNDINGS, exact, judge.unit(network))
         if fault:
             return f"{name} {fault}"
     return None
+
+
+def _largest_inside(judge: _Runtime, model: onnx.ModelProto, feeds: Feeds) -> float:
+    """The largest number that the network computes on its way; 0 where that cannot be had."""
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    known = {info.name for info in model.graph.output}
+    made = {name for node in model.graph.node for name in node.output if name} - known
+    shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(made))
+    found = judge.run(shown, feeds) or []
+    floats = [y.astype(np.float64) for y in found if y.dtype.kind == "f" and y.size]
+    return max((float(np.max(np.abs(y[np.isfinite(y)]), initial=0.0)) for y in floats), default=0.0)
 
 
 def _distance(a: Array, b: Array, noise: Array, exact: Array | None, unit: float) -> str | None:
@@ -229,10 +268,11 @@ def _noise(
     fixed: Collection[str],
     feeds: Feeds,
     old: list[Array],
+    count: int,
 ) -> list[Array]:
     """How far each channel of the outputs moves with the last bits of the weights."""
     found = [np.zeros(()) for _ in old]
-    for seed in range(3):
+    for seed in range(count):
         moved = judge.run(nudged(model, seed, fixed), feeds)
         for place, (a, b) in enumerate(zip(old, moved or [], strict=False)):
             if a.shape == b.shape and a.size:
@@ -266,7 +306,8 @@ def _agree_optimised(network: Network, folded: onnx.ModelProto) -> bool:
         raise WrongError(f"optimised, onnxruntime takes the original alone: {error}") from error
     if _fault(judge, network, feeds, old, new) is None:
         return True
-    own = _noise(judge, folded, network.fixed, feeds, in_onnxruntime(folded, feeds))
+    plain = in_onnxruntime(folded, feeds)
+    own = _noise(judge, folded, network.fixed, feeds, plain, _MORE_NEIGHBOURS)
     fault = _fault(judge, network, feeds, old, new, own)
     if fault is not None and _again(network, folded):
         raise WrongError(f"onnxruntime, optimised: {fault}")
