@@ -60,11 +60,16 @@ class InternalError(BnfoldError):
     exit_code = 5
 
 
+_SYNONYMS = {"gpu": "cuda", "nvidia": "cuda"}
+
+
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that is spelt most like the word; None where none is near."""
+    """The choice that means the same as the word, or is spelt most like it; None without one."""
     import difflib  # here, as nobody misspells a word in most runs
 
     by_lower = {choice.lower(): choice for choice in choices}
+    if _SYNONYMS.get(word.lower()) in by_lower:
+        return by_lower[_SYNONYMS[word.lower()]]
     near = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return by_lower[near[0]] if near else None
 

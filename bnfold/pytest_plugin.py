@@ -170,8 +170,9 @@ def _verification_text(found: Verification) -> str:
 
 
 def _ledger_text(ledger: Ledger, leaves: int) -> str:
+    from bnfold.report.gates import leaves_gate
     from bnfold.report.ledger_text import ledger_blocks
     from bnfold.report.plain import plain_text
 
-    head = f"{ledger.batch_norms_after} batch norms are left, {leaves} may be"
+    head = leaves_gate(ledger.batch_norms_after, leaves).line.text
     return f"{head}\n{plain_text(ledger_blocks(ledger))}"

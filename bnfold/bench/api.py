@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bnfold.bench.int8 import Int8
     from bnfold.bench.model_files import ModelFile, ModelSource
     from bnfold.bench.since import Earlier
+    from bnfold.verify.feeds import Feed
     from bnfold.verify.user_data import Data
 
 
@@ -116,6 +117,7 @@ def bench(
     from bnfold.bench.since import earlier
     from bnfold.runtime.engine import Setting
     from bnfold.typed.room import require_room_to_open
+    from bnfold.verify.user_data import user_feeds
 
     if labels is not None and int8 is None:
         raise UsageError("labels are of the rows of the int8 data: give that too")
@@ -151,6 +153,7 @@ def bench(
         grid = Grid(found, asked, folder, libraries, tuple(map(str, pythons)), data, dims or {})
         provider = "cpu" if pythons else asked.providers[0]
         require_end(found, grid.arrays, Setting(provider, custom_ops=libraries))
+        calibration = None if int8 is None else user_feeds(int8, found[0].inputs, samples=None)
         joined = contenders(
             found,
             folder,
@@ -161,7 +164,11 @@ def bench(
             dims=dims or {},
             custom_ops=libraries,
         )
-        quantised = None if int8 is None else _quantised(joined.subjects, int8, labels, folder)
+        quantised = (
+            None
+            if calibration is None
+            else _quantised(joined.subjects, calibration, labels, folder)
+        )
         timed = joined.subjects if quantised is None else quantised.subjects
         schedule = Schedule(
             timed,
@@ -210,11 +217,16 @@ def _beside(before: Earlier, now: BenchResult) -> BenchResult:
 
 
 def _quantised(
-    found: Sequence[ModelFile], data: Data, labels: ArrayLike | None, folder: Path
+    found: Sequence[ModelFile], data: Sequence[Feed], labels: ArrayLike | None, folder: Path
 ) -> Int8:
     from bnfold.bench.int8 import in_int8
 
-    return in_int8(found, data, None if labels is None else np.asarray(labels), folder)
+    return in_int8(
+        found,
+        [feed.arrays for feed in data],
+        None if labels is None else np.asarray(labels),
+        folder,
+    )
 
 
 def _several(models: ModelSource | Sequence[ModelSource]) -> Sequence[ModelSource]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from bnfold.bench.inputs import Arrays
 from bnfold.bench.model_files import ModelFile
 from bnfold.errors import DataError, ModelError
 from bnfold.int8.accuracy import Int8Accuracy, accuracy, outputs_of
 from bnfold.int8.quantise import quantise
 from bnfold.int8.spread import spreads, widened
-from bnfold.verify.user_data import Data, user_feeds
 
 FALLS_DB = 1.0
 """From as many decibels on, a fall in accuracy is told; less is a matter of the calibration."""
@@ -34,7 +34,9 @@ class Int8:
     notes: tuple[str, ...]
 
 
-def in_int8(found: Sequence[ModelFile], data: Data, labels: Array | None, folder: Path) -> Int8:
+def in_int8(
+    found: Sequence[ModelFile], feeds: Sequence[Arrays], labels: Array | None, folder: Path
+) -> Int8:
     """Each subject quantised with the same data, and compared with the float baseline on it.
 
     Raises:
@@ -42,7 +44,6 @@ def in_int8(found: Sequence[ModelFile], data: Data, labels: Array | None, folder
         ModelError: onnxruntime does not quantise a model.
     """
     baseline = found[0]
-    feeds = [feed.arrays for feed in user_feeds(data, baseline.inputs, samples=None)]
     reference = outputs_of(baseline.path, feeds, name=baseline.name)
     quantised: list[ModelFile] = []
     accuracies: list[Int8Accuracy] = []

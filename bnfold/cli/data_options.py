@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from bnfold.cli.input_types import SourceData, SourceFile
@@ -30,3 +32,26 @@ save_data_option = click.option(
     type=TargetDataFolder(),
     help="Keep the inputs and the original's outputs as ONNX test_data_set_*, to replay elsewhere.",
 )
+
+
+def require_data(path: Path, *data: Path | None, runs: bool = False) -> None:
+    """Returns where all data that was given fits the inputs of the model, before work is spent.
+
+    `runs`: it is to run in onnxruntime without libraries of the reader's.
+
+    Raises:
+        DataError: some does not fit; the message names the input.
+        ModelError: the model does not run so, or cannot be read.
+    """
+    given = [one for one in data if one is not None]
+    if not given and not runs:
+        return
+    from bnfold import model_io
+    from bnfold.runtime.signature import inputs_of
+    from bnfold.verify.user_data import require_fitting
+
+    model = model_io.load(path)
+    if runs:
+        model_io.refuse_foreign(model, str(path))
+    for one in given:
+        require_fitting(one, inputs_of(model))

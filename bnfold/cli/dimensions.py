@@ -21,12 +21,14 @@ def parse_dims(texts: Sequence[str]) -> dict[str, int]:
     """`width=224` as `{"width": 224}`.
 
     Raises:
-        UsageError: a text is not NAME=SIZE.
+        UsageError: a text is not NAME=SIZE, or a size is none.
     """
     sizes: dict[str, int] = {}
     for text in texts:
         name, equals, size = text.rpartition("=")
-        if not (name and equals and size.isdecimal() and int(size) > 0):
+        if not (name and equals and size.lstrip("-").isdecimal()):
             raise UsageError(f"--dim {text}: write NAME=SIZE, as in --dim width=224")
+        if int(size) < 1:
+            raise UsageError(f"--dim {text}: a size is at least 1")
         sizes[name] = int(size)
     return sizes

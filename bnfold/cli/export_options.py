@@ -68,7 +68,8 @@ export_options = bundled(
             metavar="NAME:SHAPE-OR-FILE",
             multiple=True,
             type=SourceInput(),
-            help="NAME:1,3,224,224 or NAME:F.npy, for each input of the module.",
+            help="NAME:1,3,224,224 or NAME:F.npy, for each input of the module; without NAME: for "
+            "the only one.",
         ),
         click.option(
             "--dynamic",
@@ -102,13 +103,12 @@ def exported(
 ) -> ExportResult:
     """The network that SPEC names is an ONNX file at `target`, with a bar on a terminal."""
     import bnfold
-    from bnfold.export.inputs import parse_input
+    from bnfold.export.inputs import parse_inputs
 
-    inputs = dict(map(parse_input, options.inputs)) or None
     with progress(ctx, "exporting", patience_s=0.0) as bar:
         return bnfold.export(
             spec,
-            inputs,
+            parse_inputs(options.inputs),
             target,
             weights=options.weights,
             weights_key=options.weights_key,

@@ -10,7 +10,7 @@ import click
 
 from bnfold.cli.bundles import settings_of
 from bnfold.cli.claims import GuardedCommand, force_option
-from bnfold.cli.data_options import data_option
+from bnfold.cli.data_options import custom_ops_option, data_option, require_data
 from bnfold.cli.export_options import for_option
 from bnfold.cli.fold_options import FoldOptions, compared_with, fold_options
 from bnfold.cli.gain import gain_lines
@@ -73,6 +73,7 @@ class _FoldCommand(GuardedCommand):
     help="Compare the folded model with IN.onnx first; a different one is not written.",
 )
 @data_option
+@custom_ops_option
 @click.option("--all", "every_row", is_flag=True, help="A row for each batch norm, with numbers.")
 @fold_options
 @tune_options
@@ -92,6 +93,7 @@ def fold(
     dry_run: bool,
     is_verified: bool,
     data: Path | None,
+    custom_ops: tuple[Path, ...],
     every_row: bool,
     fold_as: FoldOptions,
     tune_as: TuneOptions,
@@ -106,10 +108,10 @@ def fold(
     Exit code 1: the folded model is different, and then not written, or --leaves does not hold,
     and it is; 3: it cannot be said.
     """
-    _require_sense(output, data, tune_as, dry_run=dry_run, is_verified=is_verified)
-    target = None if dry_run else output
-    start = time.monotonic()
-    result = folded_or_tuned(ctx, source, fold_as, tune_as, runtime=runtime)
+    verify_as = VerifyOptions(data, dims=tune_as.dims, custom_ops=custom_ops)
+    _require_sense(source, output, verify_as, tune_as, dry_run=dry_run, is_verified=is_verified)
+    target, start = None if dry_run else output, time.monotonic()
+    result = folded_or_tuned(ctx, source, fold_as, tune_as, runtime=runtime, custom_ops=custom_ops)
     seconds = time.monotonic() - start
 
     from bnfold.model_io import Together
@@ -127,12 +129,7 @@ def fold(
     inputs = [] if json_target is None else input_records(ctx)
     code, said, verification = 0, "", None
     if is_verified:
-        verification = verified(
-            ctx,
-            compared_with(source, fold_as),
-            result.model,
-            VerifyOptions(data, dims=tune_as.dims),
-        )
+        verification = verified(ctx, compared_with(source, fold_as), result.model, verify_as)
         blocks += [blank(), *verification_blocks(verification, every_row=every_row)]
         found = {**found, "verification": verification.to_dict()}
         code, said = verification.exit_code, f"{verification.verdict}: {verification.reason}"
@@ -162,6 +159,7 @@ def fold(
                     "dry_run": dry_run,
                     "verify": is_verified,
                     "data": data and str(data),
+                    "custom_ops": list(map(str, custom_ops)),
                     "dims": list(tune_as.dims),
                     "for": runtime,
                     "tune": settings_of(tune_as) if tune_as.target else None,
@@ -186,21 +184,26 @@ def fold(
 
 
 def _require_sense(
+    source: Path,
     output: Path | None,
-    data: Path | None,
+    verify_as: VerifyOptions,
     tune_as: TuneOptions,
     *,
     dry_run: bool,
     is_verified: bool,
 ) -> None:
-    """Returns where the options do not leave a question open.
+    """Returns where the options do not leave a question open, and the data fits the model.
 
     Raises:
         UsageError: they do.
+        DataError: it does not.
+        ModelError: the model cannot be read, or cannot be run to verify it.
     """
     if output is None and not dry_run:
         raise UsageError("say where the folded model goes with -o OUT.onnx, or add --dry-run")
-    if data is not None and not is_verified:
+    if verify_as.data is not None and not is_verified:
         raise UsageError("--data are inputs to compare on: add --verify")
     if tune_as.dims and not is_verified and tune_as.target is None:
         raise UsageError("--dim is a size to compare or to measure at: add --verify or --tune")
+    runs = is_verified and not verify_as.custom_ops
+    require_data(source, verify_as.data, tune_as.calibration, runs=runs)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +99,7 @@ def folded(
     *,
     runtime: str | None = None,
     check: bool = True,
+    custom_ops: Sequence[Path] = (),
 ) -> FoldResult:
     """The model at `source`, folded, with a bar on a terminal and a note on unknown operators.
 
@@ -117,6 +119,7 @@ def folded(
             equalize=options.equalize,
             strict=options.strict,
             check=check if options.check is None else options.check,
+            custom_ops=custom_ops,
             runtime=runtime,
             progress=bar,
         )

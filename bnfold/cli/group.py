@@ -100,7 +100,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
     epilog="Exit codes: 0 done, 1 the models differ, 2 usage or input, 3 inconclusive, "
-    "4 provider not available, 5 a bug in bnfold.",
+    "4 provider not available, 5 a bug in bnfold, 130 interrupted.",
 )
 @click.version_option(__version__, message="bnfold %(version)s")
 @verbosity_options

@@ -98,6 +98,13 @@ class SourceFleet(Source):
 class SourceData(Source):
     """A file of arrays, or a folder of test data."""
 
+    def require(self, value: Any) -> None:
+        """Returns where there are arrays; whether they fit is asked once the model is known."""
+        super().require(value)
+        from bnfold.verify.user_data import require_readable
+
+        require_readable(value)
+
     def files(self, value: Any) -> Iterable[Path]:
         """The file; or the folder with its test data."""
         return [value, *value.glob("*.pb"), *value.glob("test_data_set_*/*.pb")]
@@ -110,7 +117,7 @@ class SourceInput(Source):
 
     def require(self, value: Any) -> None:
         """Returns where no file is meant, or one that is there."""
-        _, _, file = value.partition(":")
+        file = value.partition(":")[2] or value
         if file.endswith(".npy"):
             SourceFile().require(Path(file))
 
@@ -120,8 +127,7 @@ class SourceInput(Source):
 
     def files(self, value: Any) -> Iterable[Path]:
         """The file that it names, if it names one."""
-        _, _, file = value.partition(":")
-        return [Path(file)] if file else []
+        return [Path(value.partition(":")[2] or value)]
 
 
 class SourceNetwork(Source):

@@ -53,7 +53,7 @@ def measured(
             seed=options.seed,
             data=options.data,
             int8=options.int8,
-            labels=None if options.labels is None else _labels(options.labels),
+            labels=None if options.labels is None else read_labels(options.labels),
             dims=parse_dims(options.dims),
             custom_ops=options.custom_ops,
             against=options.against,
@@ -66,7 +66,12 @@ def measured(
         )
 
 
-def _labels(path: Path) -> Any:
+def read_labels(path: Path) -> Any:
+    """The class of each row.
+
+    Raises:
+        DataError: the file is no array of integers.
+    """
     import numpy as np
 
     from bnfold.model_io import require_file

@@ -72,7 +72,8 @@ def run(
 
     DIR gets original.onnx (where SPEC-OR-MODEL is not an ONNX file already), folded.onnx,
     report.json and report.html: all at once at the end, in place of those of an earlier run. A
-    model that comes out different is neither timed nor left there.
+    model that comes out different is neither timed nor left there. Times are at batch 1 where the
+    batch may vary, whatever --input has, unless --batch says otherwise.
     Exit code 0: equivalent, 1: different, or a gate does not hold, 3: the verdict or the timing
     is inconclusive.
     """

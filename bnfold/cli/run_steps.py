@@ -10,18 +10,19 @@ import click
 
 from bnfold.cli.bench_options import BenchOptions
 from bnfold.cli.bundles import settings_of
+from bnfold.cli.data_options import require_data
 from bnfold.cli.dimensions import parse_dims
 from bnfold.cli.export_options import ExportOptions, exported, parse_dynamic
 from bnfold.cli.fold_options import FoldOptions, compared_with, folded
 from bnfold.cli.gate_options import given_gates, put_junit
 from bnfold.cli.given import input_records
-from bnfold.cli.measured import measured
+from bnfold.cli.measured import measured, read_labels
 from bnfold.cli.output import put_page, put_text, show
 from bnfold.cli.output_folders import TargetRunFolder
 from bnfold.cli.placed import Placed
 from bnfold.cli.verbosity import is_verbose
 from bnfold.cli.verify_options import VerifyOptions, verified
-from bnfold.errors import DataError, UsageError
+from bnfold.errors import UsageError
 
 if TYPE_CHECKING:
     from bnfold.bench.records import BenchResult
@@ -80,9 +81,8 @@ class RunSteps:
         )
         if self.wanted.fail_if_slower is not None and not self.wanted.is_timed:
             raise UsageError("--fail-if-slower is about time, and --no-bench leaves it out")
-        data = self.verify_as.data
-        if data is not None and not data.exists():
-            raise DataError(f"{data}: no such file or folder")
+        if self.bench_as.labels is not None:
+            read_labels(self.bench_as.labels)
         parse_dims(self.bench_as.dims)
         parse_dynamic(self.export_as.dynamic)
         if not _is_spec(self.source) and self.export_as != ExportOptions():
@@ -113,6 +113,7 @@ class RunSteps:
         from bnfold.run.records import RunResult
 
         export, original = self._original()
+        require_data(original, self.verify_as.data, self.bench_as.int8)
         every_row = is_verbose(self.ctx)
         inputs, outputs = input_records(self.ctx), []
         if _is_spec(self.source):
@@ -120,7 +121,7 @@ class RunSteps:
 
         if not self.verify_as.custom_ops:
             model_io.refuse_foreign(model_io.load(original), self.source)
-        fold = folded(self.ctx, original, self.fold_as)
+        fold = folded(self.ctx, original, self.fold_as, custom_ops=self.verify_as.custom_ops)
         if self.wanted.leaves is not None:
             self.gates.append(leaves_gate(fold.ledger.batch_norms_after, self.wanted.leaves))
         blocks = ledger_blocks(fold.ledger, every_row=every_row)

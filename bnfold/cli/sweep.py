@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bnfold.cli.claims import FORCE, GuardedCommand, force_option
+from bnfold.cli.data_options import custom_ops_option
 from bnfold.cli.fold_options import allow_option, skip_option
 from bnfold.cli.gate_options import (
     conclude_with,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     help="Compare each folded model with its original; a different one is not written.",
 )
 @click.option("--samples", type=click.IntRange(min=1), help="Sets of made-up inputs per model.")
+@custom_ops_option
 @click.option(
     "--bench",
     is_flag=True,
@@ -89,6 +91,7 @@ def sweep(
     skip: tuple[str, ...],
     verify: bool,
     samples: int | None,
+    custom_ops: tuple[Path, ...],
     bench: bool,
     pairs: int | None,
     workers: int | None,
@@ -118,6 +121,7 @@ def sweep(
             skip=skip,
             verify=verify,
             samples=samples,
+            custom_ops=custom_ops,
             bench=bench,
             pairs=pairs,
             workers=workers,
@@ -126,7 +130,7 @@ def sweep(
             progress=bar,
         )
     asked = {"allow": list(allow), "skip": list(skip), "verify": verify, "samples": samples}
-    asked |= {"bench": bench, "pairs": pairs}
+    asked |= {"custom_ops": list(map(str, custom_ops)), "bench": bench, "pairs": pairs}
     gates = [
         leaves_gate(outcome.after, leaves, subject=outcome.source)
         for outcome in result.outcomes

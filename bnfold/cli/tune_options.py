@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +90,7 @@ def folded_or_tuned(
     options: TuneOptions,
     *,
     runtime: str | None,
+    custom_ops: Sequence[Path] = (),
 ) -> FoldResult:
     """The model at `source`, folded; with what is faster on the target where one was named.
 
@@ -96,13 +98,15 @@ def folded_or_tuned(
         UsageError: options that contradict each other.
     """
     if options.target is not None:
+        if custom_ops:
+            raise UsageError("--tune measures models without --custom-ops")
         return _tuned(ctx, source, fold_as, options, options.target, runtime)
     if replace(options, dims=()) != TuneOptions():
         raise UsageError(
             "--calibration, --python, --budget, --state, --threads and --batch are of a tuning: "
             "add --tune cpu, cuda or int8"
         )
-    return folded(ctx, source, fold_as, runtime=runtime)
+    return folded(ctx, source, fold_as, runtime=runtime, custom_ops=custom_ops)
 
 
 def _tuned(

@@ -57,8 +57,8 @@ def verify(
 ) -> int:
     """Tell whether OTHER computes what ORIGINAL computes, rounding apart.
 
-    ORIGINAL is an ONNX file, or what `bnfold export` takes. Exit code 0: equivalent, 1: different,
-    3: it cannot be said.
+    ORIGINAL is an ONNX file, or what `bnfold export` takes, which is then run on inputs of the
+    shapes that OTHER takes. Exit code 0: equivalent, 1: different, 3: it cannot be said.
     """
     from bnfold.model_io import Together
     from bnfold.report.sections import Findings

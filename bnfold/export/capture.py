@@ -25,6 +25,13 @@ Exporter = Literal["dynamo", "torchscript", "auto"]
 DEFAULT_OPSET = 20
 OPSETS = range(18, 24)  # what torch's operator library is written for, and its checker accepts
 
+_UNTRANSLATED = ("No ONNX function found", "UnsupportedOperatorError")
+_BY_HAND = (
+    "torch has no translation of that operator: with one of yours, write the model by "
+    "torch.onnx.export(..., dynamo=True, optimize=False, custom_translation_table={...}), and "
+    "give the file to bnfold fold"
+)
+
 
 def check_opset(opset: int | None) -> int:
     """The opset to export to.
@@ -100,6 +107,23 @@ def capture(
     Raises:
         ModelError: the exporter cannot do it; the sentence has the first line of its reason.
     """
+    try:
+        return _captured_by(exporter, module, inputs, dynamic, opset, name, insist)
+    except ModelError as error:
+        if any(word in str(error) for word in _UNTRANSLATED):
+            raise ModelError(f"{error}; {_BY_HAND}") from error
+        raise
+
+
+def _captured_by(
+    exporter: Exporter,
+    module: torch.nn.Module | torch.export.ExportedProgram,
+    inputs: ExampleInputs,
+    dynamic: Axes,
+    opset: int,
+    name: str,
+    insist: bool,
+) -> Captured:
     import torch
 
     if exporter == "torchscript" and not isinstance(module, torch.export.ExportedProgram):
@@ -117,8 +141,8 @@ def capture(
             raise ModelError(f"{error}; and {other}") from error
         if found.told:
             raise ModelError(
-                f"{error}; and {found.told[0]}: where that is right for every input, say so with "
-                "--exporter torchscript"
+                f"{error}; torch's older exporter would do it, but {found.told[0]}: where that is "
+                "right for every input, say so with --exporter torchscript"
             ) from error
         return replace(found, told=(f"it was traced, as {error}",))
 

@@ -70,15 +70,33 @@ class ExampleInputs:
         )
 
 
+def parse_inputs(texts: Sequence[str]) -> Any:
+    """What `example_inputs` takes: by name; the value alone where only that was given; or None.
+
+    Raises:
+        UsageError: a text has no form of `parse_input`, or one of several has no name.
+        DataError: a file is missing or is no array.
+    """
+    found = list(map(parse_input, texts))
+    if len(found) == 1 and not found[0][0]:
+        return found[0][1]
+    for text, (name, _) in zip(texts, found, strict=True):
+        if not name:
+            raise UsageError(f"--input {text}: of several inputs each needs its name: NAME:{text}")
+    return dict(found) or None
+
+
 def parse_input(text: str) -> tuple[str, tuple[int, ...] | np.ndarray[Any, Any]]:
     """`NAME:1,3,224,224` as a name and a shape, `NAME:F.npy` as a name and the array in the file.
+
+    The name may be left out, and is empty then.
 
     Raises:
         UsageError: the text has neither form.
         DataError: the file is missing or is no array.
     """
-    name, colon, value = text.partition(":")
-    if not colon or not name or not value:
+    name, colon, value = text.partition(":") if ":" in text else ("", "", text)
+    if not value or (colon and not name):
         raise UsageError(f"--input {text}: give NAME:1,3,224,224 or NAME:FILE.npy")
     if value.endswith(".npy"):
         return name, _read_array(Path(value))

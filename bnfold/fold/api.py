@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from bnfold.notebook_display import Shown
 from bnfold.progress import Progress
 from bnfold.runtime.blas_threads import one_blas_thread
 from bnfold.runtime.releases import release
+from bnfold.runtime.sessions import require_setting
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def fold(
     equalize: bool = False,
     strict: bool = False,
     check: bool = True,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
     runtime: str | None = None,
     progress: Progress | None = None,
 ) -> FoldResult:
@@ -109,6 +111,7 @@ def fold(
             rounding, until the channels of what they make and read are alike: int8 keeps more.
         strict: raise where a rewrite does not prove itself, instead of leaving it out.
         check: compare the whole model before and after in onnxruntime too, where it runs there.
+        custom_ops: shared libraries with operators for onnxruntime, for that comparison.
         runtime: a release that has to load it, such as "onnxruntime==1.17": the model gets an IR
             version that it knows.
         progress: called with (steps done, steps in all, what is being done).
@@ -116,16 +119,19 @@ def fold(
     Raises:
         ModelError: the model is missing, malformed or not supported, or needs more than `runtime`
             loads.
-        UsageError: `allow` has an unknown name, or `skip` one that nothing here bears.
+        UsageError: `allow` has an unknown name, or `skip` one that nothing here bears; a library
+            of `custom_ops` is not there, or does not load.
         InternalError: a bug in bnfold: the folded model differs by more than rounding explains, or,
             with `strict`, a rewrite was wrong.
         InconclusiveError: with `strict`, a rewrite could not be proven.
     """
+    libraries = tuple(map(str, custom_ops))
+    require_setting(["cpu"], ["none"], libraries)
     copy = model_io.load(model)
     loads = "" if runtime is None else release(runtime).fit(copy, _name_of(model))
     repairs = repair_in_place(copy, named(repair))
     source = repaired(model, repair) if repairs else model
-    original = Original.of(source, copy) if check else None
+    original = Original.of(source, copy, libraries) if check else None
     with heard_beside(original) as answers, one_blas_thread():
         ledger = fold_in_place(
             copy, allowed(allow), named(skip), equalize=equalize, progress=progress

@@ -16,7 +16,9 @@ from bnfold.fold.rules import allowed
 from bnfold.progress import Progress
 from bnfold.run.original import is_network, listed, named, on_disk
 from bnfold.run.records import FOLDED, ORIGINAL
+from bnfold.runtime.signature import inputs_of
 from bnfold.verify.api import verify
+from bnfold.verify.user_data import require_fitting, require_readable
 
 if TYPE_CHECKING:
     from bnfold.export.capture import Exporter
@@ -113,6 +115,7 @@ def through(
         BnfoldError: a step failed; see `bnfold.export`, `bnfold.fold` and `bnfold.verify`.
     """
     allowed(folding.allow)
+    require_readable(verifying.data)
     exported, model = None, source
     if is_network(source):
         exported = export(
@@ -125,11 +128,13 @@ def through(
         model = exported.model
     elif exporting.is_asked:
         raise UsageError(NOT_AN_EXPORT)
+    given = model_io.load(model)
     if not verifying.custom_ops:
-        model_io.refuse_foreign(model_io.load(model), named(source))
+        model_io.refuse_foreign(given, named(source))
+    require_fitting(verifying.data, inputs_of(given))
     folded = fold(
         model, allow=folding.allow, skip=folding.skip, repair=folding.repair,
-        equalize=folding.equalize, progress=progress,
+        equalize=folding.equalize, custom_ops=verifying.custom_ops, progress=progress,
     )  # fmt: skip
     meant = repaired(model, folding.repair) if folding.repair else model
     original, target = on_disk(meant, folder / ORIGINAL), folded.save(folder / FOLDED)

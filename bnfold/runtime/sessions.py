@@ -132,10 +132,11 @@ def names_of(names: str | Sequence[str]) -> tuple[str, ...]:
 def require_setting(
     providers: Sequence[str], levels: Sequence[str], custom_ops: Sequence[str] = ()
 ) -> None:
-    """Returns where sessions can be opened so; on an accelerator a small one is started to see.
+    """Returns where sessions can be opened so; on an accelerator, or with libraries, one is.
 
     Raises:
-        UsageError: there is no provider, level or library of this name, or no name at all.
+        UsageError: there is no provider, level or library of this name, or no name at all; or a
+            library does not load.
         ProviderUnavailableError: a provider is not built in, or its libraries do not load.
     """
     for values, what in ((providers, "provider"), (levels, "optimisation level")):
@@ -154,8 +155,8 @@ def require_setting(
         for provider in providers:
             engine.require_built_in(provider)
             # Whether it is built in says nothing of its driver and libraries: one node does.
-            if provider != "cpu":
-                setting = Setting(provider, level="none")
+            if provider != "cpu" or custom_ops:
+                setting = Setting(provider, level="none", custom_ops=tuple(custom_ops))
                 engine.open_session(_smallest_model(), setting, name="a Relu")
 
 

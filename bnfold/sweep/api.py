@@ -16,6 +16,7 @@ from bnfold.errors import UsageError
 from bnfold.fold.rules import allowed
 from bnfold.logs import logged
 from bnfold.progress import Progress
+from bnfold.runtime.sessions import require_setting
 from bnfold.sweep.finding import found
 from bnfold.sweep.journal import Journal
 from bnfold.sweep.one_model import Job, Settings
@@ -35,6 +36,7 @@ def sweep(
     verify: bool = True,
     samples: int | None = None,
     seed: int = 0,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
     bench: bool = False,
     pairs: int | None = None,
     workers: int | None = None,
@@ -63,6 +65,7 @@ def sweep(
         verify: compare each folded model with its original first; a different one is not written.
         samples: sets of made-up inputs for each; see `bnfold.verify`.
         seed: of these inputs, and of the timing.
+        custom_ops: shared libraries with operators for onnxruntime.
         bench: time each folded model against its original, as `bnfold.bench` does.
         pairs: the number of paired measurements; see `bnfold.bench`.
         workers: processes on this machine; default: one for each core, fewer where memory is short.
@@ -96,7 +99,9 @@ def sweep(
         for source in looked.models
         if is_url(source) or os.path.realpath(source) not in results
     ]
-    settings = Settings(_words(allow), _words(skip), verify, samples, seed)
+    libraries = tuple(str(Path(library).absolute()) for library in custom_ops)
+    require_setting(["cpu"], ["none"], libraries)
+    settings = Settings(_words(allow), _words(skip), verify, samples, seed, libraries)
     allowed(settings.allow)
     jobs = [
         Job(source, target, settings, past.outcomes.get(source))
@@ -123,7 +128,7 @@ def sweep(
     else:
         run_on(executor, jobs, done)
     if bench:
-        _time(outcomes, pairs, seed, done)
+        _time(outcomes, pairs, settings, done)
     in_order = [outcomes[index] for index in range(len(jobs))]
     now = {outcome.source: replace(outcome, is_kept=False) for outcome in in_order}
     others = [outcome for name, outcome in past.outcomes.items() if name not in now]
@@ -144,10 +149,13 @@ def _failure(folder: str, reason: str) -> Outcome:
     return Outcome(folder, None, "failed", reason, exit_code=UsageError.exit_code)
 
 
-def _time(outcomes: Mapping[int, Outcome], pairs: int | None, seed: int, done: Done) -> None:
+def _time(
+    outcomes: Mapping[int, Outcome], pairs: int | None, settings: Settings, done: Done
+) -> None:
     """Each model that has been folded is timed, in a process of its own, and no two at once."""
     folded = sorted(index for index, outcome in outcomes.items() if outcome.target is not None)
-    timed = [Timed(outcomes[index], pairs, seed) for index in folded]
+    seed, libraries = settings.seed, settings.custom_ops
+    timed = [Timed(outcomes[index], pairs, seed, libraries) for index in folded]
     run_here(timed, 1, lambda place, outcome: done(folded[place], outcome))
 
 

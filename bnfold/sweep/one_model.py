@@ -22,6 +22,7 @@ class Settings:
     verify: bool = True
     samples: int | None = None
     seed: int = 0
+    custom_ops: tuple[str, ...] = ()
 
     def key(self, sha256: str) -> str:
         """One word for this work on a model of that content, by this version of bnfold."""
@@ -72,7 +73,9 @@ def _folded(job: Job, path: Path) -> Outcome:
     if job.earlier is not None and job.earlier.key == key and _is_there(job.earlier):
         return replace(job.earlier, source=job.source, is_kept=True)
     settings = job.settings
-    fold = bnfold.fold(path, allow=settings.allow, skip=settings.skip)
+    fold = bnfold.fold(
+        path, allow=settings.allow, skip=settings.skip, custom_ops=settings.custom_ops
+    )
     ledger = fold.ledger
     outcome = Outcome(
         job.source,
@@ -91,7 +94,13 @@ def _folded(job: Job, path: Path) -> Outcome:
         aside = files.aside(job.target)
         fold.save(aside)
         if settings.verify:
-            verification = bnfold.verify(path, aside, samples=settings.samples, seed=settings.seed)
+            verification = bnfold.verify(
+                path,
+                aside,
+                samples=settings.samples,
+                seed=settings.seed,
+                custom_ops=settings.custom_ops,
+            )
             outcome = replace(
                 outcome,
                 status=verification.verdict,

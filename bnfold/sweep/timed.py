@@ -24,6 +24,7 @@ class Timed:
     folded: Outcome
     pairs: int | None
     seed: int
+    custom_ops: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -57,7 +58,9 @@ class Timed:
         assert self.folded.target is not None, "only what was folded is timed"
         target = Path(self.folded.target)
         with local_copy(self.source) as path:
-            found = bnfold.bench([path, target], pairs=self.pairs, seed=self.seed)
+            found = bnfold.bench(
+                [path, target], pairs=self.pairs, seed=self.seed, custom_ops=self.custom_ops
+            )
         page = speed_page(target)
         with Together() as files:
             findings = Findings(f"bnfold sweep: {self.source}, timed", bench=found)

@@ -36,6 +36,8 @@ def reason(error: BaseException) -> str:
     """The first line of what an error says about itself, with its kind: one clause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     kind = type(error).__name__
+    if lines and lines[0].count(")") > lines[0].count("("):  # of a bracket that torch never opened
+        lines[0] = lines[0].removesuffix(")")
     return textwrap.shorten(f"{kind}: {lines[0].rstrip('.')}", LONGEST) if lines else kind
 
 

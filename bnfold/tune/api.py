@@ -108,6 +108,9 @@ def _require(target: str, int8: Data | None, budget: float | None) -> None:
     if target not in TARGETS:
         raise UsageError(f"unknown target {target!r}: choose from {', '.join(TARGETS)}")
     if (target == "int8") != (int8 is not None):
-        raise UsageError("the target int8 needs calibration data, and no other target takes it")
+        raise UsageError(
+            "the target int8 needs calibration data, and no other target takes it: "
+            "--calibration DATA (int8=... in Python)"
+        )
     if budget is not None and not (budget > 0 and math.isfinite(budget)):
         raise UsageError(f"the budget must be a number of seconds above 0, not {budget:g}")

@@ -27,7 +27,7 @@ from bnfold.verify.selections import apply
 from bnfold.verify.shapes import Run
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.user_data import Data, user_feeds
-from bnfold.verify.verdict import OWN, verdict_of, worst_of
+from bnfold.verify.verdict import EXPORT, MODELS, verdict_of, worst_of
 from bnfold.verify.yardstick import Yardstick
 
 SAMPLES = 8
@@ -200,15 +200,18 @@ class Job:
             ids = drawn_ids(table_sizes(graph, self.pair.inputs), [f.arrays for f in feeds])
             coverage = a.reached.coverage(ids, self.pair.other.reached)
             words = coverage.sentence()
-            reason = f"{reason}; {words}" if words and found.is_equivalent else reason
+            if words and found.is_equivalent:
+                reason += f"; not compared, as no input got there: {words} (inputs that do: --data)"
         evidence = evidence_of(found.feeds, found.outputs, coverage)
         return replace(found, coverage=coverage, reason=reason, evidence=evidence)
 
     def verdict_of(self, rows: Sequence[OutputRow], feeds: int) -> tuple[Verdict, str]:
         """The verdict on rows, and its reason, see `verdict`."""
         half = self.pair.half
-        unit = OWN if half is None else f"the original's rounding error in {half.name.lower()}"
-        return verdict_of(rows, feeds, unit)
+        words = MODELS if isinstance(self.pair.original, OnnxSubject) else EXPORT
+        if half is not None:
+            words = replace(words, unit=f"the original's rounding error in {half.name.lower()}")
+        return verdict_of(rows, feeds, words)
 
     def unmeasured(self, verdict: Verdict, reason: str) -> Verification:
         """The record of a verification without any measurement."""

@@ -11,6 +11,7 @@ from bnfold.verify.verdict import worst_of
 
 _SHAPES = 4  # of one input, and inputs, that are listed
 _INPUTS = 2
+_ALL = "they run each branch, pass each bound, wake each Relu unit and draw each row of a table"
 
 
 def evidence_of(
@@ -21,7 +22,7 @@ def evidence_of(
     if coverage is None:
         parts.append("what they reach of the original is not known")
     else:
-        parts.append(coverage.sentence() or "they reach every branch, unit and id")
+        parts.append(coverage.sentence() or _ALL)
     judged = [row for row in rows if row.is_judged and not row.is_exact]
     if judged:
         spread = max(row.error_original for row in judged)

@@ -163,7 +163,7 @@ class Coverage(Row):
         parts = [f"{branch} was never run" for branch in self.branches]
         parts += [f"{side} was never met" for side in self.sides[:_SIDES]]
         if len(self.sides) > _SIDES:
-            parts.append(f"{len(self.sides) - _SIDES} more sides were never met")
+            parts.append(f"{len(self.sides) - _SIDES} more ends and bounds were never met")
         dead = sum(share.of - share.reached for share in self.units)
         if dead:
             layers = len(self.units)

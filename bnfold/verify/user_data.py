@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,35 @@ def user_feeds(data: Data, specs: Sequence[TensorSpec], samples: int | None) -> 
     return feeds
 
 
+def require_readable(data: Data | None) -> None:
+    """Returns where the data is none, is in memory, or is a file or folder of arrays, by its looks.
+
+    Raises:
+        DataError: it is missing or something else.
+    """
+    if not isinstance(data, str | os.PathLike):
+        return
+    path = Path(data)
+    if path.is_dir():
+        if not any(path.glob("test_data_set_*")) and not any(path.glob("input_*.pb")):
+            raise DataError(f"{path}: has no input_0.pb, and no test_data_set_* with one")
+        return
+    with _reading(path):
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(loaded, np.ndarray):
+            loaded.close()
+
+
+def require_fitting(data: Data | None, specs: Sequence[TensorSpec]) -> None:
+    """Returns where the data is none, or gives feeds; what can be read but once is left for later.
+
+    Raises:
+        DataError: see `user_feeds`.
+    """
+    if data is not None and not isinstance(data, Iterator):
+        user_feeds(data, specs, samples=None)
+
+
 def _samples(data: Data, specs: Sequence[TensorSpec]) -> Iterator[tuple[str, Sample]]:
     if isinstance(data, str | os.PathLike):
         yield from _from_path(Path(data), specs)
@@ -68,18 +98,25 @@ def _from_path(path: Path, specs: Sequence[TensorSpec]) -> Iterator[tuple[str, S
     if path.is_dir():
         yield from _from_folder(path, specs)
         return
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder")
-    if path.suffix not in (".npz", ".npy"):
-        raise DataError(f"{path}: data is a .npz, a .npy, or a folder of test_data_set_*")
-    require_file(path)
-    try:
+    with _reading(path):
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             yield path.name, _only_input(loaded, specs, f"{path.name}, a .npy,")
         else:
             with loaded:
                 yield path.name, {name: loaded[name] for name in loaded.files}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What goes wrong with a file of arrays inside is told in a sentence."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if path.suffix not in (".npz", ".npy"):
+        raise DataError(f"{path}: data is a .npz, a .npy, or a folder of test_data_set_*")
+    require_file(path)
+    try:
+        yield
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as arrays: {error}") from error
 

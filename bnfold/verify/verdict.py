@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bnfold.verify.measure import K
 from bnfold.verify.records import OutputRow, Verdict
@@ -16,23 +17,32 @@ LEVEL_WORDS = {
 }
 
 
-OWN = "the original's own rounding error"
+@dataclass(frozen=True)
+class Words:
+    """What a sentence calls the error of what is judged, and that which it is measured by."""
+
+    error: str
+    unit: str
 
 
-def verdict_of(rows: Sequence[OutputRow], feeds: int, unit: str = OWN) -> tuple[Verdict, str]:
-    """The verdict over all outputs and levels, and its reason; errors are told in `unit`s."""
+MODELS = Words("the other model's error", "the original's own rounding error")
+EXPORT = Words("the graph's error", "the module's own rounding error")
+
+
+def verdict_of(rows: Sequence[OutputRow], feeds: int, words: Words = MODELS) -> tuple[Verdict, str]:
+    """The verdict over all outputs and levels, and its reason."""
     bad = [row for row in rows if not row.is_within]
     if not bad:
-        return "equivalent", _equivalent(rows, feeds, unit)
+        return "equivalent", _equivalent(rows, feeds, words)
     first = [row for row in bad if row.level == bad[0].level]
     worst = max(first, key=lambda row: (bool(row.non_finite), worst_of(row)))
-    sentence = f"{_difference(worst, unit)}, {LEVEL_WORDS[worst.level]}"
+    sentence = f"{_difference(worst, words.unit)}, {LEVEL_WORDS[worst.level]}"
     if {row.level for row in bad} == {"all"} and any(row.level == "none" for row in rows):
         sentence += " only: without them it agrees, so look at the runtime, not at the fold"
     return "different", sentence
 
 
-def _equivalent(rows: Sequence[OutputRow], feeds: int, unit: str) -> str:
+def _equivalent(rows: Sequence[OutputRow], feeds: int, words: Words) -> str:
     floats = [row for row in rows if row.is_judged and not row.is_exact]
     on = f"on {feeds} set{'s' if feeds != 1 else ''} of inputs"
     open_ties = sum(row.mismatches for row in rows)
@@ -47,10 +57,7 @@ def _equivalent(rows: Sequence[OutputRow], feeds: int, unit: str) -> str:
         for row in faint_rows(floats)
     )
     worst = max(worst_of(row) for row in floats)
-    return (
-        f"the other model's error is at most {worst:.2g} times {unit} "
-        f"{on} ({K:g} are allowed){tail}"
-    )
+    return f"{words.error} is at most {worst:.2g} times {words.unit} {on} ({K:g} are allowed){tail}"
 
 
 def faint_rows(rows: Sequence[OutputRow]) -> list[OutputRow]:

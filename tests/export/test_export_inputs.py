@@ -10,7 +10,7 @@ from torch import nn
 import bnfold
 from bnfold.errors import DataError, ModelError, UsageError
 from bnfold.export import api
-from bnfold.export.inputs import example_inputs, parse_input
+from bnfold.export.inputs import example_inputs, parse_input, parse_inputs
 
 
 class Pair(nn.Module):
@@ -157,3 +157,13 @@ def test_a_shape_of_more_numbers_than_can_be_made_up_is_refused(network):
     module, _ = network("conv2d")
     with pytest.raises(UsageError, match=r"shape \[99999, 3, 99999, 9\] would take 269,994,"):
         bnfold.export(module, (99999, 3, 99999, 9))
+
+
+def test_the_only_input_needs_no_name(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((2, 3)))
+    assert parse_inputs(["1,3,8,8"]) == (1, 3, 8, 8)
+    assert parse_inputs([str(tmp_path / "x.npy")]).shape == (2, 3)
+    assert parse_inputs(["x:1,3"]) == {"x": (1, 3)}
+    assert parse_inputs([]) is None
+    with pytest.raises(UsageError, match="each needs its name: NAME:1,3"):
+        parse_inputs(["x:1,3", "1,3"])

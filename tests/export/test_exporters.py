@@ -8,6 +8,7 @@ from torch import nn
 
 import bnfold
 from bnfold.errors import ModelError
+from bnfold.torch_code.foreign import reason
 from tests.runtime_oracle import in_onnxruntime
 
 
@@ -71,3 +72,50 @@ def test_a_trace_decides_nothing_unless_it_is_told_to():
         bnfold.export(Deciding().eval(), (2, 3))
     result = bnfold.export(Deciding().eval(), (2, 3), exporter="torchscript", check=False)
     assert "once and for all" in result.warnings[0]
+
+
+@torch.library.custom_op("bnfold_tests::squared", mutates_args=())
+def squared(x: torch.Tensor) -> torch.Tensor:
+    """An operator that torch's exporters do not know."""
+    return x * x
+
+
+@squared.register_fake
+def _(x: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(x)
+
+
+class Squared(nn.Module):
+    """A batch norm before the operator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return squared(self.norm(self.conv(x)))
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's own exporter, called as a user would
+def test_an_operator_without_a_translation_tells_the_way_around_it_which_works(tmp_path):
+    from onnxscript import opset20
+
+    module, inputs = Squared().eval(), torch.ones(1, 3, 4, 4)
+    with pytest.raises(ModelError, match=r"custom_translation_table.*give the file to bnfold fold"):
+        bnfold.export(module, inputs)
+    program = torch.onnx.export(
+        module,
+        (inputs,),
+        dynamo=True,
+        optimize=False,
+        verbose=False,
+        custom_translation_table={
+            torch.ops.bnfold_tests.squared.default: lambda x: opset20.Mul(x, x)
+        },
+    )
+    program.save(tmp_path / "own.onnx")
+    assert bnfold.fold(tmp_path / "own.onnx").ledger.batch_norms_after == 0
+
+
+def test_a_bracket_that_torch_did_not_open_is_left_out():
+    assert reason(RuntimeError("size (3) at dimension 2)\n\nWhile")).endswith("(3) at dimension 2")

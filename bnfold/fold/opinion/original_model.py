@@ -20,6 +20,7 @@ from bnfold.fold.facts.node import op_of
 from bnfold.fold.facts.operator_facts import COMPARES, ROUNDS
 from bnfold.model_io.loading import HAD_EXTERNAL_DATA
 from bnfold.runtime.bounds import Bounds, bounds_of
+from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.signature import TensorSpec, inputs_of
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
@@ -57,6 +58,7 @@ class Original:
         decider: an operator that takes decisions which rounding may turn; None where there is none.
         patience_s: how long a run may take, where nobody can tell that it ends; None otherwise.
         interface: what must be fed, and which integers fit; or why that cannot be told.
+        custom_ops: shared libraries with operators of it.
     """
 
     source: Source
@@ -67,9 +69,10 @@ class Original:
     decider: str | None
     patience_s: float | None
     interface: Interface | BnfoldError
+    custom_ops: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, source: Source, model: ir.Model) -> Original:
+    def of(cls, source: Source, model: ir.Model, custom_ops: tuple[str, ...] = ()) -> Original:
         """What is to be known of it; `model` is what was loaded from it, and is as it was."""
         is_file = isinstance(source, str | os.PathLike)
         tensors = (v.const_value for g in model.graphs() for v in g.initializers.values())
@@ -83,7 +86,13 @@ class Original:
             next((name for name in names if name in _DECIDES), None),
             seconds_for(model),
             _interface(model),
+            custom_ops,
         )
+
+    @property
+    def setting(self) -> Setting:
+        """How it and its copies are run."""
+        return Setting("cpu", level="none", custom_ops=self.custom_ops, for_values=True)
 
     def written(self) -> bytes:
         """The model as a file has it, with its weights.

@@ -40,7 +40,6 @@ _SMALL = 1 << 10  # units: so much may be rounding without a word from float64
 _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
 _MOST_OF_SUMS = 1e-3  # what adding up many numbers, one after the other, may lose in float32
 _MOST_CANCELLED = 1 / 32  # what is left of digits that cancel; less of them is no number any more
-_SETTING = Setting("cpu", level="none", for_values=True)
 
 _NAME = "the original"
 
@@ -78,9 +77,9 @@ def answers_of(original: Original) -> Answers | Opinion:
 def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Opinion:
     """What onnxruntime says of the two; why it says nothing, where it cannot."""
     feeds, olds = answers.feeds, answers.outputs
-    seconds = original.patience_s
+    setting, seconds = original.setting, original.patience_s
     try:
-        after = Session(_written(folded), _SETTING, name="the folded model", seconds=seconds)
+        after = Session(_written(folded), setting, name="the folded model", seconds=seconds)
         news = [after.run(feed) for feed in feeds]
     except OverdueError as error:
         return Opinion(left_out=str(error))
@@ -106,7 +105,7 @@ def _rounding(
     """What of so large a difference may be rounding."""
     feeds, olds, model = answers.feeds, answers.outputs, original.loaded()
     least = _UNITS * original.unit
-    near = _sensitivity(model, feeds, olds)
+    near = _sensitivity(model, feeds, olds, original.setting)
     if apart <= min(_LITTLE * near, _SMALL * original.unit):
         return max(least, _LITTLE * near)
     with suppress(BnfoldError):  # where the reference does not run, rounding alone is weighed
@@ -114,7 +113,7 @@ def _rounding(
             return least
     explained = max(least, _FACTOR * near)
     if apart > explained:  # a channel that a Relu always shuts rounds in the folded model alone
-        own = _FACTOR * _sensitivity(folded, feeds, news)
+        own = _FACTOR * _sensitivity(folded, feeds, news, original.setting)
         explained = max(explained, min(own, _MOST_UNITS * original.unit))
     if explained < apart <= _MOST_CANCELLED:
         own, cancelled = _own_error(model, feeds, olds)
@@ -129,7 +128,7 @@ def _session(data: bytes, original: Original) -> Session:
     Raises:
         BnfoldError: it does not load there.
     """
-    return Session(data, _SETTING, name=_NAME, seconds=original.patience_s)
+    return Session(data, original.setting, name=_NAME, seconds=original.patience_s)
 
 
 def _is_repeated(original: Original, feed: Feed) -> bool:
@@ -170,7 +169,9 @@ def _first_that_runs(session: Session, original: Original) -> Answers:
     raise refusal
 
 
-def _sensitivity(model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs]) -> float:
+def _sensitivity(
+    model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs], setting: Setting
+) -> float:
     """How far apart the outputs of the model and of its neighbours are."""
     found, model = 0.0, lifted(model)
     # an initializer among the inputs is a default, which is fed; before IR version 4 it is none
@@ -180,7 +181,7 @@ def _sensitivity(model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs]
         fed = {name: weights.pop(name) for name in listed & weights.keys() if name is not None}
         try:
             neighbour = Session(
-                _written(model), _SETTING, name="a neighbour", weights=weights.items()
+                _written(model), setting, name="a neighbour", weights=weights.items()
             )
             for feed, old in zip(feeds, olds, strict=True):
                 found = max(found, difference(old, neighbour.run({**fed, **feed})))

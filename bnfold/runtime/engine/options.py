@@ -5,6 +5,7 @@ Source: onnxruntime's session_options_config_keys.h.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from .errors import UnknownSettingError, runtime_errors, said
@@ -75,7 +76,8 @@ def _set(options: Any, key: str, value: str) -> None:
 
 def _register(options: Any, library: str) -> None:
     try:
-        options.register_custom_ops_library(library)
+        # By its full path: a bare name is one for the system's folders of libraries.
+        options.register_custom_ops_library(str(Path(library).absolute()))
     except runtime_errors() as error:
         raise UnknownSettingError(
             f"{library}: onnxruntime cannot load it: {said(error)}"
