@@ -35,6 +35,15 @@ _ROWS = 16
 _MANY_ROWS = 4096
 """As many rows are tried last: of ten normal numbers one in 250 rows has one below 1e-3."""
 
+_FITTED = 6000  # of trials of sizes that fit what a constant fixes
+
+_FITTING = (
+    *(28, 32, 64, 224, 256, 299, 128, 48, 96, 112, 160, 192, 320, 384, 416, 448, 512),
+    *(8, 10, 16, 20, 24, 40, 50, 77, 80, 100, 200, 300, 640, 1000, 1024),
+    *(n for n in range(1, 64) if n not in {8, 10, 16, 20, 24, 28, 32, 40, 48, 50}),
+)
+"""Extents that images and sequences have, the usual ones first, and then all small ones."""
+
 _SEEN_ROWS = 1024
 
 _EXTRA = 1000  # their index starts here
@@ -80,6 +89,8 @@ class Maker:
     _extents: Sequence[Extent] = field(init=False)
     _failed: dict[tuple[int, ...], RunError] = field(default_factory=dict)
     _domains: tuple[str, ...] = tuple(DOMAINS)
+    _has_run: bool = False
+    _is_fitted: bool = False
 
     def __post_init__(self) -> None:
         """Raises UsageError where an input has no rank."""
@@ -192,6 +203,26 @@ class Maker:
         return self._drawn(sizes, "normal", _EXTRA + len(_REACHING))
 
     def _set(self, index: int, kind: str, batch: int, turn: int) -> Trial | None:
+        trial = self._of_usual_sizes(index, kind, batch, turn)
+        if trial is None and not self._has_run and not self._is_fitted:
+            self._is_fitted = True
+            self._fit()
+            trial = self._of_usual_sizes(index, kind, batch, turn)
+        return trial
+
+    def _fit(self) -> None:
+        """Open extents behind the batch have one size with which the graph runs, if one is found.
+
+        A constant further in may fix them: a Reshape to 9216 numbers behind H x W, or a Gemm.
+        """
+        for size in _FITTING:
+            pinned = {e.place: size for e in self.extents if e.axis}
+            sizes = chosen_sizes(self._extents, {**self.dims, **pinned}, lambda extent: 1)
+            if pinned and self._drawn(sizes, "normal", _FITTED) is not None:
+                self.dims = {**self.dims, **pinned}
+                return
+
+    def _of_usual_sizes(self, index: int, kind: str, batch: int, turn: int) -> Trial | None:
         for rows in dict.fromkeys((batch, 1)):
             for step in range(TURNS):
                 sizes = sampled_sizes(self._extents, self.dims, rows, turn + step)
@@ -215,6 +246,7 @@ class Maker:
                 except RunError as error:
                     failure = error
                     continue
+                self._has_run = True
                 if is_finite(run):
                     if kind == "normal":  # the graph's domain, and not that of large numbers
                         self._domains = tuple(dict.fromkeys((domain, *self._domains)))

@@ -83,6 +83,22 @@ def test_modes_that_only_enlarge_are_equivalent_without_a_word():
     assert "extent" not in found.reason
 
 
+@pytest.mark.parametrize("side", [5, 14, 112])
+def test_open_sizes_that_a_constant_fixes_further_in_are_found(side):
+    """A Gemm behind a Flatten of maps of one size: 10, 28 or 224 pixels, or one more."""
+    text = """g (float[N,3,H,W] x) => (float[N,5] y) {
+        c = Conv <pads = [1, 1, 1, 1]> (x, w)
+        p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (c)
+        f = Flatten <axis = 1> (p)  y = Gemm (f, v)
+    }"""
+    w, v = weights(0, 4, 3, 3, 3), weights(1, 4 * side * side, 5)
+    other = v * [1, 1, 1.001, 1, 1]
+    assert bnfold.verify(parsed(text, w=w, v=v), parsed(text, w=w, v=other)).verdict == "different"
+    found = bnfold.verify(parsed(text, w=w, v=v), parsed(text, w=w, v=v))
+    assert found.is_equivalent
+    assert {feed.shapes["x"][2] // 2 for feed in found.feeds} == {side}
+
+
 def test_every_open_extent_is_one_and_odd_and_even_somewhere():
     text = "g (float[N,3,H,W] x, float[N,T] z) => (float[N,3,H,W] y, float[N,T] u) {{ {body} }}"
     model = parsed(text.format(body="y = Relu (x)  u = Relu (z)").replace("{{", "{"))
