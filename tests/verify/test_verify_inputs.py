@@ -130,7 +130,7 @@ def test_data_that_does_not_fit_is_refused_with_what_is_wanted_and_got(data, wor
     [
         ("none.npz", None, "no such file"),
         ("text.npz", b"no zip", "cannot be read"),
-        ("text.npy", b"", "cannot be read"),
+        ("text.npy", b"", "is empty"),
         ("data.csv", b"1,2", r"a \.npz, a \.npy, or a folder"),
     ],
 )
