@@ -17,7 +17,7 @@ from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.edit.subnormals import count_subnormals
 from bnfold.fold.edit.subnormals import flush_subnormals as flush_in_place
-from bnfold.fold.folder import fold_in_place
+from bnfold.fold.in_place import fold_in_place
 from bnfold.fold.opinion.beside import heard_beside
 from bnfold.fold.opinion.original_model import Original
 from bnfold.fold.opinion.second import Answers, second_opinion

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import onnx_ir as ir
 
 from bnfold.fold.account.ledger import Ledger
-from bnfold.fold.folder import fold_in_place
+from bnfold.fold.in_place import fold_in_place
 from bnfold.fold.rules import allowed, named
 
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from bnfold.fold.account.accounting import Account, decide, names_of
-from bnfold.fold.account.allowance import Allowance
 from bnfold.fold.account.entry import Entry
-from bnfold.fold.account.ledger import Ledger
-from bnfold.fold.account.size import size_of
-from bnfold.fold.advice import Advice, Rehearsed, spelt
-from bnfold.fold.edit.declared import contradicted, forget_false_shapes
 from bnfold.fold.edit.rewriting import Rewriting
 from bnfold.fold.equalize.equalizer import Equalizer
 from bnfold.fold.facts.graph import Facts
@@ -24,59 +19,12 @@ from bnfold.fold.question.asking import SKIPPED, Asking, Budget
 from bnfold.fold.question.memo import Memo
 from bnfold.fold.question.search import Effort, Search
 from bnfold.fold.question.unread import Unread
-from bnfold.fold.rules import PRICES, RULE_NAMES, RULES
-from bnfold.fold.sources.inlining import inline_functions
 from bnfold.fold.sources.left_alone import belongs_elsewhere
-from bnfold.fold.sources.skipped import Skipped, skipped_in
+from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of
 from bnfold.progress import Progress
 
 _ROUNDS = 16  # a fold can open the way for a neighbour; more rounds than this never helped
-_WORK = 2_000  # looks at a node, or at a reader of it, for each node of the model
-_LEAST_WORK = 200_000
-_REHEARSAL = 96  # looks for each node, when a copy is folded for advice: networks take up to 60
-_LEAST_REHEARSAL = 10_000
-_LARGEST = 1 << 20  # entries of a tensor that are looked at then
-_STEP = 64  # looks that take as long as a step of a plan that is carried out and proven
-
-
-def fold_in_place(
-    model: ir.Model,
-    allow: frozenset[str] = frozenset(),
-    skip: frozenset[str] = frozenset(),
-    *,
-    rules: Sequence[Rule] = RULES,
-    equalize: bool = False,
-    progress: Progress | None = None,
-) -> Ledger:
-    """The model is folded, and this is the account of it.
-
-    Args:
-        model: what is edited.
-        allow: the priced rewrites that may be used.
-        skip: names of nodes, of what unnamed nodes make, or of rules, that are left alone.
-        rules: the table of moves.
-        equalize: even out what layers make and read, channel by channel, when all is folded.
-        progress: see there.
-
-    Raises:
-        UsageError: `skip` has a name that stands for nothing.
-    """
-    account = Account(model, inline_functions(model))
-    skipped = skipped_in(model, skip, RULE_NAMES)
-    budget = Budget(_LEAST_WORK + _WORK * sum(1 for _ in model.graph.all_nodes()))
-    folder = Folder.of(model, account, skipped, rules, budget, progress)
-    before, doubted = size_of(folder.facts), contradicted(folder.facts)
-    folder.settle(frozenset())
-    rehearsal = Rehearsal(folder, goes_on=bool(allow))
-    if allow:  # only now: nothing is paid for that a merge opens the way to
-        folder.settle(allow)
-    account.allowances = rehearsal.advise(allow)
-    equalized = folder.equalize() if equalize else ()
-    ledger = account.ledger(before, size_of(folder.facts))
-    if ledger.folded or ledger.merges or equalized:
-        forget_false_shapes(folder.facts, doubted)
-    return replace(ledger, equalized=equalized, unproven=tuple(folder.rewriting.unproven))
 
 
 @dataclass(frozen=True)
@@ -248,63 +196,3 @@ class Folder:
         self.account.merges.append(sentence)
         decide(moved, proof)
         return True
-
-
-class Rehearsal:
-    """Folds of copies of a model as it is now, settled without a price.
-
-    Args:
-        folder: of the model.
-        goes_on: whether the model is folded further.
-    """
-
-    def __init__(self, folder: Folder, *, goes_on: bool) -> None:
-        self._folder = folder
-        model = folder.facts.model
-        self._model = model.clone() if goes_on else model
-        self._places = {node: place for place, node in enumerate(model.graph.all_nodes())}
-        enough = _LEAST_REHEARSAL + _REHEARSAL * len(self._places)
-        self._work = min(folder.budget.left, enough)
-
-    def advise(self, allowed: frozenset[str]) -> tuple[Allowance, ...]:
-        """What more could be allowed; each batch norm that is left is told what would fold it.
-
-        Args:
-            allowed: at which the folder has settled.
-        """
-        left = {
-            self._places[entry.node]: entry
-            for entry in self._folder.account.entries
-            if entry.decision is None and entry.op == "BatchNormalization"
-        }
-        if not left:
-            return ()
-        advice = Advice(lambda more: self._rehearsed(allowed | more))
-        advice.find(left, frozenset(PRICES) - allowed, self._folder.declined(allowed))
-        for place, sets in advice.smallest.items():
-            left[place].would_fold_with = tuple(map(spelt, sets))
-        names = {place: entry.name for place, entry in left.items()}
-        return tuple(advice.allowances(names, size_of(self._folder.facts)))
-
-    def _rehearsed(self, prices: frozenset[str]) -> Rehearsed:
-        """What comes of a copy; what goes wrong there is told by the fold that is asked for it."""
-        copy = self._model.clone()
-        nodes = list(copy.graph.all_nodes())
-        skipped = {
-            nodes[self._places[node]] for node in self._folder.skipped.nodes if node in self._places
-        }
-        budget = Budget(self._work, each_step=_STEP)
-        chosen = replace(self._folder.skipped, nodes=frozenset(skipped))
-        folder = Folder.of(
-            copy, Account(copy), chosen, self._folder.rules, budget, largest=_LARGEST
-        )
-        places = {node: place for place, node in enumerate(nodes)}
-        folder.settle(prices)
-        gone = frozenset(
-            places[entry.node]
-            for entry in folder.account.entries
-            if entry.decision is not None and entry.op == "BatchNormalization"
-        )
-        return Rehearsed(
-            gone, folder.declined(prices), None if budget.is_over else size_of(folder.facts)
-        )

@@ -10,7 +10,7 @@ import pytest
 
 import bnfold
 from bnfold.errors import ModelError
-from bnfold.fold import folder
+from bnfold.fold import rehearsal
 from bnfold.fold.account.allowance import Allowance
 from tests.fold.property.text_models import model, norm, weight
 from tests.fold.property.wider.network import random_network
@@ -142,8 +142,8 @@ def test_what_takes_too_long_to_fold_is_told_without_its_cost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The copy is folded to a bound, which is low here; what it folded until then is true."""
-    monkeypatch.setattr(folder, "_REHEARSAL", 10)
-    monkeypatch.setattr(folder, "_LEAST_REHEARSAL", 0)
+    monkeypatch.setattr(rehearsal, "_REHEARSAL", 10)
+    monkeypatch.setattr(rehearsal, "_LEAST_REHEARSAL", 0)
     told = bnfold.fold(chain(), check=False).ledger.allowances
     assert told
     for one in told:

@@ -11,7 +11,7 @@ import pytest
 
 import bnfold
 from benchmarks.motifs import Motif, Norm
-from bnfold.fold import folder
+from bnfold.fold import in_place
 from bnfold.fold.question.asking import Asking
 from bnfold.fold.question.memo import Memo
 from bnfold.fold.question.search import Search
@@ -80,8 +80,8 @@ def test_a_model_whose_budget_is_spent_keeps_what_is_left_and_says_so(
 ) -> None:
     text = "a = Conv(x, w) b = BN(a, n0) r = Relu(b) c = Conv(r, w) d = BN(c, n1) y = Relu(d)"
     assert bnfold.fold(_model(text, 2)).ledger.batch_norms_after == 0
-    monkeypatch.setattr(folder, "_WORK", 0)
-    monkeypatch.setattr(folder, "_LEAST_WORK", 6)
+    monkeypatch.setattr(in_place, "_WORK", 0)
+    monkeypatch.setattr(in_place, "_LEAST_WORK", 6)
     ledger = bnfold.fold(_model(text, 2)).ledger
     assert [d.status for d in ledger.decisions] == ["folded", "kept"]
     assert {r.code for r in ledger.kept[0].refusals} == {"search-limit"}

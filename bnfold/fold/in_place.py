@@ -1,0 +1,63 @@
+"""A fold from its beginning to its end: inlined, settled, paid for, told of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import onnx_ir as ir
+
+from bnfold.fold.account.accounting import Account
+from bnfold.fold.account.ledger import Ledger
+from bnfold.fold.account.size import size_of
+from bnfold.fold.edit.declared import contradicted, forget_false_shapes
+from bnfold.fold.folder import Folder
+from bnfold.fold.plan import Rule
+from bnfold.fold.question.asking import Budget
+from bnfold.fold.rehearsal import Rehearsal
+from bnfold.fold.rules import RULE_NAMES, RULES
+from bnfold.fold.sources.inlining import inline_functions
+from bnfold.fold.sources.skipped import skipped_in
+from bnfold.progress import Progress
+
+_WORK = 2_000  # looks at a node, or at a reader of it, for each node of the model
+_LEAST_WORK = 200_000
+
+
+def fold_in_place(
+    model: ir.Model,
+    allow: frozenset[str] = frozenset(),
+    skip: frozenset[str] = frozenset(),
+    *,
+    rules: Sequence[Rule] = RULES,
+    equalize: bool = False,
+    progress: Progress | None = None,
+) -> Ledger:
+    """The model is folded, and this is the account of it.
+
+    Args:
+        model: what is edited.
+        allow: the priced rewrites that may be used.
+        skip: names of nodes, of what unnamed nodes make, or of rules, that are left alone.
+        rules: the table of moves.
+        equalize: even out what layers make and read, channel by channel, when all is folded.
+        progress: see there.
+
+    Raises:
+        UsageError: `skip` has a name that stands for nothing.
+    """
+    account = Account(model, inline_functions(model))
+    skipped = skipped_in(model, skip, RULE_NAMES)
+    budget = Budget(_LEAST_WORK + _WORK * sum(1 for _ in model.graph.all_nodes()))
+    folder = Folder.of(model, account, skipped, rules, budget, progress)
+    before, doubted = size_of(folder.facts), contradicted(folder.facts)
+    folder.settle(frozenset())
+    rehearsal = Rehearsal(folder, goes_on=bool(allow))
+    if allow:  # only now: nothing is paid for that a merge opens the way to
+        folder.settle(allow)
+    account.allowances = rehearsal.advise(allow)
+    equalized = folder.equalize() if equalize else ()
+    ledger = account.ledger(before, size_of(folder.facts))
+    if ledger.folded or ledger.merges or equalized:
+        forget_false_shapes(folder.facts, doubted)
+    return replace(ledger, equalized=equalized, unproven=tuple(folder.rewriting.unproven))
