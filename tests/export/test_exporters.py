@@ -119,3 +119,10 @@ def test_an_operator_without_a_translation_tells_the_way_around_it_which_works(t
 
 def test_a_bracket_that_torch_did_not_open_is_left_out():
     assert reason(RuntimeError("size (3) at dimension 2)\n\nWhile")).endswith("(3) at dimension 2")
+
+
+def test_an_export_is_judged_in_its_own_words():
+    found = bnfold.export(Plain().eval(), torch.ones(1, 3, 8, 8)).check
+    assert found is not None
+    assert found.reason.startswith("the graph's error is at most ")
+    assert "times the module's own rounding error" in found.reason
