@@ -85,8 +85,8 @@ FAMILIES: Mapping[str, Callable[[int], onnx.ModelProto]] = {
 NODES: Mapping[str, tuple[int, ...]] = {
     "chain": (10, 100, 1_000, 10_000, 30_000),
     "kept": (10, 100, 1_000, 10_000),
-    "trunk": (12, 100, 1_000, 10_000),
-    "fan": (12, 100, 1_000, 10_000),
+    "trunk": (12, 100, 300, 1_000),
+    "fan": (12, 100, 1_000, 3_000),
 }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 import onnx
+import pytest
 
-from benchmarks.whole_commands import Chain, Cost, cost, table, written
+from benchmarks.whole_commands import GROWING, Chain, Cost, cost, draw, medians, table, written
 
 
 def test_a_command_costs_what_it_takes_and_a_failing_one_nothing():
@@ -29,7 +30,18 @@ def test_a_chain_is_a_valid_model_with_its_weights_where_they_are_asked_for(tmp_
 
 def test_the_table_has_medians_and_says_who_fails():
     costs = [Cost(2.0, 3.0, 100.0), Cost(4.0, 3.0, 100.0), Cost(3.0, 3.0, 100.0)]
-    text = table({"a": {"bnfold": costs, "fast": [Cost(1.5, 1, 1)], "bad": [None, None]}})
+    found = {"bnfold": costs, "fast": [Cost(1.5, 1, 1)], "bad": [None]}
+    text = table({Chain("a", 1, 8): {tool: medians(taken) for tool, taken in found.items()}})
     assert "| a | bnfold | 3.0 | 3.0 | 100 | 1.00 |" in text
     assert "| a | fast | 1.5 | 1.0 | 1 | 2.00 |" in text
     assert "| a | bad | fails, or takes over a minute | | | |" in text
+
+
+def test_the_plot_shows_what_grows_with_the_bytes(tmp_path):
+    pytest.importorskip("matplotlib")
+    few, many = GROWING[0], GROWING[-1]
+    draw(
+        {few: {"bnfold": Cost(1, 1, 90)}, many: {"bnfold": Cost(9, 9, 180), "bad": None}},
+        tmp_path / "plot.svg",
+    )
+    assert "MB of weights" in (tmp_path / "plot.svg").read_text(encoding="utf-8")

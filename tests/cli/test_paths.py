@@ -84,7 +84,7 @@ def line(name: str, tried: click.Parameter, text: str) -> list[str]:
         value = text if p is tried else None
         if value is None and (p.required or (name, p.name) == ("fold", "output")):
             is_source = isinstance(p.type, Source)
-            value = SOURCES[type(p.type)][0].file if is_source else FRESH[type(p.type)]
+            value = SOURCES[type(p.type)][0].file if is_source else FRESH[p.type.noun]
         if value is not None:
             args += [value] if isinstance(p, click.Argument) else [p.opts[-1], value]
     return args

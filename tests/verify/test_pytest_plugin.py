@@ -42,7 +42,7 @@ def test_counts_the_batch_norms_that_are_left():
     assert assert_folds(two_convs()).batch_norms_before == 2
     model = parsed(UNFOLDABLE, **NORM)
     assert_folds(model, leaves=1)
-    with pytest.raises(AssertionError, match="1 batch norms are left, 0 may be"):
+    with pytest.raises(AssertionError, match="1 batch norm left, 0 may be"):
         assert_folds(model)
     with pytest.raises(AssertionError, match=r"stopped by .*\[graph-input\]|\[graph-input\]"):
         assert_folds(model)

@@ -76,6 +76,8 @@ def _multiplications(node: ir.Node, facts: Facts) -> int | None:
     if dims is None or not all(isinstance(dim, int) for dim in dims) or out is None:
         return None
     weight = [dim for dim in dims if isinstance(dim, int)]
+    if len(weight) < (2 if is_op(node, "Gemm") else 1):
+        return None  # no runtime takes it
     if is_op(node, "Conv", "ConvTranspose"):
         return out * math.prod(weight[1:])
     if is_op(node, "Gemm"):
