@@ -8,14 +8,15 @@ from __future__ import annotations
 import pickletools
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 Kind = Literal["weights", "module", "objects", "TorchScript", "program"]
 
 SUFFIXES = (".pt", ".pth", ".safetensors", ".bin", ".ckpt")
 
+_PROTOCOL = 3  # the newest whose opcodes torch reads without running code
 _PICKLES = 4  # of the older format: a magic number, a version, facts on the machine, the content
 _PLAIN = ("collections", "torch", "torch._utils", "torch._tensor", "torch.storage", "argparse")
 """Modules whose classes are tensors, dictionaries, and a trainer's arguments."""
@@ -29,12 +30,16 @@ class TorchFile:
         path: where it is.
         kind: "weights" are tensors by name; a "module" is pickled whole; "objects" are something
             with pickled classes in it, such as a trainer's checkpoint.
-        of: the first class that is pickled in it.
+        of: the first class that is pickled in it, and is none of torch's tensors.
+        has_tensors: it names classes of torch's tensors.
+        protocol: of its pickle, which torch reads by itself up to 3.
     """
 
     path: Path
     kind: Kind
     of: str = ""
+    has_tensors: bool = False
+    protocol: int = 2
 
     @property
     def as_network(self) -> str:
@@ -67,6 +72,11 @@ class TorchFile:
     def as_weights(self) -> str:
         """Why its weights cannot be read, and what to do; empty where they are all that it has."""
         match self.kind:
+            case "weights" if self.protocol > _PROTOCOL:
+                return (
+                    f"{self.path} was saved with pickle protocol {self.protocol}, of which torch "
+                    "reads no weights alone; save it without pickle_protocol"
+                )
             case "weights":
                 return ""
             case "module" | "objects":
@@ -99,10 +109,11 @@ def torch_file(path: Path) -> TorchFile | None:
         with path.open("rb") as file:
             if file.read(1) == b"\x80":
                 file.seek(0)
-                return _pickled(path, file)
+                found = _pickled(path, file)
+                return found if found.of or found.has_tensors else None  # a pickle of any program
         with zipfile.ZipFile(path) as archive:
             return _archived(path, archive)
-    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error):
         return None  # damaged, or another's
 
 
@@ -120,28 +131,69 @@ def _archived(path: Path, archive: zipfile.ZipFile) -> TorchFile | None:
 
 def _pickled(path: Path, file: IO[bytes]) -> TorchFile:
     """What is pickled there, at the top or in what is there."""
+    found = Named()
     for count in range(_PICKLES):
         try:
-            top, classes = _classes(file)
+            found = _named(file)
         except ValueError:
             if not count:
                 raise
             break
-        foreign = [each for each in classes if each.rpartition(".")[0] not in _PLAIN]
+        foreign = [each for each in found.classes if each.rpartition(".")[0] not in _PLAIN]
         if foreign:
-            is_module = top == foreign[0] and any(each.startswith("torch.nn.") for each in foreign)
+            is_own = found.top == foreign[0]
+            is_module = is_own and any(each.startswith("torch.nn.") for each in foreign)
             return TorchFile(path, "module" if is_module else "objects", foreign[0])
-        if classes:
+        if found.classes:
             break
-    return TorchFile(path, "weights")
+    has_tensors = any(each.startswith("torch.") for each in found.classes)
+    return TorchFile(path, "weights", "", has_tensors, found.protocol)
 
 
-def _classes(file: IO[bytes]) -> tuple[str, list[str]]:
-    """The class of the next pickle's own value, if it begins so; and every class that it names."""
-    top, classes = "", []
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if opcode.name == "GLOBAL":
-            name = str(argument).replace(" ", ".")
-            top = name if count == 1 else top  # after the version of the protocol
-            classes.append(name)
-    return top, list(dict.fromkeys(classes))
+@dataclass
+class Named:
+    """What a pickle names.
+
+    Attributes:
+        classes: each once.
+        top: the class of its own value, if it begins so.
+        protocol: in which it was written.
+    """
+
+    classes: dict[str, None] = field(default_factory=dict)
+    top: str = ""
+    protocol: int = 0
+
+
+def _named(file: IO[bytes]) -> Named:
+    """What the next pickle names: a class is a module and a name, in one opcode or pushed."""
+    found = Named()
+    pushed: list[str] = []
+    kept: dict[Any, str] = {}
+    is_beginning = True
+    for opcode, argument, _ in pickletools.genops(file):
+        match opcode.name:
+            case "PROTO":
+                found.protocol = argument or 0
+            case "FRAME":
+                pass
+            case "UNICODE" | "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8":
+                pushed.append(str(argument))
+            case "MEMOIZE":
+                kept[len(kept)] = pushed[-1] if pushed else ""
+            case "BINPUT" | "LONG_BINPUT":
+                kept[argument] = pushed[-1] if pushed else ""
+            case "BINGET" | "LONG_BINGET":
+                pushed.append(kept.get(argument, ""))
+            case "GLOBAL" | "STACK_GLOBAL":
+                words = pushed[-2:] if argument is None else str(argument).split(" ")
+                name = ".".join(words)
+                found.top = name if is_beginning else found.top
+                found.classes[name] = None
+                is_beginning = False
+                pushed.append("")
+            case _:
+                is_beginning = False
+                pushed.append("")  # something else, which no class is named by
+        del pushed[:-2]
+    return found

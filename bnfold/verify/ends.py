@@ -166,7 +166,8 @@ def dead_zone(what: str, name: str, width: float) -> Sides:
 
 def _cuts(what: str, node: ir.Node, shape: ir.Shape | None) -> Sides:
     """Whether something is cut off by each constant end, where the size may be larger."""
-    ends, axes = (numbers_of(v) if v is not None else None for v in (*node.inputs[2:4], None)[:2])
+    given = (*node.inputs[2:4], None, None)[:2]  # before opset 10 they are attributes
+    ends, axes = (numbers_of(v) if v is not None else None for v in given)
     if ends is None:
         return {}
     at = range(ends.size) if axes is None else axes.reshape(-1).tolist()

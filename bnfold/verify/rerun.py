@@ -218,9 +218,10 @@ class Maker:
         for size in _FITTING:
             pinned = {e.place: size for e in self.extents if e.axis}
             sizes = chosen_sizes(self._extents, {**self.dims, **pinned}, lambda extent: 1)
-            if pinned and self._drawn(sizes, "normal", _FITTED) is not None:
-                self.dims = {**self.dims, **pinned}
-                return
+            with suppress(DataError):  # too many numbers to make up
+                if pinned and self._drawn(sizes, "normal", _FITTED) is not None:
+                    self.dims = {**self.dims, **pinned}
+                    return
 
     def _of_usual_sizes(self, index: int, kind: str, batch: int, turn: int) -> Trial | None:
         for rows in dict.fromkeys((batch, 1)):

@@ -46,6 +46,8 @@ def files(tmp_path, monkeypatch):
     torch.jit.save(torch.jit.trace(net, torch.ones(2, 3)), "script.pt")
     program = torch.export.export(net, (torch.ones(2, 3),))
     torch.export.save(program, "program.pt2")
+    torch.save(net.state_dict(), "newer.pt", pickle_protocol=4)
+    torch.save(net, "newer_whole.pt", pickle_protocol=4)
     shutil.copy("program.pt2", "program.pt")
     return tmp_path
 
@@ -55,6 +57,8 @@ KINDS = {
     "older.pth": "weights",
     "checkpoint.ckpt": "weights",
     "whole.pt": "module",
+    "newer.pt": "weights",
+    "newer_whole.pt": "module",
     "older_whole.pt": "objects",  # it begins with the source of its classes
     "objects.pt": "objects",
     "script.pt": "TorchScript",
@@ -87,7 +91,8 @@ def test_every_call_that_takes_a_network_tells_what_the_file_is(files):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_what_is_no_file_of_weights_says_what_it_is_and_what_is_advised_works(files):
-    for name in ("whole.pt", "older_whole.pt", "objects.pt", "script.pt", "program.pt"):
+    refused = ("whole.pt", "older_whole.pt", "objects.pt", "script.pt", "program.pt", "newer.pt")
+    for name in refused:
         with pytest.raises(ModelError) as caught:
             bnfold.export(Net(), torch.ones(2, 3), weights=name)
         assert "weights_only" not in str(caught.value)
@@ -109,6 +114,16 @@ def test_what_is_no_file_of_torch_is_told_so(tmp_path, content):
     with pytest.raises(ModelError) as caught:
         bnfold.export(Net(), torch.ones(2, 3), weights=path)
     assert "weights_only" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", [pickle.dumps([1, 2]), b"\x80\x02\x8b\xff\xff\xff\x7f" + b"0" * 90]
+)
+def test_a_pickle_of_another_program_is_no_file_of_torch(tmp_path, content):
+    (tmp_path / "list.onnx").write_bytes(content)
+    assert torch_file(tmp_path / "list.onnx") is None
+    with pytest.raises(ModelError, match="is not an ONNX model"):
+        bnfold.inspect(tmp_path / "list.onnx")
 
 
 def test_nothing_is_run_to_tell_what_a_pickle_is(tmp_path):

@@ -282,3 +282,17 @@ def attention(window: int) -> onnx.ModelProto:
 def test_a_window_that_only_long_sequences_leave_is_seen(window):
     assert bnfold.verify(attention(10_000), attention(window)).verdict == "different"
     assert bnfold.verify(attention(window), attention(window)).is_equivalent
+
+
+@pytest.mark.parametrize("other", [5, -2])
+def test_ends_that_are_attributes_are_compared(other):
+    """Before opset 10 a Slice has its bounds as attributes."""
+
+    def net(end):
+        return onnx.parser.parse_model(
+            '<ir_version: 8, opset_import: ["" : 9]> g (float[N,8] x) => (float[N,C] y) '
+            f"{{ y = Slice <axes = [1], starts = [0], ends = [{end}]> (x) }}"
+        )
+
+    found = bnfold.verify(net(6), net(other), samples=2)
+    assert found.is_equivalent == (other == -2)

@@ -214,3 +214,12 @@ def test_outputs_that_are_always_empty_are_the_same():
     text = "g (float[N,4] x) => (float[N,0] y) { y = Slice (x, s, s, a) }"
     model = parsed(text, s=np.array([0]), a=np.array([1]))
     assert bnfold.verify(model, model).is_equivalent
+
+
+def test_channels_that_a_weight_fixes_are_found_beyond_sizes_that_nothing_holds():
+    """All four extents are open; 640 of each would be 262 million numbers."""
+    model = parsed(
+        "g (float[N,C,H,W] x) => (float[A,B,D,E] y) { c = Conv(x, w) y = Relu(c) }",
+        w=np.ones((4, 3, 3, 3), np.float32),
+    )
+    assert bnfold.verify(model, model, samples=2).is_equivalent

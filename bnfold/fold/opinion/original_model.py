@@ -53,6 +53,7 @@ class Original:
         source: what was given.
         is_one_file: whether the file that was given holds all of it.
         weight_bytes: what its initializers take.
+        nodes: those of its bodies too.
         unit: the coarsest unit in the last place of what it stores, takes and gives.
         has_batch_norm: whether there is one that a fold may remove.
         decider: an operator that takes decisions which rounding may turn; None where there is none.
@@ -64,6 +65,7 @@ class Original:
     source: Source
     is_one_file: bool
     weight_bytes: int
+    nodes: int
     unit: float
     has_batch_norm: bool
     decider: str | None
@@ -76,11 +78,13 @@ class Original:
         """What is to be known of it; `model` is what was loaded from it, and is as it was."""
         is_file = isinstance(source, str | os.PathLike)
         tensors = (v.const_value for g in model.graphs() for v in g.initializers.values())
-        names = dict.fromkeys(op_of(node) for node in model.graph.all_nodes())
+        operators = [op_of(node) for node in model.graph.all_nodes()]
+        names = dict.fromkeys(operators)
         return cls(
             source,
             is_file and HAD_EXTERNAL_DATA not in model.graph.meta,
             sum(tensor.nbytes for tensor in tensors if tensor is not None),
+            len(operators),
             _unit(model),
             "BatchNormalization" in names,
             next((name for name in names if name in _DECIDES), None),

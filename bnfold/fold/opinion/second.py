@@ -32,6 +32,7 @@ from bnfold.typed import TypedConstants
 from bnfold.typed.room import require_room_for
 
 MOST_BYTES = 256 << 20  # of weights: beyond that, sessions would take more memory than the fold
+MOST_NODES = 20_000  # beyond that, onnxruntime takes longer to open the two than the fold takes
 _PATIENCE_S = 5.0  # a run that takes longer is not made again at another size
 _UNITS = 64  # in the last place, which any two orders of a sum may differ by
 _MOST_UNITS = 1 << 13  # that the rounding of folded weights may come to
@@ -65,6 +66,8 @@ def answers_of(original: Original) -> Answers | Opinion:
     size = original.weight_bytes
     if size > MOST_BYTES:
         return Opinion(left_out=f"{size >> 20} MiB of weights are more than {MOST_BYTES >> 20}")
+    if original.nodes > MOST_NODES:
+        return Opinion(left_out=f"{original.nodes:,} nodes are more than {MOST_NODES:,}")
     try:
         data = original.written()
         require_room_for(skeleton_of(data, _NAME), _NAME)

@@ -128,6 +128,11 @@ def test_a_large_model_is_folded_and_told_so(monkeypatch: pytest.MonkeyPatch) ->
     assert "weights" in _opinion(_conv()).left_out
 
 
+def test_a_model_of_many_nodes_is_folded_and_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second, "MOST_NODES", 1)
+    assert "nodes are more than 1" in _opinion(_conv()).left_out
+
+
 @pytest.mark.parametrize("is_file", [True, False])
 def test_the_original_is_not_loaded_a_second_time(
     is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
