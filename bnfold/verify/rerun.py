@@ -35,6 +35,7 @@ _ROWS = 16
 _MANY_ROWS = 4096
 """As many rows are tried last: of ten normal numbers one in 250 rows has one below 1e-3."""
 
+_MOST_FITTED = 1 << 23  # numbers that are made up to see whether a size runs: 3 x 1024 x 1024 fit
 _FITTED = 6000  # of trials of sizes that fit what a constant fixes
 
 _FITTING = (
@@ -218,10 +219,12 @@ class Maker:
         for size in _FITTING:
             pinned = {e.place: size for e in self.extents if e.axis}
             sizes = chosen_sizes(self._extents, {**self.dims, **pinned}, lambda extent: 1)
-            with suppress(DataError):  # too many numbers to make up
-                if pinned and self._drawn(sizes, "normal", _FITTED) is not None:
-                    self.dims = {**self.dims, **pinned}
-                    return
+            numbers = sum(math.prod(shape_of(spec, sizes)) for spec in self.specs)
+            if not pinned or numbers > _MOST_FITTED:
+                continue
+            if self._drawn(sizes, "normal", _FITTED) is not None:
+                self.dims = {**self.dims, **pinned}
+                return
 
     def _of_usual_sizes(self, index: int, kind: str, batch: int, turn: int) -> Trial | None:
         for rows in dict.fromkeys((batch, 1)):

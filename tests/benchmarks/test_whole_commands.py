@@ -37,6 +37,7 @@ def test_the_table_has_medians_and_says_who_fails():
     assert "| a | bad | fails, or takes over a minute | | | |" in text
 
 
+@pytest.mark.slow
 def test_the_plot_shows_what_grows_with_the_bytes(tmp_path):
     pytest.importorskip("matplotlib")
     few, many = GROWING[0], GROWING[-1]
