@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bnfold.fold.account.allowance import Allowance
 from bnfold.fold.account.size import Size
-from bnfold.fold.rules import PRICES
+from bnfold.fold.rules import PRICES, price_order
 
 Prices = frozenset[str]
 
@@ -116,9 +116,7 @@ def spelt(prices: Prices) -> str:
 
 def _ordered(sets: Iterable[Prices]) -> list[Prices]:
     """Each once, small ones first."""
-    return sorted(
-        set(sets), key=lambda s: (len(s), [PRICES.index(price) for price in PRICES if price in s])
-    )
+    return sorted(set(sets), key=price_order)
 
 
 def _more(then: Size | None, now: Size) -> tuple[int | None, int | None, int | None]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from bnfold.errors import UsageError, did_you_mean
 from bnfold.fold.merge import concat, sequential, sum_tree
-from bnfold.fold.moves.table import PRICES, RULES
+from bnfold.fold.moves.table import PRICES, RULES, price_order
 
 MERGES: tuple[str, ...] = (sum_tree.RULE, sequential.RULE, concat.RULE)
 
@@ -35,4 +35,4 @@ def allowed(allow: str | Collection[str]) -> frozenset[str]:
     return frozenset(PRICES if "all" in names else names)
 
 
-__all__ = ["MERGES", "PRICES", "RULES", "RULE_NAMES", "allowed", "named"]
+__all__ = ["MERGES", "PRICES", "RULES", "RULE_NAMES", "allowed", "named", "price_order"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from bnfold.bench.records import BenchResult
 from bnfold.fold.account.tried import FREE, Trial
 from bnfold.fold.api import FoldResult, fold
-from bnfold.fold.rules import MERGES, PRICES
+from bnfold.fold.rules import MERGES, price_order
 from bnfold.progress import Progress
 from bnfold.tune.judged import judged
 from bnfold.tune.state import State
@@ -29,12 +29,6 @@ class Unit:
         middle = len(self.batch_norms) // 2
         parts = (self.batch_norms[:middle], self.batch_norms[middle:])
         return [Unit(self.price, part) for part in parts if part] if middle else []
-
-
-def _in_order(prices: str) -> tuple[int, list[int]]:
-    """One alone before several together, as `--allow` lists them."""
-    names = prices.split(",")
-    return len(names), [list(PRICES).index(name) for name in names]
 
 
 class Tuning:
@@ -89,7 +83,7 @@ class Tuning:
         """What is free first, then for each rewrite all batch norms that it would fold."""
         free = [Unit(FREE, self._free)] if self._free else []
         offered = {price for would in self._stuck.values() for price in would}
-        prices = sorted(offered, key=_in_order)
+        prices = sorted(offered, key=lambda several: price_order(several.split(",")))
         return free + [
             Unit(price, tuple(name for name, would in self._stuck.items() if price in would))
             for price in prices

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bnfold.fold.moves.absorb import (
     affine_nodes,
     conv,
@@ -67,3 +69,8 @@ RULES: tuple[Rule, ...] = (
 
 PRICES: tuple[str, ...] = ("constant-map", "clone", "rectifier", "cast")
 """Names of rewrites that cost something, as `--allow` spells them."""
+
+
+def price_order(prices: Collection[str]) -> tuple[int, list[int]]:
+    """By which sets of prices are sorted: one alone before several together, as listed above."""
+    return len(prices), sorted(map(PRICES.index, prices))
