@@ -131,7 +131,7 @@ def _archived(path: Path, archive: zipfile.ZipFile) -> TorchFile | None:
 
 def _pickled(path: Path, file: IO[bytes]) -> TorchFile:
     """What is pickled there, at the top or in what is there."""
-    found = Named()
+    found = _Named()
     for count in range(_PICKLES):
         try:
             found = _named(file)
@@ -151,7 +151,7 @@ def _pickled(path: Path, file: IO[bytes]) -> TorchFile:
 
 
 @dataclass
-class Named:
+class _Named:
     """What a pickle names.
 
     Attributes:
@@ -165,9 +165,9 @@ class Named:
     protocol: int = 0
 
 
-def _named(file: IO[bytes]) -> Named:
+def _named(file: IO[bytes]) -> _Named:
     """What the next pickle names: a class is a module and a name, in one opcode or pushed."""
-    found = Named()
+    found = _Named()
     pushed: list[str] = []
     kept: dict[Any, str] = {}
     is_beginning = True

@@ -38,7 +38,7 @@ from bnfold.verify.extent_ends import small_extents_of
 from bnfold.verify.grids import ties_of
 from bnfold.verify.picks import picks_of
 from bnfold.verify.scores import constant_of
-from bnfold.verify.sides import CHOOSING, Side, Sides, numbers_of, sides_of
+from bnfold.verify.sides import CHOOSING, Side, Sides, attributes_of, numbers_of, sides_of
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.thresholds import WITH_THRESHOLDS, between_thresholds
 from bnfold.verify.widths import widths_of
@@ -211,8 +211,8 @@ def with_ends(graph: ir.Graph) -> Iterator[ir.Node]:
 
 def _kind(node: ir.Node) -> tuple[object, ...]:
     """What nodes that are alike have in common."""
-    attributes = tuple(sorted((name, str(x.value)) for name, x in node.attributes.items()))
-    return (node.domain, node.op_type, attributes, *(c.tobytes() for c in _constants(node)))
+    constants = (c.tobytes() for c in _constants(node))
+    return (node.domain, node.op_type, attributes_of(node), *constants)
 
 
 def low_of(node: ir.Node) -> float | None:

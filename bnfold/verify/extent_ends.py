@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
-from bnfold.verify.sides import Side, Sides, numbers_of
+from bnfold.verify.sides import Side, Sides, attributes_of, numbers_of
 
 _OVER_MAPS = frozenset(
     {"AveragePool", "Conv", "ConvTranspose", "GridSample", "LpPool", "MaxPool", "Resize"}
@@ -47,10 +47,10 @@ def _is_open(value: ir.Value) -> bool:
 
 
 def _kind(node: ir.Node) -> tuple[object, ...]:
-    attributes = tuple(sorted((name, str(x.value)) for name, x in node.attributes.items()))
     given = node.inputs[1:] if node.op_type in _SCALES else ()
     constants = [numbers_of(value) for value in given if value is not None]
-    return (node.op_type, attributes, *(None if c is None else c.tobytes() for c in constants))
+    told = (None if c is None else c.tobytes() for c in constants)
+    return (node.op_type, attributes_of(node), *told)
 
 
 def _only_enlarges(node: ir.Node) -> bool:

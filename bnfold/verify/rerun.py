@@ -35,7 +35,6 @@ _ROWS = 16
 _MANY_ROWS = 4096
 """As many rows are tried last: of ten normal numbers one in 250 rows has one below 1e-3."""
 
-_MOST_FITTED = 1 << 23  # numbers that are made up to see whether a size runs: 3 x 1024 x 1024 fit
 _FITTED = 6000  # of trials of sizes that fit what a constant fixes
 
 _FITTING = (
@@ -53,7 +52,7 @@ CLIMBING = 2000  # and here that of sets that a search finds
 
 _LARGE, _SIZED, _CHOSEN = 3000, 4000, 5000  # of large integers, other extents, and chosen ones
 
-_MOST = 1 << 23  # numbers in a set of chosen sizes
+_MOST = 1 << 23  # numbers in a set of sizes that are chosen here: 3 x 1024 x 1024 fit
 
 _EXTENTS = (2, 3, 4, 5, 6, 8, 16, 17, 24, 32, 48, 63)
 """Extents for all open axes behind the batch: strides up to 32 make 1 of some of them."""
@@ -131,8 +130,7 @@ class Maker:
     def many_rows(self) -> Iterator[Trial]:
         """A set of hundreds of small rows, by which a faint channel is seen in many numbers."""
         sizes = sampled_sizes(self._extents, self.dims, 1, SMALL)
-        numbers = sum(math.prod(shape_of(spec, sizes)) for spec in self.specs)
-        rows = min(_SEEN_ROWS, _MOST // max(1, numbers))
+        rows = min(_SEEN_ROWS, _MOST // max(1, self._numbers(sizes)))
         trial = self._set(_EXTRA + 100, "normal", rows, SMALL)
         if trial is not None and is_finite(trial[1]):
             yield trial
@@ -172,8 +170,9 @@ class Maker:
         """Sets of these sizes, by place, as far as the original takes them."""
         for index, some in enumerate(chosen):
             sizes = chosen_sizes(self._extents, {**self.dims, **some}, partial(_behind_two_rows, 2))
-            numbers = sum(math.prod(shape_of(spec, sizes)) for spec in self.specs)
-            trial = self._drawn(sizes, "normal", _CHOSEN + index) if numbers <= _MOST else None
+            if self._numbers(sizes) > _MOST:
+                continue
+            trial = self._drawn(sizes, "normal", _CHOSEN + index)
             if trial is not None and is_finite(trial[1]):
                 yield trial
 
@@ -219,12 +218,15 @@ class Maker:
         for size in _FITTING:
             pinned = {e.place: size for e in self.extents if e.axis}
             sizes = chosen_sizes(self._extents, {**self.dims, **pinned}, lambda extent: 1)
-            numbers = sum(math.prod(shape_of(spec, sizes)) for spec in self.specs)
-            if not pinned or numbers > _MOST_FITTED:
+            if not pinned or self._numbers(sizes) > _MOST:
                 continue
             if self._drawn(sizes, "normal", _FITTED) is not None:
                 self.dims = {**self.dims, **pinned}
                 return
+
+    def _numbers(self, sizes: Mapping[str, int]) -> int:
+        """How many all inputs of these sizes have."""
+        return sum(math.prod(shape_of(spec, sizes)) for spec in self.specs)
 
     def _of_usual_sizes(self, index: int, kind: str, batch: int, turn: int) -> Trial | None:
         for rows in dict.fromkeys((batch, 1)):

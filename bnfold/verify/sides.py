@@ -113,6 +113,11 @@ def _is_met_in_each_channel(met: Array) -> bool:
     return bool(met.any(axis=others).all())
 
 
+def attributes_of(node: ir.Node) -> tuple[tuple[str, str], ...]:
+    """The node's attributes as text, by name: nodes that do the same have the same."""
+    return tuple(sorted((name, str(x.value)) for name, x in node.attributes.items()))
+
+
 def channel_axis(array: Array) -> int:
     """That of [N, T, C], or of [N, C, *space]."""
     return array.ndim - 1 if array.ndim == 3 else 1

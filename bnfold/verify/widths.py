@@ -18,7 +18,7 @@ import onnx_ir as ir
 from bnfold.runtime.signature import Array
 from bnfold.verify.inference import dtypes_of
 from bnfold.verify.scores import LAYOUT, constant_of
-from bnfold.verify.sides import Side, Sides
+from bnfold.verify.sides import Side, Sides, attributes_of
 
 Dtypes = Mapping[str, ir.DataType]
 
@@ -118,6 +118,5 @@ def _is_integer(value: ir.Value, known: Dtypes) -> bool:
 
 def _kind(node: ir.Node, known: Dtypes) -> tuple[object, ...]:
     """What nodes have in common that do the same to the same types."""
-    attributes = tuple(sorted((name, str(x.value)) for name, x in node.attributes.items()))
     dtypes = tuple(None if v is None else known.get(v.name or "") for v in node.inputs)
-    return node.domain, node.op_type, attributes, dtypes
+    return node.domain, node.op_type, attributes_of(node), dtypes
