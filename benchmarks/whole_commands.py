@@ -3,14 +3,16 @@
 Models from 1 MB to 5 GB, and a small one with many nodes, each taken from a file to a file by one
 command that begins and ends a process: Python's start, reading, checks, certificates, the second
 opinion and writing are in it. The tools take turns, so that what else the machine does meets all of
-them. The table and the plot go to docs/growth.md; it takes about 20 minutes, and 10 GB in the
-temporary folder.
+them, and each begins with an empty target and nothing left to write back. The table and the plot go
+to docs/growth.md; it takes about 20 minutes, and 10 GB in the temporary folder.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -193,12 +195,14 @@ def main() -> None:
     for chain in CHAINS:
         with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
             source, target = written(chain, Path(name)), Path(name, "out", "out.onnx")
-            target.parent.mkdir()
             tools: dict[str, list[Cost | None]] = {}
             for _ in range(ROUNDS):
                 for tool, command, said in commands(source, target):
                     costs = tools.setdefault(tool, [])
                     if None not in costs:  # what failed once would again
+                        shutil.rmtree(target.parent, ignore_errors=True)
+                        target.parent.mkdir()
+                        os.sync()
                         costs.append(cost(command, said))
                         print(chain.title, tool, costs[-1], flush=True)
             found[chain] = {tool: medians(costs) for tool, costs in tools.items()}

@@ -2,6 +2,7 @@
 
 It needs the tool and what that needs, and no more of bnfold than the engine. The last line on
 stdout is JSON: `{"version": text}` once the tool is there, `{"error": text}` where it failed.
+Weights that are too many for one file are written beside the model, as PATH.data.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
 
 Optimise = Callable[[str, str], None]
 
@@ -32,13 +38,39 @@ class Tool:
     runs_models: bool = False
 
 
+_MOST_BYTES = (1 << 31) - 1  # of one protobuf message
+
+
+def _needs_two_files(source: str) -> bool:
+    """Whether the data beside the model is too much for one message."""
+    import onnx
+
+    tensors = onnx.load(source, load_external_data=False).graph.initializer
+    lengths = (e.value for t in tensors for e in t.external_data if e.key == "length")
+    return sum(map(int, lengths)) > _MOST_BYTES
+
+
+def _save(model: onnx.ModelProto, source: str, target: str) -> None:
+    import onnx
+
+    is_apart = _needs_two_files(source)
+    onnx.save(model, target, save_as_external_data=is_apart, location=_data_beside(target))
+
+
+def _data_beside(target: str) -> str:
+    return f"{Path(target).name}.data"
+
+
 def onnxruntime(level: str) -> Optimise:
     """onnxruntime's offline mode at this level."""
 
     def optimise(source: str, target: str) -> None:
         from bnfold.runtime import engine
 
-        engine.open_session(source, engine.Setting(level=level), name=source, save_as=target)
+        beside = ("session.optimized_model_external_initializers_file_name", _data_beside(target))
+        options = (beside,) if _needs_two_files(source) else ()
+        setting = engine.Setting(level=level, session_options=options)
+        engine.open_session(source, setting, name=source, save_as=target)
 
     return optimise
 
@@ -51,7 +83,7 @@ def onnxsim(source: str, target: str) -> None:
     model, is_checked = onnxsim.simplify(onnx.load(source))
     if not is_checked:
         raise ValueError("its own check failed")
-    onnx.save(model, target)
+    _save(model, source, target)
 
 
 def onnxslim(source: str, target: str) -> None:
@@ -59,7 +91,7 @@ def onnxslim(source: str, target: str) -> None:
     import onnx
     import onnxslim
 
-    onnx.save(onnxslim.slim(onnx.load(source)), target)
+    _save(onnxslim.slim(onnx.load(source)), source, target)
 
 
 def onnxoptimizer(source: str, target: str) -> None:
@@ -68,15 +100,17 @@ def onnxoptimizer(source: str, target: str) -> None:
     import onnxoptimizer
 
     passes = onnxoptimizer.get_fuse_and_elimination_passes()
-    onnx.save(onnxoptimizer.optimize(onnx.load(source), passes, fixed_point=True), target)
+    model = onnxoptimizer.optimize(onnx.load(source), passes, fixed_point=True)
+    _save(model, source, target)
 
 
 def onnxscript(source: str, target: str) -> None:
-    """Its optimiser, then its rewriter."""
-    import onnx
+    """Its optimiser, then its rewriter, on the representation that both work on."""
+    import onnx_ir as ir
     from onnxscript import optimizer, rewriter
 
-    onnx.save(rewriter.rewrite(optimizer.optimize(onnx.load(source))), target)
+    model = rewriter.rewrite(optimizer.optimize(ir.load(source)))
+    ir.save(model, target, external_data=_data_beside(target) if _needs_two_files(source) else None)
 
 
 def openvino(source: str, target: str) -> None:
