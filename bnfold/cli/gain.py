@@ -14,9 +14,8 @@ from bnfold.report.words import counted
 if TYPE_CHECKING:
     from bnfold.fold.api import FoldResult
 
-LARGEST_BYTES = 500_000_000
-"""Beyond it, two more sessions take longer than the sentence is worth."""
-_SMALL_BYTES = 64_000_000  # beyond it they come one after the other, as both hold the weights
+LARGEST_BYTES = 64_000_000
+"""Beyond it, two more sessions take a third of the fold's time, and three times its weights."""
 
 
 def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[Line]:
@@ -43,8 +42,7 @@ def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[L
             if written is None:
                 result.save(folded)
             optimized = [Path(name, "before.onnx"), Path(name, "after.onnx")]
-            at_once = 2 if size_bytes < _SMALL_BYTES else 1
-            with ThreadPoolExecutor(at_once) as both:  # onnxruntime does not hold Python's lock
+            with ThreadPoolExecutor(2) as both:  # onnxruntime does not hold Python's lock
                 before, after = both.map(_operators, [source, folded], optimized)
         except (engine.EngineError, ModelError):
             return []
