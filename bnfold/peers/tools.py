@@ -44,8 +44,12 @@ _MOST_BYTES = (1 << 31) - 1  # of one protobuf message
 def _needs_two_files(source: str) -> bool:
     """Whether the data beside the model is too much for one message."""
     import onnx
+    from google.protobuf.message import DecodeError
 
-    tensors = onnx.load(source, load_external_data=False).graph.initializer
+    try:
+        tensors = onnx.load(source, load_external_data=False).graph.initializer
+    except DecodeError:
+        return False  # the tool says what is wrong with it
     lengths = (e.value for t in tensors for e in t.external_data if e.key == "length")
     return sum(map(int, lengths)) > _MOST_BYTES
 
