@@ -3,7 +3,8 @@
 Where an extent below zero meets a Slice, onnx's inference ends the process, and a step that passes
 32 bits never ends; a Split of 2^31 parts takes 16 GiB; an Einsum with more letters than axes, or
 with one dot, never ends. What an extent is, only inference tells. So a model with one of the three
-is inferred by a child process, and what ends that one is inferred again without them.
+is inferred by a child process, and what ends that one is inferred again without them. A fold asks
+several times about one model, and a fork of a large process is slow: the last answers are kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import signal
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 import onnx
 
@@ -21,6 +23,7 @@ _NO_OPERATOR = "LeftAlone"  # of which no schema tells anything
 _REFUSED = (ValueError, RuntimeError, MemoryError)
 _SECONDS, _WAITED_SECONDS = 10, 60  # of processor time; on a clock, which a busy machine lets run
 _BYTES = 1 << 30  # beyond what this process has
+_KEPT, _KEPT_BYTES = 32, 1 << 18  # answers of a child; of the model that it was asked about
 _ended: set[frozenset[bytes]] = set()
 """Nodes with which inference did not end well in this process."""
 
@@ -38,7 +41,7 @@ def infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     unsound = [node for node in _nodes(model) if node.op_type in _UNSOUND]
     if unsound:
         told = frozenset(node.SerializeToString(deterministic=True) for node in unsound)
-        found = None if told in _ended else _by_a_child(model)
+        found = None if told in _ended else _inferred_apart(model)
         if found is not None:
             return found
         _ended.add(told)  # a model is inferred several times, and each end takes seconds
@@ -73,10 +76,16 @@ def _without_unsound(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def _by_a_child(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """What a fork of this process infers; None where it does not end well, or cannot be made."""
+def _inferred_apart(model: onnx.ModelProto) -> onnx.ModelProto | None:
+    """What a child infers; None where it does not end well, or cannot be made."""
     if not hasattr(os, "fork"):
         return None
+    asked = model.SerializeToString()
+    answer = (_known_answer if len(asked) <= _KEPT_BYTES else _answer_of_a_child)(asked)
+    return None if answer is None else onnx.ModelProto.FromString(answer)
+
+
+def _answer_of_a_child(asked: bytes) -> bytes | None:
     import resource  # noqa: F401 (here: the child of a process with threads imports nothing)
 
     import psutil  # noqa: F401
@@ -86,27 +95,27 @@ def _by_a_child(model: onnx.ModelProto) -> onnx.ModelProto | None:
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
-        _be_the_child(model, writing)
+        _be_the_child(asked, writing)
     os.close(writing)
     try:
         with os.fdopen(reading, "rb") as answer:
             data = answer.read()
     finally:
         _, status = os.waitpid(child, 0)
-    if status != 0:
-        return None
-    found = onnx.ModelProto()
-    found.ParseFromString(data)
-    return found
+    return data if status == 0 else None
 
 
-def _be_the_child(model: onnx.ModelProto, writing: int) -> None:
+_known_answer = lru_cache(_KEPT)(_answer_of_a_child)
+
+
+def _be_the_child(asked: bytes, writing: int) -> None:
     """Never returns; the answer goes to the descriptor."""
     code = 1
     try:
         _limit()
         faulthandler.disable()  # an end by a signal is expected, and nobody's news
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what the library says when it gives up
+        model = onnx.ModelProto.FromString(asked)
         data = memoryview(_inferred(model).SerializeToString())
         while data:
             data = data[os.write(writing, data) :]
