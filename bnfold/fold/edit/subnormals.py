@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from bnfold.fold.numbers.exact import Exact, exact_of, flushed, subnormals_in
+from bnfold.fold.numbers.exact import Exact, exact_of
+from bnfold.fold.numbers.subnormals import flushed, subnormals_in
 
 
 def count_subnormals(model: ir.Model) -> int:

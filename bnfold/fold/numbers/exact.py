@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import BinaryIO
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.ahead import Part, computed_ahead
+from bnfold.fold.numbers.to_dtype import limits, rounded_to
 
 _CHUNK = 1 << 18  # elements held in float64 at a time: 2 MiB, which stay in the cache
 _BYTE = 8  # bits
@@ -72,10 +72,10 @@ class Exact:
     def rounded(self) -> npt.NDArray[np.generic]:
         """The tensor rounded once to its dtype."""
         if self.size <= _CHUNK:
-            return _round(self.value(), self.dtype)
+            return rounded_to(self.value(), self.dtype)
         out = np.empty(self.shape, dtype=self.dtype.numpy())
         for start, stop in self.chunks():
-            out[start:stop] = _round(self.rows(start, stop), self.dtype)
+            out[start:stop] = rounded_to(self.rows(start, stop), self.dtype)
         return out
 
     def fault(self, *, is_addend: bool = False) -> str | None:
@@ -88,9 +88,9 @@ class Exact:
         if not self.dtype.is_floating_point():
             return None
         largest = np.array([self._extremes[1]])
-        if not np.isfinite(_round(largest, self.dtype).astype(np.float64)):
+        if not np.isfinite(rounded_to(largest, self.dtype).astype(np.float64)):
             return "overflow"  # rounding keeps order: if one overflows, the largest does
-        has_small = self._extremes[0] < float(_limits(self.dtype).smallest_normal)
+        has_small = self._extremes[0] < float(limits(self.dtype).smallest_normal)
         matters = has_small and not is_addend and not self.is_bound
         return "underflow" if matters and self._loses_a_slice() else None
 
@@ -126,11 +126,11 @@ class Exact:
         inputs of 1e4 have weights of 1e-4 beside those of others. A slice may lose as much as one
         rounding to the dtype loses of a number, and no more.
         """
-        tolerance = float(_limits(self.dtype).eps)
+        tolerance = float(limits(self.dtype).eps)
         lost, whole = ([np.zeros(extent) for extent in self.shape or (1,)] for _ in range(2))
         for start, stop in self.chunks():
             rows = np.atleast_1d(self.rows(start, stop))
-            error = (_round(rows, self.dtype).astype(np.float64) - rows) ** 2
+            error = (rounded_to(rows, self.dtype).astype(np.float64) - rows) ** 2
             square = rows**2
             for axis in range(rows.ndim):
                 others = tuple(i for i in range(rows.ndim) if i != axis)
@@ -168,36 +168,13 @@ class _FoldedTensor(ir.LazyTensor):
             file.write(rounded)
 
     def _part(self, rows: tuple[int, int]) -> bytes:
-        rounded = _round(self.exact.rows(*rows), self.exact.dtype)
+        rounded = rounded_to(self.exact.rows(*rows), self.exact.dtype)
         return ir.Tensor(rounded, dtype=self.exact.dtype).tobytes()
 
 
 def exact_of(tensor: ir.TensorProtocol) -> Exact | None:
     """The tensor before rounding, where a fold has made it."""
     return tensor.exact if isinstance(tensor, _FoldedTensor) else None
-
-
-def subnormals_in(exact: Exact) -> int:
-    """How many entries are, once rounded, neither 0 nor a normal number."""
-    smallest = float(_limits(exact.dtype).smallest_normal)
-    if exact.smallest >= smallest:
-        return 0
-    count = 0
-    for start, stop in exact.chunks():
-        rounded = np.abs(_round(exact.rows(start, stop), exact.dtype).astype(np.float64))
-        count += int(np.sum((rounded < smallest) & (rounded > 0)))
-    return count
-
-
-def flushed(exact: Exact) -> Exact:
-    """The tensor with 0 in the place of each number that would be subnormal."""
-    smallest = float(_limits(exact.dtype).smallest_normal)
-
-    def rows(start: int, stop: int) -> Array:
-        part = exact.rows(start, stop)
-        return np.where(np.abs(part) < smallest, 0.0, part)
-
-    return replace(exact, rows=rows)
 
 
 def of_tensor(tensor: ir.TensorProtocol) -> Exact:
@@ -277,26 +254,3 @@ def computed(
         return held[0][start:stop] if shape else held[0]
 
     return Exact(shape, dtype, cached)
-
-
-def _limits(dtype: ir.DataType) -> ml_dtypes.finfo:
-    return ml_dtypes.finfo(dtype.numpy())  # type: ignore[no-untyped-call]
-
-
-def _round(values: Array, dtype: ir.DataType) -> npt.NDArray[np.generic]:
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        if dtype == ir.DataType.BFLOAT16:
-            return _to_odd_float32(values).astype(dtype.numpy())
-        if not dtype.is_floating_point():
-            values = np.rint(values)
-        return values.astype(dtype.numpy())
-
-
-def _to_odd_float32(values: Array) -> npt.NDArray[np.float32]:
-    """Float32 rounded to odd, so that rounding again to bfloat16 equals rounding once."""
-    nearest = values.astype(np.float32)
-    beyond = np.abs(nearest.astype(np.float64)) > np.abs(values)
-    truncated = np.where(beyond, np.nextafter(nearest, np.float32(0)), nearest)
-    inexact = (truncated.astype(np.float64) != values) & np.isfinite(values)
-    odd = truncated.view(np.uint32) | inexact.astype(np.uint32)
-    return np.asarray(odd.view(np.float32))
