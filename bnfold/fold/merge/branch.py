@@ -12,8 +12,9 @@ from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.algebra import composed, with_macs
 from bnfold.fold.merge.border_kernel import border_kernel
 from bnfold.fold.merge.dense import dense_of
-from bnfold.fold.merge.kernel import Kernel, diagonal, kernel_of
+from bnfold.fold.merge.kernel import Kernel, diagonal
 from bnfold.fold.merge.merge import is_private
+from bnfold.fold.merge.window_kernel import kernel_of
 from bnfold.fold.numbers.affine import Affine, identity
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of

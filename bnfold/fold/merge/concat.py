@@ -20,8 +20,9 @@ from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.algebra import added, composed, in_blocks, with_macs
 from bnfold.fold.merge.branch import Way, ways_down
 from bnfold.fold.merge.dense import dense_nodes, dense_of
-from bnfold.fold.merge.kernel import Kernel, kernel_of
+from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.merge import Merge
+from bnfold.fold.merge.window_kernel import kernel_of
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import computed
 from bnfold.fold.plan import NewNode, Plan, Remove, Replace, Step

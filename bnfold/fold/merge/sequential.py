@@ -13,10 +13,11 @@ from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.algebra import composed
 from bnfold.fold.merge.concat import behind_concat
 from bnfold.fold.merge.dense import dense_nodes, dense_of
-from bnfold.fold.merge.kernel import Kernel, kernel_of
+from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.merge import Merge, is_private
 from bnfold.fold.merge.transposed import before_conv, behind_conv
 from bnfold.fold.merge.whole_extent import behind_flatten, is_flat
+from bnfold.fold.merge.window_kernel import kernel_of
 from bnfold.fold.numbers.exact import scaled
 from bnfold.fold.plan import NewNode, Plan, Remove, Replace
 from bnfold.fold.sources.skipped import Skipped

@@ -18,7 +18,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
-from bnfold.fold.merge.kernel import kernel_of
+from bnfold.fold.merge.window_kernel import kernel_of
 from bnfold.fold.moves.operands import bias_of
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact, mapped, of_array

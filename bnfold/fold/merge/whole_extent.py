@@ -16,7 +16,8 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.dense import dense_of
-from bnfold.fold.merge.kernel import Kernel, kernel_of
+from bnfold.fold.merge.kernel import Kernel
+from bnfold.fold.merge.window_kernel import kernel_of
 from bnfold.fold.numbers.exact import mapped, of_array
 from bnfold.fold.plan import NewNode, Operand
 
