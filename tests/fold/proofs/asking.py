@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.facts.node import reads_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import Leave, PassBy, Refusal, Replace
@@ -44,7 +45,7 @@ def _prove(
 ) -> None:
     node = question.node
     wanted = {**affines, **(step.wants if not isinstance(step, PassBy) else {})}
-    before = [question.value(value) for value in node.inputs]
+    before = [question.value(value) for value in reads_of(node)]
     after = list(before)
     if backward:
         for i, passed in step.passes.items():
@@ -53,7 +54,7 @@ def _prove(
         for i, arrived in wanted.items():
             before[i] = _applied(arrived, before[i])
     old = evaluate(node.op_type, before, _attributes(node), question.opset, len(node.outputs))
-    new = _run(question, step, dict(zip(node.inputs, after, strict=True)))
+    new = _run(question, step, dict(zip(reads_of(node), after, strict=True)))
     for j in range(len(old)):
         demanded = wanted.get(j) if backward else None
         passed_on = None if backward else step.passes.get(j)
@@ -73,7 +74,7 @@ def _run(
         assert found is not None
         return [found]
     if isinstance(step, Leave):
-        inputs = [values[value] for value in node.inputs]
+        inputs = [values[value] for value in reads_of(node)]
         return evaluate(node.op_type, inputs, _attributes(node), question.opset, len(node.outputs))
     made: dict[str, Symbols] = {}
     results: list[Symbols] = []

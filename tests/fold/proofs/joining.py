@@ -57,6 +57,15 @@ _CONTRACTED = (
     Case("contraction", "(float[2,3] x) => (float[3,2] y) { y = Einsum<equation = \"ij->ji\">(x) }", {0: (3, 1)}),
     Case("contraction", "(float[2,3] x) => (float[3,2] y) { y = Einsum<equation = \"ij->ji\">(x) }", {0: (2, 1)}, backward=False),
 )  # fmt: skip
+_IF = "(bool c, float[1,2,2] x) => (float[1,2,2] y) { y = If(c) <then_branch = t () => (float[1,2,2] u) { u = Relu(x) }, else_branch = e () => (float[1,2,2] v) { v = Neg(x) }> }"
+_IF_OF_TWO = "(bool c, float[1,2,2] x) => (float[1,2,2] y, float[2] z) { y, z = If(c) <then_branch = t () => (float[1,2,2] u, float[2] p) { u = Relu(x) p = Identity(k) }, else_branch = e () => (float[1,2,2] v, float[2] q) { v = Neg(x) q = Neg(k) }> }"
+_TAKEN = (
+    Case("if", _IF, {0: (1, 2, 1)}),
+    Case("if", _IF, {1: (1, 2, 1)}, backward=False),
+    Case("if", _IF, {2: (1, 2, 1)}, backward=False),
+    Case("if", _IF_OF_TWO, {0: (1, 2, 1)}, {"k": (2,)}),
+    Case("if", _IF_OF_TWO, {1: (1, 2, 1)}, {"k": (2,)}, backward=False),
+)  # fmt: skip
 _FORGOTTEN = (
     Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = Softmax<axis = 1>(x) }", {0: (2, 1)}, backward=False),
     Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = LogSoftmax<axis = 1>(x) }", {0: (2, 1)}, backward=False),
@@ -64,4 +73,4 @@ _FORGOTTEN = (
     Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = LayerNormalization<axis = -1>(x, g, b) }", {0: (2, 1)}, {"g": (3,), "b": (3,)}, backward=False),
     Case("forgets", "(float[1,2,2] x) => (float[1,2,2] y) { y = GroupNormalization<num_groups = 1>(x, g, b) }", {0: (1, 1, 1)}, {"g": (2,), "b": (2,)}, backward=False, opset=21),
 )  # fmt: skip
-CASES = (*_SUMS, *_FACTORS, *_CHOICES, *_NEGATED, *_CONTRACTED, *_FORGOTTEN)
+CASES = (*_SUMS, *_FACTORS, *_CHOICES, *_NEGATED, *_CONTRACTED, *_TAKEN, *_FORGOTTEN)

@@ -118,6 +118,14 @@ def _where(inputs: Inputs, attributes: Attributes) -> Symbols:
     return c * a + (1 - c) * b
 
 
+def _if(inputs: Inputs, attributes: Attributes) -> list[Symbols]:
+    """What the bodies return stands behind the condition, a number as that of Where."""
+    c, *returned = inputs
+    half = len(returned) // 2
+    pairs = zip(returned[:half], returned[half:], strict=True)
+    return [_where([c, *pair], attributes) for pair in pairs]
+
+
 def _softmax(inputs: Inputs, attributes: Attributes) -> Symbols:
     x = np.asarray(inputs[0])
     powers = np.vectorize(sympy.exp, otypes=[object])(x)
@@ -191,6 +199,7 @@ _OPERATORS: Mapping[str, Callable[[Inputs, Attributes], object]] = {
     "Max": _each(sympy.Max),
     "Min": _each(sympy.Min),
     "Where": _where,
+    "If": _if,
     "Relu": _each(lambda x: sympy.Max(x, 0)),
     "LeakyRelu": _leaky,
     "PRelu": _prelu,
