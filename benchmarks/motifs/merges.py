@@ -104,6 +104,30 @@ MOTIFS = (
         "Conv",
     ),
     Motif(
+        "transposed-branches",
+        """(float[N,4,H,W] x) => (float[N,3,P,Q] y) {
+            a = ConvTranspose<pads=[1,1,1,1], strides=[2,2]>(x, w) b = BN(a, n)
+            c = ConvTranspose<strides=[2,2]>(x, v) d = BN(c, m)
+            e = ConvTranspose<pads=[1,1,1,1], strides=[2,2], dilations=[3,3]>(x, u) f = BN(e, k)
+            s = Add(b, d) t = Add(s, f) y = Relu(t) }""",
+        {
+            "w": (4, 3, 4, 4),
+            "v": (4, 3, 2, 2),
+            "u": (4, 3, 2, 2),
+            "n": Norm(3),
+            "m": Norm(3),
+            "k": Norm(3),
+        },
+        "ConvTranspose Relu",
+    ),
+    Motif(
+        "transposed-then-conv",
+        """(float[N,4,H,W] x) => (float[N,3,P,Q] y) { a = ConvTranspose<strides=[2,2]>(x, w)
+            b = Conv<pads=[1,1,1,1]>(a, v) y = BN(b, n) }""",
+        {"w": (4, 4, 2, 2), "v": (3, 4, 3, 3), "n": Norm(3)},
+        "ConvTranspose",
+    ),
+    Motif(
         "gemm-then-gemm",
         """(float[N,6] x) => (float[N,5] y) { a = Gemm(x, w, b) c = BN(a, n)
             y = Gemm<transB=1>(c, v, d) }""",

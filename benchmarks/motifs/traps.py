@@ -277,6 +277,13 @@ MOTIFS = (
         "Conv Conv",
     ),
     Motif(
+        "bias-before-a-transposed-conv",
+        """(float[N,4,H,W] x) => (float[N,3,P,Q] y) { a = Conv(x, w) b = BN(a, n)
+            y = ConvTranspose<strides=[2,2]>(b, v) }""",
+        {"w": (8, 4, 1, 1), "v": (8, 3, 2, 2), "n": Norm(8)},
+        "Conv ConvTranspose",
+    ),
+    Motif(
         "strides-differ",
         """(float[N,4,H,W] x) => (float[N,4,P,Q] y) { a = Conv<pads=[1,1,1,1]>(x, w) b = BN(a, n)
             c = Conv<strides=[2,2]>(x, v) d = BN(c, m)

@@ -1,7 +1,8 @@
 """Two convolutions as one: side by side and added, or one after the other.
 
 Both work on blocks: a convolution of `group` g is block-diagonal over the channels, and one of any
-divisor of g too, with zeros beside the blocks. Nothing is computed before a weight is read.
+divisor of g too, with zeros beside the blocks. Nothing is computed before a weight is read. What is
+said of convolutions as linear maps holds for their transposes too, see `transposed`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from bnfold.fold.merge.kernel import Axis, Kernel, macs_of
+from bnfold.fold.merge.transposed import alike, turned
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import computed, reduced
 
@@ -34,35 +36,39 @@ def added(parts: Sequence[tuple[Kernel, float]], sizes: Sizes) -> Kernel | None:
     Returns:
         None where strides, channels or sizes differ.
     """
-    kernels = [kernel for kernel, _ in parts]
-    first = kernels[0]
+    kernels = alike([kernel for kernel, _ in parts])
+    if kernels is None:
+        return None
+    first, signs = kernels[0], [sign for _, sign in parts]
     if any(
         len(k.axes) != len(first.axes)
-        or (k.channels_in, k.channels_out) != (first.channels_in, first.channels_out)
+        or (k.rows, k.columns) != (first.rows, first.columns)
         or k.weight.dtype != first.weight.dtype
         for k in kernels
     ):
         return None
     axes = []
     for index, size in enumerate(sizes):
-        axis = _union([kernel.axes[index] for kernel in kernels], size)
+        # each position of a transposed one counts: another excess is another size
+        known = None if first.is_transposed else size
+        axis = _union([kernel.axes[index] for kernel in kernels], known)
         if axis is None:
             return None
         axes.append(axis)
     # blocks that hold whole blocks of every part: more of them would cut one in two
     group = math.gcd(*(kernel.group for kernel in kernels))
-    shape = (first.channels_out, first.channels_in // group, *(axis.taps for axis in axes))
+    shape = (first.rows, first.columns // group, *(axis.taps for axis in axes))
 
     def rows(start: int, stop: int) -> Array:
         total = np.zeros((stop - start, *shape[1:]))
-        for kernel, sign in parts:
+        for kernel, sign in zip(kernels, signs, strict=True):
             taps = tuple(map(_taps_within, kernel.axes, axes))
             total[(slice(None), slice(None), *taps)] += sign * in_blocks(kernel, group, start, stop)
         return total
 
     weight = computed(shape, first.weight.dtype, rows)
     bias = np.sum([sign * kernel.bias for kernel, sign in parts], axis=0)
-    return Kernel(weight, bias, group, tuple(axes), macs_of(weight))
+    return Kernel(weight, bias, group, tuple(axes), macs_of(weight), first.is_transposed)
 
 
 def composed(first: Kernel, second: Kernel) -> Kernel | None:
@@ -71,26 +77,41 @@ def composed(first: Kernel, second: Kernel) -> Kernel | None:
     W'[o, i, u + v] = sum over m of W2[o, m, v] W1[m, i, u]
     b'[o] = b2[o] + sum over m, v of W2[o, m, v] b1[m]
 
+    A bias b1 goes on like this where the second pads nothing.
+    """
+    pair = alike((first, second))
+    if pair is None or first.channels_out != second.channels_in:
+        return None
+    first, second = pair
+    whole = _product(second, first) if first.is_transposed else _product(first, second)
+    passed = _passed(first.bias, second)
+    if whole is None or passed is None:
+        return None
+    return replace(whole, bias=second.bias + passed)
+
+
+def _product(first: Kernel, second: Kernel) -> Kernel | None:
+    """The convolution by `second`'s weight behind that by `first`'s, without a bias.
+
     Offsets: tap v of the second looks at position `v` of the middle, whose tap u looks at
     `stride1 * v + u` of x. The second pads the middle with zeros, the result pads x: exact if it
-    pads nothing, or if the first makes zeros of zeros and nothing else, one tap wide and b1 = 0,
-    and leaves no border out: there x has numbers where the middle is padded.
+    pads nothing, or if the first makes zeros of zeros and nothing else, one tap wide, and leaves no
+    border out: there x has numbers where the middle is padded.
     """
-    plain = first.is_one_tap and not first.is_cropped and not np.any(first.bias)
-    if second.is_padded and not plain:
+    if second.is_padded and not (first.is_one_tap and not first.is_cropped):
         return None
-    if first.channels_out != second.channels_in or len(first.axes) != len(second.axes):
+    if first.rows != second.columns or len(first.axes) != len(second.axes):
         return None
     pairs = list(zip(first.axes, second.axes, strict=True))
     axes = tuple(_succession(a, b) for a, b in pairs)
     group = math.gcd(first.group, second.group)
-    shape = (second.channels_out, first.channels_in // group, *(axis.taps for axis in axes))
+    shape = (second.rows, first.columns // group, *(axis.taps for axis in axes))
 
     def rows(start: int, stop: int) -> Array:
-        before = in_blocks(first, group, 0, first.channels_out)
+        before = in_blocks(first, group, 0, first.rows)
         before = before.reshape(group, before.shape[0] // group, *before.shape[1:])
         after = in_blocks(second, group, start, stop)
-        block = np.arange(start, stop) * group // second.channels_out
+        block = np.arange(start, stop) * group // second.rows
         total = np.zeros((stop - start, *shape[1:]))
         for q in np.unique(block):  # rows of one block see the same middle channels
             mine = block == q
@@ -100,17 +121,7 @@ def composed(first: Kernel, second: Kernel) -> Kernel | None:
         return total
 
     weight = computed(shape, second.weight.dtype, rows)
-    bias = second.bias
-    if np.any(first.bias):
-        per_row = _per_row(first.bias, second)
-        bias = bias + reduced(
-            second.weight,
-            lambda part, a, b: np.asarray(
-                (part.sum(tuple(range(2, part.ndim))) * per_row[a:b]).sum(1)
-            ),
-            concatenate=True,
-        )
-    return Kernel(weight, bias, group, axes, macs_of(weight))
+    return Kernel(weight, np.zeros(0), group, axes, macs_of(weight), first.is_transposed)
 
 
 def with_macs(kernel: Kernel, macs: int) -> Kernel:
@@ -180,15 +191,30 @@ def in_blocks(kernel: Kernel, group: int, start: int, stop: int) -> Array:
         return rows
     width = kernel.weight.shape[1]
     row = np.arange(start, stop)
-    own = row * kernel.group // kernel.channels_out * width
-    block = row * group // kernel.channels_out * (kernel.channels_in // group)
+    own = row * kernel.group // kernel.rows * width
+    block = row * group // kernel.rows * (kernel.columns // group)
     # row o reads `width` channels of its small block, at an offset within the larger one
-    wide = np.zeros((stop - start, kernel.channels_in // group, *rows.shape[2:]))
+    wide = np.zeros((stop - start, kernel.columns // group, *rows.shape[2:]))
     wide[(row - start)[:, None], (own - block)[:, None] + np.arange(width)] = rows
     return wide
+
+
+def _passed(vector: Array, kernel: Kernel) -> Array | None:
+    """What the kernel makes of one number for each channel; None where borders see less of them."""
+    if not np.any(vector):
+        return np.zeros(kernel.channels_out)
+    reading = turned(kernel) if kernel.is_transposed else kernel
+    if reading is None or reading.is_padded:
+        return None
+    per_row = _per_row(vector, reading)
+    return reduced(
+        reading.weight,
+        lambda part, a, b: np.asarray((part.sum(tuple(range(2, part.ndim))) * per_row[a:b]).sum(1)),
+        concatenate=True,
+    )
 
 
 def _per_row(vector: Array, kernel: Kernel) -> Array:
     """`[Cin]` as each row of W sees it: `[Cout, Cin/group]`."""
     by_group = vector.reshape(kernel.group, -1)
-    return np.repeat(by_group, kernel.channels_out // kernel.group, axis=0)
+    return np.repeat(by_group, kernel.rows // kernel.group, axis=0)

@@ -14,13 +14,14 @@ from bnfold.fold.merge.border_kernel import border_kernel
 from bnfold.fold.merge.dense import dense_of
 from bnfold.fold.merge.kernel import Kernel, diagonal
 from bnfold.fold.merge.merge import is_private
-from bnfold.fold.merge.window_kernel import kernel_of
+from bnfold.fold.merge.transposed import macs_behind
+from bnfold.fold.merge.window_kernel import CONVOLUTIONS, kernel_of
 from bnfold.fold.numbers.affine import Affine, identity
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of
 
 _DEEPEST = 6  # operators of one branch
-_HOSTS = ("Conv", "Gemm", "MatMul")
+_HOSTS = (*CONVOLUTIONS, "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Way:
         nodes: the operators, the leaf's first, with the input that leads on.
         affine: what they are while no convolution is among them; None for nothing at all.
         kernel: what they are as a convolution.
-        host: the first Conv, Gemm or MatMul among them, which could compute the whole sum.
+        host: the first of `_HOSTS` among them, which could compute the whole sum.
     """
 
     base: ir.Value
@@ -82,7 +83,7 @@ def _through(way: Way, node: ir.Node, facts: Facts) -> Way | None:
 
 
 def _own_kernel(node: ir.Node, facts: Facts) -> Kernel | None:
-    if is_op(node, "Conv", "AveragePool"):
+    if is_op(node, *CONVOLUTIONS, "AveragePool"):
         return kernel_of(node, facts)
     if is_op(node, "Pad", "Slice"):
         return border_kernel(node, facts)
@@ -113,8 +114,7 @@ def _after(way: Way, own: Kernel) -> Kernel | None:
     """The way so far, behind one more convolution, with the work of both."""
     if way.kernel is not None:
         whole = composed(own, way.kernel)
-        paid = way.kernel.macs + (0 if way.kernel.is_enlarging else own.macs)
-        return None if whole is None else with_macs(whole, paid)
+        return None if whole is None else with_macs(whole, macs_behind(own, way.kernel))
     if way.affine is None:
         return own
     above = diagonal(way.affine, own.channels_out, own)

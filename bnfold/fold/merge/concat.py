@@ -10,7 +10,7 @@ sizes fit too. It never multiplies more often than those before it did together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -22,7 +22,8 @@ from bnfold.fold.merge.branch import Way, ways_down
 from bnfold.fold.merge.dense import dense_nodes, dense_of
 from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.merge import Merge
-from bnfold.fold.merge.window_kernel import kernel_of
+from bnfold.fold.merge.transposed import macs_behind, macs_beside
+from bnfold.fold.merge.window_kernel import CONVOLUTIONS, kernel_of
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import computed
 from bnfold.fold.plan import NewNode, Plan, Remove, Replace, Step
@@ -65,13 +66,13 @@ def concat_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
 
 
 def behind_concat(node: ir.Node, concat: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
-    """A Conv, Gemm or MatMul with the Concat that it alone reads, and the parts of that."""
+    """A convolution, Gemm or MatMul with the Concat that it alone reads, and the parts of that."""
     found = concatenated(concat, facts, skipped)
-    own = kernel_of(node, facts) if is_op(node, "Conv") else dense_of(node, facts)
-    if found is None or own is None or attribute_of(node, "transA", 0) or own.is_enlarging:
+    own = kernel_of(node, facts) if is_op(node, *CONVOLUTIONS) else dense_of(node, facts)
+    if found is None or own is None or attribute_of(node, "transA", 0):
         return None
     whole = composed(found.kernel, own)
-    if whole is None or whole.macs > found.kernel.macs + own.macs:
+    if whole is None or whole.macs > macs_behind(found.kernel, own) or not whole.is_an_operator:
         return None
     new = _as_nodes(whole, found, facts)
     return None if new is None else _merge((*found.nodes, node), node, new, facts)
@@ -104,16 +105,16 @@ def _of_ways(node: ir.Node, ways: tuple[Way, ...], facts: Facts) -> Concatenated
     if attribute_of(node, "axis", 1) % rank != channels or not _runs_alike(hosts):
         return None
     whole = _stacked(kernels, base, facts)
-    if whole is None or whole.is_cropped:
+    if whole is None or not whole.is_an_operator:
         return None
-    return Concatenated(node, base, ways, with_macs(whole, sum(k.macs for k in kernels)), hosts[0])
+    return Concatenated(node, base, ways, with_macs(whole, macs_beside(kernels)), hosts[0])
 
 
 def _runs_alike(hosts: Sequence[ir.Node]) -> bool:
-    """Whether the operators are all Conv, or all products of one kind without transA."""
+    """Whether the operators are all convolutions, or all products of one kind without transA."""
     plain = not any(attribute_of(host, "transA", 0) for host in hosts)
-    kinds = [all(is_op(host, kind) for host in hosts) for kind in ("Conv", "Gemm", "MatMul")]
-    return plain and any(kinds)
+    kinds = (CONVOLUTIONS, ("Gemm",), ("MatMul",))
+    return plain and any(all(is_op(host, *kind) for host in hosts) for kind in kinds)
 
 
 def _stacked(kernels: Sequence[Kernel], base: ir.Value, facts: Facts) -> Kernel | None:
@@ -127,21 +128,25 @@ def _stacked(kernels: Sequence[Kernel], base: ir.Value, facts: Facts) -> Kernel 
 
 
 def _placed(kernel: Kernel, start: int, total: int) -> Kernel:
-    """The kernel with zero rows before and behind its own."""
-    count = kernel.channels_out
-    shape = (total, kernel.channels_in, *kernel.weight.shape[2:])
+    """The kernel with outputs of zeros before and behind its own."""
+    own = slice(start, start + kernel.channels_out)
+    outer = (kernel.rows, total) if kernel.is_transposed else (total, kernel.columns)
+    shape = (*outer, *kernel.weight.shape[2:])
 
     def rows(first: int, last: int) -> Array:
         whole = np.zeros((last - first, *shape[1:]))
-        a, b = max(first, start), min(last, start + count)
+        if kernel.is_transposed:
+            whole[:, own] = in_blocks(kernel, 1, first, last)
+            return whole
+        a, b = max(first, own.start), min(last, own.stop)
         if a < b:
             whole[a - first : b - first] = in_blocks(kernel, 1, a - start, b - start)
         return whole
 
     bias = np.zeros(total)
-    bias[start : start + count] = kernel.bias
+    bias[own] = kernel.bias
     weight = computed(shape, kernel.weight.dtype, rows)
-    return Kernel(weight, bias, 1, kernel.axes, kernel.macs)
+    return replace(kernel, weight=weight, bias=bias, group=1)
 
 
 def _as_nodes(kernel: Kernel, found: Concatenated, facts: Facts) -> tuple[NewNode, ...] | None:

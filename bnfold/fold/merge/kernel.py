@@ -2,13 +2,12 @@
 
 Letters: x [N, Cin, *size], W [Cout, Cin/group, *kernel], b [Cout]. An affine, a mean over a window
 and a product with a matrix (see `dense`, without axes in space) are convolutions too, so that
-branches of all these kinds can be put together.
+branches of all these kinds can be put together. So is the transpose of one, see `transposed`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,15 +56,16 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """A convolution with constants.
+    """A convolution with constants, or the transpose of one.
 
     Attributes:
-        weight: W, before rounding.
+        weight: W, before rounding; of a transposed one [Cin, Cout/group, *kernel].
         bias: b; zeros where there is none.
         group: as the attribute.
-        axes: one for each spatial axis.
-        macs: multiplications per output position that the graph pays for it; fewer than the weight
-            has elements where the operator is no Conv.
+        axes: one for each spatial axis; of a transposed one, where taps lie on what it makes.
+        macs: multiplications per output position (of a transposed one, per position of x) that the
+            graph pays for it; fewer than the weight has elements where the operator is no Conv.
+        is_transposed: whether it makes the inputs of the convolution from its outputs.
     """
 
     weight: Exact
@@ -73,16 +73,27 @@ class Kernel:
     group: int
     axes: tuple[Axis, ...]
     macs: int
+    is_transposed: bool = False
+
+    @property
+    def rows(self) -> int:
+        """The outputs of the convolution, or of that whose transpose it is."""
+        return self.weight.shape[0]
+
+    @property
+    def columns(self) -> int:
+        """The inputs of that convolution."""
+        return self.weight.shape[1] * self.group
 
     @property
     def channels_out(self) -> int:
         """Cout."""
-        return self.weight.shape[0]
+        return self.columns if self.is_transposed else self.rows
 
     @property
     def channels_in(self) -> int:
         """Cin."""
-        return self.weight.shape[1] * self.group
+        return self.rows if self.is_transposed else self.columns
 
     @property
     def is_padded(self) -> bool:
@@ -104,19 +115,31 @@ class Kernel:
         """Whether it may have more positions than its input."""
         return any(axis.excess > 0 for axis in self.axes)
 
+    @property
+    def is_an_operator(self) -> bool:
+        """Whether a Conv or ConvTranspose computes it: that can have borders only of this kind."""
+        if self.is_transposed:
+            return all(axis.begin >= 0 and -axis.end < axis.stride for axis in self.axes)
+        return not self.is_cropped
+
     def as_node(self, x: ir.Value | None) -> NewNode:
-        """The Conv that computes it."""
+        """The Conv or ConvTranspose that computes it."""
         inputs: tuple[Operand, ...] = (x, self.weight)
         if np.any(self.bias):
             inputs = (*inputs, of_array(self.bias, self.weight.dtype))
-        attributes: Mapping[str, Any] = {
+        ends = [axis.end for axis in self.axes]
+        attributes: dict[str, Any] = {
             "dilations": [axis.dilation for axis in self.axes],
             "group": self.group,
             "kernel_shape": [axis.taps for axis in self.axes],
-            "pads": [axis.begin for axis in self.axes] + [axis.end for axis in self.axes],
+            "pads": [axis.begin for axis in self.axes] + [max(end, 0) for end in ends],
             "strides": [axis.stride for axis in self.axes],
         }
-        return NewNode("Conv", inputs, attributes)
+        if not self.is_transposed:
+            return NewNode("Conv", inputs, attributes)
+        if min(ends) < 0:
+            attributes["output_padding"] = [max(-end, 0) for end in ends]
+        return NewNode("ConvTranspose", inputs, attributes)
 
 
 def diagonal(affine: Affine, channels: int, like: Kernel) -> Kernel | None:

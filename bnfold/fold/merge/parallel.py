@@ -26,6 +26,7 @@ from bnfold.fold.merge.into_one_branch import grafted
 from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.sum_tree import Leaf, Pruned, SumTree, is_root, pruned, tree_of
+from bnfold.fold.merge.transposed import macs_beside
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.sources.skipped import Skipped
 
@@ -124,8 +125,8 @@ def _sum(parts: Sequence[_Part], sizes: Sizes) -> Kernel | None:
 
 def _no_more_work(parts: Sequence[_Part], sizes: Sizes) -> Kernel | None:
     kernel = _sum(parts, sizes)
-    paid = sum(part.kernel.macs for part in parts)
-    fits = kernel is not None and kernel.macs <= paid and not kernel.is_cropped
+    paid = macs_beside([part.kernel for part in parts])
+    fits = kernel is not None and kernel.macs <= paid and kernel.is_an_operator
     return kernel if fits else None
 
 

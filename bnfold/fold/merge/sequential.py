@@ -15,9 +15,9 @@ from bnfold.fold.merge.concat import behind_concat
 from bnfold.fold.merge.dense import dense_nodes, dense_of
 from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.merge import Merge, is_private
-from bnfold.fold.merge.transposed import before_conv, behind_conv
+from bnfold.fold.merge.transposed import macs_behind
 from bnfold.fold.merge.whole_extent import behind_flatten, is_flat
-from bnfold.fold.merge.window_kernel import kernel_of
+from bnfold.fold.merge.window_kernel import CONVOLUTIONS, kernel_of
 from bnfold.fold.numbers.exact import scaled
 from bnfold.fold.plan import NewNode, Plan, Remove, Replace
 from bnfold.fold.sources.skipped import Skipped
@@ -33,26 +33,18 @@ def sequential_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | N
         return None
     if is_op(first, "Concat"):
         return behind_concat(node, first, facts, skipped)
-    if is_op(node, "Conv") and is_op(first, "Conv"):
+    if is_op(node, *CONVOLUTIONS) and is_op(first, *CONVOLUTIONS):
         before, after = kernel_of(first, facts), kernel_of(node, facts)
         whole = None if before is None or after is None else _composed(before, after)
         x = first.inputs[0]
         return None if whole is None else _merge((first, node), (whole.as_node(x),))
-    if is_op(node, "ConvTranspose") and is_op(first, "Conv"):
-        return _as_merge((first, node), behind_conv(first, node, facts))
-    if is_op(node, "Conv") and is_op(first, "ConvTranspose"):
-        return _as_merge((first, node), before_conv(first, node, facts))
     if is_flat(first, facts):
         conv = _maker(first.inputs[0], skipped)
         new = None if conv is None else behind_flatten(conv, node, facts)
-        return None if conv is None else _as_merge((conv, first, node), new)
+        return None if conv is None or new is None else _merge((conv, first, node), new)
     if is_op(node, "Gemm", "MatMul"):
         return _dense(first, node, facts, skipped)
     return None
-
-
-def _as_merge(parts: tuple[ir.Node, ...], new: tuple[NewNode, ...] | None) -> Merge | None:
-    return None if new is None else _merge(parts, new)
 
 
 def _dense(first: ir.Node, node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
@@ -91,8 +83,8 @@ def _with_affine(kernel: Kernel, source: Source) -> Kernel | None:
 def _composed(first: Kernel, second: Kernel) -> Kernel | None:
     """Both in one, if that is exact and no more work than they are."""
     whole = composed(first, second)
-    paid = second.macs if second.is_enlarging else first.macs + second.macs
-    fits = whole is not None and whole.macs <= paid and not whole.is_cropped
+    paid = macs_behind(first, second)
+    fits = whole is not None and whole.macs <= paid and whole.is_an_operator
     return whole if fits else None
 
 

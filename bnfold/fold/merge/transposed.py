@@ -1,86 +1,94 @@
-"""A pointwise Conv before or behind a ConvTranspose becomes part of it.
+"""A ConvTranspose is the transpose of the Conv by the same weight, from its output to its input.
 
-Letters: z = conv(x, W1, b1) with one tap; y = convT(z, T, c), T [Cm, Co, *kernel].
+Letters: C, the linear map of the Conv by W [Cin, Cout/group, *kernel] with the same strides,
+dilations and pads, from m entries along an axis to n.
 
-    before:  convT(W1 x) = convT(x, T'),  T'[i, o] = sum_m W1[m, i] T[m, o]       where b1 = 0
-    behind:  W2 (convT(x, T) + c) + b2 = convT(x, T') + (W2 c + b2),
-             T'[i, o] = sum_m T[i, m] W2[o, m]
+    convT(x, W, b) = C^T x + b        (C1 + C2)^T = C1^T + C2^T        (C1 C2)^T = C2^T C1^T
 
-A bias before it is not one behind it: how many taps reach a position differs.
+So what `algebra` does to convolutions, as linear maps, it does to their transposes. Of n entries a
+ConvTranspose makes m = (n - 1) * stride + 1 - excess + output_padding; where the last is below the
+stride, it is an `end` that lies so far inside, and C makes n entries of m.
+
+With strides of 1 each of both is the other, the taps the other way round, as j and p = j + d k - b
+look at each other from either side:
+
+    sum_k W[o, i, k] x[j + d k - b] = sum_k W[o, i, taps - 1 - k] x[j - d k + reach - b]
+
+Source: ONNX operators, ConvTranspose-1 to ConvTranspose-22.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import onnx_ir as ir
 
-from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, is_op
-from bnfold.fold.merge.window_kernel import kernel_of
-from bnfold.fold.moves.operands import bias_of
+from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.numbers.affine import Array
-from bnfold.fold.numbers.exact import Exact, mapped, of_array
-from bnfold.fold.plan import NewNode, Operand, Refusal
+from bnfold.fold.numbers.exact import mapped
 
 
-def behind_conv(first: ir.Node, node: ir.Node, facts: Facts) -> tuple[NewNode, ...] | None:
-    """The ConvTranspose that a pointwise Conv without a bias and the one behind it come to."""
-    taps, weight = _pointwise(first, facts), _weight(node, facts)
-    if taps is None or weight is None or np.any(taps[1]) or taps[0].shape[0] != weight.shape[0]:
-        return None
-    matrix = taps[0]
-    if matrix.shape[1] > weight.shape[0] + matrix.size // _per_input(weight):
-        return None
-    shape = (matrix.shape[1], *weight.shape[1:])
-    merged = mapped(weight, shape, lambda t: np.tensordot(matrix, t, (0, 0)), weight.dtype)
-    rest: tuple[Operand, ...] = tuple(node.inputs[2:])
-    return (NewNode("ConvTranspose", (first.inputs[0], merged, *rest)),)
+def alike(kernels: Sequence[Kernel]) -> list[Kernel] | None:
+    """The same maps, all as convolutions or all as transposes; None where strides allow neither.
+
+    That with the most work stays what it is, if it can.
+    """
+    for is_transposed in dict.fromkeys(
+        kernel.is_transposed for kernel in sorted(kernels, key=lambda kernel: -kernel.macs)
+    ):
+        turn = [k if k.is_transposed is is_transposed else turned(k) for k in kernels]
+        found = [kernel for kernel in turn if kernel is not None]
+        if len(found) == len(kernels):
+            return found
+    return None
 
 
-def before_conv(first: ir.Node, node: ir.Node, facts: Facts) -> tuple[NewNode, ...] | None:
-    """The ConvTranspose that one and a pointwise Conv behind it come to."""
-    taps, weight = _pointwise(node, facts), _weight(first, facts)
-    if taps is None or weight is None or taps[0].shape[1] != weight.shape[1]:
-        return None
-    matrix, b2 = taps
-    c = bias_of(first, 2, weight.shape[1], facts)
-    if isinstance(c, Refusal):
-        return None
-    strides = attribute_of(first, "strides", None) or (1,)
-    paid = weight.size + math.prod(strides) * matrix.size
-    shape = (weight.shape[0], matrix.shape[0], *weight.shape[2:])
-    if math.prod(shape) > paid:
-        return None
-
-    def whole(t: Array) -> Array:
-        return np.moveaxis(np.tensordot(t, matrix, (1, 1)), -1, 1)
-
-    merged = mapped(weight, shape, whole, weight.dtype)
-    inputs: tuple[Operand, ...] = (first.inputs[0], merged)
-    bias = matrix @ c + b2
-    if np.any(bias):
-        inputs = (*inputs, of_array(bias, weight.dtype))
-    attributes = {name: attribute_of(first, name, None) for name in first.attributes}
-    return (NewNode("ConvTranspose", inputs, attributes),)
-
-
-def _pointwise(node: ir.Node, facts: Facts) -> tuple[Array, Array] | None:
-    """`[Cout, Cin]` and `[Cout]` of a Conv with one tap, every position, and one group."""
-    kernel = kernel_of(node, facts) if is_op(node, "Conv") else None
-    if kernel is None or kernel.group != 1 or not kernel.is_one_tap or kernel.is_padded:
-        return None
+def turned(kernel: Kernel) -> Kernel | None:
+    """The Conv as a ConvTranspose, or the other way round; None for strides beyond 1."""
     if any(axis.stride != 1 for axis in kernel.axes):
         return None
-    return kernel.weight.value().reshape(kernel.weight.shape[:2]), kernel.bias
+    axes = tuple(
+        replace(axis, begin=axis.reach - axis.begin, end=axis.reach - axis.end)
+        for axis in kernel.axes
+    )
+    group, (rows, columns, *taps) = kernel.group, kernel.weight.shape
+    shape = (columns * group, rows // group, *taps)
+
+    def whole(weight: Array) -> Array:
+        blocks = weight.reshape(group, rows // group, columns, *taps).swapaxes(1, 2)
+        return np.flip(blocks, tuple(range(3, blocks.ndim))).reshape(shape)
+
+    # what counts the work are its outputs, or its inputs: where there are fewer of those, it is
+    # said to have none
+    macs = kernel.macs if all(axis.excess <= 0 for axis in axes) else 0
+    return Kernel(
+        mapped(kernel.weight, shape, whole, kernel.weight.dtype),
+        kernel.bias,
+        group,
+        axes,
+        macs,
+        not kernel.is_transposed,
+    )
 
 
-def _weight(node: ir.Node, facts: Facts) -> Exact | None:
-    grouped = attribute_of(node, "group", 1) != 1
-    return None if grouped or not is_op(node, "ConvTranspose") else facts.exact(node.inputs[1])
+def macs_beside(kernels: Sequence[Kernel]) -> int:
+    """What the kernels multiply in all, for a position of their sum."""
+    return sum(kernel.macs for kernel in alike(kernels) or ())
 
 
-def _per_input(weight: Exact) -> int:
-    """Multiplications for each channel of one position that a ConvTranspose reads."""
-    return max(1, math.prod(weight.shape[1:]))
+def macs_behind(first: Kernel, second: Kernel) -> int:
+    """What both multiply at the least, for a position of `second(first(x))` as one kernel."""
+    pair = alike((first, second))
+    if pair is None:
+        return 0
+    before, after = pair
+    if before.is_transposed:
+        return before.macs + _spread(before) * after.macs
+    return after.macs + (0 if after.is_enlarging else before.macs)
+
+
+def _spread(kernel: Kernel) -> int:
+    """How many positions a transposed kernel makes of each at the least, however many there are."""
+    return math.prod(max(0, min(axis.stride, 1 - axis.excess)) for axis in kernel.axes)

@@ -1,4 +1,4 @@
-"""Conv and AveragePool as convolutions with constants."""
+"""Conv, ConvTranspose and AveragePool as convolutions with constants."""
 
 from __future__ import annotations
 
@@ -15,23 +15,30 @@ from bnfold.fold.moves.operands import bias_of
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Refusal
 
+CONVOLUTIONS = ("Conv", "ConvTranspose")
+
 
 def kernel_of(node: ir.Node, facts: Facts) -> Kernel | None:
-    """The convolution that a Conv or an AveragePool is; None where it is not known to be one."""
-    if is_op(node, "Conv"):
-        return _of_conv(node, facts)
+    """The convolution that one of these operators is; None where it is not known to be one."""
+    if is_op(node, *CONVOLUTIONS):
+        return _of_convolution(node, facts)
     return _of_average_pool(node, facts) if is_op(node, "AveragePool") else None
 
 
-def _of_conv(node: ir.Node, facts: Facts) -> Kernel | None:
-    weight = facts.exact(node.inputs[1])
+def _of_convolution(node: ir.Node, facts: Facts) -> Kernel | None:
+    weight, group = facts.exact(node.inputs[1]), attribute_of(node, "group", 1)
     if weight is None or len(weight.shape) < 3:
         return None
-    bias = bias_of(node, 2, weight.shape[0], facts)
-    axes = _axes(node, weight.shape[2:], facts)
+    is_transposed = is_op(node, "ConvTranspose")
+    channels = weight.shape[1] * group if is_transposed else weight.shape[0]
+    bias = bias_of(node, 2, channels, facts)
+    find = _transposed_axes if is_transposed else _axes
+    axes = find(node, weight.shape[2:], facts)
     if isinstance(bias, Refusal) or axes is None:
         return None
-    return Kernel(weight, bias, attribute_of(node, "group", 1), axes, macs_of(weight))
+    if group < 1 or weight.shape[0] % group or bias.size != channels:
+        return None  # it runs nowhere
+    return Kernel(weight, bias, group, axes, macs_of(weight), is_transposed)
 
 
 def _of_average_pool(node: ir.Node, facts: Facts) -> Kernel | None:
@@ -60,4 +67,28 @@ def _axes(node: ir.Node, size: tuple[int, ...], facts: Facts) -> tuple[Axis, ...
     if is_larger_than_input(node, window, facts):
         return None
     columns = (window.kernel, window.strides, window.dilations, window.begins, window.ends)
+    return tuple(Axis(*column) for column in zip(*columns, strict=True))
+
+
+def _transposed_axes(node: ir.Node, size: tuple[int, ...], facts: Facts) -> tuple[Axis, ...] | None:
+    """None where the sizes decide on the borders, or runtimes do not agree on them."""
+    if "output_shape" in node.attributes:
+        return None
+    window, rank = window_of(node, size, facts), len(size)
+    extra = attribute_of(node, "output_padding", None) or (0,) * rank
+    is_same = attribute_of(node, "auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER")
+    begins, ends = window.begins, window.ends
+    if is_same:
+        rests = [k - stride for k, stride in zip(size, window.strides, strict=True)]
+        # of an odd rest one side has more: which one, runtimes do not agree on
+        if any(rest < 0 or rest % 2 for rest in rests) or {*window.dilations} != {1} or any(extra):
+            return None
+        begins = ends = tuple(rest // 2 for rest in rests)
+    assert begins is not None and ends is not None, "they are stated, or half of the rest"
+    if any(p < 0 for p in (*begins, *ends, *extra)):
+        return None
+    if any(more >= stride for more, stride in zip(extra, window.strides, strict=True)):
+        return None
+    ends = tuple(end - more for end, more in zip(ends, extra, strict=True))
+    columns = (window.kernel, window.strides, window.dilations, begins, ends)
     return tuple(Axis(*column) for column in zip(*columns, strict=True))

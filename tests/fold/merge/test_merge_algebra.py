@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bnfold.float64 import run_op
 from bnfold.fold.merge.algebra import added, composed
 from bnfold.fold.merge.kernel import Axis, Kernel
+from bnfold.fold.merge.transposed import macs_behind
 from bnfold.fold.numbers.exact import of_array
 from tests.fold.merge.merging import Array
 
@@ -35,7 +36,7 @@ def _kernel(random: np.random.Generator, axes: tuple[Axis, ...], group: int, wid
 def _run(kernel: Kernel, x: Array) -> Array:
     node = kernel.as_node(None)
     inputs = [x, kernel.weight.value(), kernel.bias]
-    (y,) = run_op("Conv", inputs, dict(node.attributes or {}), opset=18)
+    (y,) = run_op(node.op_type, inputs, dict(node.attributes or {}), opset=18)
     return y
 
 
@@ -125,6 +126,61 @@ def test_the_succession_of_two_convolutions_without_padding_between(data: st.Dat
 @given(st.data())
 def test_the_succession_of_a_pointwise_and_a_padded_convolution(data: st.DataObject) -> None:
     _succession(data, pointwise=True, padded=True)
+
+
+@st.composite
+def _of_either_kind(draw: st.DrawFn) -> Kernel:
+    """A Conv or a ConvTranspose, mostly by strides of 1 and with few borders."""
+    axes = tuple(
+        Axis(
+            taps=draw(st.integers(1, 3)),
+            stride=draw(st.sampled_from([1, 1, 2, 3])),
+            dilation=draw(st.sampled_from([1, 1, 2])),
+            begin=draw(st.sampled_from([0, 0, 1, 2])),
+            end=draw(st.sampled_from([0, 0, 1, 2])),
+        )
+        for _ in range(2)
+    )
+    kernel = _kernel(np.random.default_rng(draw(st.integers(0, 9))), axes, draw(GROUPS), 6)
+    if not draw(st.booleans()):
+        kernel.bias[:] = 0
+    if not draw(st.booleans()):
+        return kernel
+    extra = [draw(st.integers(0, axis.stride - 1)) for axis in axes]
+    axes = tuple(
+        replace(a, end=-more if more else a.end) for a, more in zip(axes, extra, strict=True)
+    )
+    return replace(kernel, axes=axes, is_transposed=True)
+
+
+def _work(kernel: Kernel, x: Array, y: Array) -> int:
+    """Multiplications of the operator that makes y of x."""
+    positions = np.prod((x if kernel.is_transposed else y).shape[2:])
+    return int(positions) * kernel.weight.size
+
+
+@settings(max_examples=300, deadline=None)
+@given(_of_either_kind(), _of_either_kind(), st.tuples(st.integers(1, 7), st.integers(1, 7)))
+def test_a_conv_or_a_transposed_one_behind_another(
+    first: Kernel, second: Kernel, size: tuple[int, int]
+) -> None:
+    """One operator with the same result; and no more is counted for them than they multiply."""
+    whole = composed(first, second)
+    if whole is None or not whole.is_an_operator:
+        return
+    x = np.random.default_rng(1).normal(size=(1, 6, *size))
+    try:
+        middle = _run(first, x)
+        wanted = _run(second, middle)
+    except ValueError:
+        return  # a window that does not fit
+    if not middle.size or not wanted.size:
+        return
+    found = _run(whole, x)
+    np.testing.assert_allclose(found, wanted, atol=1e-11)
+    both = _work(first, x, middle) + _work(second, middle, wanted)
+    positions = int(np.prod((x if whole.is_transposed else found).shape[2:]))
+    assert macs_behind(first, second) * positions <= both
 
 
 def test_rows_are_the_same_however_few_are_asked_for() -> None:

@@ -63,11 +63,13 @@ class _Network:
         return name
 
     def branch(self, x: str, depth: int) -> str:
-        kind = self.pick("conv", "conv", "conv", "mean", "norm", "x", "scale", "two", "relu")
+        kind = self.pick(
+            "conv", "conv", "conv", "transposed", "mean", "norm", "x", "scale", "two", "relu"
+        )
         if kind == "x" or depth == 0:
             return x
-        if kind == "conv":
-            return self.conv(x)
+        if kind in ("conv", "transposed"):
+            return self.conv(x, "ConvTranspose" if kind == "transposed" else "Conv")
         if kind == "mean":
             count = self.pick("", ", count_include_pad = 1")
             return self.add(f"AveragePool<kernel_shape = [3, 3], pads = [1, 1, 1, 1]{count}>({x})")
@@ -78,7 +80,7 @@ class _Network:
         inner = self.branch(x, depth - 1)
         return self.add(f"Relu({inner})") if kind == "relu" else self.branch(inner, depth - 1)
 
-    def conv(self, x: str) -> str:
+    def conv(self, x: str, operator: str) -> str:
         group = self._data.draw(st.sampled_from([1, 1, 2, 4]))
         rows, columns = self.pick("11", "33", "33", "13", "31", "53")
         dilation = self._data.draw(st.sampled_from([1, 1, 2]))
@@ -87,7 +89,7 @@ class _Network:
         w = self.constant(CHANNELS, CHANNELS // group, k, m)
         b = self.pick("", f", {self.constant(CHANNELS)}")
         attributes = f"group = {group}, dilations = [{dilation}, {dilation}], pads = {[p, q, p, q]}"
-        return self.add(f"Conv<{attributes}>({x}, {w}{b})")
+        return self.add(f"{operator}<{attributes}>({x}, {w}{b})")
 
     def sum(self, x: str, z: str, depth: int) -> str:
         """A tree of additions; now and then a partial sum is returned too."""

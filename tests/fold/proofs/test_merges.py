@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ import onnx_ir as ir
 import pytest
 import z3
 
-from bnfold.fold.merge import algebra
+from bnfold.fold.merge import algebra, transposed
 from bnfold.fold.merge.kernel import Axis, Kernel
 from bnfold.fold.numbers.exact import of_array
 from tests.fold.proofs.equality import assert_same
@@ -26,10 +27,20 @@ def _kernel(name: str, out: int, width: int, group: int, *axes: Axis, bias: bool
     return Kernel(of_array(weight, ir.DataType.FLOAT), added, group, axes, 1)
 
 
+def _transposed(name: str, out: int, width: int, group: int, *axes: Axis) -> Kernel:
+    """Of `out` channels, each group of which has `width`; without a bias."""
+    weight = symbols(f"t{name}", (width * group, out // group, *(axis.taps for axis in axes)))
+    return Kernel(of_array(weight, ir.DataType.FLOAT), constant(0, (out,)), group, axes, 1, True)
+
+
+def _with_bias(kernel: Kernel) -> Kernel:
+    return replace(kernel, bias=symbols("bias", (kernel.channels_out,)))
+
+
 def _run(kernel: Kernel, x: Symbols) -> Symbols:
-    attributes = dict(kernel.as_node(None).attributes or {})
+    node = kernel.as_node(None)
     inputs = [x, kernel.weight.value(), np.asarray(kernel.bias, dtype=object)]
-    return evaluate("Conv", inputs, attributes, 18)[0]
+    return evaluate(node.op_type, inputs, dict(node.attributes or {}), 18)[0]
 
 
 PARALLEL = {
@@ -44,6 +55,57 @@ PARALLEL = {
         _kernel("b", 1, 2, 1, Axis(), Axis()),
     ),
 }
+TRANSPOSED_SUMS = {
+    "4 and 2": (
+        _with_bias(_transposed("a", 2, 1, 1, Axis(4, 2, begin=1, end=1))),
+        _with_bias(_transposed("b", 2, 1, 1, Axis(2, 2))),
+    ),
+    "groups": (_transposed("a", 4, 2, 2, Axis(2)), _transposed("b", 4, 1, 4, Axis(2))),
+    "dilated": (
+        _transposed("a", 2, 1, 1, Axis(2, 2, 3, 1, 1)),
+        _transposed("b", 2, 1, 1, Axis(4, 2, 1, 1, 1)),
+    ),
+    "output padding": (
+        _transposed("a", 1, 2, 1, Axis(3, 2, 1, 1, 0)),
+        _transposed("b", 1, 2, 1, Axis(1, 2, 1, 0, -1)),
+    ),
+    "two axes": (
+        _transposed("a", 1, 1, 1, Axis(2, 2), Axis(3, begin=1, end=1)),
+        _transposed("b", 1, 1, 1, Axis(2, 2), Axis()),
+    ),
+    "a Conv": (
+        _transposed("a", 2, 2, 1, Axis(3, begin=1, end=1)),
+        _kernel("b", 2, 2, 1, Axis(3, begin=1, end=1)),
+    ),
+}
+TRANSPOSED_ROWS = {
+    "pointwise, transposed": (
+        _kernel("a", 2, 2, 1, Axis(), bias=False),
+        _with_bias(_transposed("b", 2, 2, 1, Axis(3, 2, 1, 1, 0))),
+    ),
+    "transposed, pointwise": (
+        _with_bias(_transposed("a", 2, 2, 1, Axis(3, 2, 1, 1, 0))),
+        _kernel("b", 3, 2, 1, Axis()),
+    ),
+    "transposed, 3": (
+        _transposed("a", 2, 1, 1, Axis(2, 2)), _kernel("b", 1, 2, 1, Axis(3, begin=1, end=1))
+    ),
+    "transposed, a crop": (
+        _with_bias(_transposed("a", 1, 1, 1, Axis(4, 2))),
+        _kernel("b", 1, 1, 1, Axis(begin=-1), bias=False),
+    ),
+    "twice": (
+        _transposed("a", 2, 1, 1, Axis(2, 2)),
+        _with_bias(_transposed("b", 1, 2, 1, Axis(2, 3, 2, 1, 0))),
+    ),
+    "twice, by places": (
+        _transposed("a", 1, 1, 1, Axis(2, 2, 1, 1, 0)),
+        _transposed("b", 1, 1, 1, Axis(1, 2)),
+    ),
+    "groups": (
+        _transposed("a", 4, 1, 4, Axis(2, 2)), _transposed("b", 4, 2, 2, Axis(2, dilation=2))
+    ),
+}  # fmt: skip
 ROWS = {
     "1 then 3": (_kernel("a", 2, 2, 1, Axis()), _kernel("b", 2, 2, 1, Axis(3))),
     "3 then 1": (_kernel("a", 2, 2, 1, Axis(3, begin=1, end=1)), _kernel("b", 3, 2, 1, Axis())),
@@ -60,24 +122,54 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", PARALLEL)
+@pytest.mark.parametrize("name", [*PARALLEL, *TRANSPOSED_SUMS])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_the_sum_of_two_convolutions_is_one(name: str, sign: float) -> None:
-    first, second = PARALLEL[name]
-    size = (5, 4)[: len(first.axes)]
+    first, second = (PARALLEL | TRANSPOSED_SUMS)[name]
+    size = ((3, 2) if first.is_transposed else (5, 4))[: len(first.axes)]
     whole = algebra.added([(first, 1.0), (second, sign)], size)
     assert whole is not None
     x = symbols("x", (1, first.channels_in, *size))
     assert_same(_run(whole, x), _run(first, x) + int(sign) * _run(second, x))
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", [*ROWS, *TRANSPOSED_ROWS])
 def test_a_convolution_of_a_convolution_is_one(name: str) -> None:
-    first, second = ROWS[name]
+    first, second = (ROWS | TRANSPOSED_ROWS)[name]
     whole = algebra.composed(first, second)
     assert whole is not None
-    x = symbols("x", (1, first.channels_in, 7))
+    x = symbols("x", (1, first.channels_in, 3 if whole.is_transposed else 7))
     assert_same(_run(whole, x), _run(second, _run(first, x)))
+
+
+@pytest.mark.parametrize("axis", [Axis(3, begin=1, end=1), Axis(2, dilation=2, begin=1), Axis(3)])
+@pytest.mark.parametrize("group", [1, 2])
+def test_by_strides_of_1_each_is_the_other(axis: Axis, group: int) -> None:
+    kernel = _with_bias(_transposed("a", 4, 2, group, axis))
+    other = transposed.turned(kernel)
+    assert other is not None and not other.is_transposed
+    x = symbols("x", (1, kernel.channels_in, 5))
+    assert_same(_run(other, x), _run(kernel, x))
+    back = transposed.turned(other)
+    assert back is not None and back.axes == kernel.axes
+    assert_same(back.weight.value(), kernel.weight.value())
+
+
+_SAME = _kernel("b", 1, 2, 1, Axis(3, begin=1, end=1))
+_UP = _transposed("a", 2, 1, 1, Axis(2, 2))
+_THEN_UP = _transposed("b", 1, 2, 1, Axis(2, 2))
+NO_ROW = {
+    "a crop between": (_transposed("a", 2, 1, 1, Axis(4, 2, begin=1, end=1)), _SAME),
+    "a bias that is padded": (_with_bias(_UP), _SAME),
+    "a bias that is spread": (_kernel("a", 2, 1, 1, Axis()), _THEN_UP),
+    "a border that is lost": (_kernel("a", 2, 1, 1, Axis(3), bias=False), _THEN_UP),
+    "a stride behind": (_UP, _kernel("b", 1, 2, 1, Axis(1, 2))),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), NO_ROW.values(), ids=NO_ROW)
+def test_what_is_no_transpose_of_one_convolution(first: Kernel, second: Kernel) -> None:
+    assert algebra.composed(first, second) is None
 
 
 class Whole:

@@ -77,11 +77,12 @@ def conv_transpose(inputs: Inputs, attributes: Attributes) -> Symbols:
     b = inputs[2] if len(inputs) > 2 else None
     group = int(attributes.get("group", 1))  # type: ignore[call-overload]
     rank, width = w.ndim - 2, w.shape[1]
-    strides = _ints(attributes, "strides", [1] * rank)
+    strides, dilations = (_ints(attributes, n, [1] * rank) for n in ("strides", "dilations"))
     pads = _ints(attributes, "pads", [0] * 2 * rank)
+    more = _ints(attributes, "output_padding", [0] * rank)
     size = [
-        (n - 1) * s + k - pads[i] - pads[i + rank]
-        for i, (n, s, k) in enumerate(zip(x.shape[2:], strides, w.shape[2:], strict=True))
+        (n - 1) * strides[i] + (k - 1) * dilations[i] + 1 - pads[i] - pads[i + rank] + more[i]
+        for i, (n, k) in enumerate(zip(x.shape[2:], w.shape[2:], strict=True))
     ]
     y = constant(0, (x.shape[0], width * group, *size))
     if b is not None:
@@ -89,7 +90,10 @@ def conv_transpose(inputs: Inputs, attributes: Attributes) -> Symbols:
     per = x.shape[1] // group
     places = itertools.product(*map(range, x.shape[2:]))
     for place, tap in itertools.product(list(places), list(np.ndindex(*w.shape[2:]))):
-        at = tuple(p * s + k - b for p, s, k, b in zip(place, strides, tap, pads, strict=False))
+        at = tuple(
+            p * s + k * d - b
+            for p, s, k, d, b in zip(place, strides, tap, dilations, pads, strict=False)
+        )
         if not all(0 <= q < n for q, n in zip(at, size, strict=True)):
             continue
         for n, i, j in itertools.product(range(x.shape[0]), range(x.shape[1]), range(width)):
