@@ -137,6 +137,16 @@ MOTIFS = (
         "If Conv Conv",
     ),
     Motif(
+        "if-of-a-constant",
+        """(float[N,4,H,W] x) => (float[N,4,P,Q] y) { r = Relu(x) a = BN(r, n) c = Not(no)
+            i = If(c) <then_branch = then_g () => (float[N,4,P,Q] t) { b = Conv(a, w)
+            t = BN(b, m) },
+                       else_branch = else_g () => (float[N,4,P,Q] e) { e = Sigmoid(a) }>
+            y = BN(i, k) }""",
+        {"w": (4, 4, 1, 1), "no": np.array(False), "n": Norm(4), "m": Norm(4), "k": Norm(4)},
+        "Relu Conv",
+    ),
+    Motif(
         "loop-body",
         """(float[N,4,H,W] x) => (float[N,4,H,W] y) {
             y = Loop(three, , x) <body = body_g (int64 i, bool on, float[N,4,H,W] v) =>

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import onnx_ir as ir
 
 from bnfold.fold.account.allowance import Allowance
-from bnfold.fold.account.entry import Entry, entries_of, kept_inside, made_entries
+from bnfold.fold.account.entry import Entry, entries_of, gone_with, kept_inside, made_entries
 from bnfold.fold.account.fold_numbers import lost_bits, range_growth
 from bnfold.fold.account.ledger import Decision, Ledger, numbers_of
 from bnfold.fold.account.size import Size
@@ -26,10 +26,12 @@ class Account:
     Args:
         model: that is folded.
         kept_inside: batch norms of functions that stay closed.
+        gone: batch norms that went with the body that an If never takes, each with the If.
     """
 
     model: ir.Model
     kept_inside: tuple[KeptInside, ...] = ()
+    gone: tuple[tuple[ir.Node, str], ...] = ()
     merges: list[str] = field(default_factory=list)
     bugs: list[str] = field(default_factory=list)
     proofs: list[float] = field(default_factory=list)
@@ -87,6 +89,7 @@ class Account:
         """The account as it stands, of a model that had one size and has another."""
         decisions = [d for entry in self.entries if (d := _decision(entry)) is not None]
         decisions.extend(kept_inside(kept) for kept in self.kept_inside)
+        decisions.extend(gone_with(node, scope) for node, scope in self.gone)
         return Ledger(
             tuple(decisions),
             tuple(self.merges),

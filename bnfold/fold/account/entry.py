@@ -122,3 +122,12 @@ def kept_inside(kept: KeptInside) -> Decision:
     return Decision(
         name, op_of(kept.node), output, kept.scope, None, "kept", refusals=(kept.refusal,)
     )
+
+
+def gone_with(node: ir.Node, scope: str) -> Decision:
+    """The decision about a batch norm that went with the body that its If never takes."""
+    output = node.outputs[0].name or ""
+    name = node.name or output
+    return Decision(
+        name, op_of(node), output, scope, None, "folded", direction="merge", rules=("if",)
+    )

@@ -53,10 +53,10 @@ class Decision(Row):
         refusals: why it was kept, one for each direction.
         would_fold_with: names for `allow` that would have folded it, each by itself; several that
             are needed together stand in one, separated by commas.
-        numbers: of the fold; None where it was kept.
+        numbers: of the fold; None where it was kept, or went with a body that no run takes.
         price: what was paid for it, as `allow` names it.
         proof: the largest difference between before and after in float64, over the largest value;
-            None where it was kept.
+            None as for the numbers.
     """
 
     name: str
@@ -95,7 +95,8 @@ class Ledger(Shown):
         subnormals: entries of folded float32 weights below 1.2e-38, which some processors compute
             many times slower.
         flushed: whether they were set to 0.
-        merges: linear branches that became one operator, in words.
+        merges: linear branches that became one operator, and Ifs that became the body that they
+            always take, in words.
         equalized: where scales were moved between layers to even out their channels, in words.
         bugs: rewrites that proved to be wrong and were not made, and what else failed on our side.
         unproven: rewrites that could not be run, and so were not made.
