@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from bnfold.errors import DataError, ModelError
@@ -16,6 +17,7 @@ from bnfold.float64.operators import count_outputs, run_op
 Observer = Callable[[str, Array], None]
 Entered = Callable[[ir.Node, ir.Graph], None]
 Constants = Callable[[ir.Value], Array | None]
+Types = Mapping[ir.Value, np.dtype[Any]]
 Nodes = Collection[ir.Node] | ir.Graph | ir.Function
 Plan = list[tuple[ir.Node, list[ir.Value]]]  # each node, and the values that die with it
 
@@ -36,6 +38,7 @@ def run_graph(
     observe: Observer | None = None,
     enter: Entered | None = None,
     constants: Constants | None = None,
+    types: Types | None = None,
 ) -> dict[str, Array]:
     """The model's outputs and the tensors named in `keep`, by name, computed in float64.
 
@@ -53,6 +56,7 @@ def run_graph(
         constants: what a value is in every run, or None; it is believed before anything is
             computed. With `bnfold.typed.TypedConstants(model).get` a constant that the graph
             computes, through Round for one, is the one that a runtime gets.
+        types: of values of the main graph that are rounded to a type once they are computed.
 
     Raises:
         DataError: An input is missing, or a name is none of the graph's.
@@ -60,7 +64,7 @@ def run_graph(
         EvaluationError: A node cannot be computed from what it gets.
     """
     graph = model.graph
-    run = Interpreter(model, observe, constants, enter)
+    run = Interpreter(model, observe, constants, enter, types)
     run.bind_inputs(graph, feeds)
     wanted = _named_values(graph, (*keep, *(only or ())))
     if only is None:
@@ -112,11 +116,13 @@ class Interpreter:
         observe: Observer | None,
         constants: Constants | None,
         enter: Entered | None = None,
+        types: Types | None = None,
     ) -> None:
         self._functions = model.functions
         self._observe = observe
         self._constants = constants
         self._enter = enter
+        self._types = types or {}
         self._main = model.graph
         self._values: dict[ir.Value, Array | None] = {}
         self._plans: dict[int, Plan] = {}
@@ -172,7 +178,9 @@ class Interpreter:
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:
             where = f"{node.op_type} {node.name!r}"
             raise EvaluationError(f"{where} cannot be computed: {error}") from error
-        for value, array in zip(node.outputs, results, strict=False):
+        for value, result in zip(node.outputs, results, strict=False):
+            dtype = self._types.get(value)
+            array = result if dtype is None else to_float64(result.astype(dtype))
             self._values[value] = array
             if self._observe is not None and value.name and value.graph is self._main:
                 self._observe(value.name, array)

@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.verify.grids import is_kept, on_grid
 from bnfold.verify.half import ulp_of_half
 from bnfold.verify.inference import Inferred, inferred_of
 
@@ -74,9 +75,10 @@ def jitter(model: ir.Model, seed: int, strength: int = 1, half: ir.DataType | No
     """
     inferred = inferred_of(model)
     graph = model.graph
+    grid = on_grid(model, {name: each.dtype for name, each in inferred.items() if each.dtype})
     count = 0
     for node in list(graph):
-        if node.op_type in _EXACT:
+        if node.op_type in _EXACT or (is_kept(node) and not grid.isdisjoint(node.outputs)):
             continue
         spread = strength * _spread(node, inferred)
         for index, value in enumerate(node.inputs):

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -26,6 +26,7 @@ from bnfold.typed.room import require_memory, require_room, require_room_to_open
 from bnfold.verify.apart import in_memory, set_apart
 from bnfold.verify.coverage import Reached
 from bnfold.verify.deciding import steps_of_constants
+from bnfold.verify.grids import grids_met
 from bnfold.verify.half import round_activations
 from bnfold.verify.integer_kernels import round_biases
 from bnfold.verify.jitter import jitter
@@ -35,6 +36,7 @@ from bnfold.verify.wide_ends import NarrowEnds, narrow_outputs, widen_ends
 
 Feeds = Mapping[str, Array]
 Constants = Callable[[ir.Value], Array | None]
+Types = Mapping[ir.Value, np.dtype[Any]]
 Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 FAR_BELOW = -1000.0
@@ -86,6 +88,7 @@ class OnnxSubject:
         self.reached = Reached(self.model.graph)
         self._is_as_given = True
         self._steps: Constants | None = None
+        self._grids: Types | None = None
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
@@ -96,7 +99,7 @@ class OnnxSubject:
         """The same on a graph of its own, which can be changed; weights are shared."""
         found = copy.copy(self)
         found.model = self.model.clone()
-        found._steps = None
+        found._steps = found._grids = None
         return found
 
     def edited(self, edit: Callable[[ir.Model], None]) -> OnnxSubject:
@@ -166,7 +169,9 @@ class OnnxSubject:
 
     def values(self, feeds: Feeds, names: Collection[str]) -> Mapping[str, Array]:
         """These tensors in float64; nothing is taken in of what they reach."""
-        return run_graph(self.model, feeds, only=names, constants=self.constants)
+        return run_graph(
+            self.model, feeds, only=names, constants=self.constants, types=self._types()
+        )
 
     def _run_in_float64(
         self, feeds: Feeds, *, only: Collection[str] | None = None
@@ -181,7 +186,14 @@ class OnnxSubject:
             observe=reached.observe,
             enter=reached.enter,
             constants=self.constants,
+            types=self._types(),
         )
+
+    def _types(self) -> Types:
+        """What the reference rounds as every run does, see `grids`."""
+        if self._grids is None:
+            self._grids = grids_met(self.model)
+        return self._grids
 
     def constants(self, value: ir.Value) -> Array | None:
         """What the reference believes of a value of the graph, see `steps_of_constants`."""

@@ -107,6 +107,17 @@ GRIDS = {
         "h = MatMul (x, w) i = Cast <to = 7> (h) f = Cast <to = 1> (i) d = Mul (f, step)",
         4.0,
     ),
+    "tenths": (
+        "float[N,8] x",
+        "h = MatMul (x, w) m = Mul (h, ten) f = Floor (m) d = Div (f, ten)",
+        0.3,
+    ),
+    "tenths less a twentieth": (
+        "float[N,8] x",
+        "h = MatMul (x, w) m = Mul (h, ten) r = Round (m) t = Div (r, ten) d = Sub (t, twentieth)",
+        0.25,
+    ),
+    "parts of 255": ("uint8[N,8] x", "f = Cast <to = 1> (x) d = Div (f, most)", 51 / 255),
 }
 """Inputs, what comes to lie on a grid, and a threshold on it."""
 
@@ -126,6 +137,9 @@ def test_a_tie_on_a_grid_is_met(kind, dtype, behind):
             middle=np.uint8(128),
             c=np.float32(threshold),
             x0=np.float32(0),
+            ten=np.float32(10),
+            twentieth=np.float32(0.05),
+            most=np.float32(255),
         )
         for op in ("Greater", "GreaterOrEqual")
     )
