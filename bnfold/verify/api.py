@@ -17,6 +17,7 @@ from bnfold.verify.comparing import Job
 from bnfold.verify.further import compare_further, compare_without_steps, fed_nan
 from bnfold.verify.half import half_of
 from bnfold.verify.pairing import pair
+from bnfold.verify.inner_decisions import with_decisions
 from bnfold.verify.records import Verification
 from bnfold.verify.rerun import has_numbers
 from bnfold.verify.save_data import save_feeds
@@ -135,7 +136,7 @@ def verify(
             feeds=tuple(feed.row() for feed in first.feeds),
         )
     first = job.with_scores(first)
-    found = job.compare(first, is_user_data=data is not None)
+    found = with_decisions(job, job.compare(first, is_user_data=data is not None), first)
     found = compare_without_steps(job, found, first)
     if found.is_equivalent and data is None and samples is None:
         found = fed_nan(job, compare_further(job, found, first, dims or {}), first)

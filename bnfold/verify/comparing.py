@@ -133,8 +133,10 @@ class Job:
         more = [*trials, again] if again is not None else trials
         return [returned[i].name for i in resting(more, followers)]
 
-    def compare(self, first: FirstRuns, *, is_user_data: bool = False) -> Verification:
-        """All runs, the verdict, and on failure the place."""
+    def compare(
+        self, first: FirstRuns, *, is_user_data: bool = False, is_located: bool = True
+    ) -> Verification:
+        """All runs, the verdict, and on failure the place, unless that is not wanted."""
         a, b, feeds, whole = self.pair.original, self.pair.other, first.feeds, None
         plain = self.pair.plain
         if self.pair.cut is not None and isinstance(a, OnnxSubject):
@@ -163,7 +165,7 @@ class Job:
         if is_user_data:
             rows = decision_rows(self.pair.returned, first.runs, comparison.others)
             found = replace(found, decisions=tuple(rows))
-        if verdict == "different":
+        if verdict == "different" and is_located:
             return replace(found, location=self._location(found, first.feeds))
         return found
 

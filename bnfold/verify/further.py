@@ -11,6 +11,7 @@ from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.sessions import RunError
 from bnfold.verify.comparing import FirstRuns, Job, elements_of
 from bnfold.verify.feeds import Feed
+from bnfold.verify.inner_decisions import with_decisions
 from bnfold.verify.measure import K
 from bnfold.verify.nan_set import apart_on_nan, with_nan
 from bnfold.verify.records import OutputRow, Verification
@@ -119,7 +120,8 @@ def _compared_on(job: Job, found: Verification, more: Sequence[Trial]) -> Verifi
     """What was found, and on these sets too."""
     if not more:
         return found
-    again = job.compare(FirstRuns([feed for feed, _ in more], [run for _, run in more]))
+    there = FirstRuns([feed for feed, _ in more], [run for _, run in more])
+    again = with_decisions(job, job.compare(there), there)
     feeds = (*found.feeds, *again.feeds)
     if again.verdict == "different":
         return replace(again, feeds=feeds)
