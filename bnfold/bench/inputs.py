@@ -10,7 +10,7 @@ import numpy as np
 from bnfold.bench.model_files import ModelFile
 from bnfold.errors import DataError, ModelError, UsageError
 from bnfold.runtime.arrays import make_array
-from bnfold.runtime.extents import Extent, chosen_sizes, open_extents, shape_of
+from bnfold.runtime.extents import Extent, chosen_sizes, open_extents, ranked, shape_of
 from bnfold.runtime.signature import TensorSpec, numpy_dtype
 from bnfold.runtime.told_integers import as_told
 from bnfold.verify.user_data import Data, user_feeds
@@ -57,12 +57,13 @@ def make_feeds(subject: ModelFile, *, given: Arrays, sizes: InputSizes, seed: in
         _require_plain(subject, spec)
     arrays = {name: np.asarray(array) for name, array in given.items()}
     _require_fitting(subject, arrays)
-    made = [spec for spec in subject.inputs if spec.name not in arrays]
+    inputs = ranked(subject.inputs, sizes.dims)
+    made = [spec for spec in inputs if spec.name not in arrays]
     batch = 1 if sizes.batch is None else sizes.batch
     notes = [note for spec in made for note in _fixed_batch(spec, batch)]
     # Those of given arrays come last: they are there to be named by `dims`, and decide nothing.
-    ranked = [spec for spec in subject.inputs if spec.name in arrays and spec.dims is not None]
-    extents = open_extents([*made, *ranked])
+    rest = [spec for spec in inputs if spec.name in arrays and spec.dims is not None]
+    extents = open_extents([*made, *rest])
     known = chosen_sizes(extents, sizes.dims, _choice(batch, set(arrays), notes))
     _require_one_batch(extents, known, sizes)
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -17,6 +17,9 @@ _HANDS_ON = frozenset(
     {"Cast", "Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose"}
     | {"Unsqueeze", "Gather", "Split", "Clip"}
 )
+
+_COMPUTES = frozenset({"Abs", "Add", "Max", "Min", "Mod", "Neg", "Sub", "Where"})
+"""They make another index of an index: what comes of it is a row, if all goes well."""
 
 _SIZE_OPERANDS: Mapping[str, tuple[int, ...]] = {
     "BlackmanWindow": (0,),
@@ -61,18 +64,28 @@ def wide_bounds(
             continue
         values = [_input(model, spec.name) for model in models]
         if not any(_table_sizes(value, set()) for value in values):
+            tables = [rows for value in values for rows in _table_sizes(value, set(), _COMPUTES)]
+            if tables:
+                is_signed_id = is_signed and numpy_dtype(spec.dtype).kind == "i"
+                found[spec.name] = -min(tables) if is_signed_id else 0, max(min(tables) - 1, 0)
+                continue
             is_free = not any(_gives_a_size(value) for value in values)
             is_low = numpy_dtype(spec.dtype).kind == "u" or not is_signed
             found[spec.name] = (COUNTS if is_low else SIGNED) if is_free else FEW
     return found
 
 
-def table_sizes(model: ir.Model, specs: Sequence[TensorSpec]) -> dict[str, int]:
-    """For each integer input that indexes a table, how many rows of it there are to draw."""
-    found = {}
+def table_sizes(
+    model: ir.Model, specs: Sequence[TensorSpec], *, with_computed: bool = False
+) -> dict[str, int]:
+    """For each integer input that indexes a table, how many rows of it there are to draw.
+
+    `with_computed`: also where another index is computed from it, and it may be any.
+    """
+    found, computing = {}, _COMPUTES if with_computed else frozenset[str]()
     for spec in specs:
         if spec.dtype != "string" and numpy_dtype(spec.dtype).kind in "iu":
-            sizes = _table_sizes(_input(model, spec.name), set())
+            sizes = _table_sizes(_input(model, spec.name), set(), computing)
             if sizes:
                 found[spec.name] = min(sizes)
     return found
@@ -125,7 +138,7 @@ def _gives_a_size(value: ir.Value) -> bool:
     return False
 
 
-def _table_sizes(value: ir.Value, seen: set[int]) -> list[int]:
+def _table_sizes(value: ir.Value, seen: set[int], computing: Collection[str] = ()) -> list[int]:
     if id(value) in seen:
         return []
     seen.add(id(value))
@@ -134,9 +147,10 @@ def _table_sizes(value: ir.Value, seen: set[int]) -> list[int]:
         size = _table_size(node, index)
         if size is not None:
             sizes.append(size)
-        elif node.op_type in _HANDS_ON and index == 0:  # its other inputs are sizes and places
+        # Other inputs of what hands it on are sizes and places.
+        elif node.op_type in computing or (node.op_type in _HANDS_ON and index == 0):
             for output in node.outputs:
-                sizes += _table_sizes(output, seen)
+                sizes += _table_sizes(output, seen, computing)
     return sizes
 
 

@@ -8,7 +8,7 @@ other; and "?" is no name at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 
 from bnfold.errors import UsageError
@@ -37,6 +37,17 @@ class Extent:
         return self.name or self.place
 
 
+def ranked(specs: Sequence[TensorSpec], dims: Mapping[str, int]) -> tuple[TensorSpec, ...]:
+    """The inputs; one without a rank has as many axes as the caller sizes by place, if any."""
+    return tuple(_ranked(spec, dims) if spec.dims is None else spec for spec in specs)
+
+
+def _ranked(spec: TensorSpec, dims: Mapping[str, int]) -> TensorSpec:
+    places = (key.rpartition(":") for key in dims)
+    axes = {int(axis) for name, _, axis in places if name == spec.name and axis.isdecimal()}
+    return replace(spec, dims=(None,) * (max(axes) + 1)) if axes else spec
+
+
 def open_extents(specs: Sequence[TensorSpec]) -> list[Extent]:
     """Every extent that has to be chosen, in the order of the inputs.
 
@@ -46,7 +57,10 @@ def open_extents(specs: Sequence[TensorSpec]) -> list[Extent]:
     found = []
     for spec in specs:
         if spec.dims is None:
-            raise UsageError(f"input {spec.name!r} has no rank; give data for it")
+            raise UsageError(
+                f"input {spec.name!r} has no rank: give data for it, or a size for each axis "
+                f"({spec.name}:0, {spec.name}:1, ...)"
+            )
         for axis, dim in enumerate(spec.dims):
             if not isinstance(dim, int):
                 name = None if dim in _NO_NAMES else dim

@@ -116,6 +116,8 @@ def verify(
         models.original.require_room_for_sessions(levels)
     first = job.on_generated(samples, dims or {}) if data is None else job.on_data(data, samples)
     if save_data is not None:
+    if data is None:
+        job = job.with_ranks(dims or {})
         save_feeds(save_data, first.feeds, models.returned, first.runs)
     if models.original.is_random(first.feeds[0].arrays):
         return job.unmeasured(

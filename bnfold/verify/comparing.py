@@ -10,7 +10,9 @@ from bnfold.fold.api import FoldResult, fold
 from bnfold.progress import Progress
 from bnfold.runtime.bounds import table_sizes
 from bnfold.runtime.engine import Setting
+from bnfold.runtime.extents import open_extents, ranked
 from bnfold.runtime.sessions import RunError
+from bnfold.runtime.signature import TensorSpec
 from bnfold.verify.comparison import Comparison, stepped, steps
 from bnfold.verify.coverage import drawn_ids
 from bnfold.verify.decisions import decision_rows
@@ -18,14 +20,16 @@ from bnfold.verify.evidence import evidence_of
 from bnfold.verify.feeds import Feed
 from bnfold.verify.localise import Search, locate
 from bnfold.verify.measure import FLOOR_ULP, K
+from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.pairing import Pair
+from bnfold.verify.ranks import possible_ranks
 from bnfold.verify.reach import resting
 from bnfold.verify.records import Location, OutputRow, Verdict, Verification
 from bnfold.verify.rerun import Maker, Trial, is_finite
 from bnfold.verify.seen_operators import is_narrow
 from bnfold.verify.selections import apply
-from bnfold.verify.shapes import Run
-from bnfold.verify.subject import OnnxSubject
+from bnfold.verify.shapes import Run, is_lost
+from bnfold.verify.subject import OnnxSubject, Runner
 from bnfold.verify.user_data import Data, user_feeds
 from bnfold.verify.verdict import EXPORT, MODELS, verdict_of, worst_of
 from bnfold.verify.yardstick import Yardstick
@@ -109,19 +113,54 @@ class Job:
         runner = original.open(self.setting)
         return replace(first, runs=[runner.run(feed.arrays) for feed in first.feeds])
 
-    def maker(self, dims: Mapping[str, int]) -> Maker:
-        """What makes inputs up for the original."""
+    def with_ranks(self, dims: Mapping[str, int]) -> Job:
+        """The job with a rank for each input that declares none, see `ranks`.
+
+        Raises:
+            UsageError: there is none with which the original runs.
+        """
+        pair = self.pair
+        if all(spec.dims is not None for spec in pair.made_for):
+            return self
+        models = [subject.model for subject in pair.onnx_models]
+        known = ranked(pair.inputs, dims)
+        runner, running = pair.original.open(self.setting), {}
+        for specs in possible_ranks(known, models):
+            ranks = tuple(len(spec.dims or ()) for spec in specs)
+            if ranks not in running and _runs(self.of_ranks(specs).maker(dims, runner)):
+                running[ranks] = specs
+        if not running:
+            open_extents(known)  # which says what to do
+        first, *others = running.values()
+        found = self.of_ranks(first)
+        return replace(found, pair=replace(found.pair, other_ranks=tuple(others)))
+
+    def of_ranks(self, specs: tuple[TensorSpec, ...]) -> Job:
+        """The job with these inputs."""
+        return replace(self, pair=replace(self.pair, made_for=specs, inputs=specs))
+
+    def maker(self, dims: Mapping[str, int], runner: Runner | None = None) -> Maker:
+        """What makes inputs up for the original; `runner` is it, if it is open already."""
         pair = self.pair
         return Maker(
-            pair.original.open(self.setting),
+            runner or pair.original.open(self.setting),
             pair.made_for,
             self.seed,
             pair.sizes(dims),
             (pair.bounds(), pair.wide_bounds(is_signed=False), pair.wide_bounds(is_signed=True)),
             pair.told(),
             pair.large_integers(),
-            any(is_narrow(subject.model) for subject in pair.onnx_models),
+            pair.half is not None or any(is_narrow(s.model) for s in pair.onnx_models),
         )
+
+    def within_half(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Those of the sets on which the original has its numbers in half precision too."""
+        half, original = self.pair.half, self.pair.original
+        if half is None or not trials:
+            return list(trials)
+        runner = original.open(self.setting, Neighbour((self.seed, 0), half=half))
+        runs = ((trial, runner.run(trial[0].arrays)) for trial in trials)
+        return [trial for trial, run in runs if not any(map(is_lost, trial[1], run))]
 
     def _resting(self, maker: Maker, trials: Sequence[Trial]) -> list[str]:
         """The outputs that are the same on all of the sets, though the numbers should tell."""
@@ -266,6 +305,13 @@ class Job:
             if place is not None:
                 return place
         return None
+
+
+def _runs(maker: Maker) -> bool:
+    try:
+        return bool(maker.sets(1))
+    except DataError:
+        return False
 
 
 def elements_of(feed: Feed) -> int:

@@ -31,11 +31,12 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.operator_facts import COMPARES
-from bnfold.runtime.signature import Array
+from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.box_thresholds import between_selections
 from bnfold.verify.coverage import Reached
 from bnfold.verify.extent_ends import small_extents_of
 from bnfold.verify.grids import ties_of
+from bnfold.verify.half import in_half
 from bnfold.verify.picks import picks_of
 from bnfold.verify.scores import constant_of
 from bnfold.verify.sides import CHOOSING, Side, Sides, attributes_of, numbers_of, sides_of
@@ -75,13 +76,16 @@ _WITH_A_BOUND = frozenset({"Add", "Clip", "Max"})
 """They keep numbers away from 0, if one of their constants is almost 0."""
 
 
-def watch_ends(a: OnnxSubject, b: OnnxSubject, free: Collection[str]) -> None:
+def watch_ends(
+    a: OnnxSubject, b: OnnxSubject, free: Collection[str], half: ir.DataType | None = None
+) -> None:
     """From now on the two watch what only one of them has; the other model watches no more.
 
-    `free` are the inputs that may hold any integer.
+    `free` are the inputs that may hold any integer; in half precision constants are alike that are
+    rounded to one number, and ends are nearer.
     """
-    ours, theirs = unshared(a.model, b.model)
-    far = far_of(a.model)
+    ours, theirs = unshared(a.model, b.model, half)
+    far = far_of(a.model) if half is None else _log_of_largest(half)
     b.reached = Reached()
     for subject, own, its in ((a, ours, theirs), (b, theirs, ours)):
         subject.reached.watch(ends_of(own, far))
@@ -95,12 +99,15 @@ def watch_ends(a: OnnxSubject, b: OnnxSubject, free: Collection[str]) -> None:
         b.reached.watch_bodies(b.model.graph)
 
 
-def unshared(a: ir.Model, b: ir.Model) -> tuple[list[ir.Node], list[ir.Node]]:
+def unshared(
+    a: ir.Model, b: ir.Model, half: ir.DataType | None = None
+) -> tuple[list[ir.Node], list[ir.Node]]:
     """The nodes with ends or sides of which the other model has fewer, or none, of each model."""
     ours, theirs = (list(with_ends(model.graph)) for model in (a, b))
-    kinds = Counter(map(_kind, ours)), Counter(map(_kind, theirs))
+    own, its = ([(node, _kind(node, half)) for node in nodes] for nodes in (ours, theirs))
+    kinds = Counter(kind for _, kind in own), Counter(kind for _, kind in its)
     more, fewer = kinds[0] - kinds[1], kinds[1] - kinds[0]
-    return [n for n in ours if _kind(n) in more], [n for n in theirs if _kind(n) in fewer]
+    return [n for n, kind in own if kind in more], [n for n, kind in its if kind in fewer]
 
 
 def _bodies_in(model: ir.Model) -> Counter[str]:
@@ -142,8 +149,11 @@ def far_of(model: ir.Model) -> float:
     """From where on e^x is no number of any float type of the model's inputs and weights."""
     values = (*model.graph.inputs, *model.graph.initializers.values())
     dtypes = {v.dtype for v in values if v.dtype is not None and v.dtype.is_floating_point()}
-    largest = [float(ml_dtypes.finfo(dtype.numpy()).max) for dtype in dtypes]  # type: ignore[no-untyped-call]
-    return math.log(max(largest, default=float(np.finfo(np.float32).max)))
+    return max(map(_log_of_largest, dtypes), default=_log_of_largest(ir.DataType.FLOAT))
+
+
+def _log_of_largest(dtype: ir.DataType) -> float:
+    return math.log(float(ml_dtypes.finfo(dtype.numpy()).max))  # type: ignore[no-untyped-call]
 
 
 def far_ends(what: str, far: float) -> Sides:
@@ -209,10 +219,16 @@ def with_ends(graph: ir.Graph) -> Iterator[ir.Node]:
             yield node
 
 
-def _kind(node: ir.Node) -> tuple[object, ...]:
+def _kind(node: ir.Node, half: ir.DataType | None) -> tuple[object, ...]:
     """What nodes that are alike have in common."""
-    constants = (c.tobytes() for c in _constants(node))
+    constants = (_told(c, half) for c in _constants(node))
     return (node.domain, node.op_type, attributes_of(node), *constants)
+
+
+def _told(constant: Array, half: ir.DataType | None) -> bytes:
+    if half is None or is_exact_dtype(constant.dtype):
+        return constant.tobytes()
+    return in_half(constant, half).tobytes()
 
 
 def low_of(node: ir.Node) -> float | None:

@@ -11,6 +11,7 @@ from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.sessions import RunError
 from bnfold.verify.comparing import FirstRuns, Job, elements_of
 from bnfold.verify.feeds import Feed
+from bnfold.verify.ids import go_one_way
 from bnfold.verify.inner_decisions import with_decisions
 from bnfold.verify.measure import K
 from bnfold.verify.nan_set import apart_on_nan, with_nan
@@ -81,16 +82,20 @@ def compare_further(
 ) -> Verification:
     """What was found, and on sets that reach what the usual ones left at rest, if there are.
 
-    What a copy in half precision does to large numbers is no matter of the original, and not asked.
+    Those on which the original overflows in half precision are not asked of a copy in it.
     """
     if found.is_equivalent and not isinstance(job.pair.original, OnnxSubject):
         found = _on_other_sides(job, found, first, dims)
+    if found.is_equivalent:
+        found = _compared_on(job, found, _on_ids_outside(job, dims))
+    for specs in job.pair.other_ranks:
+        if found.is_equivalent:
+            there = job.of_ranks(specs)
+            found = _compared_on(there, found, there.maker(dims).sets(1))
     if found.is_range:
         return found
     for feed in first.feeds:
         _look(job.pair.other, feed)
-    if job.pair.half is not None:
-        return found
     if found.is_equivalent and faint_rows(found.outputs):
         found = _compared_on(job, found, list(job.maker(dims).many_rows()))
     for sets in (_reaching, _climbing):
@@ -116,8 +121,18 @@ def _on_other_sides(
     return _compared_on(job, found, list(maker.with_sizes(sizes)))
 
 
+def _on_ids_outside(job: Job, dims: Mapping[str, int]) -> list[Trial]:
+    """The sets with ids outside of their tables, unless both models do the same to ids."""
+    a, b = job.pair.original, job.pair.other.model
+    tables = job.pair.tables()
+    if not tables or (isinstance(a, OnnxSubject) and go_one_way(a.model, b, tables)):
+        return []
+    return list(job.maker(dims).with_ids_outside(tables))
+
+
 def _compared_on(job: Job, found: Verification, more: Sequence[Trial]) -> Verification:
     """What was found, and on these sets too."""
+    more = job.within_half(more)
     if not more:
         return found
     there = FirstRuns([feed for feed, _ in more], [run for _, run in more])

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from bnfold.errors import UsageError
 from bnfold.model_io import refuse_foreign
-from bnfold.runtime.bounds import Bounds, bounds_of, wide_bounds
+from bnfold.runtime.bounds import Bounds, bounds_of, table_sizes, wide_bounds
 from bnfold.runtime.large_integers import LargeIntegers, large_integers
 from bnfold.runtime.signature import TensorSpec
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
@@ -63,6 +63,8 @@ class Pair:
     plain: tuple[Subject, OnnxSubject] | None = None
     """Both as they are, where they return more than that here."""
     half: ir.DataType | None = None
+    other_ranks: tuple[tuple[TensorSpec, ...], ...] = ()
+    """The inputs with other ranks that the original takes, where it declares none."""
 
     @property
     def onnx_models(self) -> list[OnnxSubject]:
@@ -77,6 +79,15 @@ class Pair:
         """The same, where it is tried what an integer input takes that need not be 0 or 1."""
         models = [s.model for s in self.onnx_models]
         return wide_bounds(models, self.inputs, self.bounds(), is_signed=is_signed)
+
+    def tables(self) -> dict[str, int]:
+        """For each integer input that indexes a table of either graph, how many rows that has."""
+        found: dict[str, int] = {}
+        for subject in self.onnx_models:
+            tables = table_sizes(subject.model, self.inputs, with_computed=True)
+            for name, rows in tables.items():
+                found[name] = min(rows, found.get(name, rows))
+        return found
 
     def large_integers(self) -> LargeIntegers:
         """Which inputs may hold any integer, and which numbers the graphs name."""
@@ -158,7 +169,7 @@ def pair(
         rows += compare_structure(original.model, other.model)
     found = Pair(original, other, made_for, inputs, original.outputs, tuple(rows), half=half)
     if isinstance(original, OnnxSubject) and difference_sentence(rows) is None:
-        watch_ends(original, other, found.large_integers().names)
+        watch_ends(original, other, found.large_integers().names, half)
         found = replace(found, plain=(original.copy(), other.copy()))
         for score in scores_behind(original.model, other.model, through_casts=half is not None):
             original.copy_out(score.ours, score.name, score.dtype, score.classes)

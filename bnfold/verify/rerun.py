@@ -19,6 +19,7 @@ from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
 from bnfold.runtime.told_integers import ToldIntegers
 from bnfold.verify.feeds import LONG, SMALL, TURNS, Draw, Feed, kind_of, make_feed, sampled_sizes
+from bnfold.verify.ids import outside
 from bnfold.verify.subject import Runner
 
 Trial = tuple[Feed, list[Array]]
@@ -51,6 +52,8 @@ _EXTRA = 1000  # their index starts here
 CLIMBING = 2000  # and here that of sets that a search finds
 
 _LARGE, _SIZED, _CHOSEN = 3000, 4000, 5000  # of large integers, other extents, and chosen ones
+
+_OUTSIDE = 7000  # of ids outside of their tables
 
 _MOST = 1 << 23  # numbers in a set of sizes that are chosen here: 3 x 1024 x 1024 fit
 
@@ -161,6 +164,22 @@ class Maker:
             if trial is not None:
                 yield trial
 
+    def with_ids_outside(self, tables: Mapping[str, int]) -> Iterator[Trial]:
+        """Sets with ids outside of the tables that inputs index, where the graph takes that."""
+        base = self._set(_OUTSIDE, "normal", _ROWS, 0) if tables else None
+        if base is None:
+            return
+        for place, (name, rows) in enumerate(tables.items()):
+            rng = np.random.default_rng([self.seed, _OUTSIDE, place])
+            kinds = outside(base[0].arrays[name], rows, rng)
+            for index, (words, sets) in enumerate(kinds, _OUTSIDE + 2 * place):
+                named = f"ids of {name!r} {words}"
+                fed = ({**base[0].arrays, name: array} for array in sets)
+                trials = (self.tried(named, "ids", arrays, index) for arrays in fed)
+                trial = next(filter(None, trials), None)
+                if trial is not None:
+                    yield trial
+
     @property
     def extents(self) -> Sequence[Extent]:
         """Those that are open, and that the caller has not sized."""
@@ -230,8 +249,11 @@ class Maker:
 
     def _of_usual_sizes(self, index: int, kind: str, batch: int, turn: int) -> Trial | None:
         for rows in dict.fromkeys((batch, 1)):
-            for step in range(TURNS):
-                sizes = sampled_sizes(self._extents, self.dims, rows, turn + step)
+            steps = range(TURNS)
+            choices = [sampled_sizes(self._extents, self.dims, rows, turn + i) for i in steps]
+            # Five open axes of 64 are a billion numbers, and no image.
+            small = [sizes for sizes in choices if self._numbers(sizes) <= _MOST]
+            for sizes in small or choices:
                 key = tuple(sizes.values())
                 if key in self._failed:
                     continue

@@ -64,7 +64,9 @@ def fixed_sizes(
     """
     found = {}
     for ours, both in zip(own, agreed, strict=True):
-        for axis, (dim, size) in enumerate(zip(ours.dims or (), both.dims or (), strict=True)):
+        if ours.dims is None or both.dims is None:
+            continue
+        for axis, (dim, size) in enumerate(zip(ours.dims, both.dims, strict=True)):
             if isinstance(dim, int) or not isinstance(size, int):
                 continue
             place = f"{ours.name}:{axis}"

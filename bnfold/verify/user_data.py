@@ -198,7 +198,8 @@ def _pieces(sample: dict[str, Array], specs: Sequence[TensorSpec]) -> Iterator[d
     total = rows.pop() if len(rows) == 1 else 0
     fixed = {batch for batch in batches if isinstance(batch, int)}
     size = CHUNK if not fixed else fixed.pop() if len(batches) == 1 else total
-    if not size or total <= size or (total % size and fixed):
+    has_ranks = all(spec.dims is not None for spec in specs)  # else the first axis may be anything
+    if not has_ranks or not size or total <= size or (total % size and fixed):
         yield sample
         return
     for start in range(0, total, size):

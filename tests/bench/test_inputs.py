@@ -97,6 +97,11 @@ def test_what_cannot_be_filled_is_named(feeds_of, signature, dims, error, words)
         feeds_of(signature, dims=dims)
 
 
+def test_an_input_without_a_rank_has_as_many_axes_as_are_sized(feeds_of):
+    feeds = feeds_of("float[] x", dims={"x:0": 2, "x:1": 3})
+    assert feeds.arrays["x"].shape == (2, 3)
+
+
 def test_given_arrays_are_used_as_they_are(feeds_of):
     x = np.ones((5, 3), np.float32)
     feeds = feeds_of("float[N,3] x, float[N] z", given={"x": x}, batch=2)

@@ -133,6 +133,30 @@ def test_a_copy_that_is_no_half_precision_is_equivalent_too():
     assert bnfold.verify(network(), network(), as_dtype="float16").is_equivalent
 
 
+BEYOND = {
+    "a bound": (
+        "l = MatMul (r, u)  y = Clip (l, low, high)",
+        {"low": -80.0, "high": 80.0},
+        {"low": -80.0, "high": 90.0},
+    ),
+    "a Relu": ("l = MatMul (r, u)  s = Add (l, k)  y = Relu (s)", {"k": 200.0}, {"k": 200.0}),
+}
+
+
+@pytest.mark.parametrize("kind", BEYOND)
+def test_sides_that_the_usual_inputs_do_not_meet_are_looked_for_in_half_precision_too(kind):
+    tail, *numbers = BEYOND[kind]
+    right, wrong = (
+        network(tail.replace("y = Relu", word)) for word in ("y = Relu", "y = Identity")
+    )
+    for model, chosen in zip((right, wrong), numbers, strict=True):
+        for name, number in chosen.items():
+            model.graph.initializer.append(numpy_helper.from_array(np.float32(number), name))
+    found = bnfold.verify(right, halved(right), as_dtype="float16")
+    assert found.is_equivalent, found.reason
+    assert bnfold.verify(right, halved(wrong), as_dtype="float16").verdict == "different"
+
+
 def test_what_has_no_rounding_in_half_precision_is_refused():
     torch = pytest.importorskip("torch")
     model = network()
