@@ -11,13 +11,14 @@ from bnfold.errors import UsageError
 from bnfold.fold.rules import named
 from bnfold.logs import logged
 from bnfold.progress import Progress
+from bnfold.runtime.blas_threads import one_blas_thread
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import names_of, require_setting
 from bnfold.verify.comparing import Job
 from bnfold.verify.further import compare_further, compare_without_steps, fed_nan
 from bnfold.verify.half import half_of
-from bnfold.verify.pairing import pair
 from bnfold.verify.inner_decisions import with_decisions
+from bnfold.verify.pairing import pair
 from bnfold.verify.records import Verification
 from bnfold.verify.rerun import has_numbers
 from bnfold.verify.save_data import save_feeds
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @logged
+@one_blas_thread()
 def verify(
     a: Source | torch.nn.Module,
     b: Source,
@@ -114,10 +116,10 @@ def verify(
         )
     if isinstance(models.original, OnnxSubject):
         models.original.require_room_for_sessions(levels)
-    first = job.on_generated(samples, dims or {}) if data is None else job.on_data(data, samples)
-    if save_data is not None:
     if data is None:
         job = job.with_ranks(dims or {})
+    first = job.on_generated(samples, dims or {}) if data is None else job.on_data(data, samples)
+    if save_data is not None:
         save_feeds(save_data, first.feeds, models.returned, first.runs)
     if models.original.is_random(first.feeds[0].arrays):
         return job.unmeasured(
