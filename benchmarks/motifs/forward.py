@@ -85,6 +85,13 @@ MOTIFS = (
         "Gemm",
     ),
     Motif(
+        "bn-matmul-rank-3",
+        """(float[N,6,L] x) => (float[N,L,5] y) { r = Relu(x) a = BN(r, n)
+            t = Transpose<perm=[0,2,1]>(a) m = MatMul(t, w) y = Sigmoid(m) }""",
+        {"w": (6, 5), "n": Norm(6)},
+        "Relu Transpose MatMul Add Sigmoid",
+    ),
+    Motif(
         "bn-matmul-add",
         "(float[N,6] x) => (float[N,5] y) { a = BN(x, n) c = MatMul(a, w) y = Add(b, c) }",
         {"w": (6, 5), "b": (5,), "n": Norm(6)},

@@ -284,6 +284,13 @@ MOTIFS = (
         "Conv ConvTranspose",
     ),
     Motif(
+        "bn-before-two-products",
+        """(float[N,6,L] x) => (float[N,5,L] y) { r = Relu(x) a = BN(r, n) b = MatMul(w, a)
+            c = MatMul(v, a) s = Sigmoid(b) y = Mul(s, c) }""",
+        {"w": (5, 6), "v": (5, 6), "n": Norm(6)},
+        "Relu BatchNormalization MatMul MatMul Sigmoid Mul",
+    ),
+    Motif(
         "strides-differ",
         """(float[N,4,H,W] x) => (float[N,4,P,Q] y) { a = Conv<pads=[1,1,1,1]>(x, w) b = BN(a, n)
             c = Conv<strides=[2,2]>(x, v) d = BN(c, m)

@@ -14,7 +14,7 @@ from bnfold.fold.equalize.equalizer import Equalizer
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
-from bnfold.fold.plan import MISTAKES, Plan, Refusal, Rule, told
+from bnfold.fold.plan import EXCHANGE, MISTAKES, Plan, Refusal, Rule, told
 from bnfold.fold.question.asking import SKIPPED, Asking, Budget
 from bnfold.fold.question.memo import Memo
 from bnfold.fold.question.search import Effort, Search
@@ -103,6 +103,8 @@ class Folder:
 
     def _search(self, prices: frozenset[str], effort: Effort) -> Search:
         report, skipped = self.account.report, self.skipped
+        if effort is Effort.SIGNS:  # the last: what needs no exchange has been looked for
+            prices |= {EXCHANGE}
         asking = Asking(self.facts, self.rules, prices, skipped, report, self.unread, self.budget)
         return Search(asking, effort)
 

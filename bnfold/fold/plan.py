@@ -84,12 +84,17 @@ class NewNode:
     reshapes: bool = False
 
 
+EXCHANGE = ""
+"""The price of a node for which another one goes: nothing, where nothing better is found."""
+
+
 @dataclass(frozen=True)
 class Price:
     """What a rewrite costs.
 
     Attributes:
-        name: under which a user allows it, as `--allow` spells it.
+        name: under which a user allows it, as `--allow` spells it; EXCHANGE where it is one node,
+            for which another one has to go.
         otherwise: what to say where it is not allowed.
     """
 
@@ -214,8 +219,18 @@ class Plan:
     @property
     def prices(self) -> tuple[str, ...]:
         """What had to be allowed for it, as `--allow` spells it."""
-        prices = [step.price for step in self.replaced.values()]
-        return tuple(dict.fromkeys(price.name for price in prices if price is not None))
+        return tuple(price.name for price in self._asked if price.name != EXCHANGE)
+
+    @property
+    def unpaid(self) -> Refusal | None:
+        """What to say of a node that it adds for none that goes."""
+        left = [price for price in self._asked if price.name == EXCHANGE]
+        return left[0].otherwise if left and self.added_nodes > 0 else None
+
+    @property
+    def _asked(self) -> list[Price]:
+        prices = (step.price for step in self.replaced.values())
+        return list(dict.fromkeys(price for price in prices if price is not None))
 
     @property
     def has_price(self) -> bool:

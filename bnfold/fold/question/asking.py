@@ -13,6 +13,7 @@ from bnfold.fold.facts.operator_facts import CONTROL_FLOW, NOT_LINEAR
 from bnfold.fold.moves.range import out_of_range
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import (
+    EXCHANGE,
     MISTAKES,
     Answer,
     Move,
@@ -224,7 +225,8 @@ class Asking:
         price = move.price if isinstance(move, Replace) else None
         if price is None or price.name in self.prices:
             return Offer(move, rule.name)
-        self.declined[price.name] = None
+        if price.name != EXCHANGE:
+            self.declined[price.name] = None
         return replace(price.otherwise, at=describe(node))
 
 

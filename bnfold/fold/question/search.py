@@ -71,6 +71,7 @@ class Search:
     def _candidates(self, source: Source) -> Iterator[Plan | Refusal]:
         if self._effort is Effort.SIGNS:
             yield from _plans(self._signs(source))
+            yield from _plans(self._in_exchange(source))
             return
         if self._effort is Effort.INVERSES:  # the shift that moves least is tried first
             if source.affine.entries == 1 and not source.is_batch_norm:
@@ -101,7 +102,9 @@ class Search:
         if refusal is None and then is not None:
             refusal = moving.readers.see(state, source.node, {0: then})
         refusal = refusal or moving.solve(state)
-        return refusal or _with_named_outputs(state.plan(direction), self._facts.model.graph)
+        plan = state.plan(direction)
+        refusal = refusal or plan.unpaid
+        return refusal or _with_named_outputs(plan, self._facts.model.graph)
 
     def _may_move_on(self, source: Source) -> bool:
         """Whether constant arithmetic may go forward: a lone scalar in the middle may not."""
@@ -134,6 +137,12 @@ class Search:
             sign = np.where(affine.scale < 0, -1.0, 1.0)
             size = Affine(np.abs(affine.scale), np.zeros_like(affine.scale))
             yield self._halves(source, Affine(sign, ratio * sign), size)
+
+    def _in_exchange(self, source: Source) -> Iterator[Plan | Refusal]:
+        """Ahead once more, where a rule may now put a node there for that of the source."""
+        affine = source.affine
+        if source.is_batch_norm and affine.has_shift and not self._stopped_ahead(source, affine):
+            yield self._moved(source, None, affine, "forward")
 
     def _bias(self, source: Source) -> Iterator[Plan]:
         """s (x @ W) + t = x @ (W s) + t: behind a matrix product, it becomes the bias."""

@@ -80,6 +80,7 @@ _PRODUCTS = (
     Case("matmul", "(float[3,2] x) => (float[2,2] y) { y = MatMul(w, x) }", {1: (3, 1)}, {"w": (2, 3)}, backward=False),
     Case("matmul", "(float[2,2,3] x) => (float[2,2,2] y) { y = MatMul(x, w) }", {0: (1, 1, 3)}, {"w": (3, 2)}, backward=False),
     Case("matmul", "(float[2,2,3] x) => (float[2,2,2] y) { y = MatMul(x, w) }", {0: (1, 2, 1)}, {"w": (2, 3, 2)}, backward=False),
+    Case("matmul", "(float[2,3,2] x) => (float[2,2,2] y) { y = MatMul(w, x) }", {1: (1, 3, 1)}, {"w": (2, 3)}, backward=False),
     Case("matmul", "(float[2,3] x) => (float[2] y) { y = MatMul(x, w) }", {0: (1, 3)}, {"w": (3,)}, backward=False),
     Case("matmul", "(float[3,2] x) => (float[2] y) { y = MatMul(w, x) }", {1: (3, 1)}, {"w": (3,)}, backward=False),
 )  # fmt: skip

@@ -18,7 +18,18 @@ from bnfold.fold.facts.origin import origin_of
 from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact, mapped, of_array, scaled
-from bnfold.fold.plan import Answer, Leave, Move, NewNode, Operand, Refusal, Replace, Rule
+from bnfold.fold.plan import (
+    EXCHANGE,
+    Answer,
+    Leave,
+    Move,
+    NewNode,
+    Operand,
+    Price,
+    Refusal,
+    Replace,
+    Rule,
+)
 from bnfold.fold.sources.not_constant import not_constant
 
 MATMUL_SHIFT = Refusal(
@@ -26,6 +37,9 @@ MATMUL_SHIFT = Refusal(
     "a MatMul has no bias for the shift, and its rank is not 2, so that it is no Gemm",
     advice="give the layer a bias: the Add that follows then takes the shift",
 )
+
+_PRODUCT = "product"  # a temporary's name
+_BROADCASTS = 7  # the opset since which an Add need not name the axis that a constant lies along
 
 VECTOR = Refusal(
     "vector-operand", "it multiplies a vector, or what may be one: the product has an axis less"
@@ -73,7 +87,8 @@ def matmul_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
     W @ (s X' + t) = (W * s) @ X' + W @ t                s along the rows of X: [K]
 
     One number for all of X moves on, or becomes part of W. Where nobody takes the shift, a MatMul
-    of rank 2 becomes a Gemm with the addend t @ W.
+    of rank 2 becomes a Gemm with the addend t @ W; another one gets an Add behind it in exchange
+    for a node that goes, where Y has no more numbers than X.
     """
     side, matrix = _constant_side(node, facts)
     if matrix is None:
@@ -113,7 +128,22 @@ def matmul_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
             addend = of_array(np.array(shift), matrix.dtype)
             gemm = NewNode("Gemm", (*operands, addend), _of_gemm(facts))
             moves.append(Replace((gemm,)))
+        elif affine.has_shift and _is_bias(node, side, matrix, facts):
+            addend = of_array(
+                np.array(shift.reshape((-1,) if side == 1 else (-1, 1))), matrix.dtype
+            )
+            product = NewNode("MatMul", operands, {}, _PRODUCT)
+            add = NewNode("Add", (_PRODUCT, addend), {})
+            moves.append(Replace((product, add), price=Price(EXCHANGE, MATMUL_SHIFT)))
     return moves
+
+
+def _is_bias(node: ir.Node, side: int, matrix: Exact, facts: Facts) -> bool:
+    """Whether an Add behind it touches no more than the one in front that it stands for."""
+    if len(matrix.shape) != 2 or _is_vector(node, side, facts) or facts.opset() < _BROADCASTS:
+        return False
+    made, read = matrix.shape[::-1] if side == 1 else matrix.shape
+    return made <= read and facts.dtype(node.outputs[0]) != ir.DataType.FLOAT16
 
 
 def _constant_side(node: ir.Node, facts: Facts) -> tuple[int, Exact | None]:
