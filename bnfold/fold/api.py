@@ -18,9 +18,10 @@ from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.edit.subnormals import count_subnormals
 from bnfold.fold.edit.subnormals import flush_subnormals as flush_in_place
 from bnfold.fold.in_place import fold_in_place
+from bnfold.fold.opinion.answers import Answers
 from bnfold.fold.opinion.beside import heard_beside
 from bnfold.fold.opinion.original_model import Original
-from bnfold.fold.opinion.second import Answers, second_opinion
+from bnfold.fold.opinion.second import second_opinion
 from bnfold.fold.rules import allowed, named
 from bnfold.fold.sources.repair import repair as repair_in_place
 from bnfold.logs import logged

@@ -116,3 +116,11 @@ def _require_known(extents: Sequence[Extent], dims: Mapping[str, int]) -> None:
         # True is an Integral of Python's, and no size of anybody's.
         if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
             raise UsageError(f"dimension {key!r} cannot have size {size!r}")
+
+
+def largest_picture(extents: Sequence[Extent], sizes: Mapping[str, int]) -> int:
+    """How many numbers the open extents of one input come to at the most; sizes are by label."""
+    found: dict[str, int] = {}
+    for extent in extents:
+        found[extent.input] = found.get(extent.input, 1) * sizes[extent.label]
+    return max(found.values(), default=1)

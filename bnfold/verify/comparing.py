@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bnfold.errors import DataError
 from bnfold.fold.api import FoldResult, fold
@@ -140,10 +141,16 @@ class Job:
         return replace(self, pair=replace(self.pair, made_for=specs, inputs=specs))
 
     def maker(self, dims: Mapping[str, int], runner: Runner | None = None) -> Maker:
-        """What makes inputs up for the original; `runner` is it, if it is open already."""
-        pair = self.pair
+        """What makes inputs up for the original; `runner` is it, where ranks are tried on it.
+
+        For ranks that may be wrong no sizes are looked for that fit the constants of a graph.
+        """
+        pair, original = self.pair, self.pair.original
+        placed = None
+        if runner is None and isinstance(original, OnnxSubject):
+            placed = partial(original.placed, self.setting)
         return Maker(
-            runner or pair.original.open(self.setting),
+            runner or original.open(self.setting),
             pair.made_for,
             self.seed,
             pair.sizes(dims),
@@ -151,6 +158,7 @@ class Job:
             pair.told(),
             pair.large_integers(),
             pair.half is not None or any(is_narrow(s.model) for s in pair.onnx_models),
+            placed,
         )
 
     def within_half(self, trials: Sequence[Trial]) -> list[Trial]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
+import onnx_ir as ir
 
 from bnfold.errors import DataError
 from bnfold.runtime.arrays import DOMAINS
 from bnfold.runtime.bounds import Bounds
 from bnfold.runtime.extents import Extent, chosen_sizes, open_extents, shape_of
+from bnfold.runtime.fitting import USUAL
 from bnfold.runtime.large_integers import LargeIntegers
+from bnfold.runtime.model_fitting import fitting_sizes
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
 from bnfold.runtime.told_integers import ToldIntegers
@@ -37,13 +40,6 @@ _MANY_ROWS = 4096
 """As many rows are tried last: of ten normal numbers one in 250 rows has one below 1e-3."""
 
 _FITTED = 6000  # of trials of sizes that fit what a constant fixes
-
-_FITTING = (
-    *(28, 32, 64, 224, 256, 299, 128, 48, 96, 112, 160, 192, 320, 384, 416, 448, 512),
-    *(8, 10, 16, 20, 24, 40, 50, 77, 80, 100, 200, 300, 640, 1000, 1024),
-    *(n for n in range(1, 64) if n not in {8, 10, 16, 20, 24, 28, 32, 40, 48, 50}),
-)
-"""Extents that images and sequences have, the usual ones first, and then all small ones."""
 
 _SEEN_ROWS = 1024
 
@@ -79,6 +75,7 @@ class Maker:
         told: how integers are drawn in some sets, and where the graph takes none of those.
         large: which integers may be any.
         is_narrow: there is half precision in it, of which huge numbers are almost the largest.
+        placed: the original with places, see `runtime.model_fitting`; None for a module.
     """
 
     runner: Runner
@@ -89,6 +86,7 @@ class Maker:
     told: ToldIntegers = field(default_factory=dict)
     large: LargeIntegers = field(default_factory=LargeIntegers)
     is_narrow: bool = False
+    placed: Callable[[], tuple[ir.Model, Runner]] | None = None
     _extents: Sequence[Extent] = field(init=False)
     _failed: dict[tuple[int, ...], RunError] = field(default_factory=dict)
     _domains: tuple[str, ...] = tuple(DOMAINS)
@@ -230,18 +228,53 @@ class Maker:
         return trial
 
     def _fit(self) -> None:
-        """Open extents behind the batch have one size with which the graph runs, if one is found.
+        """Open extents have sizes with which the graph runs, if such are found.
 
-        A constant further in may fix them: a Reshape to 9216 numbers behind H x W, or a Gemm.
+        A constant further in may fix them: a Reshape to 9216 numbers behind H x W, or a Gemm. The
+        batch stays open where it may be another one.
         """
-        for size in _FITTING:
-            pinned = {e.place: size for e in self.extents if e.axis}
-            sizes = chosen_sizes(self._extents, {**self.dims, **pinned}, lambda extent: 1)
-            if not pinned or self._numbers(sizes) > _MOST:
-                continue
-            if self._drawn(sizes, "normal", _FITTED) is not None:
-                self.dims = {**self.dims, **pinned}
-                return
+        start = {extent.label: 16 if extent.axis else 1 for extent in self.extents}
+        found = list(self._fitting(start)) if start else []
+        if found:
+            fixed = {
+                e.label for e in self.extents if e.axis or found[0][e.label] == found[-1][e.label]
+            }
+            self.dims = {**self.dims, **{label: found[0][label] for label in fixed}}
+
+    def _fitting(self, start: Mapping[str, int]) -> Iterator[Mapping[str, int]]:
+        """Sizes of all open extents; of a module, those behind the batch are alike."""
+        if self.placed is not None:
+            model, runner = self.placed()
+            yield from fitting_sizes(model, self.extents, start, replace(self, runner=runner)._run)
+            return
+        behind = [extent.label for extent in self.extents if extent.axis]
+        tried = ({**start, **dict.fromkeys(behind, size)} for size in USUAL if behind)
+        first = next((sizes for sizes in tried if self._takes(sizes)), None)
+        if first is not None:
+            yield first
+            others = {**dict.fromkeys(start, 2), **{label: first[label] for label in behind}}
+            if self._takes(others):
+                yield others
+
+    def _takes(self, chosen: Mapping[str, int]) -> bool:
+        """Whether the graph runs at such sizes."""
+        with suppress(RunError, DataError):
+            self._run(chosen)
+            return True
+        return False
+
+    def _run(self, chosen: Mapping[str, int]) -> None:
+        """Runs the graph at such sizes, once.
+
+        Raises:
+            RunError: it does not take them.
+            DataError: they come to too many numbers.
+        """
+        sizes = chosen_sizes(self._extents, {**self.dims, **chosen}, lambda _: 1)
+        if self._numbers(sizes) > _MOST:
+            raise DataError(f"{sizes} come to more numbers than are tried")
+        if self._drawn(sizes, "normal", _FITTED) is None:
+            raise self._failed[tuple(sizes.values())]
 
     def _numbers(self, sizes: Mapping[str, int]) -> int:
         """How many all inputs of these sizes have."""

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from bnfold.float64 import run_graph
 from bnfold.fold.sources.repair import repair as repair_in_place
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
+from bnfold.runtime.model_fitting import with_places
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
 from bnfold.typed.room import require_memory, require_room, require_room_to_open
@@ -108,6 +110,12 @@ class OnnxSubject:
         edit(found.model)
         found._is_as_given = False
         return found
+
+    def placed(self, setting: Setting) -> tuple[ir.Model, Session | NarrowEnds]:
+        """A copy with places, see `runtime.model_fitting`, and what runs it in their order."""
+        found = self.copy()
+        found.model, found._is_as_given = with_places(self.model), False
+        return found.model, found.open(replace(setting, in_order=True))
 
     def open(self, setting: Setting, neighbour: Neighbour | None = None) -> Session | NarrowEnds:
         """A session on the model, or on a neighbour of it."""

@@ -61,11 +61,22 @@ def test_shapes_that_the_model_does_not_take_give_way_to_others():
 
 
 def test_a_model_that_takes_no_made_up_shape_asks_for_data():
-    text = "g (float[N,M] x) => (float[11,13] y) { y = Reshape (x, s) }"
-    model = parsed(text, s=[11, 13])
+    text = "g (float[N,M,K] x) => (float[3,601,607] y) { y = Reshape (x, s) }"
+    model = parsed(text, s=[3, 601, 607])
     with pytest.raises(DataError, match="give data"):
         bnfold.verify(model, model)
-    assert bnfold.verify(model, model, data=np.ones((11, 13), np.float32)).is_equivalent
+    data = np.ones((3, 601, 607), np.float32)
+    assert bnfold.verify(model, model, data=data).is_equivalent
+
+
+def test_axes_that_a_constant_fixes_may_have_different_sizes():
+    """5 x 11 rows of a matrix, and no square of them."""
+    text = "g (float[N,H,W] x) => (float[N,3] y) { f = Flatten (x) y = MatMul (f, w) }"
+    model = parsed(text, w=np.ones((55, 3)))
+    found = bnfold.verify(model, model)
+    assert found.is_equivalent
+    assert {shape[1] * shape[2] for shape in shapes(found)} == {55}
+    assert len({shape[0] for shape in shapes(found)}) > 1
 
 
 def test_indices_stay_within_the_table_they_index():

@@ -13,7 +13,7 @@ class Opinion(Row):
 
     Attributes:
         runtime: its name and version; empty where it was not asked.
-        sizes: on how many feeds, each of other sizes where the model leaves them open.
+        sizes: on how many feeds, each of other sizes where the model takes several.
         error: the largest difference, over the largest value of its output.
         explained: what rounding alone explains, on the same scale.
         left_out: why nothing was compared; empty where it was.

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from bnfold.fold.account.told_opinion import Opinion
+from bnfold.fold.opinion.answers import Answers, answers_of
 from bnfold.fold.opinion.original_model import Original
-from bnfold.fold.opinion.second import Answers, answers_of
 
 Heard = Callable[[], Answers | Opinion]
 

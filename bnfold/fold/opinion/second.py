@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from time import perf_counter
 
 import numpy as np
 import onnx_ir as ir
@@ -19,21 +17,17 @@ from bnfold import model_io
 from bnfold.errors import BnfoldError
 from bnfold.float64 import run_graph
 from bnfold.fold.account.told_opinion import Opinion
+from bnfold.fold.opinion.answers import Answers, session_of
 from bnfold.fold.opinion.apart import Outputs, difference, is_float, pairs_of, scale_of
 from bnfold.fold.opinion.exactly import mean_the_same
-from bnfold.fold.opinion.feeds import Feed, feeds_of
+from bnfold.fold.opinion.feeds import Feed
 from bnfold.fold.opinion.neighbours import NEIGHBOURS, lifted, moved
 from bnfold.fold.opinion.original_model import Original
-from bnfold.model_io.loading import skeleton_of
 from bnfold.runtime.engine import Setting, version
 from bnfold.runtime.sessions import OverdueError, Session
 from bnfold.runtime.signature import Array
 from bnfold.typed import TypedConstants
-from bnfold.typed.room import require_room_for
 
-MOST_BYTES = 256 << 20  # of weights: beyond that, sessions would take more memory than the fold
-MOST_NODES = 20_000  # beyond that, onnxruntime takes longer to open the two than the fold takes
-_PATIENCE_S = 5.0  # a run that takes longer is not made again at another size
 _UNITS = 64  # in the last place, which any two orders of a sum may differ by
 _MOST_UNITS = 1 << 13  # that the rounding of folded weights may come to
 _LITTLE = 4  # times what a neighbour's rounding comes to: as much as most folds differ by
@@ -41,40 +35,6 @@ _SMALL = 1 << 10  # units: so much may be rounding without a word from float64
 _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
 _MOST_OF_SUMS = 1e-3  # what adding up many numbers, one after the other, may lose in float32
 _MOST_CANCELLED = 1 / 32  # what is left of digits that cancel; less of them is no number any more
-
-_NAME = "the original"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What the original makes of feeds that it takes.
-
-    Attributes:
-        feeds: two of them; one where a run is slow.
-        outputs: of each.
-    """
-
-    feeds: Sequence[Feed]
-    outputs: Sequence[Outputs]
-
-
-def answers_of(original: Original) -> Answers | Opinion:
-    """The half of a second opinion that needs no fold yet; why it was not asked, where that is so.
-
-    It may be heard beside a fold: it reads nothing that a fold changes.
-    """
-    size = original.weight_bytes
-    if size > MOST_BYTES:
-        return Opinion(left_out=f"{size >> 20} MiB of weights are more than {MOST_BYTES >> 20}")
-    if original.nodes > MOST_NODES:
-        return Opinion(left_out=f"{original.nodes:,} nodes are more than {MOST_NODES:,}")
-    try:
-        data = original.written()
-        require_room_for(skeleton_of(data, _NAME), _NAME)
-        return _first_that_runs(_session(data, original), original)
-    except BnfoldError as error:
-        reason = str(error).removeprefix(f"{_NAME}: ")
-        return Opinion(left_out=f"{_NAME} does not run there: {reason}")
 
 
 def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Opinion:
@@ -125,19 +85,10 @@ def _rounding(
     return explained
 
 
-def _session(data: bytes, original: Original) -> Session:
-    """The original as it was given, in onnxruntime.
-
-    Raises:
-        BnfoldError: it does not load there.
-    """
-    return Session(data, original.setting, name=_NAME, seconds=original.patience_s)
-
-
 def _is_repeated(original: Original, feed: Feed) -> bool:
     """Whether one session of the original gives the same twice; failing is no second answer."""
     try:
-        session = _session(original.written(), original)
+        session = session_of(original, original.written())
         pairs = pairs_of(session.run(feed), session.run(feed))
     except BnfoldError:
         return False
@@ -146,30 +97,6 @@ def _is_repeated(original: Original, feed: Feed) -> bool:
 
 def _opinion(count: int, error: float, explained: float) -> Opinion:
     return Opinion(f"onnxruntime {version()}", count, error, explained)
-
-
-def _first_that_runs(session: Session, original: Original) -> Answers:
-    """The first feeds that the model takes, and its outputs; one of them where it is slow.
-
-    Raises:
-        BnfoldError: it takes none.
-    """
-    if isinstance(original.interface, BnfoldError):
-        raise original.interface
-    refusal: BnfoldError | None = None
-    for first, second in feeds_of(*original.interface):
-        try:
-            begun = perf_counter()
-            outputs: list[Outputs] = [session.run(first)]
-            if perf_counter() - begun > _PATIENCE_S:
-                return Answers([first], outputs)
-            return Answers([first, second], [*outputs, session.run(second)])
-        except OverdueError:
-            raise
-        except BnfoldError as error:
-            refusal = refusal or error
-    assert refusal is not None, "there is at least one pair of feeds"
-    raise refusal
 
 
 def _sensitivity(

@@ -8,7 +8,7 @@ another is set so that the region runs on further than it did.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bnfold.errors import BnfoldError
@@ -19,14 +19,12 @@ from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.proof.proof_sizes import PLAIN, Sizes, Slot, slot_of
 from bnfold.fold.proof.trial_run import Trial
 from bnfold.fold.proof.written import CertificateError, Written
+from bnfold.runtime.fitting import SMALL, Told, fitted, told_extents
 
 DOES_NOT_RUN = (BnfoldError, ValueError, IndexError, ZeroDivisionError, CertificateError)
 
 _MOST_RUNS = 400
 _MOST_NUMBERS = 1 << 24  # computed in all of them
-_MOST_EXTENTS = 48
-_LARGEST = 1 << 16  # what is divided
-_SMALL = 17  # up to here any extent may be what a window needs
 _SHAPE = 16  # entries of a constant that may be a shape, or sizes of parts
 
 Given = Mapping[Slot, int]
@@ -54,62 +52,46 @@ class Fitting:
 
     def sizes(self) -> Iterator[Sizes]:
         """Some that fit: near the usual ones, and near the least that there are."""
-        extents = self._extents()
+        told = self._told_by_constants()
+        backwards = Told(told.shapes, told.alike[::-1], told.near[::-1], told.usual[::-1])
         ones = (1, max(1, self.least))
         for plain, order in (
-            ((PLAIN[0], max(PLAIN[1], self.least)), extents),
-            (ones, extents[::-1]),
+            ((PLAIN[0], max(PLAIN[1], self.least)), told),
+            (ones, backwards),
         ):
             found = self._fitted(plain, order)
             if found is not None:
                 yield found
 
-    def _fitted(self, plain: tuple[int, int], extents: Sequence[int]) -> Sizes | None:
+    def _fitted(self, plain: tuple[int, int], told: Told) -> Sizes | None:
         """From these on, each step is the first one by which the region runs further."""
         self._runs = self._numbers = 0
-        given: Given = {}
-        furthest = self._reached(plain, given)
-        while furthest < math.inf:
-            for near in self._near(given, extents):
-                reached = self._reached(plain, near)
-                if reached > furthest:
-                    given, furthest = near, reached
-                    break
-            else:
-                return None
-        return Sizes(facts=self.facts, plain=plain, given=given)
+        start: Given = {}
+        given = fitted(
+            self._inputs(), start, lambda _: told, lambda given: self._reached(plain, given)
+        )
+        return None if given is None else Sizes(facts=self.facts, plain=plain, given=given)
 
-    def _near(self, given: Given, extents: Sequence[int]) -> Iterator[Given]:
-        """One open extent is another one; or all of them but those of first axes are alike."""
-        slots = self._slots()
-        alike = [slot for slot, axis in slots.items() if axis]
-        if len(alike) > 1:
-            yield from ({**given, **dict.fromkeys(alike, extent)} for extent in extents)
-        yield from ({**given, slot: extent} for slot in slots for extent in extents)
+    def _inputs(self) -> list[list[Slot | None]]:
+        """What is open, see `fitted`."""
+        return [
+            [
+                None if isinstance(dim, int) else slot_of(value, axis, dim)
+                for axis, dim in enumerate(self.facts.dims(value) or ())
+            ]
+            for value in self.part.enters.values()
+        ]
 
-    def _slots(self) -> dict[Slot, int]:
-        """What is open, each with the axis on which it comes first."""
-        found: dict[Slot, int] = {}
-        for value in self.part.enters.values():
-            for axis, dim in enumerate(self.facts.dims(value) or ()):
-                if not isinstance(dim, int):
-                    found.setdefault(slot_of(value, axis, dim), axis)
-        return found
-
-    def _extents(self) -> list[int]:
+    def _told_by_constants(self) -> Told:
         """The extents and sizes that the region tells, what divides them, small ones; 1 last."""
         dims = (self.facts.dims(value) or () for value in self.part.enters.values())
-        sizes = {d for told in (*dims, *self.told.values()) for d in told if isinstance(d, int)}
-        for constant in self.part.constants.values():
-            sizes.update(constant.shape)
-            if isinstance(constant, Exact) or constant.dtype.kind not in "iu":
-                continue
-            if constant.size <= _SHAPE:
-                sizes.update(abs(int(entry)) for entry in constant.flat)
-        sizes = {size for size in sizes if 1 != size <= _LARGEST}
-        divisors = sorted({d for size in sizes for d in _divisors(size)})
-        told_first = sorted({*sizes, *divisors[:_MOST_EXTENTS]})
-        return [*told_first, *(d for d in range(2, _SMALL) if d not in told_first), 1]
+        told = [
+            tuple(d for d in some if isinstance(d, int)) for some in (*dims, *self.told.values())
+        ]
+        shapes = [shape for constant in self.part.constants.values() for shape in _shapes(constant)]
+        sizes = told_extents(size for some in (*told, *shapes) for size in some)
+        usual = [*(d for d in SMALL if d not in sizes), 1]
+        return Told(list(dict.fromkeys(shapes)), [*sizes, *usual], sizes, usual)
 
     def _reached(self, plain: tuple[int, int], given: Given) -> float:
         """How many values the region computes before it stops; infinity where it does not."""
@@ -138,9 +120,10 @@ def contradicts(values: Mapping[str, Constant], told: Mapping[str, Dims]) -> boo
     return any(isinstance(dim, int) and dim != size for dim, size in pairs)
 
 
-def _divisors(size: int) -> set[int]:
-    """All but 1; of 0 none but 0."""
-    if not size:
-        return {0}
-    small = {d for d in range(1, math.isqrt(size) + 1) if size % d == 0}
-    return (small | {size // d for d in small}) - {1}
+def _shapes(constant: Exact | Constant) -> Iterator[tuple[int, ...]]:
+    """The shape of a constant, and what it holds where that may be one."""
+    yield tuple(constant.shape)
+    if isinstance(constant, Exact) or constant.dtype.kind not in "iu":
+        return
+    if constant.size <= _SHAPE:
+        yield tuple(abs(int(entry)) for entry in constant.flat)

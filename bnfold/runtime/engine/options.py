@@ -37,6 +37,8 @@ def session_options(
         if setting.inter_threads == 1
         else onnxruntime.ExecutionMode.ORT_PARALLEL
     )
+    if setting.in_order:
+        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
     options.log_severity_level = ONLY_FATAL
     # Spinning threads of one session would take the cores from the other one's runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -32,6 +32,7 @@ class Setting:
         session_options: further entries of the session's configuration, or attributes of
             `SessionOptions` that are on or off, such as `enable_cpu_mem_arena`.
         cuda_graph: the first run is captured, and launched again as a whole: CUDA alone.
+        in_order: nodes run in the order of the file, as far as onnxruntime is concerned.
     """
 
     provider: str = "cpu"
@@ -42,6 +43,7 @@ class Setting:
     inter_threads: int = 1
     session_options: tuple[tuple[str, str], ...] = ()
     cuda_graph: bool = False
+    in_order: bool = False
 
 
 def version() -> str:

@@ -11,8 +11,9 @@ from onnx import numpy_helper
 
 import bnfold
 from bnfold import model_io
+from bnfold.fold.opinion.answers import Answers, answers_of
 from bnfold.fold.opinion.original_model import Original
-from bnfold.fold.opinion.second import Answers, answers_of, second_opinion
+from bnfold.fold.opinion.second import second_opinion
 from tests.fold.property.text_models import Array, model, norm
 
 CANCELS = "c = Add(b, big) d = Relu(c) e = Sub(d, big)"

@@ -16,6 +16,7 @@ from bnfold import model_io
 from bnfold.errors import InternalError
 from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.numbers import exact as exacts
+from bnfold.fold.opinion import answers as answers_module
 from bnfold.fold.opinion import second
 from bnfold.fold.opinion.original_model import Original
 from bnfold.fold.proof.certificate import Certificate
@@ -62,8 +63,8 @@ def test_a_fold_that_computes_something_else_is_not_handed_out(
 ) -> None:
     """Whatever the proof of each rewrite believes: here it is told to believe everything."""
     monkeypatch.setattr(Certificate, "compared", lambda *_args: 0.0)
-    original = exacts._round
-    monkeypatch.setattr(exacts, "_round", lambda v, d: original(np.asarray(v) * factor, d))
+    original = exacts.rounded_to
+    monkeypatch.setattr(exacts, "rounded_to", lambda v, d: original(np.asarray(v) * factor, d))
     with pytest.raises(InternalError, match=said):
         bnfold.fold(_conv())
     assert bnfold.fold(_conv(), check=False).ledger.batch_norms_after == 0
@@ -83,8 +84,8 @@ def test_a_step_that_rounding_may_turn_is_left_to_verify(
 ) -> None:
     """A number next to a step of a quantised network goes up before the fold and down after it."""
     monkeypatch.setattr(Certificate, "compared", lambda *_args: 0.0)
-    original = exacts._round
-    monkeypatch.setattr(exacts, "_round", lambda v, d: original(np.asarray(v) * factor, d))
+    original = exacts.rounded_to
+    monkeypatch.setattr(exacts, "rounded_to", lambda v, d: original(np.asarray(v) * factor, d))
     text = f"(float[N,3,H,H] x) => (float[M,4,P,Q] y) {{ a = Conv(x, w) {output} }}"
     weights = {"w": (4, 3, 3, 3), "k": (4, 1, 1), "n": Norm(4)}
     model = Motif("steps", text, weights, "").model()
@@ -124,12 +125,12 @@ def test_a_model_that_does_not_run_there_is_folded_and_told_so() -> None:
 
 
 def test_a_large_model_is_folded_and_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second, "MOST_BYTES", 16)
+    monkeypatch.setattr(answers_module, "MOST_BYTES", 16)
     assert "weights" in _opinion(_conv()).left_out
 
 
 def test_a_model_of_many_nodes_is_folded_and_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second, "MOST_NODES", 1)
+    monkeypatch.setattr(answers_module, "MOST_NODES", 1)
     assert "nodes are more than 1" in _opinion(_conv()).left_out
 
 
@@ -223,8 +224,8 @@ def test_a_large_value_that_costs_no_digits_excuses_nothing() -> None:
         "",
     ).model()
     original = Original.of(model, model_io.load(model))
-    answers = second.answers_of(original)
-    assert isinstance(answers, second.Answers)
+    answers = answers_module.answers_of(original)
+    assert isinstance(answers, answers_module.Answers)
     folded = model_io.to_proto(bnfold.fold(model).model)
     assert second.second_opinion(original, answers, model_io.load(folded)).agrees
     for tensor in folded.graph.initializer:

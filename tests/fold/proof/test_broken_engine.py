@@ -88,7 +88,7 @@ MUTATIONS: dict[str, tuple[Any, str, Callable[..., Any], Motif, list[str]]] = {
     "a name taken twice": (FreshNames, "__call__", lambda _: lambda _self, _base: "w", PLAIN, []),
     "an output's name lost": (engines, "_inherit", lambda _: lambda *_args: None, OUTPUT, []),
     "the batch norm left in": (Changes, "replace_uses", lambda _: lambda *_args: None, PLAIN, []),
-    "rounded towards zero": (exacts, "_round", _towards_zero, PLAIN, []),
+    "rounded towards zero": (exacts, "rounded_to", _towards_zero, PLAIN, []),
     "other bytes saved": (exacts._FoldedTensor, "tofile", _doubled, PLAIN, []),
 }  # fmt: skip
 
