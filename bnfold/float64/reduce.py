@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,13 @@ def _maximum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
 
 def _minimum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
     return np.asarray(x.min(axis=axes, keepdims=keepdims, initial=_bounds(x.dtype)[1]))
+
+
+def _mean(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """NaN of nothing: ONNX leaves open what that is."""
+    count = math.prod(x.shape[axis] for axis in axes)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(x.sum(axis=axes, keepdims=keepdims) / np.float64(count))
 
 
 def _log_sum_exp(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
@@ -101,7 +109,7 @@ OPERATORS: Mapping[str, Operator] = {
     "ReduceLogSum": reduction(lambda x, axes, keep: np.log(x.sum(axis=axes, keepdims=keep))),
     "ReduceLogSumExp": reduction(_log_sum_exp),
     "ReduceMax": reduction(_maximum),
-    "ReduceMean": reduction(lambda x, axes, keep: x.mean(axis=axes, keepdims=keep)),
+    "ReduceMean": reduction(_mean),
     "ReduceMin": reduction(_minimum),
     "ReduceProd": reduction(lambda x, axes, keep: x.prod(axis=axes, keepdims=keep)),
     "ReduceSum": reduction(lambda x, axes, keep: x.sum(axis=axes, keepdims=keep)),

@@ -7,8 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
+import bnfold
 from tests.fold.property.oracle import kinds_of
 from tests.fold.property.text_models import fold_checked, model, norm, verdicts, weight
+from tests.runtime_oracle import in_onnxruntime
 
 BODY = "(float[N, 3, {h}, {w}] x) => (float[N, {c}, P, Q] y) {{ {text} }}"
 
@@ -280,3 +282,29 @@ def test_a_mean_over_a_window_that_is_larger_than_its_input(side: str) -> None:
     built = model(text, {"w": weight(4, 4, 1), **norm("p", 4)})
     result = fold_checked(built, x=(2, 4, 1))
     assert not result.ledger.bugs
+
+
+NOTHING = {
+    "forward": (
+        "(float[2,3,0] x) => (float[2,4] y) { r = Sigmoid(x) b = BN(r, p) "
+        "m = ReduceMean<axes = [2], keepdims = 0>(b) y = MatMul(m, w) }",
+        3,
+    ),
+    "backward": (
+        "(float[2,0,3] x) => (float[2,4] y) { r = MatMul(x, w) "
+        "m = ReduceMean<axes = [1], keepdims = 0>(r) y = BN(m, p) }",
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING.values(), ids=NOTHING.keys())
+def test_a_shift_is_not_moved_through_a_mean_of_nothing(case: tuple[str, int]) -> None:
+    """It is 0 in onnxruntime, whatever it is a mean of."""
+    text, channels = case
+    built = model(text, {"w": weight(3, 4), **norm("p", channels)}, opset=13)
+    folded = bnfold.fold(built).to_proto()
+    shape = (2, 3, 0) if channels == 3 else (2, 0, 3)
+    feeds = {"x": np.zeros(shape, np.float32)}
+    (before,), (after,) = (in_onnxruntime(one, feeds) for one in (built, folded))
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-5)

@@ -20,6 +20,7 @@ _SIGN = Refusal(
 )
 _COUNTED = Refusal("padding-counted", "its mean counts padded zeros, which a shift would not reach")
 _EMPTY = Refusal("empty-window", "one of its windows may hold padding alone")
+_NOTHING = Refusal("empty-window", "an axis that it takes a mean over has no extent")
 
 
 def pool_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -119,13 +120,17 @@ def reduce_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
 
     Where all s are negative, s max(x) + t = min(s x + t), and the reverse.
 
-    The reduced axes come back with extent 1 where keepdims = 0 took them away.
+    The reduced axes come back with extent 1 where keepdims = 0 took them away. What a mean of
+    nothing is, ONNX leaves open (NaN, or 0), and so an extent of 0 that is known is all that stops
+    a shift; a sum of nothing is 0, a maximum -infinity, before and after.
     """
     rank = facts.rank(node.inputs[0])
     axes = _axes(node, rank, facts)
     if rank is None or axes is None:
         return Refusal("dynamic-axes", "which axes it reduces is not known")
     demand = demands[0]
+    if demand.has_shift and _is_mean_of_nothing(node, axes, facts):
+        return _NOTHING
     if attribute_of(node, "keepdims", 1) == 0:
         demand = Affine(np.expand_dims(demand.scale, axes), np.expand_dims(demand.shift, axes))
     return _reduce(node, demand, demand, 1 / _count(node, axes, facts))
@@ -139,6 +144,8 @@ def reduce_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
         return Refusal("dynamic-axes", "which axes it reduces is not known")
     if any(affine.varies_along(axis) for axis in axes):
         return ALONG
+    if affine.has_shift and _is_mean_of_nothing(node, axes, facts):
+        return _NOTHING
     passed = affine
     if attribute_of(node, "keepdims", 1) == 0:
         passed = Affine(np.squeeze(affine.scale, axis=axes), np.squeeze(affine.shift, axis=axes))
@@ -159,6 +166,10 @@ def _reduce(node: ir.Node, affine: Affine, passed: Affine, factor: float) -> Ans
             )
         passed = Affine(passed.scale, passed.shift * factor)
     return [Leave({0: passed})]
+
+
+def _is_mean_of_nothing(node: ir.Node, axes: tuple[int, ...], facts: Facts) -> bool:
+    return is_op(node, "ReduceMean") and any(facts.dim(node.inputs[0], a) == 0 for a in axes)
 
 
 def _count(node: ir.Node, axes: tuple[int, ...], facts: Facts) -> float:
