@@ -7,6 +7,7 @@ that is off by a thousandth shows, where in float32 it hides in what 1e5 + x - 1
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import onnx_ir as ir
@@ -15,6 +16,7 @@ from bnfold.float64 import run_graph
 from bnfold.fold.opinion.apart import Outputs, difference
 from bnfold.fold.opinion.feeds import Feed
 from bnfold.fold.opinion.neighbours import lifted, moved
+from bnfold.fold.opinion.original_model import UNITS
 from bnfold.typed import TypedConstants
 
 _FACTOR = 4  # a weight is rounded by half a unit at most, a neighbour's is moved by one or by none
@@ -41,13 +43,40 @@ def mean_the_same(
     apart = _largest(olds, news)
     if apart <= tolerance:
         return True
-    entries = sum(array.size for array in moved(lifted(folded), 0).values())
-    if not entries:
+    if not _entries(folded):
         return True  # in bfloat16, or in bodies: what rounding them comes to is not known
-    seeds = range(_NEIGHBOURS if entries < _MANY else _FEW_NEIGHBOURS)
-    neighbours = (_neighbour(folded, seed) for seed in seeds)
-    rounding = max(_largest(news, _outputs(neighbour, feeds)) for neighbour in neighbours)
-    return apart <= _FACTOR * rounding
+    return apart <= _FACTOR * _weight_rounding(folded, feeds)
+
+
+def rounding_of_run(model: ir.Model, feeds: Sequence[Feed]) -> float:
+    """What rounding comes to while the model runs, as far as its weights tell; 0 without any.
+
+    What a runtime makes of a sum of k products is what float64 makes of weights that are off by
+    a few units in the last place: by k of them if all roundings go one way, by the root of k if
+    each is as likely up as down.
+
+    Source: N. Higham, Accuracy and Stability of Numerical Algorithms, 2.8 and 3.1.
+
+    Raises:
+        BnfoldError: the reference does not run the model.
+    """
+    tensors = (v.const_value for v in lifted(model).graph.initializers.values())
+    shapes = [t.shape.numpy() for t in tensors if t is not None and t.dtype in UNITS]
+    sums = [max(shape[0], math.prod(shape[1:])) for shape in shapes if len(shape) > 1]
+    return max(_FACTOR, math.sqrt(max(sums, default=1))) * _weight_rounding(model, feeds)
+
+
+def _weight_rounding(model: ir.Model, feeds: Sequence[Feed]) -> float:
+    """How far a unit in the last place of its weights moves the outputs; 0 without any."""
+    entries, plain = _entries(model), _outputs(model, feeds)
+    seeds = range(_NEIGHBOURS if entries < _MANY else _FEW_NEIGHBOURS) if entries else ()
+    neighbours = (_neighbour(model, seed) for seed in seeds)
+    return max((_largest(plain, _outputs(some, feeds)) for some in neighbours), default=0.0)
+
+
+def _entries(model: ir.Model) -> int:
+    """How many weights can be moved."""
+    return sum(array.size for array in moved(lifted(model), 0).values())
 
 
 def _outputs(model: ir.Model, feeds: Sequence[Feed]) -> list[Outputs]:

@@ -19,7 +19,7 @@ from bnfold.float64 import run_graph
 from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.opinion.answers import Answers, session_of
 from bnfold.fold.opinion.apart import Outputs, difference, is_float, pairs_of, scale_of
-from bnfold.fold.opinion.exactly import mean_the_same
+from bnfold.fold.opinion.exactly import mean_the_same, rounding_of_run
 from bnfold.fold.opinion.feeds import Feed
 from bnfold.fold.opinion.neighbours import NEIGHBOURS, lifted, moved
 from bnfold.fold.opinion.original_model import Original
@@ -29,7 +29,7 @@ from bnfold.runtime.signature import Array
 from bnfold.typed import TypedConstants
 
 _UNITS = 64  # in the last place, which any two orders of a sum may differ by
-_MOST_UNITS = 1 << 13  # that the rounding of folded weights may come to
+_MOST_UNITS = 1 << 13  # that the rounding of folded weights may come to, whatever float64 says
 _LITTLE = 4  # times what a neighbour's rounding comes to: as much as most folds differ by
 _SMALL = 1 << 10  # units: so much may be rounding without a word from float64
 _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
@@ -71,13 +71,16 @@ def _rounding(
     near = _sensitivity(model, feeds, olds, original.setting)
     if apart <= min(_LITTLE * near, _SMALL * original.unit):
         return max(least, _LITTLE * near)
+    most = _MOST_UNITS * original.unit
     with suppress(BnfoldError):  # where the reference does not run, rounding alone is weighed
-        if np.isfinite(apart) and not mean_the_same(model, folded, feeds, least):
-            return least
+        if np.isfinite(apart):
+            if not mean_the_same(model, folded, feeds, least):
+                return least
+            most = max(most, min(rounding_of_run(folded, feeds), _MOST_CANCELLED))
     explained = max(least, _FACTOR * near)
     if apart > explained:  # a channel that a Relu always shuts rounds in the folded model alone
         own = _FACTOR * _sensitivity(folded, feeds, news, original.setting)
-        explained = max(explained, min(own, _MOST_UNITS * original.unit))
+        explained = max(explained, min(own, most))
     if explained < apart <= _MOST_CANCELLED:
         own, cancelled = _own_error(model, feeds, olds)
         most = max(_MOST_OF_SUMS, min(least * cancelled, _MOST_CANCELLED))
