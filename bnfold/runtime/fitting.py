@@ -59,6 +59,7 @@ def fitted(
     start: Mapping[Slot, int],
     told: Callable[[float], Told],
     reached: Callable[[Mapping[Slot, int]], float],
+    most: int,
 ) -> Mapping[Slot, int] | None:
     """Extents with which the graph runs; None where none are found.
 
@@ -67,18 +68,27 @@ def fitted(
         start: the extents to begin with.
         told: the extents to try where the graph stops after so much.
         reached: how much of the graph runs; infinity for all of it.
+        most: numbers along the open axes of one input.
     """
     given = start
     furthest = reached(given)
     while furthest < math.inf:
         for near in _near(inputs, given, told(furthest)):
-            there = reached(near)
+            there = reached(near) if _numbers(inputs, near) <= most else -math.inf
             if there > furthest:
                 given, furthest = near, there
                 break
         else:
             return None
     return given
+
+
+def _numbers(inputs: Sequence[Sequence[Slot | None]], sizes: Mapping[Slot, int]) -> int:
+    """How many the open axes of an input come to at the most; what has no size yet is small."""
+    return max(
+        (math.prod(sizes.get(slot, 1) for slot in slots if slot is not None) for slots in inputs),
+        default=1,
+    )
 
 
 def _near(

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass
 
 from bnfold.errors import BnfoldError
-from bnfold.runtime.extents import Extent, largest_picture
+from bnfold.runtime.extents import Extent
 from bnfold.runtime.fitting import USUAL, Told, fitted, told_extents
 from bnfold.runtime.sessions import OverdueError, RunError
 
@@ -62,7 +62,7 @@ def fitting_sizes(
         OverdueError: a run was given up.
     """
     search = _Search(model, extents, run)
-    first = fitted(search.inputs(), start, search.told, search.reached)
+    first = fitted(search.inputs(), start, search.told, search.reached, MOST_NUMBERS)
     if first is None:
         return
     yield first
@@ -92,7 +92,7 @@ class _Search:
     def reached(self, sizes: Sizes) -> float:
         """The place at which the run stops; infinity where it does not."""
         is_over = self._runs >= _MOST_RUNS or thread_time() > self._end
-        if is_over or not 0 < largest_picture(self._extents, sizes) <= MOST_NUMBERS:
+        if is_over or any(size < 1 for size in sizes.values()):
             return -math.inf
         self._runs += 1
         try:

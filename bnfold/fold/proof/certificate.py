@@ -35,6 +35,8 @@ from bnfold.fold.proof.written import CertificateError, UnknownRankError, Writte
 
 _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
 
+_IN_VAIN = 6  # runs in which no number meets a weight: an end of a Slice is drawn, and may be 0
+
 _NOTHING_READ = "no number meets one of its weights, as an extent is 0"
 _OTHER_SIZES = "the nodes concerned were tried at sizes which what stands behind them does not take"
 _NO_SIZES = (
@@ -70,6 +72,11 @@ class Certificate:
         if are_too_deep(self._ways):
             raise CertificateError("Ifs stand in one another's bodies too deep to try every way")
         self._told = {label_of(value, facts): facts.dims(value) or () for value in made}
+        extents = {
+            **{name: facts.dims(v) or () for name, v in self._before.enters.items()},
+            **self._told,
+        }
+        self._empty = frozenset(name for name, dims in extents.items() if 0 in dims)
         self._batch = batch_of(nodes, is_lean=self._lean is not None)
         self._outputs = [_signature(output) for output in facts.model.graph.outputs]
 
@@ -154,7 +161,7 @@ class Certificate:
         readings, worst = NONE, 0.0
         while not readings.suffice(self._enough):
             feeds: Feeds = {}
-            first = Trial(self._before, self._facts, feeds, sizes, way)
+            first = Trial(self._before, self._facts, feeds, sizes, way, self._empty)
             try:
                 old = first.run()
             except DOES_NOT_RUN as error:
@@ -171,10 +178,10 @@ class Certificate:
             if isinstance(difference, str):
                 return difference
             worst = max(worst, difference)
-            if not first.readings.vectors:  # nor will the next run read it
+            readings, sizes = readings + first.readings, sizes.again()
+            if sizes.turn >= _IN_VAIN and not readings.vectors:
                 stopped.append(CertificateError(_NOTHING_READ))
                 return None
-            readings, sizes = readings + first.readings, sizes.again()
         return worst
 
     def _elsewhere(self, after: Written, way: int) -> Finding:

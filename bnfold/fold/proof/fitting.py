@@ -25,6 +25,7 @@ DOES_NOT_RUN = (BnfoldError, ValueError, IndexError, ZeroDivisionError, Certific
 
 _MOST_RUNS = 400
 _MOST_NUMBERS = 1 << 24  # computed in all of them
+_MOST_OPEN = 1 << 16  # along the open axes of one input: a map of 256 x 256, a row of 65,536
 _SHAPE = 16  # entries of a constant that may be a shape, or sizes of parts
 
 Given = Mapping[Slot, int]
@@ -68,7 +69,11 @@ class Fitting:
         self._runs = self._numbers = 0
         start: Given = {}
         given = fitted(
-            self._inputs(), start, lambda _: told, lambda given: self._reached(plain, given)
+            self._inputs(),
+            start,
+            lambda _: told,
+            lambda given: self._reached(plain, given),
+            _MOST_OPEN,
         )
         return None if given is None else Sizes(facts=self.facts, plain=plain, given=given)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +34,7 @@ class Trial:
         feeds: what enters; what is missing is drawn, and added.
         sizes: of what is drawn.
         way: which body of an If is taken, see `branches`.
+        empty: names of values of which an extent is 0 in every run.
 
     Attributes:
         values: by name.
@@ -45,6 +46,7 @@ class Trial:
     feeds: Feeds
     sizes: Sizes
     way: int = 0
+    empty: Collection[str] = ()
     values: dict[str, Constant] = field(default_factory=dict)
     readings: Readings = UNLIMITED
 
@@ -123,12 +125,17 @@ class Trial:
         inputs: Sequence[Constant | Exact | None],
         attributes: Mapping[str, object],
     ) -> None:
-        """What this run reads of the node's weight, where one factor is constant."""
+        """What this run reads of the node's weight, where one factor is constant.
+
+        What no run ever reads, none has to: whatever it is, it changes nothing.
+        """
         stored = [name in self.part.constants for name in node.input[:2]]
         first, second = inputs[0], inputs[1] if len(inputs) > 1 else None
         if first is None or second is None or stored[0] == stored[1]:
             return
         x, weight = (second, first) if stored[0] else (first, second)
+        if 0 in x.shape and node.input[stored.index(False)] in self.empty:
+            return
         found = readings_of(node.op_type, x.shape, weight.shape, attributes, is_first=stored[0])
         self.readings = self.readings.and_of(found)
 

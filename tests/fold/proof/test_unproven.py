@@ -11,6 +11,7 @@ from bnfold.errors import InconclusiveError
 from bnfold.fold.account.ledger import Decision
 from bnfold.fold.moves.absorb import matmul
 from tests.fold.property.text_models import Array, fold_checked, model, norm, verdicts, weight
+from tests.runtime_oracle import in_onnxruntime
 
 # (inputs, nodes, constants beside w and the norm, entries of the norm, a shape that runs)
 Fitted = tuple[str, str, dict[str, Array], int, dict[str, tuple[int, ...]]]
@@ -159,3 +160,78 @@ def test_what_runs_at_no_size_is_told_in_our_words(case: tuple[str, str, str]) -
     assert "operands" not in reason.sentence
     with pytest.raises(InconclusiveError, match="could not be proven"):
         bnfold.fold(built, strict=True)
+
+
+# (inputs, nodes, constants beside w and the norm, what is fed)
+NOTHING: dict[str, tuple[str, str, dict[str, Array], dict[str, Array]]] = {
+    "no rows": (
+        "float[n,0,4] x",
+        "a = MatMul(x, w) c = Add(a, k) t = Transpose<perm = [0, 2, 1]>(c) b = BN(t, n) "
+        "y = Relu(b)",
+        {"k": weight(4)},
+        {"x": np.zeros((3, 0, 4), np.float32)},
+    ),
+    "an Expand to nothing": (
+        "float[1,4,1] x",
+        "r = Relu(x) b = BN(r, n) e = Expand(b, s) t = Transpose<perm = [0, 2, 1]>(e) "
+        "a = MatMul(t, w) y = Add(a, k)",
+        {"k": weight(4), "s": np.array([0, 4, 5])},
+        {"x": weight(1, 4, 1)},
+    ),
+    "as many rows as is told at run time": (
+        "float[n,4] x, int64[1] e",
+        "r = Relu(x) b = BN(r, n) s = Slice(b, zero, e, zero) y = Gemm(s, w)",
+        {"zero": np.array([0])},
+        {"x": weight(5, 4), "e": np.array([3])},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING.values(), ids=NOTHING.keys())
+def test_a_weight_that_no_number_meets_is_no_reason_to_keep_a_batch_norm(
+    case: tuple[str, str, dict[str, Array], dict[str, Array]],
+) -> None:
+    inputs, nodes, more, feeds = case
+    constants = {"w": weight(4, 4), **more, **norm("n", 4)}
+    built = model(f"({inputs}) => (float y) {{ {nodes} }}", constants)
+    result = bnfold.fold(built, strict=True)
+    assert result.ledger.batch_norms_after == 0, verdicts(result)
+    (old,), (new,) = (in_onnxruntime(one, feeds) for one in (built, result.to_proto()))
+    assert new.shape == old.shape
+    np.testing.assert_allclose(new, old, rtol=0, atol=1e-5)
+
+
+TOGETHER = {
+    "H x W of a matrix": (
+        "float[n,4,h,k] x",
+        "r = Relu(x) b = BN(r, n) t = Transpose<perm = [0, 2, 3, 1]>(b) f = Flatten(t) "
+        "y = Gemm(f, w)",
+        {"w": weight(4 * 11 * 23, 3)},
+        {"x": (2, 4, 11, 23)},
+    ),
+    "a constant of three axes": (
+        "float[n,4,d,h,k] x",
+        "a = Add(x, c) b = BN(a, n) y = Conv(b, w)",
+        {"c": weight(1, 1, 5, 11, 13), "w": weight(3, 4, 1, 1, 1)},
+        {"x": (2, 4, 5, 11, 13)},
+    ),
+    "two inputs, one matrix": (
+        "float[n,4,h,k] x, float[n,4,i,j] z",
+        "s = Concat<axis = 2>(x, z) r = Relu(s) b = BN(r, n) f = Flatten(b) y = Gemm(f, w)",
+        {"w": weight(4 * 19 * 11, 3)},
+        {"x": (2, 4, 9, 11), "z": (2, 4, 10, 11)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOGETHER.values(), ids=TOGETHER.keys())
+def test_extents_that_only_fit_together_are_found(
+    case: tuple[str, str, dict[str, Array], dict[str, tuple[int, ...]]],
+) -> None:
+    inputs, nodes, constants, shapes = case
+    built = model(f"({inputs}) => (float y) {{ {nodes} }}", {**constants, **norm("n", 4)})
+    result = bnfold.fold(built, strict=True, check=False)
+    assert result.ledger.batch_norms_after == 0, verdicts(result)
+    feeds = {name: weight(*shape, seed=3) for name, shape in shapes.items()}
+    (old,), (new,) = (in_onnxruntime(one, feeds) for one in (built, result.to_proto()))
+    np.testing.assert_allclose(new, old, rtol=0, atol=1e-5 * float(np.abs(old).max()))
