@@ -244,7 +244,7 @@ class Job:
     def covered(self, found: Verification, feeds: Sequence[Feed]) -> Verification:
         """What was found, with what the inputs reached of the original."""
         a, coverage, reason = self.pair.original, None, found.reason
-        if not found.is_range:
+        if found.is_followed:
             graph = self.pair.onnx_models[0].model
             ids = drawn_ids(table_sizes(graph, self.pair.inputs), [f.arrays for f in feeds])
             coverage = a.reached.coverage(ids, self.pair.other.reached)

@@ -10,6 +10,7 @@ from itertools import islice
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.sessions import RunError
 from bnfold.verify.comparing import FirstRuns, Job, elements_of
+from bnfold.verify.ends import unshared
 from bnfold.verify.feeds import Feed
 from bnfold.verify.ids import go_one_way
 from bnfold.verify.inner_decisions import with_decisions
@@ -19,6 +20,7 @@ from bnfold.verify.records import OutputRow, Verification
 from bnfold.verify.rerun import CLIMBING, Trial
 from bnfold.verify.seek import AIMS, Climb, afforded
 from bnfold.verify.sides import Wanted
+from bnfold.verify.size_branches import sizes_of_branches
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.verdict import faint_rows, worst_of
 from bnfold.verify.without_steps import has_steps_in_order, without_steps
@@ -28,6 +30,9 @@ FURTHER = 3
 
 FLIPS = 2.0 * K
 """Times the original's error that flips of steps explain, if models are the same without steps."""
+
+GROSS = 1e3
+"""Times the original's spread that no kernel is coarser, where large numbers are fed blindly."""
 
 _NO_STEPS = "without the steps of quantised activations"
 
@@ -88,12 +93,14 @@ def compare_further(
         found = _on_other_sides(job, found, first, dims)
     if found.is_equivalent:
         found = _compared_on(job, found, _on_ids_outside(job, dims))
+    if found.is_equivalent:
+        found = _compared_on(job, found, _on_branches(job, first, dims))
     for specs in job.pair.other_ranks:
         if found.is_equivalent:
             there = job.of_ranks(specs)
             found = _compared_on(there, found, there.maker(dims).sets(1))
-    if found.is_range:
-        return found
+    if not found.is_followed:
+        return _compared_blindly(job, found, dims) if found.is_equivalent else found
     for feed in first.feeds:
         _look(job.pair.other, feed)
     if found.is_equivalent and faint_rows(found.outputs):
@@ -121,6 +128,19 @@ def _on_other_sides(
     return _compared_on(job, found, list(maker.with_sizes(sizes)))
 
 
+def _on_branches(job: Job, first: FirstRuns, dims: Mapping[str, int]) -> list[Trial]:
+    """The sets of sizes on which only one of two graphs branches."""
+    a, maker = job.pair.original, job.maker(dims)
+    if not isinstance(a, OnnxSubject) or not maker.extents:
+        return []
+    fed = min(first.feeds, key=elements_of).arrays
+    sizes = sizes_of_branches(a.model, job.pair.other.model, maker.extents, fed)
+    trials = list(maker.with_sizes(sizes))
+    for feed, _ in trials:
+        _take_in(job, feed)
+    return trials
+
+
 def _on_ids_outside(job: Job, dims: Mapping[str, int]) -> list[Trial]:
     """The sets with ids outside of their tables, unless both models do the same to ids."""
     a, b = job.pair.original, job.pair.other.model
@@ -128,6 +148,24 @@ def _on_ids_outside(job: Job, dims: Mapping[str, int]) -> list[Trial]:
     if not tables or (isinstance(a, OnnxSubject) and go_one_way(a.model, b, tables)):
         return []
     return list(job.maker(dims).with_ids_outside(tables))
+
+
+def _compared_blindly(job: Job, found: Verification, dims: Mapping[str, int]) -> Verification:
+    """What was found, and on sets that reach far, where nothing tells what they reach.
+
+    Only where the models may part there, and for what is no rounding of either: a kernel that is
+    exact to an ulp of 1 is coarse where its results are faint, and there is no float64 to tell.
+    """
+    a, b = job.pair.original, job.pair.other
+    if not isinstance(a, OnnxSubject) or not any(unshared(a.model, b.model, job.pair.half)):
+        return found
+    again = _compared_on(job, found, list(islice(job.maker(dims).reaching(), FURTHER)))
+    is_gross = not again.outputs or any(map(_is_gross, again.outputs))
+    return again if again.verdict != "different" or is_gross else found
+
+
+def _is_gross(row: OutputRow) -> bool:
+    return not row.is_within and (row.is_exact or bool(row.non_finite) or worst_of(row) > GROSS)
 
 
 def _compared_on(job: Job, found: Verification, more: Sequence[Trial]) -> Verification:

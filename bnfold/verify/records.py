@@ -218,6 +218,11 @@ class Verification(Shown):
         return self.method.startswith(RANGE)
 
     @property
+    def is_followed(self) -> bool:
+        """Whether float64 tells what the inputs reach, though it may not be believed otherwise."""
+        return not self.is_range or self.doubt is not None
+
+    @property
     def is_same_file(self) -> bool:
         """Whether both models are the same bytes, so that the verdict tells nothing of a change."""
         return len(self.sha256) == 2 and len({digest for _, digest in self.sha256}) == 1

@@ -75,9 +75,9 @@ def _broken(
     env, places = ShapeEnv(specialize_zero_one=False, duck_shape=False), dict[Any, Extent]()
     mode = FakeTensorMode(shape_env=env, allow_non_fake_inputs=True)
     tensors = _with_symbols(mode, feeds, extents, sizes, places)
-    what = f"{subject.name}: it does not run with symbols"
+    what, call = f"{subject.name}: it does not run with symbols", subject.caller()
     with enable_python_dispatcher(), mode, quiet(), foreign_code(what, RunError):
-        subject.call(tensors)
+        call(tensors)
     values = {symbol: sizes[extent.place] for symbol, extent in places.items()}
     for guard in env.guards:
         if any(_is_broken(guard.expr, {s: x[e.place] for s, e in places.items()}) for x in fed):

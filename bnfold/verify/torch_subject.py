@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -84,17 +84,22 @@ class TorchSubject:
             self._runner(self._module).run(feeds)
         return calls
 
-    def call(self, tensors: Mapping[str, torch.Tensor]) -> object:
-        """What a copy of the module gives, for tensors of any kind; what it raises leaves as it is.
+    def caller(self) -> Callable[[Mapping[str, torch.Tensor]], object]:
+        """What calls a copy of the module with tensors of any kind, and lets its errors through.
 
-        A copy, as a module may keep what it was called with.
+        A copy, as a module may keep what it was called with; made here, as a mode that makes up
+        tensors makes none of real ones.
         """
         import torch
 
         module = copy_of(self._module)
-        args, named = arguments_of(module, tensors)
-        with torch.no_grad():
-            return module(*args, **named)
+
+        def call(tensors: Mapping[str, torch.Tensor]) -> object:
+            args, named = arguments_of(module, tensors)
+            with torch.no_grad():
+                return module(*args, **named)
+
+        return call
 
     def show(self, scores: Mapping[int, Score]) -> None:
         """From now on these scores, by the index of the result, are returned after the results."""

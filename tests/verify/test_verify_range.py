@@ -43,7 +43,11 @@ PAIRS = {
     ),
     "Softmax, or Exp over its sum": (
         ("z = Softmax (x)", {}),
-        ("a = Exp (x)  b = ReduceSum (a, l)  z = Div (a, b)", {"l": LAST}),
+        (
+            "t = ReduceMax <axes = [-1]> (x)  d = Sub (x, t)  a = Exp (d)  b = ReduceSum (a, l)"
+            "  z = Div (a, b)",
+            {"l": LAST},
+        ),
     ),
     "Softmax behind a mask of infinities, or Exp over its sum": (
         ("b = Add (x, m)  z = Softmax (b)", {"m": MASK}),
@@ -78,6 +82,36 @@ def test_a_channel_that_is_off_is_beyond_the_range_of_the_original(channel):
     assert found.method.startswith("range comparison")
     assert found.verdict == "different"
     assert {row.worst_channel for row in found.outputs} == {channel}
+
+
+BEYOND = {
+    "a bound": ("z = Clip (h, low, high)", "z = Clip (h, low, higher)"),
+    "a sum that overflows": ("z = Softplus (h)", "e = Exp (h)  s = Add (e, one)  z = Log (s)"),
+}
+
+
+@pytest.mark.parametrize("kind", BEYOND)
+def test_large_numbers_are_fed_where_only_one_model_has_such_a_node(kind):
+    numbers = {"p": A[:, :8], "low": -90.0, "high": 90.0, "higher": 100.0, "one": 1.0}
+    models = []
+    for body in BEYOND[kind]:
+        used = {name: np.array(n) for name, n in numbers.items() if name in f"p {body}"}
+        models.append(unknown(f"h = MatMul (x, p)  {body}", **used))
+    assert bnfold.verify(*models).verdict == "different"
+    assert bnfold.verify(models[0], models[0]).is_equivalent
+
+
+def test_sides_are_looked_for_where_the_reference_is_not_believed():
+    """A runtime adds up 50,000 equal numbers one by one, further off than rounding should be."""
+    text = """g (float[N,1,224,224] x) => (float[N,4] y) {
+        a = Add (x, c)  p = GlobalAveragePool (a)  f = Flatten (p)  h = MatMul (f, w)
+        y = Clip (h, low, high)
+    }"""
+    weight = np.array([[0.3, 0.5, 0.7, 0.9]])
+    stored = {"w": weight, "c": np.array(0.7), "low": np.array(-50.0)}
+    one, other = (parsed(text, **stored, high=np.array(high)) for high in (50.0, 60.0))
+    assert bnfold.verify(one, one).doubt is not None
+    assert bnfold.verify(one, other).verdict == "different"
 
 
 def single(function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -59,6 +60,24 @@ def test_extents_of_maps_are_met_too():
     export = parsed("g (float[N,3,H,W] x) => (float[N,3,H,W] y) { y = Relu (x) }")
     assert bnfold.verify(Cut(), export).verdict == "different"
     assert bnfold.verify(torch.nn.ReLU(), export).is_equivalent
+
+
+def test_a_module_with_a_batch_norm_is_followed():
+    """It counts batches in an integer, which is copied before there are any symbols."""
+    torch.manual_seed(0)
+
+    class Normed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = torch.nn.BatchNorm1d(8)
+
+        def forward(self, x):
+            return self.norm(x) * (2 if x.shape[0] > 40 else 1)
+
+    stored = {"s": np.ones(8), "b": np.zeros(8), "m": np.zeros(8), "v": np.ones(8)}
+    text = "g (float[N,8] x) => (float[N,8] y) { y = BatchNormalization (x, s, b, m, v) }"
+    export = parsed(text, **stored)
+    assert bnfold.verify(Normed(), export).verdict == "different"
 
 
 def test_a_module_that_cannot_be_followed_is_named():

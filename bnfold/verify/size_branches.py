@@ -1,0 +1,70 @@
+"""Sizes on which only one of two graphs branches: where it compares an extent with a number.
+
+    Shape -> Gather -> Greater (s, 20)      s = 20, and 21
+    Shape -> ReduceProd -> Less (n, 400)    its root, and the next ones, too
+
+A batch of 21 is none of the usual ones. What both graphs do to sizes cannot part them, so the nodes
+are counted; a torch module has no nodes, see `torch_sizes`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import onnx_ir as ir
+
+from bnfold.fold.facts.operator_facts import COMPARES
+from bnfold.runtime.extents import Extent
+from bnfold.runtime.signature import Array
+from bnfold.verify.scores import constant_of
+from bnfold.verify.sides import attributes_of
+
+_BRANCHING = COMPARES | {"Clip", "Max", "Min", "Mod"}
+_LARGEST = 4096
+_MOST_NUMBERS = 4
+_MOST_SIZES = 12
+
+Sizes = dict[str, int]
+"""By place, INPUT:AXIS."""
+
+
+def sizes_of_branches(
+    ours: ir.Model, theirs: ir.Model, extents: Sequence[Extent], fed: Mapping[str, Array]
+) -> list[Sizes]:
+    """Sizes for the open extents on either side of what only one model compares a size with.
+
+    `fed` is a set that runs: its sizes are those of the extents that are not moved.
+    """
+    kinds = [Counter(_branches(model)) for model in (ours, theirs)]
+    unshared = (kinds[0] - kinds[1]) + (kinds[1] - kinds[0])
+    numbers = list(dict.fromkeys(n for kind in unshared for n in kind[-1]))[:_MOST_NUMBERS]
+    start = {e.place: fed[e.input].shape[e.axis] for e in extents}
+    found = []
+    for number in numbers:
+        root = math.isqrt(number)
+        for size in (number, number + 1, number - 1, root, root + 1):
+            for label in dict.fromkeys(e.label for e in extents if size > 0):
+                moved = {e.place: size for e in extents if e.label == label}
+                found.append({**start, **moved})
+    return [sizes for i, sizes in enumerate(found) if sizes not in found[:i]][:_MOST_SIZES]
+
+
+def _branches(model: ir.Model) -> Iterator[tuple[str, object, tuple[int, ...]]]:
+    """The nodes that compare sizes: what they do, and the whole numbers with which they do it."""
+    sizes = set[ir.Value]()
+    for node in model.graph:
+        read = [v for v in node.inputs if v is not None and constant_of(v) is None]
+        if node.op_type not in ("Shape", "Size") and not (read and sizes.issuperset(read)):
+            continue
+        sizes.update(node.outputs)
+        if node.op_type in _BRANCHING:
+            yield node.op_type, attributes_of(node), tuple(_numbers(node))
+
+
+def _numbers(node: ir.Node) -> Iterator[int]:
+    for value in node.inputs:
+        constant = None if value is None else constant_of(value)
+        if constant is not None and constant.dtype.kind in "iuf" and constant.size < _MOST_SIZES:
+            yield from (int(n) for n in constant.reshape(-1).tolist() if 1 < n <= _LARGEST)
