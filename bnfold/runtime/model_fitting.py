@@ -24,7 +24,8 @@ _MOST_RUNS = 4000
 _SECONDS = 1.5  # of processor time, for all of them
 _SHAPE = 16  # entries of a constant that may be a shape, or sizes of parts
 _NEAR = 3  # nodes back from where a run stops to the constants that may have stopped it
-_OTHERS = (3, 1, 2, 5, 4, 8, 20, 32)  # a second size of an extent that may have several
+_BATCHES = (3, 2, 1, 4, 8)  # a second size of a first axis that may have several
+_OTHERS = (12, 20, 32, 64, 8, 5, 4, 3, 2, 1)  # and of others: no smaller than windows, if it can be
 _PLACE = re.compile(r"Name:'(\d+)")
 
 MOST_NUMBERS = 1 << 18
@@ -113,8 +114,9 @@ class _Search:
 
     def moved(self, sizes: Sizes) -> Sizes:
         """The sizes, with as many of the open extents as can be had changed."""
-        for label in _each_once(extent.label for extent in self._extents):
-            others = ({**sizes, label: other} for other in _OTHERS if other != sizes[label])
+        for label, axis in {extent.label: extent.axis for extent in self._extents}.items():
+            tried = (size for size in (_OTHERS if axis else _BATCHES) if size != sizes[label])
+            others = ({**sizes, label: size} for size in tried)
             sizes = next((other for other in others if self.reached(other) == math.inf), sizes)
         return sizes
 
