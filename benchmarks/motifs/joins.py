@@ -85,6 +85,13 @@ MOTIFS = (
         "Concat Conv",
     ),
     Motif(
+        "scale-behind-a-square",
+        """(float[N,3,H,W] x) => (float[N,4,P,Q] y) { a = Conv(x, w) r = Relu(a) m = Mul(r, r)
+            s = Mul(m, k) y = Sigmoid(s) }""",
+        {"w": (4, 3, 3, 3), "k": np.array([2, 0.5, 3, 1], np.float32).reshape(4, 1, 1)},
+        "Conv Relu Mul Sigmoid",
+    ),
+    Motif(
         "one-branch-twice",
         f"{_X} {{ a = Conv(x, w, b) c = Concat<axis=1>(a, a) r = Conv(c, v) y = BN(r, n) }}",
         {"w": (4, 3, 3, 3), "b": (4,), "v": (8, 8, 1, 1), "n": Norm(8)},

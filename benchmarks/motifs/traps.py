@@ -291,6 +291,13 @@ MOTIFS = (
         "Relu BatchNormalization MatMul MatMul Sigmoid Mul",
     ),
     Motif(
+        "negative-scale-behind-a-square",
+        """(float[N,3,H,W] x) => (float[N,4,P,Q] y) { a = Conv(x, w) m = Mul(a, a)
+            s = Mul(m, k) y = Sigmoid(s) }""",
+        {"w": (4, 3, 3, 3), "k": np.array([2, -0.5, 3, 1], np.float32).reshape(4, 1, 1)},
+        "Conv Mul Mul Sigmoid",
+    ),
+    Motif(
         "strides-differ",
         """(float[N,4,H,W] x) => (float[N,4,P,Q] y) { a = Conv<pads=[1,1,1,1]>(x, w) b = BN(a, n)
             c = Conv<strides=[2,2]>(x, v) d = BN(c, m)

@@ -57,9 +57,9 @@ def test_a_fused_conv_takes_what_its_activation_allows(text: str, goes: bool) ->
 
 
 def test_a_function_of_that_name_is_what_it_says() -> None:
-    """It squares: were it taken for a convolution, all would be wrong."""
+    """It bends: were it taken for a convolution, all would be wrong."""
     function = """<domain: "com.microsoft", opset_import: ["": 17]>
-        FusedConv (x, w) => (y) { z = Conv(x, w) y = Mul(z, z) }"""
+        FusedConv (x, w) => (y) { z = Conv(x, w) y = Sin(z) }"""
     parsed = built(f"a = {FUSED}(x, v) b = BN(a, n) y = Sigmoid(b)", function)
     result = check_fold(parsed, [{"x": weight(2, 3, 6, 6, seed=5)}])
     assert "BatchNormalization" in kinds_of(result)

@@ -39,6 +39,7 @@ _CHOICES = tuple(
         Case("choice", f"{_TWO} {{ y = {op}(x, c) }}", {0: (1, 2, 1)}, {"c": (2, 1)}, positive=True, backward=False),
     )
 ) + (
+    Case("product", "(float[1,2,2] x) => (float[1,2,2] y) { y = Mul(x, x) }", {0: (1, 2, 1)}, shift=False, positive=True),
     Case("choice", "(bool[1,2,2] k, float[1,2,2] x, float[1,2,2] z) => (float[1,2,2] y) { y = Where(k, x, z) }", {0: (1, 2, 1)}),
     Case("choice", "(bool[1,2,2] k, float[1,2,2] x, float[1,2,2] z) => (float[1,2,2] y) { y = Where(k, x, z) }", {1: (1, 2, 1)}, backward=False),
     Case("choice", "(bool[1,2,2] k, float[1,2,2] x) => (float[1,2,2] y) { y = Where(k, x, c) }", {1: (1, 2, 1)}, {"c": ()}, backward=False),

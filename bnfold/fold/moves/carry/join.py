@@ -18,6 +18,7 @@ from bnfold.fold.sources.source import Source, source_of
 _SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a shift")
 _SIGN = Refusal("negative-scale", "a negative scale would turn its maximum into a minimum")
 _NAMED_AXIS = Refusal("named-axis", "it broadcasts along an axis that it names, as before opset 7")
+_SQUARE = Refusal("negative-scale", "it multiplies a value by itself, which has no negative scale")
 _ZERO = Refusal("zero-scale", "it divides by what a channel of scale 0 would be")
 _BROADCAST = Refusal("broadcast-branch", "one of its branches is broadcast along the affine's axis")
 
@@ -95,13 +96,21 @@ def sum_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> An
 
 
 def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """s (x * z) = (s x) * z, into one factor; s (x / z) = (s x) / z = x / (z / s)."""
+    """s (x * z) = (s x) * z, into one factor; s (x / z) = (s x) / z = x / (z / s).
+
+    Of a value by itself both factors take the same: s (x * x) = (r x) * (r x), r^2 = s, for s >= 0.
+    """
     if isinstance(source_of(node, facts), Source):
         return ()
     if "axis" in node.attributes:
         return _NAMED_AXIS
     if demands[0].has_shift:
         return _SHIFT
+    if is_op(node, "Mul") and node.inputs[0] is node.inputs[1]:
+        if not demands[0].is_nonnegative:
+            return _SQUARE
+        root = Affine(np.sqrt(demands[0].scale), demands[0].shift)
+        return [Leave({0: root, 1: root})]
     steps = []
     for i, wanted in enumerate((demands[0], _divisor(node, demands[0]))):
         branch = None if wanted is None else _within(wanted, node.inputs[i], facts)
