@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import torch
 from onnx import numpy_helper
@@ -110,6 +111,7 @@ def randomise(module: nn.Module, shape: tuple[int, ...]) -> None:
     vanish through a hundred layers.
     """
     generator = torch.Generator().manual_seed(0)
+    read = _indices(module, generator)
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     for norm in norms:
         norm.momentum = None
@@ -130,3 +132,24 @@ def randomise(module: nn.Module, shape: tuple[int, ...]) -> None:
         mean += 0.2 * torch.randn(mean.shape, generator=generator) * variance.sqrt()
         variance *= torch.empty(variance.shape).uniform_(0.5, 2.0, generator=generator)
         variance += 1e-4
+    for norm, index in read:
+        _, first, place = np.unique(index, return_index=True, return_inverse=True)
+        for entries in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+            entries.copy_(entries[first[place]])
+
+
+def _indices(
+    module: nn.Module, generator: torch.Generator
+) -> list[tuple[_BatchNorm, npt.NDArray[np.int64]]]:
+    """The batch norms of a CondenseNet, each with the channels that it reads, which are drawn.
+
+    Some are read twice, and what is read twice has one entry of the batch norm: the conversion of a
+    trained network takes it by the same index. Untrained, each index is 0.
+    """
+    found = []
+    for part in module.modules():
+        index, norm = getattr(part, "index", None), getattr(part, "bn", None)
+        if isinstance(index, torch.Tensor) and isinstance(norm, _BatchNorm):
+            index.random_(0, index.numel(), generator=generator)
+            found.append((norm, index.numpy()))
+    return found
