@@ -226,3 +226,28 @@ def test_folds_in_a_body_as_in_the_main_graph(motif: Motif) -> None:
                 pytest.skip("onnxruntime does not take the wrapped original")
             for old, new in zip(wanted, in_onnxruntime(folded, fed), strict=True):
                 _assert_close(new, old, 1e-5)
+
+
+@pytest.mark.parametrize(
+    "motif", _mostly_slow([m for m in FLOAT if not m.price]), ids=lambda m: m.name
+)
+def test_a_body_that_is_always_taken_is_the_main_graph(motif: Motif) -> None:
+    """An If of a constant stands in nobody's way: the best rewrite is that of the nodes alone."""
+    wrapped = _inside_if(motif)
+    has_norm = any(node.op_type == "BatchNormalization" for node in motif.model().graph.node)
+    if wrapped is None or not has_norm or motif.name in BETTER:
+        pytest.skip("not a plain graph")
+    (chosen,) = [info for info in wrapped.graph.input if info.name == "chosen"]
+    wrapped.graph.input.remove(chosen)
+    stored = onnx.numpy_helper.from_array(np.array(True), "chosen")
+    wrapped.graph.initializer.append(stored)
+    folded = bnfold.fold(wrapped).to_proto()
+    wanted = [sorted(op for op in best.split() if op not in SEEN) for best in motif.best.split("|")]
+    assert _operators(folded.graph) in wanted
+    for feeds in motif.feeds():
+        try:
+            old = in_onnxruntime(wrapped, feeds)
+        except (state.Fail, RuntimeError):
+            pytest.skip("onnxruntime does not take the wrapped original")
+        for before, after in zip(old, in_onnxruntime(folded, feeds), strict=True):
+            _assert_close(after, before, 1e-5)
