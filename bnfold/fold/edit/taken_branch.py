@@ -9,6 +9,7 @@ made for it alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from bnfold.fresh_names import FreshNames
 
 _RULE = "if"  # whoever skips it keeps every If
 _BODIES = ("then_branch", "else_branch")
+_ROUNDS = 8  # what gives way may tell the size by which another one is decided
 
 
 @dataclass
@@ -44,16 +46,18 @@ def take_constant_branches(model: ir.Model, skip: Collection[str]) -> Taken:
         skip: names of nodes, of tensors that they make, and of rules, that are left alone.
     """
     taken = Taken()
-    found = _RULE not in skip and any(_is_batch_norm(node) for node in model.graph.all_nodes())
-    while found:
+    if _RULE in skip or not any(_is_batch_norm(node) for node in model.graph.all_nodes()):
+        return taken
+    for _ in range(_ROUNDS):
         ifs = [node for node in model.graph.all_nodes() if bodies_of(node)]
-        found = bool(ifs) and _take(model, ifs, skip, taken)
+        if not ifs or not _take(model, ifs, skip, taken):
+            break
     return taken
 
 
 def _take(model: ir.Model, ifs: list[ir.Node], skip: Collection[str], taken: Taken) -> bool:
-    """Whether one of them gave way, by what is known of the model: sizes may be known then."""
-    facts, count = Facts(model), len(taken.told)
+    """Whether one of them gave way, by what is known of the model as it is."""
+    facts, names, count = Facts(model), _Names(model), len(taken.told)
     never_run: set[ir.Node] = set()
     for node in ifs:
         place = None if node in never_run else _taken(node, facts)
@@ -66,7 +70,8 @@ def _take(model: ir.Model, ifs: list[ir.Node], skip: Collection[str], taken: Tak
         never_run.update(inside)
         name, condition = describe(node), node.inputs[0]
         taken.told.append(f"{name} always takes its {_BODIES[place]}, which stands in its place")
-        _give_way(node, body, model)
+        names.forget(other)
+        _give_way(node, body, names)
         gone = dict.fromkeys([*inside, *_discard([condition, *_let_go(other)], skip)])
         taken.gone += [(inner, name) for inner in gone if _is_batch_norm(inner)]
     return len(taken.told) > count
@@ -94,21 +99,44 @@ def _taken(node: ir.Node, facts: Facts) -> int | None:
     return None if facts.listed_initializers and body.initializers else place
 
 
-def _give_way(node: ir.Node, body: ir.Graph, model: ir.Model) -> None:
+class _Names:
+    """The names of a model's values: bodies beside one another may have the same."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self._counts = Counter(v.name for graph in model.graphs() for v in _values(graph))
+        self._fresh = FreshNames(names_of(model))
+
+    def forget(self, body: ir.Graph) -> None:
+        """The body's values are gone."""
+        for graph in (body, *body.subgraphs()):
+            self._counts.subtract(value.name for value in _values(graph))
+
+    def make_own(self, value: ir.Value) -> None:
+        """Nothing else has the value's name."""
+        if value.name and self._counts[value.name] > 1:
+            self._counts[value.name] -= 1
+            value.name = self._fresh(value.name)
+
+
+def _values(graph: ir.Graph) -> dict[ir.Value, None]:
+    """What has its name in this graph."""
+    made = (value for node in graph for value in node.outputs)
+    return dict.fromkeys([*graph.inputs, *graph.initializers.values(), *made])
+
+
+def _give_way(node: ir.Node, body: ir.Graph, names: _Names) -> None:
     """The body's nodes stand in the node's place, under names that nothing else has."""
     graph, returned, nodes = node.graph, list(body.outputs), list(body)
     assert graph is not None, "it stands in a graph"
-    node.attributes.clear()  # names that the bodies alone have are theirs still
-    names = FreshNames(names_of(model))
     body.outputs.clear()
     for value in list(body.initializers.values()):
         del body.initializers[value.name or ""]
-        value.name = names(value.name or "")
+        names.make_own(value)
         graph.register_initializer(value)
     body.remove(nodes)
     for inner in nodes:
         for value in inner.outputs:
-            value.name = names(value.name) if value.name else value.name
+            names.make_own(value)
     graph.insert_before(node, nodes)
     for made, given in zip(node.outputs, returned, strict=True):
         kept = _named(made, given, node) if made.is_graph_output() else given
