@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pytest
 
 import bnfold
 from tests.fold.property.oracle import kinds_of, run_runtime
@@ -50,7 +51,9 @@ def test_it_goes_into_the_convolution_on_the_other_side() -> None:
 
 def test_a_scale_that_float16_could_not_hold_does_not_move_into_it() -> None:
     plain, cast_back = mixed("y = Sigmoid(b)", large=300), mixed(BACK, large=300)
+    wide = mixed("d = Cast<to = 11>(b) y = Cast<to = 1>(d)", large=300)
     assert "BatchNormalization" in kinds_of(apart(plain, ("cast",))[1])
+    assert "BatchNormalization" in kinds_of(apart(wide, ("cast",))[1])
     assert "BatchNormalization" not in kinds_of(apart(cast_back, ("cast",))[1])
 
 
@@ -74,3 +77,22 @@ def test_a_cast_to_integers_takes_nothing_at_any_price() -> None:
     )
     parsed = model(text, {"w": weight(4, 3, 1, 1), **norm("n", 4)})
     assert "BatchNormalization" in kinds_of(bnfold.fold(parsed, allow="all"))
+
+
+INTEGERS = {
+    "through integers": (
+        "float[2,4,3,3] x",
+        "a = Conv(x, v) i = Cast<to = 7>(a) f = Cast<to = 1>(i)",
+    ),
+    "from integers": ("int64[2,4,3,3] x", "i = Mul(x, k) f = Cast<to = 1>(i)"),
+}
+
+
+@pytest.mark.parametrize("case", INTEGERS.values(), ids=INTEGERS.keys())
+def test_no_price_moves_a_batch_norm_among_integers(case: tuple[str, str]) -> None:
+    inputs, nodes = case
+    text = f"({inputs}) => (float y) {{ {nodes} y = BN(f, n) }}"
+    values = {"v": 9 * weight(4, 4, 1, 1), "k": np.array([3]), **norm("n", 4)}
+    result = bnfold.fold(model(text, values), allow="cast", check=False)
+    assert result.ledger.batch_norms_after == 1
+    assert not result.ledger.bugs
