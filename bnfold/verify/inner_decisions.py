@@ -28,6 +28,7 @@ from bnfold.verify.deciding import numbers_of
 from bnfold.verify.feeds import Feed
 from bnfold.verify.grids import on_grid
 from bnfold.verify.inference import dtypes_of
+from bnfold.verify.jumps import spell_out
 from bnfold.verify.records import Verification
 from bnfold.verify.subject import OnnxSubject
 
@@ -68,6 +69,7 @@ def with_decisions(job: Job, found: Verification, first: FirstRuns) -> Verificat
         return found
     if not isinstance(a, OnnxSubject):
         return found
+    a, b = a.edited(spell_out), b.edited(spell_out)
     ours, theirs = _decisions(a.model), _decisions(b.model)
     if not ours or [d.kind for d in ours] != [d.kind for d in theirs]:
         return found

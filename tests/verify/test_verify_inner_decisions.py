@@ -13,6 +13,7 @@ DECISIONS = {
     "a mask": ("q = Greater (n, c)  a = Cast <to = 10> (q)", 7),
     "a choice": ("q = Greater (n, c)  a = Where (q, n, z)", 1),
     "signs": ("a = Sign (n)", 11),
+    "a jump": ("a = ThresholdedRelu <alpha = 0.5> (n)", 1),
 }
 """What is decided behind the batch norm, and a seed with which a correct fold turns some."""
 
