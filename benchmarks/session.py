@@ -1,6 +1,7 @@
 """The session in the README, run again: `python -m benchmarks.session`.
 
-What stands there is what the commands printed, line by line.
+What stands there is what the commands printed, line by line; the last one measures, so leave the
+machine alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ COMMANDS = (
     "bnfold export models.digits_cnn_post:build -o net.onnx",
     "bnfold fold net.onnx -o folded.onnx",
     "bnfold verify net.onnx folded.onnx",
+    "bnfold bench net.onnx folded.onnx --level all",
 )
 
 

@@ -34,6 +34,9 @@ FLIPS = 2.0 * K
 GROSS = 1e3
 """Times the original's spread that no kernel is coarser, where large numbers are fed blindly."""
 
+_WORK = 1 << 36
+"""Rows times bytes of weights: 64 rows of 1 GiB, each of which takes seconds in float64."""
+
 _NO_STEPS = "without the steps of quantised activations"
 
 
@@ -104,11 +107,17 @@ def compare_further(
     for feed in first.feeds:
         _look(job.pair.other, feed)
     if found.is_equivalent and faint_rows(found.outputs):
-        found = _compared_on(job, found, list(job.maker(dims).many_rows()))
+        found = _compared_on(job, found, list(job.maker(dims).many_rows(_rows_in_time(job))))
     for sets in (_reaching, _climbing):
         if found.is_equivalent and not _is_all_reached(job):
             found = _compared_on(job, found, sets(job, dims))
     return found
+
+
+def _rows_in_time(job: Job) -> int:
+    """How many rows at once do not take longer than all else."""
+    largest = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
+    return max(1, _WORK // max(1, largest))
 
 
 def _on_other_sides(

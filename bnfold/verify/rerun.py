@@ -128,10 +128,13 @@ class Maker:
             if trial is not None and is_finite(trial[1]):
                 yield trial
 
-    def many_rows(self) -> Iterator[Trial]:
-        """A set of hundreds of small rows, by which a faint channel is seen in many numbers."""
+    def many_rows(self, most: int) -> Iterator[Trial]:
+        """A set of hundreds of small rows, by which a faint channel is seen in many numbers.
+
+        At most so many.
+        """
         sizes = sampled_sizes(self._extents, self.dims, 1, SMALL)
-        rows = min(_SEEN_ROWS, _MOST // max(1, self._numbers(sizes)))
+        rows = min(most, _SEEN_ROWS, _MOST // max(1, self._numbers(sizes)))
         trial = self._set(_EXTRA + 100, "normal", rows, SMALL)
         if trial is not None and is_finite(trial[1]):
             yield trial

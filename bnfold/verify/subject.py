@@ -93,6 +93,12 @@ class OnnxSubject:
         self._grids: Types | None = None
 
     @property
+    def weight_bytes(self) -> int:
+        """Of what the graph stores."""
+        stored = [value.const_value for value in self.model.graph.initializers.values()]
+        return sum(tensor.nbytes for tensor in stored if tensor is not None)
+
+    @property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """What it returns, exposed tensors included."""
         return outputs_of(self.model)
@@ -147,7 +153,7 @@ class OnnxSubject:
         Raises:
             ModelError: they do not.
         """
-        size_bytes = _size(self.model)
+        size_bytes = self.weight_bytes
         require_memory(size_bytes, f"{self.name}: a copy of its weights, rounded again,")
         require_room_to_open([size_bytes], levels, self.name)
 
@@ -317,7 +323,7 @@ class OnnxSubject:
             return
         bare = self.model.clone()
         apart = set_apart(bare)
-        if _size(self.model) - sum(tensor.nbytes for tensor in apart.values()) < _IN_MEMORY_BYTES:
+        if self.weight_bytes - sum(tensor.nbytes for tensor in apart.values()) < _IN_MEMORY_BYTES:
             yield bytes(ir.to_proto(bare).SerializeToString()), apart
             return
         with tempfile.TemporaryDirectory(prefix="bnfold-") as folder:
@@ -345,8 +351,3 @@ def as_text(array: Array) -> Array:
         return array
     texts = [x.decode() if isinstance(x, bytes) else str(x) for x in array.reshape(-1).tolist()]
     return np.array(texts, dtype=object).reshape(array.shape)
-
-
-def _size(model: ir.Model) -> int:
-    stored = [value.const_value for value in model.graph.initializers.values()]
-    return sum(tensor.nbytes for tensor in stored if tensor is not None)
