@@ -48,6 +48,18 @@ def test_a_slope_that_is_not_well_above_zero_does_not_turn(slope: float) -> None
     assert "negative-scale" in found
 
 
+@pytest.mark.parametrize("shape", [(1, 4, 1, 1), (4, 1, 1)])
+def test_slopes_may_have_as_many_axes_as_what_they_apply_to(shape: tuple[int, ...]) -> None:
+    constants = {
+        "w": weight(4, 3, 1, 1),
+        "slopes": np.full(shape, 0.25, np.float32),
+        **norm("n", 4, signs=True),
+        **SCALE_ONLY,
+    }
+    parsed = model(HEAD + BEHIND.format("PRelu(a, slopes)"), constants)
+    assert verdicts(fold_checked(parsed, x=(2, 3, 5, 5)))["b"] == "backward"
+
+
 def test_a_magnitude_forgets_the_sign_in_front_of_it_only() -> None:
     assert verdict(BEFORE, "Abs(b)", all_negative=False) == "forward"
     assert "negative-scale" in verdict(BEHIND, "Abs(a)", all_negative=False)

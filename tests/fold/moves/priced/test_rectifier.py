@@ -26,3 +26,28 @@ def test_a_max_takes_bounds_per_channel_since_opset_8(side: str, opset: int, lef
     feeds = {"x": weight(2, 4, 3, 3, seed=5)}
     (old,), (new,) = (in_onnxruntime(one, feeds) for one in (built, result.to_proto()))
     np.testing.assert_allclose(new, old, rtol=0, atol=1e-5 * float(np.abs(old).max()))
+
+
+LEFT = {
+    "bounds the wrong way round": "t = Tanh(x) b = BN(t, n) r = Clip(b, three, one) y = Conv(r, w)",
+    "a shift before slopes": "t = Tanh(x) b = BN(t, n) r = PRelu(b, slopes) y = Conv(r, w)",
+    "a shift before one slope": "t = Tanh(x) b = BN(t, n) "
+    "r = LeakyRelu<alpha = 0.5>(b) y = Conv(r, w)",
+}
+
+
+@pytest.mark.parametrize("nodes", LEFT.values(), ids=LEFT.keys())
+def test_what_no_bounds_can_express_is_refused_before_it_is_tried(nodes: str) -> None:
+    parameters = norm("n", 4)
+    constants = {
+        "w": weight(4, 4, 1, 1),
+        "three": np.float32(3),
+        "one": np.float32(1),
+        "slopes": np.full((4, 1, 1), 0.25, np.float32),
+        **parameters,
+        "ng": -parameters["ng"],
+    }
+    text = f"(float[2,4,3,3] x) => (float[2,4,3,3] y) {{ {nodes} }}"
+    ledger = bnfold.fold(model(text, constants, opset=13), allow="rectifier").ledger
+    assert ledger.batch_norms_after == 1
+    assert ledger.bugs == ()
