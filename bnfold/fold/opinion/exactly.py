@@ -8,7 +8,7 @@ that is off by a thousandth shows, where in float32 it hides in what 1e5 + x - 1
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
@@ -45,7 +45,7 @@ def mean_the_same(
         return True
     if not _entries(folded):
         return True  # in bfloat16, or in bodies: what rounding them comes to is not known
-    return apart <= _FACTOR * _weight_rounding(folded, feeds)
+    return any(apart <= _FACTOR * rounding for rounding in _weight_rounding(folded, feeds, news))
 
 
 def rounding_of_run(model: ir.Model, feeds: Sequence[Feed]) -> float:
@@ -63,15 +63,21 @@ def rounding_of_run(model: ir.Model, feeds: Sequence[Feed]) -> float:
     tensors = (v.const_value for v in lifted(model).graph.initializers.values())
     shapes = [t.shape.numpy() for t in tensors if t is not None and t.dtype in UNITS]
     sums = [max(shape[0], math.prod(shape[1:])) for shape in shapes if len(shape) > 1]
-    return max(_FACTOR, math.sqrt(max(sums, default=1))) * _weight_rounding(model, feeds)
+    moved_by = max(_weight_rounding(model, feeds, _outputs(model, feeds)), default=0.0)
+    return max(_FACTOR, math.sqrt(max(sums, default=1))) * moved_by
 
 
-def _weight_rounding(model: ir.Model, feeds: Sequence[Feed]) -> float:
-    """How far a unit in the last place of its weights moves the outputs; 0 without any."""
-    entries, plain = _entries(model), _outputs(model, feeds)
+def _weight_rounding(
+    model: ir.Model, feeds: Sequence[Feed], plain: Sequence[Outputs]
+) -> Iterator[float]:
+    """How far a unit in the last place of its weights moves the outputs, some ways; none without.
+
+    Each takes a run of all feeds in float64, so nobody should ask for more than are needed.
+    """
+    entries = _entries(model)
     seeds = range(_NEIGHBOURS if entries < _MANY else _FEW_NEIGHBOURS) if entries else ()
-    neighbours = (_neighbour(model, seed) for seed in seeds)
-    return max((_largest(plain, _outputs(some, feeds)) for some in neighbours), default=0.0)
+    for seed in seeds:
+        yield _largest(plain, _outputs(_neighbour(model, seed), feeds))
 
 
 def _entries(model: ir.Model) -> int:

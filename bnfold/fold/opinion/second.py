@@ -71,16 +71,17 @@ def _rounding(
     near = _sensitivity(model, feeds, olds, original.setting)
     if apart <= min(_LITTLE * near, _SMALL * original.unit):
         return max(least, _LITTLE * near)
-    most = _MOST_UNITS * original.unit
     with suppress(BnfoldError):  # where the reference does not run, rounding alone is weighed
-        if np.isfinite(apart):
-            if not mean_the_same(model, folded, feeds, least):
-                return least
-            most = max(most, min(rounding_of_run(folded, feeds), _MOST_CANCELLED))
+        if np.isfinite(apart) and not mean_the_same(model, folded, feeds, least):
+            return least
     explained = max(least, _FACTOR * near)
     if apart > explained:  # a channel that a Relu always shuts rounds in the folded model alone
         own = _FACTOR * _sensitivity(folded, feeds, news, original.setting)
-        explained = max(explained, min(own, most))
+        explained = max(explained, min(own, _MOST_UNITS * original.unit))
+        if explained < apart <= min(own, _MOST_CANCELLED):
+            with suppress(BnfoldError):
+                most = min(rounding_of_run(folded, feeds), _MOST_CANCELLED)
+                explained = max(explained, min(own, most))
     if explained < apart <= _MOST_CANCELLED:
         own, cancelled = _own_error(model, feeds, olds)
         most = max(_MOST_OF_SUMS, min(least * cancelled, _MOST_CANCELLED))
