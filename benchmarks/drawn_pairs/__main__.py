@@ -1,6 +1,6 @@
 """What `verify` says of graphs drawn at random: faults planted in them, and rewrites of them.
 
-    python -m benchmarks.drawn_pairs --seeds 0:60 --insert
+    python -m benchmarks.drawn_pairs --seeds 0:120 --insert
 
 Each seed is a graph (`graphs.py`) with one fault (`faults.py`), and the graph as one of the
 installed tools writes it. Whether a fault changes anything is told by onnxruntime, on five sets of
@@ -93,7 +93,7 @@ def _range(text: str) -> range:
 def main() -> int:
     """Prints the tables; 1 where a fault was missed or a correct rewrite is not equivalent."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=_range, default=range(60), metavar="A:B")
+    parser.add_argument("--seeds", type=_range, default=range(120), metavar="A:B")
     parser.add_argument("--insert", action="store_true", help="write them into the document")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
