@@ -1,4 +1,4 @@
-"""What of the original the sets of inputs reach: branches, sides, units behind a Relu, rows."""
+"""What of the original the sets of inputs reach: branches, sides, units, rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim, aim_at
 from bnfold.verify.records import Coverage, Share
 from bnfold.verify.sides import Side, Sides, Wanted, channel_axis, sides_of
+from bnfold.verify.units import Units, rectified
 
 Key = tuple[str, str]
 """A node's first output, and the attribute that holds a graph of it."""
@@ -40,9 +41,8 @@ class Reached:
         self._beside: set[str] = set()
         self.watch(sides_of(nodes))
         self._met: dict[str, set[str]] = {}
-        self._relus = [node.outputs[0].name for node in nodes if node.op_type == "Relu"]
+        self._units = {name: Units() for name in rectified(nodes)}
         self._entered: set[Key] = set()
-        self._awake: dict[str, Array] = {}
 
     def watch(self, sides: Iterable[tuple[str, Sides]]) -> None:
         """From now on these are to be met as well: tensors, with what they tell."""
@@ -68,24 +68,22 @@ class Reached:
 
     @property
     def count(self) -> int:
-        """How many branches, sides and units were reached."""
-        awake = sum(int(awake.sum()) for awake in self._awake.values())
-        return len(self._entered) + sum(map(len, self._met.values())) + awake
+        """How many branches, sides and units were reached; units as often as is enough."""
+        units = sum(units.count for units in self._units.values())
+        return len(self._entered) + sum(map(len, self._met.values())) + units
 
     @property
     def wanted(self) -> frozenset[Wanted]:
         """Which inputs may meet what was not met."""
         found = {side.wants for _, side in self._unmet()}
-        if self._resting() or not all(awake.all() for awake in self._awake.values()):
+        if self._resting() or not self._are_units_met():
             found.add("numbers")
         return frozenset(found)
 
     @property
     def is_complete(self) -> bool:
         """Whether every branch, side and unit that was seen was reached."""
-        return (
-            not self._resting() and not self._unmet() and all(a.all() for a in self._awake.values())
-        )
+        return not self._resting() and not self._unmet() and self._are_units_met()
 
     def enter(self, node: ir.Node, graph: ir.Graph) -> None:
         """A graph of this node is run."""
@@ -101,13 +99,11 @@ class Reached:
             sides = self._sides[name].items()
             found = {words for words, side in sides if self._is_met(side, array)}
             self._met[name] = found | self._met.get(name, set())
-        if name not in self._relus or array.ndim < 2 or not array.size:
-            return
-        others = tuple(i for i in range(array.ndim) if i != channel_axis(array))
-        awake: Array = np.asarray((array > 0).any(axis=others))
-        old = self._awake.get(name)
-        if old is None or old.shape == awake.shape:
-            self._awake[name] = awake if old is None else old | awake
+        if name in self._units and array.ndim > 1 and array.size:
+            self._units[name].observe(array, channel_axis(array))
+
+    def _are_units_met(self) -> bool:
+        return all(units.is_complete for units in self._units.values())
 
     def _is_met(self, side: Side, array: Array) -> bool:
         beside = [self._held[name] for name in side.beside if name in self._held]
@@ -118,11 +114,8 @@ class Reached:
 
         `other` has what was reached of the other model.
         """
-        units = [
-            Share(name, int(awake.sum()), awake.size)
-            for name, awake in self._awake.items()
-            if not awake.all()
-        ]
+        units = [Share(name, *units.awake) for name, units in self._units.items()]
+        units = [share for share in units if share.reached < share.of]
         bodies, sides = [b.words for b in self._resting()], [words for words, _ in self._unmet()]
         bodies += [f"{body.words} of the other model" for body in other._resting()]
         sides += [f"{words} of the other model" for words, _ in other._unmet()]

@@ -167,8 +167,8 @@ class Coverage(Row):
         dead = sum(share.of - share.reached for share in self.units)
         if dead:
             layers = len(self.units)
-            units, of = f"unit{'s' * (dead != 1)}", f"Relu{'s' * (layers != 1)}"
-            parts.append(f"{dead} {units} of {layers} {of} gave 0 for every input")
+            units, of = f"unit{'s' * (dead != 1)}", f"activation{'s' * (layers != 1)}"
+            parts.append(f"{dead} {units} of {layers} {of} never rose above 0")
         parts += [
             f"{share.reached} of the {share.of} ids of {share.name!r} were drawn"
             for share in self.ids

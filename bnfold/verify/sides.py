@@ -4,7 +4,7 @@
     Max(x, c), Min(x, c)    x, and the constant c       Where(q, x, y)    where q holds, and not
     LeakyRelu, PRelu, Elu, ...                          above 0, and below
 
-They are told by the float64 results; Relu has its units, see `coverage`.
+They are told by the float64 results; of a Relu and its like the units tell, see `units`.
 """
 
 from __future__ import annotations

@@ -92,7 +92,52 @@ def test_units_that_never_wake_are_counted():
     found = bnfold.verify(model, model)
     (share,) = found.coverage.units
     assert (share.name, share.reached, share.of) == ("r", 14, 16)
-    assert "2 units of 1 Relu gave 0 for every input" in found.reason
+    assert "2 units of 1 activation never rose above 0" in found.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = HardSwish (h)",
+        "y = Max (h, zero)",
+        "y = Max (zero, h)",
+        "y = ThresholdedRelu (h)",
+        "y = Elu (h)",
+        "s = Sigmoid (h)  y = Mul (h, s)",
+        "s = HardSigmoid (h)  y = Mul (s, h)",
+    ],
+)
+def test_a_weight_of_a_unit_that_wakes_rarely_is_seen(text):
+    """Behind whatever lets next to nothing of what is below 0 through, as behind a Relu."""
+
+    def model(factor):
+        w, b = weights(0, 43, 14), weights(1, 14)
+        b[1], w[3, 1] = -4 * np.linalg.norm(w[:, 1]), w[3, 1] * factor
+        return parsed(
+            f"g (float[N,43] x) => (float[N,14] y) {{ h = Gemm (x, w, b) {text} }}",
+            w=w,
+            b=b,
+            zero=np.float32(0),
+        )
+
+    assert bnfold.verify(model(1.0), model(1.01)).verdict == "different"
+    found = bnfold.verify(model(1.0), model(1.0))
+    assert found.is_equivalent
+    assert found.coverage.units == ()
+
+
+@pytest.mark.parametrize("seed", range(10, 14))
+def test_a_weight_of_a_unit_that_wakes_in_a_tenth_of_the_rows_is_seen(seed):
+    """One or two of the usual rows meet it, and there what the weight multiplies may be 0."""
+
+    def model(factor):
+        w, b = weights(seed, 20, 6), np.zeros(6)
+        b[1], w[3, 1] = -1.3 * np.linalg.norm(w[:, 1]), w[3, 1] * factor
+        text = "g (float[N,20] x) => (float[N,6] y) { h = Gemm (x, w, b)  y = Relu (h) }"
+        return parsed(text, w=w, b=b)
+
+    assert bnfold.verify(model(1.0), model(1.003)).verdict == "different"
+    assert bnfold.verify(model(1.0), model(1.0)).coverage.units == ()
 
 
 def test_ids_that_were_never_drawn_are_counted():

@@ -269,7 +269,9 @@ def test_an_input_without_floats_gets_no_nan():
 
 def test_a_nan_is_not_among_the_inputs_that_are_recorded():
     found = bnfold.verify(model("y = Relu (x)"), model("y = Relu (x)"))
-    assert {feed.kind for feed in found.feeds} == {"normal", "impulses", "wide range", "zeros"}
+    kinds = {feed.kind for feed in found.feeds}
+    assert kinds >= {"normal", "impulses", "wide range", "zeros"}
+    assert not any("nan" in kind.lower() for kind in kinds)
     assert np.isfinite(found.worst_ratio)
 
 
