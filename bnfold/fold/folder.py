@@ -90,7 +90,7 @@ class Folder:
         answers = (
             self.memo.recall((entry.node, prices, effort))
             for entry in self.account.entries
-            if entry.decision is None
+            if entry.is_open
             for effort in Effort
         )
         return frozenset(price for found in answers if found for price in found.declined)
@@ -115,7 +115,7 @@ class Folder:
         for done, entry in enumerate(entries):
             if self.progress is not None:
                 self.progress(done, len(entries), entry.label)
-            if entry.decision is not None or entry.node.graph is None:
+            if not entry.is_open:
                 continue
             refusals = self._attempt(entry, search, (entry.node, prices, effort))
             changed |= refusals is None

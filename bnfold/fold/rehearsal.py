@@ -43,7 +43,7 @@ class Rehearsal:
         left = {
             self._places[entry.node]: entry
             for entry in self._folder.account.entries
-            if entry.decision is None and entry.op == "BatchNormalization"
+            if entry.is_open and entry.op == "BatchNormalization"
         }
         if not left:
             return ()
@@ -71,7 +71,7 @@ class Rehearsal:
         gone = frozenset(
             places[entry.node]
             for entry in folder.account.entries
-            if entry.decision is not None and entry.op == "BatchNormalization"
+            if not entry.is_open and entry.op == "BatchNormalization"
         )
         return Rehearsed(
             gone, folder.declined(prices), None if budget.is_over else size_of(folder.facts)

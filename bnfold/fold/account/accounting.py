@@ -50,7 +50,7 @@ class Account:
 
     def add_made(self) -> None:
         """What rewrites have put into the model is looked at too."""
-        open_nodes = {entry.node for entry in self.entries if entry.decision is None}
+        open_nodes = {entry.node for entry in self.entries if entry.is_open}
         made = made_entries(self.model)
         new = [entry for entry in made if entry.node not in open_nodes]
         self.entries.extend(new)
@@ -117,6 +117,8 @@ def _decision(entry: Entry) -> Decision | None:
         return None
     if entry.decision is not None:
         return entry.decision
+    if not entry.is_open:
+        return entry.gone() if entry.op == "BatchNormalization" else None
     if entry.op == "BatchNormalization" or (entry.scales_channels and entry.refusals):
         return entry.kept()
     return None

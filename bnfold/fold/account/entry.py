@@ -43,6 +43,11 @@ class Entry:
     is_made: bool = False
     would_fold_with: tuple[str, ...] = ()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it still stands in the model, and nothing was decided of it."""
+        return self.decision is None and self.node.graph is not None
+
     def at(self, refusal: Refusal) -> Refusal:
         """The refusal, at this node where it does not say where."""
         return Refusal(refusal.code, refusal.sentence, refusal.at or self.label, refusal.advice)
@@ -76,6 +81,12 @@ class Entry:
             status="kept",
             refusals=tuple(dict.fromkeys(self.refusals)),
             would_fold_with=self.would_fold_with,
+        )
+
+    def gone(self) -> Decision:
+        """The decision that it went with a rewrite, after which nobody read it any more."""
+        return Decision(
+            self.name, self.op, self.output, self.scope, self.channels, "folded", direction="merge"
         )
 
 

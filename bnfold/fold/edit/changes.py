@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import onnx_ir as ir
 
 
+class NotUndoneError(Exception):
+    """The graph is neither as it was nor as it should be: nobody may have it."""
+
+
 class Changes:
     """Changes a graph, and takes all of it back when told to.
 
@@ -23,9 +27,16 @@ class Changes:
         self._inverses: list[Callable[[], object]] = []
 
     def undo(self) -> None:
-        """The graph is as it was before the first change."""
-        while self._inverses:
-            self._inverses.pop()()
+        """The graph is as it was before the first change.
+
+        Raises:
+            NotUndoneError: it is not.
+        """
+        try:
+            while self._inverses:
+                self._inverses.pop()()
+        except Exception as error:
+            raise NotUndoneError(f"a rewrite could not be taken back: {error}") from error
 
     def on_undo(self, inverse: Callable[[], object]) -> None:
         """Something else to be taken back with the rest."""
@@ -64,6 +75,8 @@ class Changes:
     def _set_output(self, graph: ir.Graph | ir.Function | None, index: int, new: ir.Value) -> None:
         assert graph is not None, "only a graph has outputs"
         outputs, old = graph.outputs, graph.outputs[index]
+        if new.graph is not None and new.graph is not graph:
+            raise ValueError("an output is made in its graph")  # else it would be half replaced
 
         def put_back() -> None:
             outputs[index] = old

@@ -42,6 +42,8 @@ def answers_of(original: Original) -> Answers | Opinion:
 
     It may be heard beside a fold: it reads nothing that a fold changes.
     """
+    if original.unheard is not None:
+        return Opinion(left_out=original.unheard)
     size = original.weight_bytes
     if size > MOST_BYTES:
         return Opinion(left_out=f"{size >> 20} MiB of weights are more than {MOST_BYTES >> 20}")

@@ -60,6 +60,7 @@ class Original:
         patience_s: how long a run may take, where nobody can tell that it ends; None otherwise.
         interface: what must be fed, and which integers fit; or why that cannot be told.
         custom_ops: shared libraries with operators of it.
+        unheard: why what onnxruntime answers is not what the model says; None where it is.
     """
 
     source: Source
@@ -72,6 +73,7 @@ class Original:
     patience_s: float | None
     interface: Interface | BnfoldError
     custom_ops: tuple[str, ...] = ()
+    unheard: str | None = None
 
     @classmethod
     def of(cls, source: Source, model: ir.Model, custom_ops: tuple[str, ...] = ()) -> Original:
@@ -91,6 +93,7 @@ class Original:
             seconds_for(model),
             _interface(model),
             custom_ops,
+            _unheard(model),
         )
 
     @property
@@ -126,6 +129,14 @@ class Original:
             ModelError: it cannot be read any more.
         """
         return model_io.load(self.source)
+
+
+def _unheard(model: ir.Model) -> str | None:
+    """Seen in 1.32: one of the two results is memory that nobody wrote."""
+    bodies = (graph for graph in model.graphs() if graph is not model.graph)
+    if any(len(set(body.outputs)) < len(body.outputs) for body in bodies):
+        return "a body returns one value twice, which onnxruntime writes once"
+    return None
 
 
 def _steps_at_run_time(model: ir.Model) -> Iterator[str]:

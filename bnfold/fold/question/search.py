@@ -202,20 +202,23 @@ def _plans(found: Iterator[Plan | Refusal]) -> Iterator[Plan]:
 def _with_named_outputs(found: Plan | Refusal, main: ir.Graph) -> Plan | Refusal:
     """A refusal where affines that amount to nothing stand between an input and an output.
 
-    What the caller reads keeps its name, so something must be left that can bear it.
+    What the caller reads keeps its name, so something must be left that can bear it. A constant is
+    nothing of the kind: a fresh one is of the main graph, and no output of a body.
     """
     if isinstance(found, Refusal):
         return found
     dropped = found.passed_by
+    fresh = found.constants
     for node, index in dropped.items():
         if not node.outputs[0].is_graph_output():
             continue
-        kept = node.inputs[index]
+        is_fresh, kept = (node, index) in fresh, node.inputs[index]
         producer = None if kept is None else kept.producer()
         while producer is not None and producer in dropped:
+            is_fresh |= (producer, dropped[producer]) in fresh
             kept = producer.inputs[dropped[producer]]
             producer = None if kept is None else kept.producer()
-        if kept is None or producer is None or producer.graph is not node.graph:
+        if kept is None or producer is None or is_fresh or producer.graph is not node.graph:
             reason = OUTPUT if node.graph is main else NESTED
             return replace(reason, at=f"output '{node.outputs[0].name}'")
         if kept.is_graph_output():
