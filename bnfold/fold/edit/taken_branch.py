@@ -10,12 +10,13 @@ made for it alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
 from bnfold.fold.edit.names import names_of
+from bnfold.fold.edit.unread import discard, is_named
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import bodies_of, describe, is_op
 from bnfold.fresh_names import FreshNames
@@ -65,24 +66,20 @@ def _take(model: ir.Model, ifs: list[ir.Node], skip: Collection[str], taken: Tak
             continue
         body, other = bodies_of(node)[place], bodies_of(node)[1 - place]
         inside = list(other.all_nodes())
-        if any(_is_named(inner, skip) for inner in (node, *inside)):
+        if any(is_named(inner, skip) for inner in (node, *inside)):
             continue
         never_run.update(inside)
         name, condition = describe(node), node.inputs[0]
         taken.told.append(f"{name} always takes its {_BODIES[place]}, which stands in its place")
         names.forget(other)
         _give_way(node, body, names)
-        gone = dict.fromkeys([*inside, *_discard([condition, *_let_go(other)], skip)])
+        gone = dict.fromkeys([*inside, *discard([condition, *_let_go(other)], skip)])
         taken.gone += [(inner, name) for inner in gone if _is_batch_norm(inner)]
     return len(taken.told) > count
 
 
 def _is_batch_norm(node: ir.Node) -> bool:
     return is_op(node, "BatchNormalization")
-
-
-def _is_named(node: ir.Node, names: Collection[str]) -> bool:
-    return any(name in names for name in (node.name, *(value.name for value in node.outputs)))
 
 
 def _taken(node: ir.Node, facts: Facts) -> int | None:
@@ -168,29 +165,3 @@ def _let_go(body: ir.Graph) -> list[ir.Value]:
             for index in range(len(node.inputs)):
                 node.replace_input_with(index, None)
     return [value for value in dict.fromkeys(read) if value is not None]
-
-
-def _discard(values: Sequence[ir.Value | None], skip: Collection[str]) -> list[ir.Node]:
-    """What nobody reads any more is gone, with what was made for it alone: these nodes."""
-    pending, gone = list(values), list[ir.Node]()
-    while pending:
-        value = pending.pop()
-        if value is None or value.uses() or value.is_graph_output():
-            continue
-        maker = value.producer()
-        if maker is None:
-            if value.is_initializer() and not value.is_graph_input() and value.graph is not None:
-                del value.graph.initializers[value.name or ""]
-        elif maker.graph is not None and _is_dead(maker) and not _is_named(maker, skip):
-            pending.extend(maker.inputs)
-            gone.append(maker)
-            maker.graph.remove(maker, safe=True)
-    return gone
-
-
-def _is_dead(node: ir.Node) -> bool:
-    """Whether nobody reads what the node makes, and it has no body in which anything is read."""
-    kinds = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
-    has_body = any(attribute.type in kinds for attribute in node.attributes.values())
-    is_read = any(value.uses() or value.is_graph_output() for value in node.outputs)
-    return not has_body and not is_read
