@@ -110,6 +110,7 @@ def test_what_cannot_be_compared_is_a_row_with_the_reason(net, monkeypatch, make
     assert [model.name for model in found.models] == ["net.onnx"]
 
 
+@pytest.mark.slow
 def test_one_that_runs_models_itself_and_is_not_there_fails_alone(net, monkeypatch):
     """The optimiser was there and its runtime is not: the others are measured."""
     if importlib.util.find_spec("openvino") is not None:

@@ -152,6 +152,7 @@ def test_a_fold_is_for_a_release_or_says_why_it_is_not(place, model):
     assert not (place / "no.onnx").exists()
 
 
+@pytest.mark.slow
 def test_an_earlier_record_is_a_baseline_and_a_gate(place, model):
     """One model is enough then; of another machine, nothing is claimed."""
     assert place.call("bench", model, *QUICK, "--json", "old.json").exit_code in (0, 3)

@@ -106,6 +106,7 @@ def test_a_note_is_told_once_and_not_at_all_with_quiet(place, model):
     assert "note" not in place.call("fold", "custom.onnx", "-o", "out.onnx", "-q").stderr
 
 
+@pytest.mark.slow
 def test_a_quiet_run_prints_nothing_but_why_it_did_not_end_well(place, model):
     result = place.call("run", model, "-o", "out", "--pairs", "5", "--level", "all", "-q")
     assert result.stdout == ""

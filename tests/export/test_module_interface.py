@@ -110,6 +110,7 @@ def test_outputs_have_the_names_that_the_module_gives_them(given, names):
     assert [value.name for value in model.graph.outputs] == names
 
 
+@pytest.mark.slow
 def test_attention_with_a_computed_bias_is_exported_as_it_runs_without_gradients():
     class Biased(nn.Module):
         def __init__(self) -> None:

@@ -130,6 +130,7 @@ def test_bench_times_models_in_int8_and_tells_their_accuracy(network, data):
     assert result.comparisons[0].candidate == "folded.onnx in int8"
 
 
+@pytest.mark.slow
 def test_a_model_that_loses_accuracy_in_int8_is_named_with_the_tensor_that_does_it(
     network, data, tmp_path
 ):

@@ -216,6 +216,7 @@ def test_outputs_that_are_always_empty_are_the_same():
     assert bnfold.verify(model, model).is_equivalent
 
 
+@pytest.mark.slow
 def test_channels_that_a_weight_fixes_are_found_beyond_sizes_that_nothing_holds():
     """All four extents are open; 640 of each would be 262 million numbers."""
     model = parsed(
