@@ -25,6 +25,7 @@ from typing import Any
 
 import onnx
 
+import bnfold
 from benchmarks.insert_table import insert
 from benchmarks.motifs import Motif, Norm
 from benchmarks.optimizers import TOOLS
@@ -142,6 +143,10 @@ def one(family: str, nodes: int, tool: str) -> Work:
     return Work(calls, cpu_s, peak_mb, left)
 
 
+_PACKAGE = str(Path(bnfold.__file__).parent) + os.sep
+"""A clone may lie in a folder of the same name, and an environment in that."""
+
+
 def calls_of(run: Callable[[], object]) -> int:
     """How often functions of bnfold are called, in this thread, while it runs.
 
@@ -153,7 +158,7 @@ def calls_of(run: Callable[[], object]) -> int:
     return sum(
         row[1]
         for (file, _, name), row in rows
-        if f"{os.sep}bnfold{os.sep}" in file and not name.endswith("comp>")
+        if file.startswith(_PACKAGE) and not name.endswith("comp>")
     )
 
 
