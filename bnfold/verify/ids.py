@@ -9,13 +9,13 @@ What both models do alike to the ids cannot part them there, so the nodes on the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
-from bnfold.verify.inference import dtypes_of
+from bnfold.verify.inference import dtypes_of, is_integer
 from bnfold.verify.scores import constant_of
 from bnfold.verify.sides import attributes_of
 
@@ -36,18 +36,13 @@ def _on_the_way(model: ir.Model, inputs: Collection[str]) -> Iterator[tuple[obje
             continue
         constants = (constant_of(v) for v in node.inputs if v is not None and v not in ids)
         yield node.domain, node.op_type, attributes_of(node), *map(_told, constants)
-        ids.update(v for v in node.outputs if _is_integer(v, known))
+        ids.update(v for v in node.outputs if is_integer(v, known))
 
 
 def _told(constant: Array | None) -> object:
     if constant is None:
         return None
     return constant.tobytes() if constant.size <= _SHORT else constant.shape
-
-
-def _is_integer(value: ir.Value, known: Mapping[str, ir.DataType]) -> bool:
-    dtype = known.get(value.name or "")
-    return dtype is not None and dtype.is_integer()
 
 
 def outside(

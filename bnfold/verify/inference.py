@@ -35,6 +35,12 @@ def dtypes_of(model: ir.Model) -> Mapping[str, ir.DataType]:
     return {name: known.dtype for name, known in inferred_of(model).items() if known.dtype}
 
 
+def is_integer(value: ir.Value, known: Mapping[str, ir.DataType]) -> bool:
+    """Whether its type is known, and one of integers."""
+    dtype = known.get(value.name or "")
+    return dtype is not None and dtype.is_integer()
+
+
 def _values(graph: ir.Graph) -> Iterator[ir.Value]:
     yield from graph.inputs
     yield from graph.initializers.values()

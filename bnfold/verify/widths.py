@@ -16,7 +16,7 @@ from functools import partial
 import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
-from bnfold.verify.inference import dtypes_of
+from bnfold.verify.inference import dtypes_of, is_integer
 from bnfold.verify.scores import LAYOUT, constant_of
 from bnfold.verify.sides import Side, Sides, attributes_of
 
@@ -106,14 +106,9 @@ def _counting(model: ir.Model, free: Collection[str], known: Dtypes) -> Iterator
         if large.isdisjoint(node.inputs):
             continue
         if node.op_type not in _SMALL:
-            large.update(v for v in node.outputs if _is_integer(v, known))
+            large.update(v for v in node.outputs if is_integer(v, known))
         if node.op_type not in LAYOUT - {"Cast"}:
             yield node
-
-
-def _is_integer(value: ir.Value, known: Dtypes) -> bool:
-    dtype = known.get(value.name or "")
-    return dtype is not None and dtype.is_integer()
 
 
 def _kind(node: ir.Node, known: Dtypes) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from bnfold.fold.account.ledger import Decision, Numbers
-from bnfold.fold.facts.node import describe, is_op, op_of
+from bnfold.fold.facts.node import describe, is_op
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Plan, Refusal
 from bnfold.fold.sources.inlining import KeptInside
@@ -83,23 +83,30 @@ class Entry:
             would_fold_with=self.would_fold_with,
         )
 
-    def gone(self) -> Decision:
+    def gone(self, *rules: str) -> Decision:
         """The decision that it went with a rewrite, after which nobody read it any more."""
         return Decision(
-            self.name, self.op, self.output, self.scope, self.channels, "folded", direction="merge"
+            name=self.name,
+            op=self.op,
+            output=self.output,
+            scope=self.scope,
+            channels=self.channels,
+            status="folded",
+            direction="merge",
+            rules=rules,
         )
 
 
 def entries_of(model: ir.Model) -> list[Entry]:
     """Every node of the model that may be an affine, in graph order, bodies behind their nodes."""
-    entries = []
-    for graph, scope in _scopes(model.graph, ""):
-        for node in graph:
-            if is_op(node, *AFFINES):
-                output = node.outputs[0].name or ""
-                label, op = describe(node), _op(node)
-                entries.append(Entry(node, node.name or output, output, scope, label, op))
-    return entries
+    scopes = _scopes(model.graph, "")
+    return [_entry(n, scope) for graph, scope in scopes for n in graph if is_op(n, *AFFINES)]
+
+
+def _entry(node: ir.Node, scope: str) -> Entry:
+    output = node.outputs[0].name or ""
+    op = "BatchNormalization" if is_op(node, "BatchNormalization") else "affine"
+    return Entry(node, node.name or output, output, scope, describe(node), op)
 
 
 def made_entries(model: ir.Model) -> list[Entry]:
@@ -122,23 +129,11 @@ def _scopes(graph: ir.Graph, scope: str) -> list[tuple[ir.Graph, str]]:
     return found
 
 
-def _op(node: ir.Node) -> str:
-    return "BatchNormalization" if is_op(node, "BatchNormalization") else "affine"
-
-
 def kept_inside(kept: KeptInside) -> Decision:
     """The decision about a batch norm whose function stays closed."""
-    output = kept.node.outputs[0].name or ""
-    name = kept.node.name or output
-    return Decision(
-        name, op_of(kept.node), output, kept.scope, None, "kept", refusals=(kept.refusal,)
-    )
+    return replace(_entry(kept.node, kept.scope), refusals=(kept.refusal,)).kept()
 
 
 def gone_with(node: ir.Node, scope: str) -> Decision:
     """The decision about a batch norm that went with the body that its If never takes."""
-    output = node.outputs[0].name or ""
-    name = node.name or output
-    return Decision(
-        name, op_of(node), output, scope, None, "folded", direction="merge", rules=("if",)
-    )
+    return _entry(node, scope).gone("if")

@@ -89,11 +89,8 @@ def _merged(node: ir.Node, facts: Facts) -> ir.Value | None:
         return None
     if shape.ndim != 1 or len(shape) != len(dims) or list(shape[:2]) != [1, -1]:
         return None
-    return (
-        x
-        if _are(shape[2:].tolist(), merge, dims[2:]) and _are_by_channel(node, dims, facts)
-        else None
-    )
+    is_merged = _are(shape[2:].tolist(), merge, dims[2:])
+    return x if is_merged and _are_by_channel(node, dims, facts) else None
 
 
 def _are(extents: Sequence[int], reshape: ir.Node, dims: Dims) -> bool:
