@@ -39,13 +39,16 @@ class Tool:
 
 
 _MOST_BYTES = (1 << 31) - 1  # of one protobuf message
+_GRAPH_BYTES = 1 << 26  # a file of more holds weights, which takes time to read
 
 
 def _needs_two_files(source: str) -> bool:
-    """Whether the data beside the model is too much for one message."""
+    """Whether the data beside a graph is too much for one message."""
     import onnx
     from google.protobuf.message import DecodeError
 
+    if Path(source).stat().st_size > _GRAPH_BYTES:
+        return False
     try:
         tensors = onnx.load(source, load_external_data=False).graph.initializer
     except DecodeError:
