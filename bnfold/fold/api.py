@@ -124,7 +124,8 @@ def fold(
             of `custom_ops` is not there, or does not load.
         InternalError: a bug in bnfold: the folded model differs by more than rounding explains, or,
             with `strict`, a rewrite was wrong.
-        InconclusiveError: with `strict`, a rewrite could not be proven.
+        InconclusiveError: with `strict`, a rewrite could not be proven; rounding takes too many
+            digits from what the folded model computes.
     """
     libraries = tuple(map(str, custom_ops))
     require_setting(["cpu"], ["none"], libraries)
@@ -180,6 +181,7 @@ def _asked(original: Original, answers: Answers | Opinion, folded: ir.Model) -> 
 
     Raises:
         InternalError: that it computes something else.
+        InconclusiveError: that rounding leaves too little of it.
     """
     if isinstance(answers, Opinion):
         return answers

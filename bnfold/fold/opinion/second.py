@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold import model_io
-from bnfold.errors import BnfoldError
+from bnfold.errors import BnfoldError, InconclusiveError
 from bnfold.float64 import run_graph
 from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.opinion.answers import Answers, session_of
@@ -34,11 +34,21 @@ _LITTLE = 4  # times what a neighbour's rounding comes to: as much as most folds
 _SMALL = 1 << 10  # units: so much may be rounding without a word from float64
 _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
 _MOST_OF_SUMS = 1e-3  # what adding up many numbers, one after the other, may lose in float32
-_MOST_CANCELLED = 1 / 32  # what is left of digits that cancel; less of them is no number any more
+_MOST_CANCELLED = 1 / 32  # of its numbers may a fold lose where values cancel
+_LOST = (
+    "the folded model differs from the original in onnxruntime by {:.1e} of the largest value, all "
+    "of which may be rounding, as it computes with numbers that are so large beside its outputs: "
+    "nothing is handed out; allow less (--allow), or fold it in double precision"
+)
 
 
 def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Opinion:
-    """What onnxruntime says of the two; why it says nothing, where it cannot."""
+    """What onnxruntime says of the two; why it says nothing, where it cannot.
+
+    Raises:
+        InconclusiveError: rounding may explain what differs, and leaves too little of what the
+            folded model computes.
+    """
     feeds, olds = answers.feeds, answers.outputs
     setting, seconds = original.setting, original.patience_s
     try:
@@ -49,44 +59,62 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
     except BnfoldError:
         return _opinion(len(feeds), float("inf"), 0.0)
     apart = max(difference(old, new) for old, new in zip(olds, news, strict=True))
-    explained = _UNITS * original.unit
+    least = _UNITS * original.unit
+    explained, lost = least, 0.0
     if apart > explained and not _is_repeated(original, feeds[0]):
         return Opinion(left_out="the original does not give the same twice")
     if apart > explained:
-        explained = _rounding(original, answers, folded, news, apart)
+        explained, lost = _rounding(original, answers, folded, news, apart)
     if apart > explained:
         decider = original.decider or (original.step() if np.isfinite(apart) else None)
         if decider is not None:
             what = f"decisions ({decider}) that rounding may turn"
             return Opinion(left_out=f"it takes {what}; `bnfold verify` weighs them")
+    if apart > max(least, _MOST_CANCELLED):
+        if apart <= explained:
+            much = f"all that differs, {apart:.1g} of the largest value"
+            return Opinion(left_out=f"rounding may move the original's outputs by {much}")
+        if apart <= lost:
+            raise InconclusiveError(_LOST.format(apart))
     return _opinion(len(feeds), apart, explained)
 
 
 def _rounding(
     original: Original, answers: Answers, folded: ir.Model, news: Sequence[Outputs], apart: float
-) -> float:
-    """What of so large a difference may be rounding."""
+) -> tuple[float, float]:
+    """What of so large a difference may be rounding, and what the folded model may lose by it."""
     feeds, olds, model = answers.feeds, answers.outputs, original.loaded()
     least = _UNITS * original.unit
     near = _sensitivity(model, feeds, olds, original.setting)
     if apart <= min(_LITTLE * near, _SMALL * original.unit):
-        return max(least, _LITTLE * near)
+        return max(least, _LITTLE * near), 0.0
     with suppress(BnfoldError):  # where the reference does not run, rounding alone is weighed
         if np.isfinite(apart) and not mean_the_same(model, folded, feeds, least):
-            return least
-    explained = max(least, _FACTOR * near)
-    if apart > explained:  # a channel that a Relu always shuts rounds in the folded model alone
-        own = _FACTOR * _sensitivity(folded, feeds, news, original.setting)
-        explained = max(explained, min(own, _MOST_UNITS * original.unit))
-        if explained < apart <= min(own, _MOST_CANCELLED):
-            with suppress(BnfoldError):
-                most = min(rounding_of_run(folded, feeds), _MOST_CANCELLED)
-                explained = max(explained, min(own, most))
-    if explained < apart <= _MOST_CANCELLED:
+            return least, 0.0
+    explained, lost = max(least, _FACTOR * near), 0.0
+    if explained < apart < np.inf:
         own, cancelled = _own_error(model, feeds, olds)
-        most = max(_MOST_OF_SUMS, min(least * cancelled, _MOST_CANCELLED))
-        explained = max(explained, min(_FACTOR * own, most))
-    return explained
+        explained = max(explained, min(_FACTOR * own, max(_MOST_OF_SUMS, least * cancelled)))
+    if explained < apart < np.inf:
+        lost = _rounding_of_folded(original, folded, feeds, news, apart)
+        explained = max(explained, min(lost, max(least, _MOST_CANCELLED)))
+    return explained, lost
+
+
+def _rounding_of_folded(
+    original: Original,
+    folded: ir.Model,
+    feeds: Sequence[Feed],
+    news: Sequence[Outputs],
+    apart: float,
+) -> float:
+    """What it comes to there alone: a channel that a Relu always shuts rounds nowhere else."""
+    own = _FACTOR * _sensitivity(folded, feeds, news, original.setting)
+    few = min(own, _MOST_UNITS * original.unit)
+    if few < apart <= own:
+        with suppress(BnfoldError):
+            return max(few, min(own, rounding_of_run(folded, feeds)))
+    return few
 
 
 def _is_repeated(original: Original, feed: Feed) -> bool:

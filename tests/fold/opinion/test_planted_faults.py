@@ -67,3 +67,14 @@ def test_a_planted_fault_is_seen_and_the_fold_is_not_accused(network: str) -> No
         changed = change(numpy_helper.to_array(tensor))
         tensor.CopyFrom(numpy_helper.from_array(changed, tensor.name))
         assert not second_opinion(original, answers, model_io.load(wrong)).agrees, fault
+
+
+def test_where_the_original_itself_loses_its_digits_the_fold_is_not_accused() -> None:
+    """At 3e6 a unit in the last place is a quarter; in float64, a fault that is larger is seen."""
+    before = _network(3e6)
+    original, folded = Original.of(before, model_io.load(before)), bnfold.fold(before)
+    assert "rounding may move the original's outputs" in folded.ledger.opinion.left_out
+    wrong = folded.to_proto()
+    (tensor,) = (t for t in wrong.graph.initializer if t.name == "v")
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(4), "v"))
+    assert not second_opinion(original, _answers(original), model_io.load(wrong)).agrees

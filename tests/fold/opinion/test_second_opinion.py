@@ -190,9 +190,7 @@ def test_rounding_that_a_deep_network_blows_up_is_no_bug(is_stored_in_nodes: boo
         ]
         del model.graph.node[:], model.graph.initializer[:]
         model.graph.node.extend([*stored, *nodes])
-    opinion = _opinion(model)
-    assert not opinion.left_out
-    assert opinion.agrees
+    assert "rounding may move the original's outputs" in _opinion(model).left_out
 
 
 def _cancelling(big: float) -> onnx.ModelProto:
