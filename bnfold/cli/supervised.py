@@ -14,6 +14,7 @@ import sys
 from typing import NoReturn
 
 from bnfold.cli.group import main as command
+from bnfold.cli.later import put_off
 
 _CRASHES = frozenset(("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL", "SIGKILL"))
 _BAD_INPUT = 2
@@ -25,6 +26,7 @@ _FROM_THE_SYSTEM = 0x80  # SI_KERNEL: Ctrl-C, which the terminal sends to the ch
 def main() -> NoReturn:
     """Runs the command line and ends this process with its exit code."""
     gc.set_threshold(_NEW_OBJECTS)
+    put_off("sympy", importer="onnx_ir")
     if not sys.platform.startswith("linux"):
         command(prog_name="bnfold")
     ending = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}

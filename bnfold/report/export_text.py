@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bnfold.export.records import End
 from bnfold.report.blocks import Block, Line
 from bnfold.report.words import counted
-from bnfold.runtime.signature import dims_text
-from bnfold.verify.records import Verification
 
 if TYPE_CHECKING:
-    from bnfold.export.records import ExportResult
-
-
-@dataclass(frozen=True)
-class ExportFacts:
-    """What a record keeps of an export, which is all but the model; see `ExportResult`."""
-
-    source: str
-    path: str | None
-    opset: int
-    batch_norms: int
-    check: Verification | None
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...]
-    inputs: tuple[End, ...] = ()
+    from bnfold.export.records import End, ExportResult
+    from bnfold.report.export_facts import ExportFacts
 
 
 def export_blocks(found: ExportResult | ExportFacts) -> list[Block]:
@@ -45,6 +28,8 @@ def export_blocks(found: ExportResult | ExportFacts) -> list[Block]:
 
 
 def _axes(inputs: Sequence[End]) -> str:
+    from bnfold.runtime.signature import dims_text
+
     shapes = ", ".join(f"{end.name} {dims_text(end.shape)}" for end in inputs)
     named = [dim for end in inputs for dim in end.shape or () if not isinstance(dim, int)]
     free = ", ".join(dict.fromkeys(str(dim or "?") for dim in named))

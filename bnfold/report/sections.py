@@ -11,15 +11,16 @@ from bnfold.record import SCHEMA_VERSION, read_as
 from bnfold.report.bench_text import bench_blocks
 from bnfold.report.blocks import Block, Line
 from bnfold.report.bottom_line import bottom_line
-from bnfold.report.export_text import ExportFacts, export_blocks
+from bnfold.report.export_text import export_blocks
 from bnfold.report.fleet_text import Unread, unread_line
 from bnfold.report.ledger_text import ledger_blocks
 from bnfold.report.verification_text import verification_blocks
-from bnfold.verify.records import Verification
 
 if TYPE_CHECKING:
     from bnfold.bench.records import BenchResult
     from bnfold.fold.account.ledger import Ledger
+    from bnfold.report.export_facts import ExportFacts
+    from bnfold.verify.records import Verification
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ def findings(title: str, parts: Mapping[str, Any]) -> Findings:
     """
     from bnfold.bench.records import BenchResult
     from bnfold.fold.account.ledger import Ledger
+    from bnfold.report.export_facts import ExportFacts
 
     ledgers = {}
     if "fold" in parts:
@@ -178,6 +180,8 @@ def findings(title: str, parts: Mapping[str, Any]) -> Findings:
 
 
 def _verification(part: Any) -> Verification:
+    from bnfold.verify.records import Verification
+
     found = read_as(Verification, part, where="verify")
     if part.get("is_same_file") and len(found.sha256) == 1:
         return replace(found, sha256=found.sha256 * 2)  # one name, twice: a mapping has it once
