@@ -36,6 +36,7 @@ from bnfold.errors import ModelError
 
 if TYPE_CHECKING:
     from bnfold.fold.account.ledger import Ledger
+    from bnfold.report.blocks import Block
     from bnfold.report.fleet_text import Unread
     from bnfold.report.gates import Gate
 
@@ -106,10 +107,11 @@ def inspect(
     cannot be read is told of too, and the others all the same; the exit code is then 2. It is 1
     where --leaves or --foldable does not hold.
     """
-    ledgers, failed = _inspected(ctx, sources, fold_as)
+    every_row = every_row or is_verbose(ctx)
+    ledgers, failed = _inspected(ctx, sources, fold_as, every_row, json_target)
     from bnfold.model_io import Together
     from bnfold.report.envelope import envelope
-    from bnfold.report.fleet_text import fleet_blocks
+    from bnfold.report.fleet_text import fleet_blocks, summary_blocks
     from bnfold.report.sections import Findings
 
     is_one = len(sources) == 1
@@ -119,8 +121,7 @@ def inspect(
     several = {"models": each, "failed": [asdict(failure) for failure in failed]}
     record: dict[str, Any] = {}
     gates = _gates(named, leaves, foldable)
-    blocks = fleet_blocks(named, failed, every_row=every_row or is_verbose(ctx))
-    blocks += [gate.line for gate in gates]
+    said = [gate.line for gate in gates]
     with Together() as files:
         if json_target is not None:
             record = envelope(
@@ -134,8 +135,8 @@ def inspect(
         put_page(findings, html_target, files)
         put_junit(f"bnfold inspect {' '.join(ledgers)}", junit_target, files, gates=gates)
     show_record(record, json_target)
-    show(ctx, blocks, json_target)
-    tell_ci(blocks, gates=gates)
+    show(ctx, [*([] if is_one else summary_blocks(ledgers, failed)), *said], json_target)
+    tell_ci([*fleet_blocks(named, failed, every_row=every_row), *said], gates=gates)
     return BAD_INPUT if failed else conclude_with(ctx, gates)
 
 
@@ -154,25 +155,49 @@ def _gates(ledgers: dict[str, Ledger], leaves: int | None, foldable: int | None)
 
 
 def _inspected(
-    ctx: click.Context, sources: Sequence[Path], fold_as: FoldOptions
+    ctx: click.Context,
+    sources: Sequence[Path],
+    fold_as: FoldOptions,
+    every_row: bool,
+    json_target: str | None,
 ) -> tuple[dict[str, Ledger], list[Unread]]:
-    """The ledgers by path, and the models among several that have none.
+    """The ledgers by path, and the models among several that have none; each is shown at once.
+
+    What a file says of its model stands there before what is read, imported and proven for the
+    ledger: that may take its time.
 
     Raises:
         BnfoldError: there is one model only, or none of them can be read.
     """
-    from bnfold.report.fleet_text import Unread
+    from bnfold.report.blocks import blank
+    from bnfold.report.fleet_text import Unread, name_line
 
+    is_one = len(sources) == 1
     ledgers: dict[str, Ledger] = {}
     failed: list[Unread] = []
     for source in sources:
         try:
-            ledgers[str(source)] = folded(ctx, source, fold_as, check=False).ledger
+            outline = _outline(source)
+            show(ctx, [*([] if is_one else [name_line(str(source))]), *outline], json_target)
+            ledger = folded(ctx, source, fold_as, check=False).ledger
         except ModelError as error:
-            if len(sources) == 1:
+            if is_one:
                 raise
             failed.append(Unread(str(source), str(error)))
             click.echo(one_sentence(error), err=True)
+            continue
+        from bnfold.report.ledger_text import ledger_blocks
+
+        ledgers[str(source)] = ledger
+        blocks = ledger_blocks(ledger, every_row=every_row)
+        show(ctx, blocks if is_one else [*blocks, blank()], json_target)
     if not ledgers:
         raise ModelError(f"none of these {len(sources)} files is a model that can be read")
     return ledgers, failed
+
+
+def _outline(source: Path) -> list[Block]:
+    from bnfold.model_io.outline import outline_of
+    from bnfold.report.outline_text import outline_blocks
+
+    return outline_blocks(outline_of(source))

@@ -24,7 +24,12 @@ def files_of(path: Path) -> tuple[Path, ...]:
 
 def locations_of(path: Path) -> list[str]:
     """Where a model says that its external data lies, in order; raises as `files_of` does."""
-    return sorted(set(_locations(read_skeleton(path, Maps()))))
+    return locations_in(read_skeleton(path, Maps()))
+
+
+def locations_in(skeleton: onnx.ModelProto) -> list[str]:
+    """The same of a model that is read already."""
+    return sorted(set(_locations(skeleton)))
 
 
 def _locations(proto: onnx.ModelProto) -> Iterator[str]:

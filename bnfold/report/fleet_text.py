@@ -29,9 +29,18 @@ def fleet_blocks(
         return ledger_blocks(next(iter(ledgers.values())), every_row=every_row)
     blocks: list[Block] = []
     for name, ledger in ledgers.items():
-        shown = ledger_blocks(ledger, every_row=every_row)
-        blocks += [Line(f"-- {name}", "title"), *shown, blank()]
-    return [*blocks, _summary(ledgers), *map(unread_line, failed)]
+        blocks += [name_line(name), *ledger_blocks(ledger, every_row=every_row), blank()]
+    return [*blocks, *summary_blocks(ledgers, failed)]
+
+
+def name_line(path: str) -> Line:
+    """Above what there is to say of one model among several."""
+    return Line(f"-- {path}", "title")
+
+
+def summary_blocks(ledgers: Mapping[str, Ledger], failed: Sequence[Unread]) -> list[Block]:
+    """Below several ledgers: a line for each model."""
+    return [_summary(ledgers), *map(unread_line, failed)]
 
 
 def unread_line(model: Unread) -> Line:

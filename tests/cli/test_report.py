@@ -27,7 +27,8 @@ def test_a_record_gives_the_text_and_the_page_of_its_command(place, model, stuck
     assert first.exit_code in {0, 3}, first.stderr
     again = place.call("report", "r.json", "--html", "again.html")
     assert again.exit_code == 0, again.stderr
-    own = {line for line in first.stdout.splitlines() if line and not line.startswith("wrote ")}
+    of_files = ("wrote ", "model: ", "  inputs: ")
+    own = {line for line in first.stdout.splitlines() if line and not line.startswith(of_files)}
     if name == "several":
         own = {line for line in own if not line.startswith(("-- ", "model", "good", "stuck"))}
     assert own <= set(again.stdout.splitlines())
