@@ -181,6 +181,7 @@ def _asked(original: Original, answers: Answers | Opinion, folded: ir.Model) -> 
 
     Raises:
         InternalError: that it computes something else.
+        ModelError: that an operator of its own is called as a function of the model.
         InconclusiveError: that rounding leaves too little of it.
     """
     if isinstance(answers, Opinion):

@@ -21,6 +21,7 @@ from bnfold.fold.opinion.answers import Answers, session_of
 from bnfold.fold.opinion.apart import Outputs, difference, is_float, pairs_of, scale_of
 from bnfold.fold.opinion.exactly import mean_the_same, rounding_of_run
 from bnfold.fold.opinion.feeds import Feed
+from bnfold.fold.opinion.namesakes import require_no_namesake
 from bnfold.fold.opinion.neighbours import NEIGHBOURS, lifted, moved
 from bnfold.fold.opinion.original_model import Original
 from bnfold.runtime.engine import Setting, version
@@ -46,6 +47,7 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
     """What onnxruntime says of the two; why it says nothing, where it cannot.
 
     Raises:
+        ModelError: onnxruntime has an operator with the name of one of its functions.
         InconclusiveError: rounding may explain what differs, and leaves too little of what the
             folded model computes.
     """
@@ -64,6 +66,7 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
     if apart > explained and not _is_repeated(original, feeds[0]):
         return Opinion(left_out="the original does not give the same twice")
     if apart > explained:
+        require_no_namesake(original, answers, folded, least)
         explained, lost = _rounding(original, answers, folded, news, apart)
     if apart > explained:
         decider = original.decider or (original.step() if np.isfinite(apart) else None)
