@@ -44,13 +44,14 @@ PURE = frozenset(
 """Of constants it makes a constant, which may be computed beforehand."""
 
 NOT_LINEAR = frozenset(
-    "Acos Acosh And ArgMax ArgMin Asin Asinh Atan Atanh Bernoulli BitShift BitwiseAnd BitwiseNot "
-    "BitwiseOr BitwiseXor Ceil Celu Cos Cosh Det Elu Equal Erf Exp Floor GRU Gelu Greater "
-    "GreaterOrEqual GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization IsInf "
-    "IsNaN LRN LSTM LayerNormalization Less LessOrEqual Log LogSoftmax LpNormalization "
-    "MeanVarianceNormalization Mish Mod NonMaxSuppression NonZero Not Or Pow RMSNormalization RNN "
-    "Reciprocal ReduceLogSum ReduceLogSumExp ReduceProd ReduceSumSquare Round Selu Shrink Sigmoid "
-    "Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Unique Xor".split()
+    "Acos Acosh And ArgMax ArgMin Asin Asinh Atan Atanh Bernoulli BitShift BitwiseAnd "
+    "BitwiseNot BitwiseOr BitwiseXor Ceil Celu Cos Cosh Det Elu Equal Erf Exp Floor GRU Gelu "
+    "Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Hardmax "
+    "InstanceNormalization IsInf IsNaN LRN LSTM LayerNormalization Less LessOrEqual Log "
+    "LogSoftmax LpNormalization MeanVarianceNormalization Mish Mod NonMaxSuppression NonZero "
+    "Not Or RMSNormalization RNN ReduceLogSum ReduceLogSumExp ReduceProd ReduceSumSquare Round "
+    "Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Swish Tan Tanh ThresholdedRelu "
+    "Unique Xor".split()
 )
 """A scale or shift in front of it is none behind it, whatever its attributes."""
 

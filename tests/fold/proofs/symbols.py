@@ -90,6 +90,9 @@ class ObjectNumpy:
     def sqrt(self, array: object) -> Any:
         return _each(sympy.sqrt, array)
 
+    def power(self, array: object, exponent: float) -> Any:
+        return _each(lambda x: x ** sympy.nsimplify(exponent, rational=True), array)
+
     def abs(self, array: object) -> Any:
         return _each(sympy.Abs, array)
 

@@ -1,0 +1,104 @@
+"""Powers: what a scale becomes, and where none may pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.fold.property.oracle import kinds_of
+from tests.fold.property.text_models import Array, fold_checked, model, norm, verdicts, weight
+
+_CONSTANTS: dict[str, Array] = {
+    "half": np.array(0.5, np.float32),
+    "two": np.array(2, np.int64),
+    "three": np.array([3], np.float32),
+    "four": np.array(4, np.float32),
+    "each": np.array([1.0, 2.0, 2.0, 2.0], np.float32).reshape(4, 1),
+    "time": np.array([2]),
+}
+
+
+def _without_shift(*, signs: bool = False) -> dict[str, Array]:
+    zeros = np.zeros(4, np.float32)
+    return norm("n", 4, signs=signs) | {"nb": zeros, "nm": zeros}
+
+
+def _verdict(text: str, values: dict[str, Array]) -> str:
+    parsed = model(
+        f"(float[2,4,7] x) => (float y) {{ {text} }}",
+        {"w": weight(4, 4, 1), "v": weight(3, 4, 1, seed=2), **_CONSTANTS, **values},
+    )
+    result = fold_checked(parsed, x=(2, 4, 7))
+    (found,) = verdicts(result).values()
+    assert ("BatchNormalization" in kinds_of(result)) == (found not in ("backward", "forward"))
+    return found
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_a_batch_norm_before_the_mean_and_deviation_over_time_goes_into_what_reads_them(
+    signs: bool,
+) -> None:
+    parsed = model(
+        "(float[2,4,9] x) => (float y) { t = Tanh(x) b = BN(t, n) "
+        "m = ReduceMean(b, time) c = Sub(b, m) q = Pow(c, two) r = ReduceMean(q, time) "
+        "d = Sqrt(r) j = Concat<axis = 1>(m, d) f = Flatten(j) z = Gemm(f, k) y = Sigmoid(z) }",
+        {"k": weight(8, 3), **norm("n", 4, signs=signs), **_CONSTANTS},
+    )
+    result = fold_checked(parsed, x=(2, 4, 9))
+    assert verdicts(result) == {"b": "forward"}
+
+
+@pytest.mark.parametrize(
+    "operators",
+    [
+        "a = Abs(b) p = Sqrt(a)",
+        "a = Abs(b) p = Pow(a, half)",
+        "p = Pow(b, two)",
+        "p = Pow(b, three)",
+        "p = Reciprocal(b)",
+    ],
+)
+def test_a_scale_of_any_sign_passes_a_power_forward(operators: str) -> None:
+    text = f"t = Exp(x) b = BN(t, n) {operators} z = Conv(p, v) y = Sigmoid(z)"
+    assert _verdict(text, _without_shift(signs=True)) == "forward"
+
+
+@pytest.mark.parametrize("operator", ["Pow(a, two)", "Pow(a, three)", "Reciprocal(a)"])
+def test_a_positive_scale_passes_an_integer_power_backward(operator: str) -> None:
+    text = f"e = Exp(x) a = Conv(e, w) p = {operator} b = BN(p, n) y = Sigmoid(b)"
+    positive = {"w": np.abs(weight(4, 4, 1))}
+    assert _verdict(text, _without_shift() | positive) == "backward"
+
+
+@pytest.mark.parametrize(
+    ("operator", "code"),
+    [
+        ("Sqrt(b)", "negative-scale"),
+        ("Pow(b, half)", "negative-scale"),
+        ("Pow(b, four)", "not-linear"),
+        ("Pow(b, each)", "not-linear"),
+        ("Pow(b, t)", "not-linear"),
+        ("Pow(t, b)", "not-linear"),
+    ],
+)
+def test_what_passes_no_power_stays_for_that_reason(operator: str, code: str) -> None:
+    text = f"t = Exp(x) b = BN(t, n) p = {operator} z = Conv(p, v) y = Sigmoid(z)"
+    assert code in _verdict(text, _without_shift(signs=True)).split()
+
+
+def test_a_shift_passes_no_power() -> None:
+    text = "t = Exp(x) b = BN(t, n) p = Pow(b, two) z = Conv(p, v) y = Sigmoid(z)"
+    assert "shift-before-power" in _verdict(text, norm("n", 4)).split()
+
+
+def test_a_channel_of_scale_0_passes_no_power() -> None:
+    values = _without_shift()
+    values["ng"][1] = 0
+    text = "t = Exp(x) b = BN(t, n) p = Pow(b, two) z = Conv(p, v) y = Sigmoid(z)"
+    assert "zero-scale" in _verdict(text, values).split()
+
+
+def test_nothing_is_weighed_anew_before_a_root() -> None:
+    text = "e = Abs(x) a = Conv(e, w) p = Sqrt(a) b = BN(p, n) y = Sigmoid(b)"
+    positive = {"w": np.abs(weight(4, 4, 1))}
+    assert "root-of-rounding" in _verdict(text, _without_shift() | positive).split()
