@@ -15,6 +15,7 @@ LEVELS = {
     "int4": ml_dtypes.int4,
     "uint4": ml_dtypes.uint4,
     "int8": np.int8,
+    "uint8": np.uint8,
     "float8": ml_dtypes.float8_e4m3fn,
 }
 TEXT = (
@@ -24,8 +25,10 @@ TEXT = (
 
 
 def levels(kind: str, *shape: int) -> Array:
-    low = 1 if kind == "uint4" else -7
-    return np.random.default_rng(3).integers(low, 8, shape).astype(LEVELS[kind])
+    lowest = {"int4": -8, "int8": -7, "float8": -7}.get(kind, 0)
+    found = np.random.default_rng(3).integers(lowest, 8, shape)
+    found[:2] = lowest  # in every column and in every block of it
+    return found.astype(LEVELS[kind])
 
 
 def quantised(
@@ -51,6 +54,8 @@ def quantised(
         ("int4", (6,), "axis = 1", None),
         ("int4", (), "axis = 1", None),
         ("uint4", (6,), "axis = 1", 7),
+        ("uint4", (), "axis = 1", 0),
+        ("uint8", (6,), "axis = 1", 5),
         ("float8", (6,), "axis = 1", None),
         ("int8", (2, 6), "axis = 0, block_size = 4", 1),
         ("int4", (3, 6), "axis = 0, block_size = 3", None),
@@ -69,7 +74,7 @@ def test_a_scale_per_column_goes_into_the_scales(
 @pytest.mark.parametrize(
     ("kind", "scale", "attributes", "zero", "code"),
     [
-        ("uint4", (6,), "axis = 1", 0, "cannot-negate"),
+        ("uint8", (6,), "axis = 1", 0, "cannot-negate"),
         ("int8", (8, 3), "axis = 1, block_size = 2", 0, "quantised-axis"),
         ("int8", (8,), "axis = 0", 0, "quantised-axis"),
     ],

@@ -27,6 +27,7 @@ OTHER_AXIS = Refusal(
     "quantised-axis", "its weight is quantised along another axis than the affine varies along"
 )
 _PER_AXIS = 13  # the opset that brought scales per axis
+_MIRRORED = 4  # bits
 
 
 @dataclass(frozen=True)
@@ -97,32 +98,68 @@ def quantized_of(value: ir.Value | None, facts: Facts) -> Quantized | None:
 def multiplied(found: Quantized, s: Array, axis: int, facts: Facts) -> Quantized | Refusal:
     """`s * W` along `axis`, quantised again without rounding.
 
-    s (q - z) c = (q - z) (s c); for s < 0 it is ((2 z - q) - z) (|s| c), as a scale is positive;
-    for s = 0 the levels become z.
+    s (q - z) c = (q - z) (s c); where s < 0 the levels turn round, as a scale is positive.
     """
     if found.axis is None and facts.opset() < _PER_AXIS and np.any(s != s[0]):
         return Refusal("quantised-axis", "scales per channel need opset 13 or newer")
-    factor = _column(s, axis, found.levels.ndim)
-    wide, zero = found.levels.astype(np.float64), found.zero()
-    levels = np.where(factor < 0, 2 * zero - wide, np.where(factor == 0, zero, wide))
-    if not found.dtypes[0].is_floating_point():
-        limits = ml_dtypes.iinfo(found.dtypes[0].numpy())  # type: ignore[no-untyped-call]
-        if np.any(levels < limits.min) or np.any(levels > limits.max):
-            return _NO_NEGATIVE
+    signed = _signed(found, s, axis)
+    return signed if isinstance(signed, Refusal) else _sized(signed, s, axis)
+
+
+def _sized(found: Quantized, s: Array, axis: int) -> Quantized | Refusal:
+    """|s| W: the scales of the quantisation are larger by it."""
     size = np.where(s == 0, 1.0, np.abs(s))
     if found.block:
         by_scale = _by_block(size, found.block) if axis == found.axis else size
         if by_scale is None:
             return OTHER_AXIS
         grown = found.scale * _column(by_scale, axis, found.levels.ndim)
-        return replace(found, levels=levels, scale=grown)
+        return replace(found, scale=grown)
     if found.axis not in (None, axis):
         return OTHER_AXIS
     grown = np.broadcast_to(found.scale.reshape(-1), s.shape) * size
     if found.axis is None and np.all(grown == grown[0]):
-        return replace(found, levels=levels, scale=grown[0].reshape(()))
+        return replace(found, scale=grown[0].reshape(()))
     each = np.broadcast_to(found.zero_point.reshape(-1), s.shape)
-    return replace(found, levels=levels, scale=grown, zero_point=each, axis=axis)
+    return replace(found, scale=grown, zero_point=each, axis=axis)
+
+
+def _signed(found: Quantized, s: Array, axis: int) -> Quantized | Refusal:
+    """-W where s < 0: -(q - z) = (2 z - q) - z; 0 where s = 0: the levels become z."""
+    factor = _column(s, axis, found.levels.ndim)
+    wide, zero = found.levels.astype(np.float64), found.zero()
+    levels = np.where(factor < 0, 2 * zero - wide, np.where(factor == 0, zero, wide))
+    if found.dtypes[0].is_floating_point():
+        return replace(found, levels=levels)
+    limits = ml_dtypes.iinfo(found.dtypes[0].numpy())  # type: ignore[no-untyped-call]
+    if np.all(levels >= limits.min) and np.all(levels <= limits.max):
+        return replace(found, levels=levels)
+    return _mirrored(found, s, axis, limits.min + limits.max)
+
+
+def _mirrored(found: Quantized, s: Array, axis: int, middle: int) -> Quantized | Refusal:
+    """-(q - z) = (m - q) - (m - z): about the middle of the type, where 2 z - q is beyond it.
+
+    Of 4 bits alone, whose lowest number is nearly always in use: the integer kernels of 8 want one
+    zero point for all channels.
+    """
+    if found.dtypes[0].bitwidth != _MIRRORED:
+        return _NO_NEGATIVE
+    if found.axis is None:
+        scale, point = (np.broadcast_to(p, s.shape) for p in (found.scale, found.zero_point))
+        found = replace(found, scale=scale, zero_point=point, axis=axis)
+    signs = np.where(s < 0, -1.0, 1.0)
+    if found.block:
+        by_block = _by_block(signs, found.block) if axis == found.axis else signs
+        if by_block is None:
+            return _NO_NEGATIVE
+        signs = _column(by_block, axis, found.levels.ndim)
+    elif axis != found.axis:
+        return OTHER_AXIS
+    factor = _column(s, axis, found.levels.ndim)
+    wide, point = found.levels.astype(np.float64), found.zero_point.astype(np.float64)
+    levels = np.where(factor < 0, middle - wide, np.where(factor == 0, found.zero(), wide))
+    return replace(found, levels=levels, zero_point=np.where(signs < 0, middle - point, point))
 
 
 def _parameters(levels: Constant, axis: int, block: int) -> tuple[int, ...]:
