@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.dictated_shapes import pin
 from bnfold.fold.facts.inference_model import MOST_SIZES, Inferable, bare_proto, dims_of_shape
-from bnfold.fold.facts.node import is_op, op_of
+from bnfold.fold.facts.node import contributed_op, input_of, is_op, op_of
 from bnfold.fold.facts.operator_facts import SIZED_BY
 from bnfold.fold.facts.size_rules import Constants, is_inferred, run_dims
 from bnfold.fold.numbers.affine import Dims
@@ -110,10 +110,25 @@ def _inferred(
             if node.outputs and node.op_identifier() not in model.functions
         }
         settled = {value: _named(dims) for value, dims in more.items() if dims is not None}
-        if settled == own:
+        typed = kinds | _contributed_kinds(more, kinds, types)
+        if settled == own and typed == kinds:
             break
-        own = settled
-    return found, dtypes or types  # no size changes an element type
+        own, kinds = settled, typed
+    known_kinds = {value: kind for value, kind in kinds.items() if kind is not None}
+    return found, types | dtypes | known_kinds  # no size changes an element type
+
+
+def _contributed_kinds(
+    made: Iterable[ir.Value], kinds: Mapping[ir.Value, ir.DataType | None], types: Dtypes
+) -> dict[ir.Value, ir.DataType | None]:
+    """Of what onnxruntime's own operators make, which inference does not know: that of `x`."""
+    found: dict[ir.Value, ir.DataType | None] = {}
+    for value in made:
+        node = value.producer()
+        if kinds.get(value) is None and node is not None and contributed_op(node):
+            x = input_of(node, 0)
+            found[value] = None if x is None else x.dtype or kinds.get(x) or types.get(x)
+    return found
 
 
 def _named(dims: Dims) -> Dims:

@@ -38,6 +38,12 @@ def is_op(node: ir.Node | None, *op_types: str) -> bool:
     return op_of(node) in op_types
 
 
+def is_product(node: ir.Node | None) -> bool:
+    """Whether it is a product of matrices that has no bias of its own, so that an Add is it."""
+    fused = node is not None and contributed_op(node) == FUSED_MATMUL
+    return fused or is_op(node, "MatMul", "Einsum")
+
+
 def attribute_of(node: ir.Node, name: str, default: Any) -> Any:
     """The attribute's value, text decoded; the default where it is not there."""
     attribute = node.attributes.get(name)

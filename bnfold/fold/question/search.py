@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import describe, is_op, reads_no_number
+from bnfold.fold.facts.node import describe, is_product, reads_no_number
 from bnfold.fold.moves.range import RANGE, halves_out_of_range
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
@@ -153,8 +153,7 @@ class Search:
         if halves_out_of_range(x, scale, shift, self._facts):
             return
         found = self._moved(source, scale, None, "both")
-        products = ("MatMul", "Einsum")
-        if isinstance(found, Refusal) or not all(is_op(n, *products) for n in found.absorbers):
+        if isinstance(found, Refusal) or not all(is_product(n) for n in found.absorbers):
             return
         dtype = self._facts.dtype(x)
         if dtype is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import is_op
+from bnfold.fold.facts.node import is_op, is_product
 from bnfold.fold.plan import Refusal
 from bnfold.fold.sources.source import Source, source_of
 
@@ -18,7 +18,7 @@ def belongs_elsewhere(source: Source, facts: Facts) -> Refusal | None:
         return None
     x = source.node.inputs[source.index]
     producer = None if x is None else x.producer()
-    if not source.affine.has_scale and is_op(producer, "MatMul", "Einsum"):
+    if not source.affine.has_scale and is_product(producer):
         return Refusal("bias", "it is the bias of a matrix product")
     walk = producer
     while walk is not None and isinstance(found := source_of(walk, facts), Source):

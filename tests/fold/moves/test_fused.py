@@ -87,11 +87,11 @@ def test_a_function_of_that_name_is_what_it_says() -> None:
          'b = BN(u, p) y = Sigmoid(b)', True),
         ('r = Tanh(x) b = BN(r, i) t = Transpose(b) a = {M}<transA = 1, alpha = 0.5>(w, t) '
          'd = Add(a, e) y = Sigmoid(d)', True),
-        ('a = {M}(x, w) b = BN(a, n) y = Sigmoid(b)', False),
+        ('a = {M}(x, w) b = BN(a, n) y = Sigmoid(b)', True),
     ],
 )  # fmt: skip
 def test_products_of_matrices_with_what_was_fused_into_them(text: str, goes: bool) -> None:
-    """p shifts nothing: a FusedMatMul has no bias for it."""
+    """p shifts nothing; what n shifts becomes an Add, as a FusedMatMul has no bias."""
     body = text.replace("{G}", "com.microsoft.FusedGemm").replace(
         "{M}", "com.microsoft.FusedMatMul"
     )
@@ -119,3 +119,19 @@ def test_a_batch_of_matrices(transposed: str) -> None:
     for name, array in {"w": weight(*shape), "s": weight(4)}.items():
         parsed.graph.initializer.append(numpy_helper.from_array(array, name))
     assert "Mul" not in kinds_of(check_fold(parsed, [{"x": weight(2, 5, 3, seed=5)}]))
+
+
+def test_behind_fused_products_sizes_are_known_and_their_add_is_a_bias() -> None:
+    """Inference knows neither the size nor the type of what they make."""
+    parsed = onnx.parser.parse_model(
+        f"{HEADER} (float[2,5,3] x) => (float[A,B,C] y) {{"
+        " a = com.microsoft.FusedMatMul<alpha = 0.5, transB = 1>(x, m)"
+        " e = com.microsoft.FusedMatMul<transB = 1>(a, k) p = Add(e, c)"
+        f" t = Transpose<perm = [0, 2, 1]>(p) b = {BN.format('t', 's')} y = Sigmoid(b) }}"
+    )
+    stored = CONSTANTS | {"m": weight(6, 3), "k": weight(4, 6)}
+    for name in ("m", "k", "c", "sg", "sb", "sm", "sv"):
+        parsed.graph.initializer.append(numpy_helper.from_array(stored[name], name))
+    result = check_fold(parsed, [{"x": weight(2, 5, 3, seed=5)}])
+    kinds = [kind for kind in kinds_of(result) if kind != "Transpose"]
+    assert kinds == ["FusedMatMul", "FusedMatMul", "Add", "Sigmoid"]
