@@ -11,8 +11,9 @@ import onnx_ir as ir
 from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim, aim_at
 from bnfold.verify.records import Coverage, Share
-from bnfold.verify.sides import Side, Sides, Wanted, channel_axis, sides_of
-from bnfold.verify.units import Units, rectified
+from bnfold.verify.showing import Shows, units_of
+from bnfold.verify.sides import Side, Sides, Wanted, sides_of
+from bnfold.verify.units import Units
 
 Key = tuple[str, str]
 """A node's first output, and the attribute that holds a graph of it."""
@@ -41,7 +42,9 @@ class Reached:
         self._beside: set[str] = set()
         self.watch(sides_of(nodes))
         self._met: dict[str, set[str]] = {}
-        self._units = {name: Units() for name in rectified(nodes)}
+        self._shows: dict[str, list[Shows]] = {}
+        self._units: dict[Shows, Units] = {}
+        self.watch_units(() if graph is None else units_of(graph))
         self._entered: set[Key] = set()
 
     def watch(self, sides: Iterable[tuple[str, Sides]]) -> None:
@@ -50,6 +53,13 @@ class Reached:
             self._sides.setdefault(name, {}).update(told)
             self._beside.update(each for side in told.values() for each in side.beside)
 
+    def watch_units(self, shows: Iterable[Shows]) -> None:
+        """From now on these units are to be met as well."""
+        for each in shows:
+            self._shows.setdefault(each.tensor, []).append(each)
+            self._units[each] = Units()
+            self._beside.update(each.beside)
+
     def watch_bodies(self, graph: ir.Graph) -> None:
         """From now on the graphs that nodes of this graph run are to be run as well."""
         self._bodies += _bodies(graph)
@@ -57,8 +67,8 @@ class Reached:
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """The tensors that tell of sides, and those behind graphs that are to be run."""
-        return *self._sides, *self._looked_into
+        """The tensors that tell of sides and units, and those behind graphs that are to be run."""
+        return *self._sides, *self._shows, *self._looked_into
 
     def aims(self) -> dict[str, Aim]:
         """What was not met, in words, with what to look for; some can only be met by chance."""
@@ -99,8 +109,10 @@ class Reached:
             sides = self._sides[name].items()
             found = {words for words, side in sides if self._is_met(side, array)}
             self._met[name] = found | self._met.get(name, set())
-        if name in self._units and array.ndim > 1 and array.size:
-            self._units[name].observe(array, channel_axis(array))
+        for each in self._shows.get(name, ()):
+            if all(beside in self._held for beside in each.beside):
+                awake = each.where(array, *(self._held[beside] for beside in each.beside))
+                self._units[each].observe(awake)
 
     def _are_units_met(self) -> bool:
         return all(units.is_complete for units in self._units.values())
@@ -114,12 +126,16 @@ class Reached:
 
         `other` has what was reached of the other model.
         """
-        units = [Share(name, *units.awake) for name, units in self._units.items()]
-        units = [share for share in units if share.reached < share.of]
+        units = [*self._asleep(), *(other._asleep(" of the other model"))]
         bodies, sides = [b.words for b in self._resting()], [words for words, _ in self._unmet()]
         bodies += [f"{body.words} of the other model" for body in other._resting()]
         sides += [f"{words} of the other model" for words, _ in other._unmet()]
         return Coverage(tuple(bodies), tuple(sides), tuple(units), tuple(ids))
+
+    def _asleep(self, whose: str = "") -> list[Share]:
+        """The units that were never met, by what they are called."""
+        shares = [Share(f"{e.label}{whose}", *units.awake) for e, units in self._units.items()]
+        return [share for share in shares if share.reached < share.of]
 
     def _unmet(self) -> list[tuple[str, Side]]:
         """The sides of what was computed that were not met."""

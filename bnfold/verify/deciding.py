@@ -44,8 +44,13 @@ ELEMENT_BY_ELEMENT = frozenset(
 
 def numbers_of(model: ir.Model) -> frozenset[ir.Value]:
     """The values of the main graph that depend on the numbers that are fed."""
-    found = {value for value in model.graph.inputs if not value.is_initializer()}
-    for node in model.graph:
+    return numbers_in(model.graph)
+
+
+def numbers_in(graph: ir.Graph) -> frozenset[ir.Value]:
+    """The same of a graph."""
+    found = {value for value in graph.inputs if not value.is_initializer()}
+    for node in graph:
         if node.op_type not in ("Shape", "Size") and not found.isdisjoint(values_read(node)):
             found.update(node.outputs)
     return frozenset(found)

@@ -39,6 +39,7 @@ from bnfold.verify.grids import ties_of
 from bnfold.verify.half import in_half
 from bnfold.verify.picks import picks_of
 from bnfold.verify.scores import constant_of
+from bnfold.verify.showing import more_units
 from bnfold.verify.sides import CHOOSING, Side, Sides, attributes_of, numbers_of, sides_of
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.thresholds import WITH_THRESHOLDS, between_thresholds
@@ -95,6 +96,7 @@ def watch_ends(
         other = b if subject is a else a
         subject.reached.watch(widths_of(subject.model, other.model, free))
         subject.reached.watch(small_extents_of(subject.model, other.model))
+    b.reached.watch_units(more_units(b.model.graph, a.model.graph))
     if _bodies_in(b.model) - _bodies_in(a.model):
         b.reached.watch_bodies(b.model.graph)
 

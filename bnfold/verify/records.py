@@ -147,10 +147,10 @@ class Share(Row):
 class Coverage(Row):
     """What of the original the inputs reached, as far as its float64 reference was computed.
 
-    `branches` were never run. `units` has the Relu outputs of which some channel was never above
-    zero, `ids` the inputs that index a table. `sides` of a bound, a maximum or a condition, and
-    the ends of what only one of the models has, were never met: nothing is known of what lies
-    there.
+    `branches` were never run. `units` has the results in which some channel of what they are made
+    of never showed, as behind a Relu that was never above 0; `ids` the inputs that index a table.
+    `sides` of a bound, a maximum or a condition, and the ends of what only one of the models has,
+    were never met: nothing is known of what lies there.
     """
 
     branches: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ class Coverage(Row):
         if dead:
             layers = len(self.units)
             units, of = f"unit{'s' * (dead != 1)}", f"activation{'s' * (layers != 1)}"
-            parts.append(f"{dead} {units} of {layers} {of} never rose above 0")
+            parts.append(f"{dead} {units} of {layers} {of} were off throughout")
         parts += [
             f"{share.reached} of the {share.of} ids of {share.name!r} were drawn"
             for share in self.ids

@@ -32,6 +32,7 @@ from bnfold.verify.ends import (
     near_zero,
     with_ends,
 )
+from bnfold.verify.showing import units_of
 from bnfold.verify.sides import Sides, between, of_bend, of_condition, sides_of
 from bnfold.verify.torch_calls import CallMode
 from bnfold.verify.widths import casts_of
@@ -191,6 +192,7 @@ def watch_calls(
     more = [node for node in theirs if kinds[_kind(node)] > written[_kind(node)]]
     b.reached = Reached()
     b.reached.watch(sides_of(b.model.graph))
+    b.reached.watch_units(units_of(b.model.graph))
     b.reached.watch(ends_of(more, far))
     b.reached.watch(casts_of(b.model, free, casts))
     for call in made:

@@ -92,7 +92,7 @@ def test_units_that_never_wake_are_counted():
     found = bnfold.verify(model, model)
     (share,) = found.coverage.units
     assert (share.name, share.reached, share.of) == ("r", 14, 16)
-    assert "2 units of 1 activation never rose above 0" in found.reason
+    assert "2 units of 1 activation were off throughout" in found.reason
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,22 @@ def test_units_that_never_wake_are_counted():
         "y = Elu (h)",
         "s = Sigmoid (h)  y = Mul (h, s)",
         "s = HardSigmoid (h)  y = Mul (s, h)",
+        "q = Greater (h, zero)  y = Where (q, h, zero)",
+        "q = Less (h, half)  y = Where (q, half, h)",
+        "q = Greater (h, zero)  g = Cast <to = 1> (q)  y = Mul (g, h)",
+        "s = Sign (h)  t = Add (s, one)  y = Mul (t, h)",
+        "s = Erf (h)  t = Add (one, s)  y = Mul (h, t)",
+        "y = Max (half, h)",
+        "a = Mul (h, tiny)  y = Max (h, a)",
+        "m = Min (h, zero)  y = Sub (h, m)",
+        "a = Abs (h)  y = Add (h, a)",
+        "y = LeakyRelu <alpha = 0.0> (h)",
+        "y = Softplus (h)",
+        "s = Sigmoid (h)  y = MatMul (s, v)",
     ],
 )
 def test_a_weight_of_a_unit_that_wakes_rarely_is_seen(text):
-    """Behind whatever lets next to nothing of what is below 0 through, as behind a Relu."""
+    """Behind whatever lets it show in few rows, as behind a Relu."""
 
     def model(factor):
         w, b = weights(0, 43, 14), weights(1, 14)
@@ -117,13 +129,35 @@ def test_a_weight_of_a_unit_that_wakes_rarely_is_seen(text):
             f"g (float[N,43] x) => (float[N,14] y) {{ h = Gemm (x, w, b) {text} }}",
             w=w,
             b=b,
+            v=weights(2, 14, 14),
             zero=np.float32(0),
+            half=np.float32(0.5),
+            one=np.float32(1),
+            tiny=np.float32(1e-3),
         )
 
     assert bnfold.verify(model(1.0), model(1.01)).verdict == "different"
     found = bnfold.verify(model(1.0), model(1.0))
     assert found.is_equivalent
     assert found.coverage.units == ()
+
+
+def test_a_unit_of_the_other_model_alone_is_looked_for_too():
+    """A choice by a number of the batch is nothing that tells of channels, and a Relu is."""
+
+    def model(text, factor):
+        w, b = weights(0, 43, 14), weights(1, 14)
+        b[1], w[3, 1] = -4 * np.linalg.norm(w[:, 1]), w[3, 1] * factor
+        return parsed(
+            f"g (float[N,43] x) => (float[N,14] y) {{ h = Gemm (x, w, b) {text} }}",
+            w=w,
+            b=b,
+            half=np.float32(0.5),
+        )
+
+    squared = "p = Mul (h, h)  a = Sqrt (p)  t = Add (h, a)  y = Mul (t, half)"
+    assert bnfold.verify(model(squared, 1.0), model("y = Relu (h)", 1.05)).verdict == "different"
+    assert bnfold.verify(model(squared, 1.0), model("y = Relu (h)", 1.0)).is_equivalent
 
 
 @pytest.mark.parametrize("seed", range(10, 14))

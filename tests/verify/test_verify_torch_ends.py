@@ -106,3 +106,25 @@ def test_an_end_of_a_module_that_no_input_meets_is_named():
 def test_what_a_module_and_a_graph_have_alike_costs_no_further_inputs():
     found = bnfold.verify(Doing(functional.softplus), graph("y = Softplus (x)"))
     assert len(found.feeds) == 8
+
+
+@pytest.mark.parametrize(
+    "function",
+    [torch.relu, lambda h: torch.where(h > 0, h, 0.0 * h), lambda h: h * (h > 0)],
+    ids=["relu", "where", "mask"],
+)
+def test_a_weight_of_a_unit_of_a_module_that_wakes_rarely_is_seen(function):
+    rng = np.random.default_rng(0)
+    w, b = rng.normal(size=(43, 14)), rng.normal(size=14)
+    b[1] = -4 * np.linalg.norm(w[:, 1])
+    weight, bias = (torch.tensor(array, dtype=torch.float32) for array in (w, b))
+    module = Doing(lambda x: function(x @ weight + bias))
+
+    def other(factor):
+        off = w.copy()
+        off[3, 1] *= factor
+        text = "g (float[N,43] x) => (float[N,14] y) { h = Gemm (x, w, b)  y = Relu (h) }"
+        return parsed(text, w=off, b=b)
+
+    assert bnfold.verify(module, other(1.02)).verdict == "different"
+    assert bnfold.verify(module, other(1.0)).is_equivalent
