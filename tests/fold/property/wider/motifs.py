@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from onnx import TensorProto
 
 from tests.fold.property.builder import Builder, NotApplicableError
 from tests.fold.property.constants import constant, dims_of, integers, linear_weight, shift, weight
@@ -138,6 +139,23 @@ def fork(b: Builder, x: str) -> str:
     return b.node(b.choices.of(["Identity", "Relu"]), [x])
 
 
+def power(b: Builder, x: str) -> str:
+    """A power, of a positive value mostly: x * x, Pow, Sqrt, Reciprocal."""
+    if b.dtype == TensorProto.BFLOAT16:
+        raise NotApplicableError("what rounding does to a power of 8 bits is not judged")
+    if b.choices.chance(75):
+        x = b.node(b.choices.of(["Exp", "Abs", "Sigmoid"]), [x])
+        x = batch_norm(b, x) if len(b.shape(x)) > 1 and b.choices.chance(60) else x
+    op = b.choices.of(["Sqrt", "Reciprocal", "Pow", "Pow", "Mul"])
+    if op == "Mul":
+        return b.node(op, [x, x])
+    if op != "Pow":
+        return b.node(op, [x])
+    exponent = np.array(b.choices.of([2.0, 0.5, 3.0, -1.0, -0.5, 1.5, 4.0, 0.0]))
+    return b.node(op, [x, constant(b, exponent, "p")])
+
+
+POWERS = [(3, power), (1, batch_norm)]
 MOTIFS = [
     (8, scalar_affine),
     (2, lift),

@@ -5,7 +5,7 @@ A seed gives one network. Whether it is valid at all the runtimes say: they are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from tests.fold.property.wider import lies, motifs, quantised
 _MOTIFS = [*((w, m) for w, m in KNOWN if m is not scopes.loop)]
 _WIDER = [*motifs.MOTIFS, *quantised.MOTIFS]
 _OPSETS = (*range(7, 29),)
+Motifs = Sequence[tuple[int, Callable[[Builder, str], str]]]
 _ODD = (9, 10, 11, 13, 15, 16, 17, 19, 23, 27, 31, 33, 37, 45, 53, 64)
 _PRICES = ((), (), ("all",), ("clone",), ("constant-map",), ("rectifier",))
 
@@ -57,8 +58,8 @@ class Network:
         return given
 
 
-def random_network(seed: int, most: int = 7) -> Network:
-    """The network of this number."""
+def random_network(seed: int, most: int = 7, further: Motifs = ()) -> Network:
+    """The network of this number; half of it of further motifs, where there are some."""
     choices = Choices(Seeded(seed))
     numbers = np.random.default_rng(seed)
     dtype = choices.weighted(
@@ -79,7 +80,7 @@ def random_network(seed: int, most: int = 7) -> Network:
     inputs = [_input(b) for _ in range(choices.weighted([(80, 1), (20, 2)]))]
     ranges = {name: _ranges(b, name) for name in inputs} if choices.chance(20) else {}
     for _ in range(choices.between(2, most)):
-        _grow(b)
+        _grow(b, further)
     if not b.nodes:
         b.values.append(b.node("Neg", inputs[:1]))
     model, shapes = _model(b, inputs)
@@ -115,7 +116,7 @@ def _ranges(b: Builder, name: str) -> Array:
     return (10.0 ** b.numbers.uniform(-4, 4, max(1, count))).reshape(laid)
 
 
-def _grow(b: Builder) -> None:
+def _grow(b: Builder, further: Motifs) -> None:
     for _ in range(5):
         mark = b.mark()
         x = b.values[-1] if b.choices.chance(70) else b.choices.of(b.values)
@@ -124,6 +125,7 @@ def _grow(b: Builder) -> None:
             pool = linear.MOTIFS
         else:
             pool = b.choices.weighted([(45, _MOTIFS), (30, _WIDER), (25, affine.MOTIFS)])
+            pool = further if further and b.choices.chance(50) else pool
         motif = b.choices.weighted(pool)
         if b.least == 0 and motif is layout.slicing:
             continue  # backwards over nothing: onnx's shape inference ends the process
