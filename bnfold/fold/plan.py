@@ -173,12 +173,15 @@ class Rule:
         ops: the operators that it speaks for.
         backward: for an affine that follows the operator; None where it never moves back.
         forward: for an affine that precedes it.
+        copied: whether the operator may be copied where others read it too, with the affine in the
+            copy: it is worth doing twice, and what takes the place of the affine.
     """
 
     name: str
     ops: tuple[str, ...]
     backward: Question | None = None
     forward: Question | None = None
+    copied: bool = False
 
 
 @dataclass(frozen=True)

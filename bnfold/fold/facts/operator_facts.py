@@ -55,6 +55,9 @@ NOT_LINEAR = frozenset(
 )
 """A scale or shift in front of it is none behind it, whatever its attributes."""
 
+PARTS = frozenset(("Gather", "Slice", "Split"))
+"""It takes a part of its input, and notices nothing of what becomes of the rest."""
+
 QUANTISES = frozenset(
     "ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear "
     "Round".split()

@@ -146,6 +146,10 @@ class Asking:
             for op in rule.ops:
                 self._rules.setdefault(op, []).append(rule)
 
+    def may_copy(self, node: ir.Node) -> bool:
+        """Whether a rule lets the operator be copied, with an affine in the copy."""
+        return any(rule.copied for rule in self._rules.get(op_of(node), ()))
+
     def forget(self) -> None:
         """Another source is asked about."""
         self.seen, self.declined = {}, {}

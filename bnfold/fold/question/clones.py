@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import attribute_of, is_op, op_of
+from bnfold.fold.facts.node import attribute_of, is_product, op_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import NewNode, Plan, Price, Refusal, Replace
@@ -33,13 +33,15 @@ class Copying:
         producer = shared_producer(source)
         if producer is None or len(source.node.outputs) != 1:
             return None
+        if not self._asking.may_copy(producer):
+            return None
         self._asking.seen[producer] = None
         if PRICE not in self._asking.prices:
             self._asking.declined[PRICE] = None
             return None
         offer = self._absorbing(producer, source.affine)
         nodes = () if offer is None else _copied(producer, offer)
-        if offer is None and source.affine.has_shift and is_op(producer, "MatMul"):
+        if offer is None and source.affine.has_shift and is_product(producer):
             offer = self._absorbing(producer, source.affine.only_scale())
             nodes = () if offer is None else self._with_bias(_copied(producer, offer), source)
         if offer is None or not nodes:
@@ -70,14 +72,12 @@ class Copying:
 
 
 def shared_producer(source: Source) -> ir.Node | None:
-    """The linear operator that the source reads, where others read it too."""
+    """What makes the value that the source reads, where others read it too."""
     x = source.node.inputs[source.index]
     producer = None if x is None else x.producer()
     if x is None or producer is None or producer.graph is not source.node.graph:
         return None
-    shared = len(x.uses()) > 1 or x.is_graph_output()
-    linear = is_op(producer, "Conv", "ConvTranspose", "Gemm", "MatMul")
-    return producer if shared and linear else None
+    return producer if len(x.uses()) > 1 or x.is_graph_output() else None
 
 
 def _copied(producer: ir.Node, offer: Offer) -> tuple[NewNode, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.node import describe, is_op, reads_no_number, scope_of
+from bnfold.fold.facts.operator_facts import PARTS
 from bnfold.fold.numbers.affine import Affine, agree
 from bnfold.fold.numbers.quotient import behind, has_gaps
 from bnfold.fold.plan import Leave, Move, Refusal, Remove
@@ -22,7 +23,6 @@ _MANY = Refusal(
     "other-reader", f"more than {_MOST} others read its output, which need it unchanged"
 )
 _UNEQUAL = Refusal("other-reader", "its readers need different values")
-_PARTS = ("Slice", "Gather", "Split")
 
 
 class Readers:
@@ -74,7 +74,7 @@ class Readers:
         if demand is None:
             return _at(_UNEQUAL, value)
         others = [edge for edge in edges if edge not in asked]
-        if sum(not is_op(reader, *_PARTS) for reader, _ in others) > _MOST:
+        if sum(not is_op(reader, *PARTS) for reader, _ in others) > _MOST:
             return _at(_MANY, value)
         if any(self._notices(state, edge) for edge in others):
             demand = _as_it_is(demand)
@@ -128,7 +128,7 @@ class Readers:
         producer = value.producer()
         assert producer is not None, "somebody makes what is changed"
         here, plain = scope_of(*edge) is producer.graph, self._inverses and not has_gaps(left)
-        if here and not plain and is_op(reader, *_PARTS):
+        if here and not plain and is_op(reader, *PARTS):
             step = state.steps.get(reader)
             offers = ask_as_it_stands(self._asking, reader, step, {index: left}, backward=False)
             if any(isinstance(offer, Offer) and _is_unnoticed(offer.move) for offer in offers[:1]):

@@ -98,4 +98,4 @@ def per_group(vector: Array, weight: Exact, group: int) -> Array:
     return rows.reshape(weight.shape[0], weight.shape[1], *spatial)
 
 
-RULES = (Rule("conv", ("Conv",), backward=conv_after, forward=conv_before),)
+RULES = (Rule("conv", ("Conv",), backward=conv_after, forward=conv_before, copied=True),)

@@ -99,5 +99,11 @@ def _absorbed(node: ir.Node, weight: Exact, bias: Array | None) -> Replace:
 
 
 RULES = (
-    Rule("conv-transpose", ("ConvTranspose",), backward=transpose_after, forward=transpose_before),
+    Rule(
+        "conv-transpose",
+        ("ConvTranspose",),
+        backward=transpose_after,
+        forward=transpose_before,
+        copied=True,
+    ),
 )

@@ -59,4 +59,4 @@ def _absorbed(node: ir.Node, inputs: tuple[Operand, ...]) -> Replace:
     return Replace((NewNode("DeformConv", inputs if inputs[-1] is not None else inputs[:-1]),))
 
 
-RULES = (Rule("conv", ("DeformConv",), backward=deform_after, forward=deform_before),)
+RULES = (Rule("conv", ("DeformConv",), backward=deform_after, forward=deform_before, copied=True),)

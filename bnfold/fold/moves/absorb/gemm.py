@@ -112,4 +112,4 @@ def _unbiased(node: ir.Node, matrix: Exact, facts: Facts) -> Replace:
     return Replace((NewNode("Gemm", inputs),))
 
 
-RULES = (Rule("gemm", ("Gemm",), backward=gemm_after, forward=gemm_before),)
+RULES = (Rule("gemm", ("Gemm",), backward=gemm_after, forward=gemm_before, copied=True),)

@@ -216,4 +216,4 @@ def _product(
     return np.asarray(t @ whole if side == 1 else whole @ t)
 
 
-RULES = (Rule("matmul", ("MatMul",), backward=matmul_after, forward=matmul_before),)
+RULES = (Rule("matmul", ("MatMul",), backward=matmul_after, forward=matmul_before, copied=True),)
