@@ -147,7 +147,7 @@ def require_setting(
     for library in custom_ops:
         if not Path(library).is_file():
             raise UsageError(f"{library}: no such file; --custom-ops takes a shared library")
-        if not _is_utf8(str(library)):
+        if not is_utf8(str(library)):
             raise UsageError(f"{library}: onnxruntime opens names in UTF-8 only; rename the file")
     with engine_errors():
         for level in levels:
@@ -160,7 +160,8 @@ def require_setting(
                 engine.open_session(_smallest_model(), setting, name="a Relu")
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Whether onnxruntime can open a file of this name."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
+
+import onnx
 
 from bnfold import model_io
 from bnfold.errors import BnfoldError
@@ -12,7 +15,8 @@ from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.opinion.apart import Outputs
 from bnfold.fold.opinion.feeds import Feed, Feeds
 from bnfold.fold.opinion.original_model import Original
-from bnfold.model_io.loading import skeleton_of
+from bnfold.model_io.loading import read_skeleton, skeleton_of
+from bnfold.model_io.mapped import Maps
 from bnfold.runtime.model_fitting import Sizes, fitting_sizes, with_places
 from bnfold.runtime.sessions import OverdueError, RunError, Session
 from bnfold.typed.room import require_room_for
@@ -50,31 +54,38 @@ def answers_of(original: Original) -> Answers | Opinion:
     if original.nodes > MOST_NODES:
         return Opinion(left_out=f"{original.nodes:,} nodes are more than {MOST_NODES:,}")
     try:
-        data = original.written()
-        require_room_for(skeleton_of(data, _NAME), _NAME)
-        return _answers(original, data)
+        source = original.as_opened()
+        require_room_for(_skeleton(source), _NAME)
+        return _answers(original, source)
     except BnfoldError as error:
         reason = str(error).removeprefix(f"{_NAME}: ")
         return Opinion(left_out=f"{_NAME} does not run there: {reason}")
 
 
-def session_of(original: Original, data: bytes, *, in_order: bool = False) -> Session:
-    """The original in onnxruntime, from its bytes.
+def _skeleton(source: str | bytes) -> onnx.ModelProto:
+    """The model that the runtime would open, without its large tensors."""
+    if isinstance(source, bytes):
+        return skeleton_of(source, _NAME)
+    return read_skeleton(Path(source), Maps())
+
+
+def session_of(original: Original, source: str | bytes, *, in_order: bool = False) -> Session:
+    """The original in onnxruntime, from a file or from bytes.
 
     Raises:
         BnfoldError: it does not load there.
     """
     setting = replace(original.setting, in_order=in_order)
-    return Session(data, setting, name=_NAME, seconds=original.patience_s)
+    return Session(source, setting, name=_NAME, seconds=original.patience_s)
 
 
-def _answers(original: Original, data: bytes) -> Answers:
+def _answers(original: Original, source: str | bytes) -> Answers:
     """The outputs of the first feeds that the model takes.
 
     Raises:
         BnfoldError: it takes none.
     """
-    session = session_of(original, data)
+    session = session_of(original, source)
     if isinstance(original.interface, BnfoldError):
         raise original.interface
     feeds = Feeds(*original.interface)

@@ -1,6 +1,6 @@
 """What a second opinion needs of the original, noted before a fold changes the model in memory.
 
-The original is not read a second time but by the runtime itself, from the bytes that it came in.
+The original is not read a second time but by the runtime itself, from the file that it came in.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bnfold.model_io.loading import HAD_EXTERNAL_DATA
 from bnfold.runtime.bounds import Bounds, bounds_of
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
+from bnfold.runtime.sessions import is_utf8
 from bnfold.runtime.signature import TensorSpec, inputs_of
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
 
@@ -100,6 +101,16 @@ class Original:
     def setting(self) -> Setting:
         """How it and its copies are run."""
         return Setting("cpu", level="none", custom_ops=self.custom_ops, for_values=True)
+
+    def as_opened(self) -> str | bytes:
+        """What the runtime opens: the file that was given, or else the bytes of the model.
+
+        Raises:
+            ModelError: it is too large for them.
+        """
+        if isinstance(self.source, str | os.PathLike) and is_utf8(path := str(Path(self.source))):
+            return path
+        return self.written()
 
     def written(self) -> bytes:
         """The model as a file has it, with its weights.

@@ -13,7 +13,6 @@ from contextlib import suppress
 import numpy as np
 import onnx_ir as ir
 
-from bnfold import model_io
 from bnfold.errors import BnfoldError, InconclusiveError
 from bnfold.float64 import run_graph
 from bnfold.fold.account.told_opinion import Opinion
@@ -24,8 +23,9 @@ from bnfold.fold.opinion.feeds import Feed
 from bnfold.fold.opinion.namesakes import require_no_namesake
 from bnfold.fold.opinion.neighbours import NEIGHBOURS, lifted, moved
 from bnfold.fold.opinion.original_model import Original
+from bnfold.fold.opinion.runnable import runnable
 from bnfold.runtime.engine import Setting, version
-from bnfold.runtime.sessions import OverdueError, Session
+from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array
 from bnfold.typed import TypedConstants
 
@@ -54,9 +54,10 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
     feeds, olds = answers.feeds, answers.outputs
     setting, seconds = original.setting, original.patience_s
     try:
-        after = Session(_written(folded), setting, name="the folded model", seconds=seconds)
+        with runnable(folded) as source:
+            after = Session(source, setting, name="the folded model", seconds=seconds)
         news = [after.run(feed) for feed in feeds]
-    except OverdueError as error:
+    except InconclusiveError as error:  # it takes too long, or there is no room for it
         return Opinion(left_out=str(error))
     except BnfoldError:
         return _opinion(len(feeds), float("inf"), 0.0)
@@ -123,7 +124,7 @@ def _rounding_of_folded(
 def _is_repeated(original: Original, feed: Feed) -> bool:
     """Whether one session of the original gives the same twice; failing is no second answer."""
     try:
-        session = session_of(original, original.written())
+        session = session_of(original, original.as_opened())
         pairs = pairs_of(session.run(feed), session.run(feed))
     except BnfoldError:
         return False
@@ -145,9 +146,8 @@ def _sensitivity(
         weights = moved(model, seed)
         fed = {name: weights.pop(name) for name in listed & weights.keys() if name is not None}
         try:
-            neighbour = Session(
-                _written(model), setting, name="a neighbour", weights=weights.items()
-            )
+            with runnable(model) as source:
+                neighbour = Session(source, setting, name="a neighbour", weights=weights.items())
             for feed, old in zip(feeds, olds, strict=True):
                 found = max(found, difference(old, neighbour.run({**fed, **feed})))
         except BnfoldError:
@@ -182,7 +182,3 @@ def _own_error(
     scales = [scale_of(array) for old in olds for array in map(np.asarray, old) if is_float(array)]
     least = min((scale for scale in scales if scale > 0), default=1.0)
     return found, largest / least
-
-
-def _written(model: ir.Model) -> bytes:
-    return bytes(model_io.to_proto(model).SerializeToString())
