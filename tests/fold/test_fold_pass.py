@@ -51,3 +51,27 @@ def test_says_when_nothing_changed() -> None:
 def test_the_second_run_changes_nothing() -> None:
     model = ir.passes.Sequential(RemoveUnusedNodesPass(), FoldBatchNorm())(_model()).model
     assert not FoldBatchNorm()(model).modified
+
+
+INSIDE_A_FUNCTION = """
+<ir_version: 9, opset_import: ["": 18, "local": 1]>
+g (float[N,3,8,8] x) => (float[N,3,8,8] y) <float[3] s = {1, 2, 3}, float[3] b = {1, 2, 3}> {
+    a = Tanh(x)
+    y = local.block(a, s, b)
+}
+<opset_import: ["": 18], domain: "local">
+block (x, s, b) => (y) {
+    n = BatchNormalization(x, s, b, b, s)
+    y = Tanh(n)
+}
+"""
+
+
+def test_says_that_a_function_was_inlined_around_a_batch_norm_that_stays() -> None:
+    model = ir.from_proto(onnx.parser.parse_model(INSIDE_A_FUNCTION))
+    fold = FoldBatchNorm()
+    result = fold(model)
+    assert fold.ledger.batch_norms_after == 1
+    assert [n.op_type for n in result.model.graph] == ["Tanh", "BatchNormalization", "Tanh"]
+    assert result.modified
+    assert not fold(model).modified
