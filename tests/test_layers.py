@@ -95,10 +95,18 @@ ROOMS = (
 FOLD_FILES = sorted((ROOT / "fold").rglob("*.py"))
 
 
+def run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """What runs, within functions too: not what stands under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from run_nodes(node)
+
+
 def imported_rooms(path: Path) -> Iterator[str]:
     """The rooms of fold/ that a file imports at run time; a name for the type checker is none."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in tree.body:
+    for node in run_nodes(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bnfold.fold."):
             yield (node.module or "").split(".")[2]
         elif isinstance(node, ast.ImportFrom) and node.module == "bnfold.fold":
