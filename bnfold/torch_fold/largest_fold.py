@@ -10,6 +10,7 @@ import onnx_ir as ir
 from bnfold.fold.account.ledger import Decision
 from bnfold.fold.api import fold
 from bnfold.fold.rules import MERGES
+from bnfold.fold.sources.source import ARITHMETIC
 from bnfold.torch_fold.mapping import (
     NewTensors,
     changes_between,
@@ -19,8 +20,6 @@ from bnfold.torch_fold.mapping import (
 )
 from bnfold.torch_fold.modules import Parts, norm_kinds
 from bnfold.torch_fold.records import KeptModule
-
-_ARITHMETIC = ("Mul", "Div", "Add", "Sub")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def mapped(original: ir.Model, parts: Parts, skipped: frozenset[str]) -> Mapped:
     code = {
         n.name: "it is code of the module, which stays"
         for n in original.graph
-        if n.op_type in _ARITHMETIC and n.name and not parts.has_linear(owner_of(n))
+        if n.op_type in ARITHMETIC and n.name and not parts.has_linear(owner_of(n))
     }
     nodes = {n.name for n in original.graph if n.name}
     avoided: dict[str, str] = {}

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.facts.operator_facts import LINEAR
 from bnfold.torch_fold.modules import Parts, linear_kinds
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 @dataclass
@@ -100,7 +99,7 @@ def _told(
         old = node.inputs[index] if index < len(node.inputs) else None
         was = None if old is None or old.const_value is None else old.const_value.numpy()
         part: Any = parts.modules[owner]
-        is_weight = node.op_type in _WEIGHTED and index == 1
+        is_weight = node.op_type in LINEAR and index == 1
         found = _weight(part, array, was) if is_weight else _bias(part, node, index, array, was)
         if found is None:
             return f"its input {index} is not the weight or the bias of {owner}"
@@ -122,7 +121,7 @@ def _weight(part: Any, array: Array, was: Array | None) -> Array | None:
 
 def _bias(part: Any, node: ir.Node, index: int, array: Array, was: Array | None) -> Array | None:
     """The same for a bias, which may be new."""
-    is_bias = index == 2 if node.op_type in _WEIGHTED else node.op_type == "Add"
+    is_bias = index == 2 if node.op_type in LINEAR else node.op_type == "Add"
     length = part.out_features if hasattr(part, "out_features") else part.out_channels
     if not is_bias or array.size != length:
         return None

@@ -15,10 +15,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.facts.operator_facts import LINEAR
 from bnfold.runtime.signature import Array
 from bnfold.verify.scores import constant_of
-
-_LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 def round_biases(model: ir.Model, seed: tuple[int, ...]) -> None:
@@ -43,7 +42,7 @@ def round_biases(model: ir.Model, seed: tuple[int, ...]) -> None:
 
 def _steps(node: ir.Node) -> Array | None:
     """The steps of an int32 bias, [C, 1, ...] or [C]; None where a runtime computes in floats."""
-    if node.op_type not in _LAYERS or len(node.inputs) < 2:
+    if node.op_type not in LINEAR or len(node.inputs) < 2:
         return None
     x, weight = (_dequantized(value) for value in node.inputs[:2])
     if x is None or weight is None or x[1].size != 1 or weight[1].ndim > 1:

@@ -11,10 +11,10 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op, op_of
+from bnfold.fold.facts.operator_facts import LINEAR
 from bnfold.record import Row
 
 _ONE_EACH = ("BatchNormalization", "Mul", "Div")
-_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _name(node: ir.Node) -> str:
 
 def _multiplications(node: ir.Node, facts: Facts) -> int | None:
     """Those of one node: 0 where it has none that count, None where that is not known."""
-    if not is_op(node, *_ONE_EACH, *_PRODUCTS):
+    if not is_op(node, *_ONE_EACH, *LINEAR):
         return 0
     out = _entries(facts.dims(node.outputs[0]))
     if is_op(node, *_ONE_EACH) or out is None:

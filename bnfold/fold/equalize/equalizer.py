@@ -25,9 +25,10 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.edit.rewriting import Rewriting
-from bnfold.fold.equalize.ranges import LAYERS, Ranges, probe, ranges_of
+from bnfold.fold.equalize.ranges import Ranges, probe, ranges_of
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import describe, is_op
+from bnfold.fold.facts.operator_facts import LINEAR
 from bnfold.fold.numbers.affine import Array, along
 from bnfold.fold.plan import MISTAKES, Plan, Refusal, Report, told
 from bnfold.fold.question.asking import Asking
@@ -63,7 +64,7 @@ class Equalizer:
     def run(self) -> tuple[str, ...]:
         """What was evened out, a sentence for each value."""
         for _ in range(_ROUNDS):
-            nodes = [n for n in self.facts.model.graph.all_nodes() if is_op(n, *LAYERS)]
+            nodes = [n for n in self.facts.model.graph.all_nodes() if is_op(n, *LINEAR)]
             evened = [self._evened(place, node) for place, node in enumerate(nodes)]
             if not any(evened):
                 break

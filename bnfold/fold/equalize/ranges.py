@@ -16,13 +16,10 @@ import numpy as np
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import is_op, op_of
-from bnfold.fold.facts.operator_facts import ADDENDS
+from bnfold.fold.facts.operator_facts import ADDENDS, LINEAR
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import Plan
-
-LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""The operators whose weights are looked at; others that a scale would change are left alone."""
 
 _EXACT = 1e-12  # relative: of one product and one quotient in float64
 
@@ -73,7 +70,7 @@ def _weights(plan: Plan, facts: Facts) -> Iterator[tuple[Exact, Exact] | None]:
     """What each weight was and will be; None for one that is not to be touched."""
     for node, step in plan.replaced.items():
         new = step.nodes[-1]
-        if len(step.nodes) != 1 or not is_op(node, *LAYERS) or new.op_type != op_of(node):
+        if len(step.nodes) != 1 or not is_op(node, *LINEAR) or new.op_type != op_of(node):
             yield None
             continue
         for index, operand in enumerate(new.inputs):

@@ -26,6 +26,14 @@ KEEPS_CHANNELS = KEEPS_SHAPE | frozenset(
 )
 """The first output has as many entries along axis 1 as the first input."""
 
+KEEPS_RANGE = frozenset(
+    "Abs Cast CastLike Clip Compress Concat DepthToSpace Dropout Expand Flatten Gather "
+    "GatherElements GlobalMaxPool Identity If Max MaxPool MaxUnpool Min Neg Pad ReduceMax "
+    "ReduceMin Relu Reshape ReverseSequence Slice SpaceToDepth Split Squeeze Tile Transpose "
+    "Unsqueeze Where".split()
+)
+"""Each number that it makes is one that it was given, its negative, or a constant."""
+
 JOINS = frozenset("Add Div Max Mean Min Mul Sub Sum Where".split())
 """It broadcasts its inputs against one another; a constant among them may have any such shape."""
 
@@ -57,6 +65,9 @@ NOT_LINEAR = frozenset(
 
 PARTS = frozenset(("Gather", "Slice", "Split"))
 """It takes a part of its input, and notices nothing of what becomes of the rest."""
+
+LINEAR = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""It multiplies what it reads by a weight and adds up; what most models are made of."""
 
 QUANTISES = frozenset(
     "ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear "

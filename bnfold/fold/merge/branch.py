@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.facts.operator_facts import LINEAR
 from bnfold.fold.merge.algebra import composed, with_macs
 from bnfold.fold.merge.border_kernel import border_kernel
 from bnfold.fold.merge.dense import dense_of
@@ -21,7 +22,6 @@ from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of
 
 _DEEPEST = 6  # operators of one branch
-_HOSTS = (*CONVOLUTIONS, "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Way:
         nodes: the operators, the leaf's first, with the input that leads on.
         affine: what they are while no convolution is among them; None for nothing at all.
         kernel: what they are as a convolution.
-        host: the first of `_HOSTS` among them, which could compute the whole sum.
+        host: the first of `LINEAR` among them, which could compute the whole sum.
     """
 
     base: ir.Value
@@ -78,7 +78,7 @@ def _through(way: Way, node: ir.Node, facts: Facts) -> Way | None:
     kernel = None if own is None else _after(way, own)
     if kernel is None:
         return None
-    host = way.host or (node if is_op(node, *_HOSTS) else None)
+    host = way.host or (node if is_op(node, *LINEAR) else None)
     return replace(_extended(way, node, 0), affine=None, kernel=kernel, host=host)
 
 

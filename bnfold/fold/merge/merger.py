@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import describe, op_of
+from bnfold.fold.facts.operator_facts import LINEAR
 from bnfold.fold.merge import concat, parallel, sequential, sum_tree
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.plan import MISTAKES, Report, told
@@ -16,7 +17,7 @@ from bnfold.fold.sources.skipped import Skipped
 
 RULES = {
     sum_tree.RULE: (("Add", "Sub", "Sum"), parallel.parallel_merge),
-    sequential.RULE: (("Conv", "ConvTranspose", "Gemm", "MatMul"), sequential.sequential_merge),
+    sequential.RULE: (LINEAR, sequential.sequential_merge),
     concat.RULE: (("Concat",), concat.concat_merge),
 }
 

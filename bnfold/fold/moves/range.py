@@ -17,18 +17,9 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.facts.operator_facts import KEEPS_RANGE
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Leave, Move, Refusal, Replace
-
-KEEPSRANGE = frozenset(
-    "Abs Cast CastLike Clip Compress Concat DepthToSpace Dropout Expand Flatten Gather "
-    "GatherElements GlobalMaxPool "
-    "Identity If Max MaxPool MaxUnpool Min Neg Pad ReduceMax ReduceMin Relu Reshape "
-    "ReverseSequence "
-    "Slice SpaceToDepth Split "
-    "Squeeze Tile Transpose Unsqueeze Where".split()
-)
-"""Each number that it makes is one that it was given, its negative, or a constant."""
 
 _AVERAGES = ("AveragePool", "GlobalAveragePool", "ReduceMean")
 """No larger than what they are made of; runtimes add them up in float32."""
@@ -45,7 +36,7 @@ RANGE = Refusal(
 
 def out_of_range(node: ir.Node, move: Move, facts: Facts, *, backward: bool) -> Refusal | None:
     """Why the affine may not pass the operator, in the type that it computes in."""
-    if is_op(node, *KEEPSRANGE) or not isinstance(move, Leave | Replace):
+    if is_op(node, *KEEPS_RANGE) or not isinstance(move, Leave | Replace):
         return None
     if facts.dtype(node.outputs[0]) != ir.DataType.FLOAT16:
         return None

@@ -8,9 +8,8 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
 from bnfold.fold.facts.node import describe, is_op
+from bnfold.fold.facts.operator_facts import LINEAR
 from bnfold.fold.plan import Refusal
-
-_ABSORBS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 _OPSET = Refusal(
     "function-opset",
@@ -83,7 +82,7 @@ def _inlined(model: ir.Model) -> set[ir.OperatorIdentifier]:
 
 def _is_involved(function: ir.Function) -> bool:
     """Whether it holds a batch norm, or an operator that could absorb one beside its calls."""
-    return any(is_op(node, "BatchNormalization", *_ABSORBS) for node in function.all_nodes())
+    return any(is_op(node, "BatchNormalization", *LINEAR) for node in function.all_nodes())
 
 
 def _calls(model: ir.Model) -> list[ir.Node]:
