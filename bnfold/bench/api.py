@@ -14,6 +14,7 @@ from bnfold.bench.asked import checked, each_of
 from bnfold.bench.environment import device_facts, disagreements, disturbances, doubts, environment
 from bnfold.bench.records import BenchResult
 from bnfold.bench.schedule import Schedule
+from bnfold.bench.sparing import sparing
 from bnfold.errors import UsageError
 from bnfold.logs import logged
 from bnfold.progress import Progress
@@ -38,10 +39,10 @@ def bench(
     providers: str | Sequence[str] = ("cpu",),
     threads: int | Sequence[int] = 1,
     batch: int | Sequence[int] | None = None,
-    levels: str | Sequence[str] = ("all", "none"),
+    levels: str | Sequence[str] | None = None,
     pairs: int | None = None,
     duration: float | None = None,
-    processes: int = 9,
+    processes: int | None = None,
     warm_up: int = 3,
     streams: int = 0,
     inter_threads: int = 1,
@@ -70,11 +71,14 @@ def bench(
         threads: threads inside one operator; several numbers are measured one after the other.
         batch: the size of a dynamic first dimension, or several; 1 where nothing else says.
         levels: onnxruntime's optimisations, "all", "extended", "basic", "none"; the first is the
-            headline, "none" stands for runtimes that optimise little.
-        pairs: the number of paired measurements per comparison, fixed beforehand; 40.
+            headline, "none" stands for runtimes that optimise little; "all" and "none", and of
+            models from 1 GiB on "none" alone, as each session at "all" holds weights of its own.
+        pairs: the number of paired measurements per comparison, fixed beforehand; 40, and of models
+            from 1 GiB on as many as fit into a minute, three at least.
         duration: seconds of paired measurements per comparison, in place of `pairs`; how many that
             is, each process finds out before it measures.
-        processes: how many processes the pairs are spread over, at most.
+        processes: how many processes the pairs are spread over, at most; 9, and of models from
+            1 GiB on one.
         warm_up: runs before the first one that is timed.
         streams: so many threads run a model at once, and its throughput is told; 0 for none.
         inter_threads: threads for operators side by side; more than one runs them so.
@@ -123,7 +127,7 @@ def bench(
         raise UsageError("labels are of the rows of the int8 data: give that too")
     asked = checked(
         providers=names_of(providers),
-        levels=names_of(levels),
+        levels=None if levels is None else names_of(levels),
         threads=each_of(threads),
         batch=each_of(batch),
         pairs=pairs,
@@ -138,6 +142,8 @@ def bench(
         floor=floor,
         cuda_graph=cuda_graph,
     )
+    given = {"levels": levels, "processes": processes, "pairs": pairs or duration}
+    said = [name for name, value in given.items() if value is not None]
     before = None if baseline is None else earlier(baseline)
     libraries = tuple(map(str, custom_ops))
     if not pythons:
@@ -147,9 +153,11 @@ def bench(
         folder = Path(name)
         knows_more = bool(libraries or pythons)  # another runtime may have operators of its own
         found = model_files(_several(models), folder, has_custom_ops=knows_more)
+        sizes_bytes = [model.size_bytes for model in found]
+        asked = sparing(asked, found[0].name, max(sizes_bytes), said)
         if not pythons:
-            sizes_bytes = [model.size_bytes for model in found]
-            require_room_to_open(sizes_bytes, asked.levels, found[0].name)
+            twin = sizes_bytes[:1] if len(sizes_bytes) > 1 else []
+            require_room_to_open([*twin, *sizes_bytes], asked.levels, found[0].name)
         grid = Grid(found, asked, folder, libraries, tuple(map(str, pythons)), data, dims or {})
         provider = "cpu" if pythons else asked.providers[0]
         require_end(found, grid.arrays, Setting(provider, custom_ops=libraries))

@@ -12,6 +12,8 @@ from bnfold.errors import UsageError
 from bnfold.peers.optimised import known
 
 PAIRS = 40
+PROCESSES = 9
+LEVELS = ("all", "none")
 FEWEST_PAIRS = 5
 
 _MOST = 2**31 - 1  # of a count, as onnxruntime holds it
@@ -27,12 +29,12 @@ def each_of(numbers: int | Sequence[int] | None) -> tuple[int, ...]:
 def checked(
     *,
     providers: Sequence[str],
-    levels: Sequence[str],
+    levels: Sequence[str] | None,
     threads: tuple[int, ...],
     batch: tuple[int, ...],
     pairs: int | None,
     duration: float | None,
-    processes: int,
+    processes: int | None,
     warm_up: int,
     streams: int,
     inter_threads: int,
@@ -42,11 +44,13 @@ def checked(
     floor: bool = False,
     cuda_graph: bool = False,
 ) -> Settings:
-    """The settings, each name and number once.
+    """The settings, each name and number once; the usual ones where nothing was said.
 
     Raises:
         UsageError: one of them makes no sense.
     """
+    levels = LEVELS if levels is None else levels
+    processes = PROCESSES if processes is None else processes
     _require_names(providers, levels)
     least = [
         *(("threads", value, 1) for value in threads),

@@ -62,7 +62,7 @@ class BenchOptions:
     levels: tuple[str, ...]
     pairs: int | None
     duration: float | None
-    processes: int
+    processes: int | None
     warm_up: int
     streams: int
     inter_threads: int
@@ -113,15 +113,15 @@ bench_options = bundled(
             "--level",
             "levels",
             multiple=True,
-            default=("all", "none"),
-            show_default=True,
             type=LEVEL,
-            help=f"onnxruntime's optimisations. {LEVEL.legend}. Repeatable.",
+            help=f"onnxruntime's optimisations. {LEVEL.legend}. Repeatable.  [default: all and "
+            "none; none for models from 1 GiB on]",
         ),
         click.option(
             "--pairs",
             type=click.IntRange(5),
-            help="Paired measurements, fixed before.  [default: 40]",
+            help="Paired measurements, fixed before.  [default: 40; a minute of them for models "
+            "from 1 GiB on]",
         ),
         click.option(
             "--duration",
@@ -131,10 +131,9 @@ bench_options = bundled(
         ),
         click.option(
             "--processes",
-            default=9,
-            show_default=True,
             type=click.IntRange(1),
-            help="Processes that the pairs are spread over, at most.",
+            help="Processes that the pairs are spread over, at most.  [default: 9; 1 for models "
+            "from 1 GiB on]",
         ),
         click.option(
             "--warm-up",

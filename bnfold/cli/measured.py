@@ -41,7 +41,7 @@ def measured(
             providers=options.providers,
             threads=options.threads,
             batch=options.batch or None,
-            levels=options.levels,
+            levels=options.levels or None,
             pairs=options.pairs,
             duration=options.duration,
             processes=options.processes,

@@ -70,13 +70,14 @@ class RunSteps:
             DataError: there is no such data.
             ProviderUnavailableError: a provider does not run here.
         """
+        from bnfold.bench.asked import LEVELS
         from bnfold.fold.rules import allowed
         from bnfold.runtime.sessions import require_setting
 
         allowed(self.fold_as.allow)
         require_setting(
             self.bench_as.providers,
-            self.bench_as.levels,
+            self.bench_as.levels or LEVELS,
             [str(library) for library in self.bench_as.custom_ops],
         )
         if self.wanted.fail_if_slower is not None and not self.wanted.is_timed:
@@ -94,14 +95,16 @@ class RunSteps:
             self._require_room()
 
     def _require_room(self) -> None:
-        """Returns where the sessions of the comparison fit, and of the timing, which needs two."""
+        """Returns where the sessions of the comparison fit, and the three of the timing."""
         from bnfold import model_io
+        from bnfold.bench.sparing import levels_for
         from bnfold.typed.room import require_room_to_open
 
         files = model_io.files_of(Path(self.source))
         size_bytes = sum(file.stat().st_size for file in files if file.is_file())
-        is_pair = self.wanted.is_timed and set(self.bench_as.levels) != {"none"}
-        require_room_to_open([size_bytes] * (2 if is_pair else 1), ("all",), self.source)
+        levels = levels_for(size_bytes, self.bench_as.levels)
+        is_pair = self.wanted.is_timed and set(levels) != {"none"}
+        require_room_to_open([size_bytes] * (3 if is_pair else 1), ("all",), self.source)
 
     def go(self) -> tuple[RunResult, list[Block]]:
         """What came out, and what there is to say last; all is done and written aside."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnfold.bench.api import bench
+from bnfold.bench.asked import LEVELS
 from bnfold.logs import logged
 from bnfold.progress import Progress
 from bnfold.record import json_form
@@ -48,7 +49,7 @@ def run(
     providers: str | Sequence[str] = ("cpu",),
     threads: int | Sequence[int] = 1,
     batch: int | Sequence[int] | None = None,
-    levels: str | Sequence[str] = ("all", "none"),
+    levels: str | Sequence[str] | None = None,
     pairs: int | None = None,
     dims: Mapping[str, int] | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
@@ -82,8 +83,9 @@ def run(
         providers: "cpu", "cuda"; each is verified and timed, the first is the headline.
         threads: to time with, inside one operator.
         batch: the size of a dynamic first dimension, to time with.
-        levels: the optimisations to time with; verified is with none and with all.
-        pairs: the number of paired measurements; 40.
+        levels: the optimisations to time with, as `bench` takes them; verified is with none and
+            with all.
+        pairs: the number of paired measurements, as `bench` takes it.
         dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
         custom_ops: shared libraries with operators for onnxruntime.
         against: other optimisers to time beside, as `bench` takes them.
@@ -98,8 +100,8 @@ def run(
         ModelsDifferError: the exported graph computes something else than the module.
         MissingDependencyError: torch or onnxscript is not installed, where they are needed.
     """
-    providers, levels = names_of(providers), names_of(levels)
-    require_setting(providers, levels, tuple(map(str, custom_ops)))
+    providers, levels = names_of(providers), None if levels is None else names_of(levels)
+    require_setting(providers, levels or LEVELS, tuple(map(str, custom_ops)))
     exporting = Exporting(
         inputs, weights, weights_key, dynamic, exporter, opset, fp16, trust, by_default=True
     )
