@@ -73,6 +73,14 @@ def test_the_rules_are_listed_as_skip_takes_them(place, model):
         assert place.call("inspect", "good.onnx", "--skip", name).exit_code == 0
 
 
+def test_each_rule_that_merges_says_what_it_merges(place):
+    from bnfold.fold.rules import MERGES
+
+    lines = place.call("inspect", "--rules").stdout.splitlines()
+    told = {line.split(maxsplit=1)[1].strip() for line in lines if line.startswith(MERGES)}
+    assert len(told) == len(MERGES) == 3
+
+
 @pytest.mark.parametrize("width", ["40", "80"])
 def test_a_narrow_screen_loses_no_figure_and_no_verdict(place, model, monkeypatch, width):
     """What does not fit in columns stands in lines."""
