@@ -1,7 +1,7 @@
 """Questions about one node: which operator it is, its attributes, what it is called in messages.
 
 An operator is its domain, name and version: a local function may be called Relu. So nobody else
-reads a node's `op_type`.
+asks a node for its `op_type`, but for the edit, which writes it, and the proof's calls.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import onnx
 import onnx_ir as ir
 
-DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
+from bnfold.runtime.domains import DEFAULT_DOMAINS
+
 SHAPE_ONLY = ("Shape", "Size")
 FUSED_CONV = "com.microsoft.FusedConv"
 FUSED_GEMM = "com.microsoft.FusedGemm"
@@ -19,7 +21,7 @@ FUSED_MATMUL = "com.microsoft.FusedMatMul"
 CONTRIBUTED = frozenset((FUSED_CONV, FUSED_GEMM, FUSED_MATMUL))
 
 
-def op_of(node: ir.Node | None) -> str:
+def op_of(node: ir.Node | onnx.NodeProto | None) -> str:
     """The standard operator that the node is; empty for one of another domain."""
     return node.op_type if node is not None and node.domain in DEFAULT_DOMAINS else ""
 

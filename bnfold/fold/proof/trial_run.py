@@ -12,7 +12,7 @@ import onnx_ir as ir
 from bnfold.float64 import run_op
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import DEFAULT_DOMAINS
+from bnfold.fold.facts.node import op_of
 from bnfold.fold.facts.operator_facts import JOINS
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.proof.branches import DOMAIN, chosen
@@ -74,11 +74,11 @@ class Trial:
     def _partner(self, node: onnx.NodeProto, index: int) -> tuple[int, ...] | None:
         """A shape that the node's input agrees with, as far as the values so far tell."""
         known = [self.values[name].shape for name in node.input if name in self.values]
-        if not known or node.domain not in DEFAULT_DOMAINS:
+        if not known:
             return None
-        if node.op_type in JOINS:
+        if op_of(node) in JOINS:
             return known[0]
-        is_recurrent = node.op_type in ("RNN", "GRU", "LSTM")
+        is_recurrent = op_of(node) in ("RNN", "GRU", "LSTM")
         if not is_recurrent or index < 4 or node.input[0] not in self.values:
             return None
         x, is_batch_first = self.values[node.input[0]].shape, attributes_of(node).get("layout", 0)
@@ -100,11 +100,11 @@ class Trial:
     def _call(
         self, node: onnx.NodeProto, inputs: Sequence[Constant | Exact | None]
     ) -> list[Constant]:
-        attributes, standard = attributes_of(node), node.domain in DEFAULT_DOMAINS
+        attributes, standard = attributes_of(node), op_of(node)
         if standard:
             self._count(node, inputs, attributes)
         with np.errstate(all="ignore"):
-            whole = run_in_chunks(node.op_type, inputs, attributes) if standard else None
+            whole = run_in_chunks(standard, inputs, attributes) if standard else None
             if whole is not None:
                 return [whole]
             results = run_op(
@@ -136,7 +136,7 @@ class Trial:
         x, weight = (second, first) if stored[0] else (first, second)
         if 0 in x.shape and node.input[stored.index(False)] in self.empty:
             return
-        found = readings_of(node.op_type, x.shape, weight.shape, attributes, is_first=stored[0])
+        found = readings_of(op_of(node), x.shape, weight.shape, attributes, is_first=stored[0])
         self.readings = self.readings.and_of(found)
 
 
