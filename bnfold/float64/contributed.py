@@ -29,7 +29,11 @@ def fused_gemm(call: Call) -> Array:
 
 
 def fused_matmul(call: Call) -> Array:
-    """FusedMatMul: alpha * A @ B, the last two axes of either exchanged or not."""
+    """FusedMatMul: alpha * A @ B, the last two axes of either exchanged or not.
+
+    Raises:
+        UnsupportedOperatorError: axes of the batch are exchanged too.
+    """
     if call.integer("transBatchA", 0) or call.integer("transBatchB", 0):
         raise call.unsupported("axes of the batch exchanged with those of a matrix")
     a, b = call[0], call[1]

@@ -54,6 +54,9 @@ def foreign_code(what: str, kind: type[BnfoldError]) -> Iterator[None]:
 
     This is the one place that catches every exception: a user's module and the exporter may raise
     anything, and none of it is a bug of ours. The cause stays chained.
+
+    Raises:
+        BnfoldError: of that kind; one that comes from the code inside passes as it is.
     """
     try:
         yield

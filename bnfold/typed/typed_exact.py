@@ -178,7 +178,11 @@ _OF_INTEGERS: Mapping[str, Operator] = {"Range": _range}
 
 
 def operator_for(call: Call) -> Operator | None:
-    """The operator by numpy, if nothing of it is left to the runtime to choose."""
+    """The operator by numpy, if nothing of it is left to the runtime to choose.
+
+    Raises:
+        UnsupportedOperatorError: it broadcasts as opsets before 7 do.
+    """
     if call.op_type in ("Cast", "CastLike"):
         return _cast if is_plain_cast(call[0], cast_target(call)) else None
     if call.op_type in COPIES:

@@ -94,7 +94,11 @@ def _check_function(
 
 
 def check_defined(names: Iterable[str], scope: Collection[str], where: str) -> None:
-    """Returns where each output is something; raises ModelError where one is not."""
+    """Each output is something.
+
+    Raises:
+        ModelError: one is computed by no node.
+    """
     for name in names:
         if name not in scope:
             raise ModelError(f"{where}: the output {quoted(name)} is computed by no node")
@@ -110,6 +114,11 @@ class _Scope:
     in_function: bool
 
     def check_graph(self, graph: onnx.GraphProto, outer: list[set[str]]) -> None:
+        """The graph and all in it are such as can be kept: names, types, tensors, nodes.
+
+        Raises:
+            ModelError: they are not.
+        """
         where = f"graph {quoted(graph.name)}"
         require_text(where, "its name or documentation", graph.name, graph.doc_string)
         require_metadata(where, graph.metadata_props)
@@ -136,7 +145,11 @@ class _Scope:
     def check_nodes(
         self, nodes: Collection[onnx.NodeProto], scopes: list[set[str]], where: str
     ) -> None:
-        """Every operator's domain is imported, every name is defined once and before it is read."""
+        """Every operator's domain is imported, every name is defined once and before it is read.
+
+        Raises:
+            ModelError: that is not so.
+        """
         for node in nodes:
             label = f"{where}: {node.op_type} {quoted(node.name)}"
             self._check_node(node, scopes, label)

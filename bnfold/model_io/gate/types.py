@@ -25,7 +25,11 @@ def require_value_info(info: onnx.ValueInfoProto, where: str) -> None:
 
 
 def require_type(proto: onnx.TypeProto, where: str) -> None:
-    """Returns where the type is a tensor, or a sequence or an optional of one; or raises."""
+    """The type is a tensor, or a sequence or an optional of one.
+
+    Raises:
+        ModelError: it is something else, or nothing of that kind that can be kept.
+    """
     kind = proto.WhichOneof("value")
     while kind in ("sequence_type", "optional_type"):
         require_text(where, "the denotation", proto.denotation)
