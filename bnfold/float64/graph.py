@@ -13,6 +13,7 @@ from bnfold.errors import DataError, ModelError
 from bnfold.float64 import control
 from bnfold.float64.call import Array, UnsupportedOperatorError, to_float64
 from bnfold.float64.operators import count_outputs, run_op
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 
 Observer = Callable[[str, Array], None]
 Entered = Callable[[ir.Node, ir.Graph], None]
@@ -144,7 +145,11 @@ class Interpreter:
                 raise DataError(f"the input {name!r} is missing")
 
     def fetch(self, value: ir.Value) -> Array:
-        """A value that was computed, fed, or is an initializer."""
+        """A value that was computed, fed, or is an initializer.
+
+        Raises:
+            EvaluationError: it is none of these.
+        """
         found = self._values.get(value)
         if found is not None:
             return found
@@ -199,7 +204,7 @@ class Interpreter:
         function = self._functions.get(node.op_identifier())
         if function is not None:
             return self._call(function, inputs, attributes)
-        runner = control.OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        runner = control.OPERATORS.get(node.op_type) if node.domain in DEFAULT_DOMAINS else None
         if runner is not None:
 
             def run(graph: ir.Graph, arguments: Sequence[Array]) -> list[Array]:

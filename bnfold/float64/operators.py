@@ -30,6 +30,7 @@ from bnfold.float64 import (
     softmax,
 )
 from bnfold.float64.call import Array, Call, Operator
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 
 _FAMILIES = (
     cast,
@@ -53,7 +54,6 @@ _FAMILIES = (
 OPERATORS: Mapping[str, Operator] = {
     name: operator for family in _FAMILIES for name, operator in family.OPERATORS.items()
 }
-_STANDARD_DOMAINS = ("", "ai.onnx")
 _CONTRIBUTED = ("DequantizeLinear", "Gelu", "QuantizeLinear")  # com.microsoft, same meaning
 _MICROSOFT = "com.microsoft"
 
@@ -94,7 +94,7 @@ def run_op(
         round_casts=round_casts,
         output_dtype=output_dtype,
     )
-    known = domain in _STANDARD_DOMAINS or (domain == _MICROSOFT and op_type in _CONTRIBUTED)
+    known = domain in DEFAULT_DOMAINS or (domain == _MICROSOFT and op_type in _CONTRIBUTED)
     operator = OPERATORS.get(op_type) if known else None
     operator = (
         contributed.OPERATORS.get(op_type) if domain == _MICROSOFT and not known else operator

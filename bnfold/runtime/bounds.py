@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.signature import TensorSpec, numpy_dtype
 
 Bounds = Mapping[str, tuple[int, int]]
@@ -128,7 +129,7 @@ def _gives_a_size(value: ir.Value) -> bool:
     pending, seen = [value], {value}
     while pending:
         for node, index in pending.pop().uses():
-            if node.domain not in ("", "ai.onnx") or index in _SIZE_OPERANDS.get(node.op_type, ()):
+            if node.domain not in DEFAULT_DOMAINS or index in _SIZE_OPERANDS.get(node.op_type, ()):
                 return True
             for output in node.outputs:
                 # A size is an integer: what has become a real number is followed no further.

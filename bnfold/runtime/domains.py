@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
+"""The two spellings of that of ONNX's own operators."""
+
 BLOCKED_DOMAIN = "com.microsoft.nchwc"
 """Convolutions on blocks of channels, as wide as the registers of the CPU that saved the file."""
 
 KNOWN_DOMAINS = frozenset(
     {
-        "",
-        "ai.onnx",
+        *DEFAULT_DOMAINS,
         "ai.onnx.ml",
         "ai.onnx.preview",
         "ai.onnx.preview.training",

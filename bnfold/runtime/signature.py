@@ -81,6 +81,11 @@ def is_exact_dtype(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biuSUO"
 
 
+def is_float_dtype(dtype: np.dtype[Any]) -> bool:
+    """Whether a run computes and rounds in it: float8 and 4 bits are only stored, and neither."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
 def _spec(value: ir.Value) -> TensorSpec:
     name = value.name or ""
     if value.dtype is None or not isinstance(value.type, ir.TensorType):

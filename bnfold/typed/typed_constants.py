@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.float64.call import Array
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.typed import typed_session
 from bnfold.typed.errors import ConstantError
 from bnfold.typed.typed_node import Budget, run_typed_node
@@ -17,7 +18,6 @@ Known = Callable[[ir.Value], Array | None]
 _KEPT_ELEMENTS = 1 << 16  # what nobody asked for is kept up to this size, larger is computed again
 _LONGEST_CHAIN = 64  # of float16 nodes that are run as one
 _CARRIED_WIDER = frozenset(np.dtype(t) for t in (np.float16,))
-_DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 class TypedConstants:
@@ -47,7 +47,7 @@ class TypedConstants:
             budget: what one node, and all of them together, may cost.
         """
         self._opsets = {"": 1} | {
-            "" if domain in _DEFAULT_DOMAINS else domain: version
+            "" if domain in DEFAULT_DOMAINS else domain: version
             for domain, version in model.opset_imports.items()
         }
         self._listed_initializers = (model.ir_version or 0) < 4
@@ -128,7 +128,7 @@ class TypedConstants:
         inputs = [array for array in found if not isinstance(array, ConstantError)]
         if self._spent > self._budget.total:
             raise ConstantError("budget", f"constants take over {self._budget.total:,} numbers")
-        opset = self._opsets.get("" if node.domain in _DEFAULT_DOMAINS else node.domain, 1)
+        opset = self._opsets.get("" if node.domain in DEFAULT_DOMAINS else node.domain, 1)
         results = run_typed_node(node, inputs, opset=opset, budget=self._budget)
         self._spent += sum(y.size for y in results)
         return results

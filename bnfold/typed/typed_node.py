@@ -14,6 +14,7 @@ import onnx_ir as ir
 from bnfold.errors import ModelError
 from bnfold.float64.call import Array, Call
 from bnfold.float64.operators import count_outputs
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.inference import NotInferredError, infer_shapes
 from bnfold.typed import typed_exact, typed_session, typed_sizes
 from bnfold.typed.errors import ConstantError
@@ -34,7 +35,6 @@ RUNTIME_OPERATORS = frozenset(
     "Upsample".split()
 )
 _SIZE_BY_VALUES = frozenset(("Unique",))  # open to shape inference, never more than the inputs
-_STANDARD_DOMAINS = ("", "ai.onnx")
 _REFUSED = (ValueError, TypeError, LookupError, ArithmeticError, ModelError)
 
 
@@ -78,7 +78,7 @@ def run_typed_node(
     """
     limits = budget or Budget()
     where = f"{node.op_type} {node.name!r}"
-    if node.domain not in _STANDARD_DOMAINS:
+    if node.domain not in DEFAULT_DOMAINS:
         raise ConstantError("unsupported", f"{where}: only ONNX's own operators are computed")
     if any(x is not None and x.dtype.kind not in "fiubV" for x in inputs):
         raise ConstantError("unsupported", f"{where}: only numbers are computed")

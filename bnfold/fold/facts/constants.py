@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import DEFAULT_DOMAINS, SHAPE_ONLY, attribute_of, is_op
+from bnfold.fold.facts.node import SHAPE_ONLY, attribute_of, is_op
 from bnfold.fold.facts.operator_facts import PURE
 from bnfold.fold.numbers.affine import Dims
 from bnfold.fold.numbers.exact import Exact
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.typed import ConstantError, TypedConstants, run_typed_node
 
 Constant = npt.NDArray[Any]

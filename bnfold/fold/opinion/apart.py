@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnfold.runtime.signature import Array
+from bnfold.runtime.signature import Array, is_float_dtype
 
 Outputs = Sequence[Array]
 
@@ -43,4 +43,4 @@ def pairs_of(old: Outputs, new: Outputs) -> list[tuple[Array, Array]]:
 
 def is_float(array: Array) -> bool:
     """Whether it holds numbers that are rounded."""
-    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+    return is_float_dtype(array.dtype)
