@@ -59,10 +59,10 @@ def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[L
 
 def _operators(model: Path, target: Path) -> Counter[tuple[str, str]]:
     """How many nodes of which operator onnxruntime would run, at its default level."""
-    import onnx
-
+    from bnfold.model_io.loading import read_skeleton
+    from bnfold.model_io.mapped import Maps
     from bnfold.runtime import engine
 
     engine.open_session(str(model), engine.Setting(), name=model.name, save_as=str(target))
-    nodes = onnx.load(target, load_external_data=False).graph.node
+    nodes = read_skeleton(target, Maps()).graph.node
     return Counter((node.domain, node.op_type) for node in nodes)

@@ -12,6 +12,8 @@ import onnx.version_converter
 
 from bnfold import model_io
 from bnfold.errors import ModelError
+from bnfold.model_io.loading import read_skeleton
+from bnfold.model_io.mapped import Maps
 from bnfold.runtime import engine
 from bnfold.runtime.sessions import engine_errors
 
@@ -38,7 +40,7 @@ def quantise(model: Path, feeds: Feeds, target: Path, *, name: str) -> None:
             str(newer), engine.Setting(level="basic"), name=name, save_as=str(prepared)
         )
         engine.quantise_static(str(prepared), str(target), feeds, name=name)
-    nodes = onnx.load(target, load_external_data=False).graph.node
+    nodes = read_skeleton(target, Maps()).graph.node
     if not any(node.op_type == "QuantizeLinear" for node in nodes):
         raise ModelError(f"{name}: onnxruntime's quantiser leaves it as it is: int8 has none of it")
 
