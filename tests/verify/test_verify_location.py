@@ -107,6 +107,28 @@ def test_a_fold_that_took_the_names_away_is_found_between_its_neighbours():
     assert (found.location.tensor, found.location.sites) == ("c", ("norm",))
 
 
+def test_an_input_that_is_left_out_between_two_sites_is_no_tensor():
+    """A Resize has no roi: the way back from what is off leads past it, to both."""
+    rng = np.random.default_rng(3)
+    text = """g (float[N,3,4,4] x) => (float[N,4,8,8] y) {
+        a = Conv (x, w)
+        b = BatchNormalization (a, s1, t1, m1, v1)
+        r = Resize <mode = "nearest"> (b, , scales)
+        y = BatchNormalization (r, s2, t2, m2, v2)
+    }"""
+    weights = {
+        "w": rng.normal(size=(4, 3, 1, 1)),
+        "scales": np.array([1, 1, 2, 2], np.float32),
+        **{f"{n}{i}": rng.uniform(0.5, 1.5, 4) for i in (1, 2) for n in "stmv"},
+    }
+    model = parsed(text, **weights)
+    model.graph.node[1].name, model.graph.node[3].name = "one", "two"
+    assert bnfold.fold(model).ledger.batch_norms_after == 0
+    found = verify(model, folded(parsed(text, **{**weights, "m1": weights["m1"] + 0.01})))
+    assert found.location is not None
+    assert (found.location.tensor, found.location.sites) == ("y", ("one", "two"))
+
+
 def chain(**changed):
     """Two batch norms in a row before a 1x1 Conv: no tensor between them keeps its name."""
     rng = np.random.default_rng(4)
