@@ -50,6 +50,14 @@ def test_beside_another_branch() -> None:
     assert folded.operators == ["BatchNormalization", "Add"]
 
 
+@pytest.mark.parametrize("last", ["Add(c, e)", "Add(e, c)"])
+def test_the_one_stays_that_gives_a_sum_its_shape(last: str) -> None:
+    text = f"""(float[N, 4, H, W] x, float[4, 1, 1] z) => (float[N, 4, H, W] y) {{
+        b = BN(x, p) c = BN(x, q) e = Sum(b, z, z) y = {last} }}"""
+    folded = merged(text, CONSTANTS, x=(2, 4, 3, 3), z=(4, 1, 1))
+    assert folded.operators == ["BatchNormalization", "Sum"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -34,9 +34,18 @@ def test_products_one_after_the_other(first: str, second: str) -> None:
     assert folded.operators == ["Gemm"]
 
 
-def test_the_first_may_be_transposed() -> None:
-    text = "(float[5, N] x) => (float[N, 3] y) { m = Gemm<transA = 1>(x, v, a) y = MatMul(m, w) }"
+@pytest.mark.parametrize("inputs", ["x, v, a", "x, v"])
+def test_the_first_may_be_transposed(inputs: str) -> None:
+    text = (
+        f"(float[5, N] x) => (float[N, 3] y) {{ m = Gemm<transA = 1>({inputs}) y = MatMul(m, w) }}"
+    )
     assert merged(text, W, x=(5, 6)).operators == ["Gemm"]
+
+
+def test_an_addend_of_one_number_for_each_of_as_many_rows_as_columns() -> None:
+    text = "(float[3, 5] x) => (float[3, 3] y) { m = Gemm(x, v, a) y = Gemm(m, w, column) }"
+    folded = merged(text, W | {"column": bias(3).reshape(3, 1)}, x=(3, 5))
+    assert folded.operators == ["Gemm", "Gemm"]
 
 
 @pytest.mark.parametrize(
