@@ -77,9 +77,10 @@ def rms_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     if demand.has_shift:
         return _NO_BIAS
     axis = attribute_of(node, "axis", -1) % demand.rank
+    if any(demand.varies_along(i) for i in range(axis)):
+        return NOT_PER_CHANNEL
     s = demand.scale.reshape(demand.scale.shape[axis:])
-    outside = any(demand.varies_along(i) for i in range(axis))
-    if outside or np.broadcast_shapes(s.shape, scale.shape) != scale.shape:
+    if np.broadcast_shapes(s.shape, scale.shape) != scale.shape:
         return NOT_PER_CHANNEL
     grown = of_array(s * scale.value(), scale.dtype)
     return [Replace((NewNode("RMSNormalization", (node.inputs[0], grown)),))]
