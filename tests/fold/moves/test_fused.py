@@ -88,6 +88,9 @@ def test_a_function_of_that_name_is_what_it_says() -> None:
         ('r = Tanh(x) b = BN(r, i) t = Transpose(b) a = {M}<transA = 1, alpha = 0.5>(w, t) '
          'd = Add(a, e) y = Sigmoid(d)', True),
         ('a = {M}(x, w) b = BN(a, n) y = Sigmoid(b)', True),
+        ("z = MatMul(x, w) r = Relu(x) u = BN(r, i) a = {G}(u, w, z) y = Gemm(a, v)", True),
+        ('z = MatMul(x, w) r = Relu(x) u = BN(r, i) a = {G}<activation = "Relu">(u, w, z) '
+         "y = Gemm(a, v)", False),
     ],
 )  # fmt: skip
 def test_products_of_matrices_with_what_was_fused_into_them(text: str, goes: bool) -> None:

@@ -71,18 +71,14 @@ def _stopped(node: ir.Node, demand: Affine) -> Refusal | None:
 
 
 def _fused(node: ir.Node, operator: str, found: Answer, added: Affine | None) -> Answer:
-    """The plain operator's answer as one of this, where it is one node and costs nothing.
+    """The plain operator's answer as one of this: it is one node, as no padding sees a shift.
 
     Args:
         added: what is passed to the value that is added before the activation.
     """
     if isinstance(found, Refusal):
         return found
-    moves = [
-        _named(node, operator, move, added)
-        for move in found
-        if isinstance(move, Replace) and len(move.nodes) == 1 and move.price is None
-    ]
+    moves = [_named(node, operator, move, added) for move in found if isinstance(move, Replace)]
     if attribute_of(node, "activation", ""):  # behind which nothing passes on
         moves = [
             m for m in moves if added is not None or all(a.is_identity for a in m.passes.values())

@@ -1,0 +1,39 @@
+"""A ConvTranspose of one tap for each position takes a shift in front of it, whatever the size."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fold.merge.merging import merged
+from tests.fold.property.text_models import norm, weight
+
+CONSTANTS = {"w": weight(4, 3, 1, 1), "c": weight(3), **norm("p", 4, signs=True)}
+
+
+@pytest.mark.parametrize("inputs", ["b, w", "b, w, c"])
+@pytest.mark.parametrize(
+    ("attributes", "goes"),
+    [
+        ("", True),
+        ('<auto_pad = "VALID">', True),
+        ("<strides = [1, 1]>", True),
+        ("<strides = [2, 2]>", False),  # zeros between
+        ("<strides = [2, 2], output_padding = [1, 1]>", False),
+    ],
+)
+def test_it_takes_a_shift_where_there_are_no_zeros_between(
+    attributes: str, goes: bool, inputs: str
+) -> None:
+    text = f"""(float[N, 4, H, W] x) => (float[N, 3, P, Q] y) {{
+        r = Relu(x) b = BN(r, p) y = ConvTranspose{attributes}({inputs}) }}"""
+    folded = merged(text, CONSTANTS, x=(2, 4, 5, 3))
+    assert ("BatchNormalization" not in folded.operators) == goes
+
+
+@pytest.mark.parametrize("inputs", ["b, w", "b, w, c"])
+def test_a_scale_leaves_its_bias(inputs: str) -> None:
+    text = f"""(float[N, 4, H, W] x) => (float[N, 3, P, Q] y) {{
+        r = Relu(x) b = Mul(r, s) y = ConvTranspose<strides = [2, 2]>({inputs}) }}"""
+    folded = merged(text, CONSTANTS | {"s": weight(4, 1, 1)}, x=(2, 4, 5, 3))
+    assert folded.operators == ["Relu", "ConvTranspose"]
+    assert len(folded.node("ConvTranspose").input) == len(inputs.split(","))
