@@ -19,9 +19,11 @@ import onnx_ir as ir
 
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.ahead import Part, computed_ahead
+from bnfold.fold.numbers.extremes import Extremes, extremes_of, of_all, scaled_extremes
 from bnfold.fold.numbers.to_dtype import limits, rounded_to
 
 _CHUNK = 1 << 18  # elements held in float64 at a time: 2 MiB, which stay in the cache
+_WIDE = 64  # entries of a row, beside which two numbers for each row are few
 _BYTE = 8  # bits
 _KEEP = 1 << 12  # up to 32 KiB a tensor is kept once computed
 
@@ -36,6 +38,7 @@ class Exact:
         rows: `rows(start, stop)` gives `[stop - start, *shape[1:]]` in float64; a scalar, itself.
         is_bound: infinity is a meaning, not an overflow: the tensor bounds another one.
         stored: its rows as they are stored, where NumPy reckons with those fast; else None.
+        told_by_row: gives `by_row` without a reading; None where only a reading tells.
     """
 
     shape: tuple[int, ...]
@@ -43,6 +46,7 @@ class Exact:
     rows: Callable[[int, int], Array]
     is_bound: bool = False
     stored: Callable[[int, int], npt.NDArray[np.generic]] | None = None
+    told_by_row: Callable[[], Extremes] | None = None
 
     @property
     def size(self) -> int:
@@ -106,18 +110,21 @@ class Exact:
 
     @cached_property
     def _extremes(self) -> tuple[float, float]:
-        """The smallest absolute value but 0, and the largest, NaN if any is: one reading."""
-        low, high = math.inf, 0.0
-        rows = self.stored or self.rows
-        for start, stop in self.chunks():
-            size = np.abs(rows(start, stop))
-            if self.is_bound:
-                size = size[np.isfinite(size)]
-            if size.size:
-                high = float(np.maximum(high, size.max()))
-                least = float(size.min())
-                low = min(low, least or float(size.min(where=size > 0, initial=math.inf)))
-        return low, high
+        """The smallest absolute value but 0, and the largest, NaN if any is."""
+        return of_all(self.by_row)
+
+    @cached_property
+    def by_row(self) -> Extremes:
+        """The same of each row: one reading, or none where another tensor's tell."""
+        if self.told_by_row is not None and not self.is_bound:
+            return self.told_by_row()
+        found = [extremes_of(self._sizes(start, stop)) for start, stop in self.chunks()]
+        lows, highs = (np.concatenate(part) for part in zip(*found, strict=True))
+        return lows, highs
+
+    def _sizes(self, start: int, stop: int) -> npt.NDArray[np.generic]:
+        sizes = np.abs((self.stored or self.rows)(start, stop)).reshape(max(stop - start, 1), -1)
+        return np.where(np.isfinite(sizes), sizes, 0) if self.is_bound else sizes
 
     def _loses_a_slice(self) -> bool:
         """Whether along some axis an entry, with all that belongs to it, is not itself any more.
@@ -206,7 +213,11 @@ def scaled(base: Exact, factor: Array) -> Exact:
         part = factor[start:stop] if factor.ndim and factor.shape[0] > 1 else factor
         return base.rows(start, stop) * part
 
-    return computed(base.shape, base.dtype, rows)
+    found = computed(base.shape, base.dtype, rows)
+    is_by_row = factor.ndim > 0 and factor.size == factor.shape[0] == base.shape[0]
+    if not is_by_row or base.is_bound or base.size < _WIDE * base.shape[0]:
+        return found
+    return replace(found, told_by_row=lambda: scaled_extremes(base.by_row, factor.reshape(-1)))
 
 
 def mapped(

@@ -31,4 +31,4 @@ def flushed(exact: Exact) -> Exact:
         part = exact.rows(start, stop)
         return np.where(np.abs(part) < smallest, 0.0, part)
 
-    return replace(exact, rows=rows)
+    return replace(exact, rows=rows, stored=None, told_by_row=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import ml_dtypes
 import numpy as np
@@ -10,6 +11,7 @@ import onnx_ir as ir
 import pytest
 
 from bnfold.fold.numbers.exact import of_array, of_tensor, scaled
+from bnfold.fold.numbers.subnormals import flushed, subnormals_in
 
 
 def test_bfloat16_is_rounded_once() -> None:
@@ -89,3 +91,39 @@ def test_a_scale_is_found_by_itself_and_an_addend_is_not(shape: tuple[int, ...])
 def test_zeros_and_what_the_type_holds_exactly_are_no_loss() -> None:
     values = np.array([[0.0, 0.0], [2.0**-24, 2.0**-20], [1.0, 0.0]])
     assert of_array(values, ir.DataType.FLOAT16).fault() is None
+
+
+@pytest.mark.parametrize("first", [1.0, 0.0, np.nan, np.inf])
+@pytest.mark.parametrize("shape", [(6, 8, 3, 3), (6, 200), (5, 2), (0, 80), (9,)])
+def test_extremes_of_a_scaled_tensor_are_those_of_its_entries(shape, first) -> None:
+    """Those of rows are scaled, and not read again: rounding keeps order."""
+    rng = np.random.default_rng(0)
+    array = np.where(rng.random(shape) < 0.2, 0, rng.standard_normal(shape)).astype(np.float32)
+    array[:1] = first
+    column = (-1, *[1] * (len(shape) - 1))
+    factors = [rng.standard_normal(shape[0]) for _ in range(2)]
+    factors[1][1:2] = 0
+    once = scaled(of_tensor(ir.Tensor(array)), factors[0].reshape(column))
+    twice = scaled(once, factors[1].reshape(column))
+    with np.errstate(invalid="ignore"):
+        entries = np.abs(array * factors[0].reshape(column) * factors[1].reshape(column))
+    assert np.array_equal(twice.largest, np.max(entries, initial=0), equal_nan=True)
+    if not np.isnan(first):
+        assert twice.smallest == np.min(entries, initial=np.inf, where=entries > 0)
+
+
+def test_infinity_in_a_scaled_bound_is_no_overflow() -> None:
+    array = np.full((3, 80), -np.inf, np.float32)
+    array[1] = 2
+    bound = scaled(of_tensor(ir.Tensor(array)), np.ones((3, 1)))
+    assert bound.fault() == "overflow"
+    assert replace(bound, is_bound=True).fault() is None
+
+
+def test_what_is_flushed_is_not_small_any_more() -> None:
+    array = np.full((2, 80), 1e-38, np.float32)
+    tensor = scaled(of_tensor(ir.Tensor(array)), np.array([[1e-3], [1e3]]))
+    assert tensor.smallest < 1e-40
+    assert subnormals_in(tensor) == 80
+    assert flushed(tensor).smallest > 1e-36
+    assert subnormals_in(flushed(tensor)) == 0
