@@ -192,7 +192,7 @@ class Plan:
         steps: node to what it does; the sources among them, as passed by.
         constants: (node, input index) to the fresh constant that takes that input's place.
         moved: values that will carry something else than they did, with the affine between.
-        witnesses: nodes that read a moved value without noticing: they prove it.
+        context: nodes that stay as they are next to it: the proof runs them too.
         direction: "backward", "forward", "both" or "merge".
         rules: by name, those that answered, in the order in which they were asked.
     """
@@ -200,7 +200,7 @@ class Plan:
     steps: Mapping[ir.Node, Step]
     constants: Mapping[tuple[ir.Node, int], Exact] = field(default_factory=dict)
     moved: frozenset[ir.Value] = frozenset()
-    witnesses: frozenset[ir.Node] = frozenset()
+    context: frozenset[ir.Node] = frozenset()
     direction: str = "backward"
     rules: tuple[str, ...] = ()
 

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import is_op
 from bnfold.fold.merge.branch import Way
-from bnfold.fold.merge.into_one_branch import grafted
+from bnfold.fold.merge.into_one_branch import merged_into_host
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.sum_tree import Leaf, SumTree, pruned
 from bnfold.fold.moves.absorb.affine_nodes import batch_norm
@@ -45,7 +45,7 @@ def _merge(group: dict[Leaf, Way], tree: SumTree, facts: Facts) -> Merge | None:
         for step in batch_norm(host, _total(group, left.sign), facts):
             (node,) = step.nodes
             new = replace(node, inputs=(way.base, *node.inputs[1:]))
-            return grafted(group, leaf, host, (new,), left, facts)
+            return merged_into_host(group, leaf, host, (new,), left, facts)
     return None
 
 

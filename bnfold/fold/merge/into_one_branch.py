@@ -13,7 +13,7 @@ from bnfold.fold.merge.sum_tree import RULE, Leaf, Pruned
 from bnfold.fold.plan import NewNode, PassBy, Plan, Remove, Replace
 
 
-def grafted(
+def merged_into_host(
     ways: Mapping[Leaf, Way],
     hosting: Leaf,
     host: ir.Node,
@@ -42,6 +42,6 @@ def grafted(
         steps[node] = PassBy(index)
         moved.add(node.outputs[0])
     steps[host] = Replace(new)
-    plan = Plan(steps, {}, left.moved | moved, left.witnesses, "merge", (RULE,))
+    plan = Plan(steps, {}, left.moved | moved, left.context, "merge", (RULE,))
     bare = {leaf.join for leaf, way in ways.items() if not way.nodes}
     return Merge(plan, host, tuple(sorted(nodes | bare, key=facts.order)))

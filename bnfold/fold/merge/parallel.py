@@ -22,7 +22,7 @@ from bnfold.fold.merge.affines import affine_merge
 from bnfold.fold.merge.algebra import Sizes, added
 from bnfold.fold.merge.branch import Way, ways_down
 from bnfold.fold.merge.dense import dense_nodes
-from bnfold.fold.merge.into_one_branch import grafted
+from bnfold.fold.merge.into_one_branch import merged_into_host
 from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.sum_tree import Leaf, Pruned, SumTree, is_root, pruned, tree_of
@@ -166,7 +166,7 @@ def _as_merge(group: _Group, base: ir.Value, hosting: _Part, left: Pruned, facts
     new = (kernel.as_node(base),) if kernel.axes else dense_nodes(kernel, host, base, facts)
     ways = {part.leaf: part.way for part in group.parts}
     ways |= {leaf: Way(leaf.value) for leaf in group.biases}
-    return grafted(ways, hosting.leaf, host, new, left, facts)
+    return merged_into_host(ways, hosting.leaf, host, new, left, facts)
 
 
 def _negated(kernel: Kernel) -> Kernel:

@@ -51,14 +51,14 @@ class Pruned:
     Attributes:
         steps: joins that change or go.
         moved: outputs of joins that carry another part of the sum than they did.
-        witnesses: joins that stay as they are and read something that moved.
+        context: joins that stay as they are and read something that moved.
         negations: joins that now only change a sign.
         sign: the host's in what is left.
     """
 
     steps: Mapping[ir.Node, Step]
     moved: frozenset[ir.Value]
-    witnesses: frozenset[ir.Node]
+    context: frozenset[ir.Node]
     negations: int
     sign: float
 
@@ -123,7 +123,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
         return None
     steps: dict[ir.Node, Step] = {}
     moved: set[ir.Value] = set()
-    witnesses: set[ir.Node] = set()
+    context: set[ir.Node] = set()
     sign = host.sign
     for join in reversed(tree.joins):  # from the leaves to the root: a join knows what became below
         under = [leaf for leaf in beneath[join] if leaf in chosen]
@@ -143,7 +143,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
             steps[join] = _shortened(join, kept, negates=negates and not is_host)
         elif any(value in moved for value in join.inputs) or host.join is join:
             # unchanged, but what it computes is another part of the sum: the proof has to run it
-            witnesses.add(join)
+            context.add(join)
         # a join that stays may have had its shape from leaves that are gone: another must have it
         is_bare = isinstance(steps.get(join), PassBy)
         if join.outputs[0] in moved and host not in under and not is_bare:
@@ -153,7 +153,7 @@ def pruned(tree: SumTree, chosen: Collection[Leaf], host: Leaf, facts: Facts) ->
     negations = sum(
         is_op(join, "Sub") and isinstance(step, Replace) for join, step in steps.items()
     )
-    return Pruned(steps, frozenset(moved), frozenset(witnesses), negations, sign)
+    return Pruned(steps, frozenset(moved), frozenset(context), negations, sign)
 
 
 def _shortened(join: ir.Node, kept: list[int], *, negates: bool) -> Step:

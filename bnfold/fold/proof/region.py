@@ -11,7 +11,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import bodies_of, is_op, reads_no_number, reads_of
 from bnfold.fold.facts.softmax import softmax_behind
 from bnfold.fold.plan import Plan
-from bnfold.fold.proof.branches import choices_of, label_of
+from bnfold.fold.proof.bodies import choices_of, label_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Region:
 
 def region_of(plan: Plan, facts: Facts) -> Region:
     """What a plan changes, with the readers that must not notice and the makers of its shapes."""
-    touched = {*plan.steps, *plan.witnesses, *(node for node, _ in plan.constants)}
+    touched = {*plan.steps, *plan.context, *(node for node, _ in plan.constants)}
     touched |= {softmax for node in touched for softmax in _softmaxes(node)}
     touched |= _shape_makers(touched, facts)
     nodes = tuple(sorted(touched, key=facts.order))

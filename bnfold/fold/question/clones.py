@@ -48,7 +48,7 @@ class Copying:
             return None
         return Plan(
             {source.node: Replace(nodes, price=_COST)},
-            witnesses=frozenset({producer}),
+            context=frozenset({producer}),
             rules=(offer.rule,),
         )
 

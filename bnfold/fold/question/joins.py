@@ -44,7 +44,7 @@ class Joins:
         self._requests = requests
         self._inverses = inverses
 
-    def recruits(
+    def takes_along(
         self,
         state: State,
         node: ir.Node,

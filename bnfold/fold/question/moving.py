@@ -127,7 +127,7 @@ class Moving:
             if isinstance(offer, Refusal):
                 yield offer if backward else because(state, offer)
                 continue
-            if not backward and self._joins.recruits(state, node, wants_of(offer.move), arrived):
+            if not backward and self._joins.takes_along(state, node, wants_of(offer.move), arrived):
                 yield None
                 state.back_to(begun)
             self._take(state, node, offer)
