@@ -15,8 +15,8 @@ from bnfold import model_io
 from bnfold.errors import InconclusiveError, InternalError
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.told_opinion import Opinion
-from bnfold.fold.edit.subnormals import count_subnormals
-from bnfold.fold.edit.subnormals import flush_subnormals as flush_in_place
+from bnfold.fold.edit.flushing import count_subnormals
+from bnfold.fold.edit.flushing import flush_subnormals as flush_in_place
 from bnfold.fold.in_place import fold_in_place
 from bnfold.fold.opinion.answers import Answers
 from bnfold.fold.opinion.beside import heard_beside

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
+from bnfold.fold.edit.discarding import discard, is_named
 from bnfold.fold.edit.names import names_of
-from bnfold.fold.edit.unread import discard, is_named
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import bodies_of, describe, is_op
 from bnfold.fresh_names import FreshNames

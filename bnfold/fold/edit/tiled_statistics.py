@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 import onnx_ir as ir
 
-from bnfold.fold.edit.unread import discard, is_named
+from bnfold.fold.edit.discarding import discard, is_named
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, describe, input_of, is_op
 from bnfold.fold.numbers.affine import Dims

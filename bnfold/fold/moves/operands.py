@@ -32,7 +32,7 @@ def weight_of(node: ir.Node, facts: Facts, index: int = 1) -> Exact | Refusal:
 
 
 @dataclass(frozen=True)
-class Kernel:
+class ConvConstants:
     """The constants of a convolution, which fit each other.
 
     Attributes:
@@ -46,7 +46,7 @@ class Kernel:
     group: int
 
 
-def kernel_of(node: ir.Node, facts: Facts, *, bias: int) -> Kernel | Refusal:
+def conv_constants_of(node: ir.Node, facts: Facts, *, bias: int) -> ConvConstants | Refusal:
     """The constants of a Conv or DeformConv whose bias is its input `bias`."""
     weight = weight_of(node, facts)
     if isinstance(weight, Refusal):
@@ -65,7 +65,7 @@ def kernel_of(node: ir.Node, facts: Facts, *, bias: int) -> Kernel | Refusal:
         and (stated is None or tuple(stated) == weight.shape[2:])
         and b.shape == (size,)
     )
-    return Kernel(weight, b, group) if fits else _UNFIT
+    return ConvConstants(weight, b, group) if fits else _UNFIT
 
 
 def bias_of(node: ir.Node, index: int, size: int, facts: Facts) -> Array | Refusal:

@@ -15,7 +15,7 @@ from bnfold.errors import BnfoldError
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.plan import Plan
-from bnfold.fold.proof.branches import are_too_deep, label_of, ways_of
+from bnfold.fold.proof.bodies import are_too_deep, label_of, ways_of
 from bnfold.fold.proof.difference import Finding, largest_of, unlike
 from bnfold.fold.proof.fitting import DOES_NOT_RUN, Fitting, contradicts
 from bnfold.fold.proof.lean import lean_extent, reach_of
@@ -30,7 +30,7 @@ from bnfold.fold.proof.proof_sizes import (
 from bnfold.fold.proof.readings import FEW, NONE, batch_of, enough
 from bnfold.fold.proof.region import region_of, rewritten
 from bnfold.fold.proof.rounding import misrounded
-from bnfold.fold.proof.trial_run import Feeds, Trial
+from bnfold.fold.proof.trial_run import Feeds, TrialRun
 from bnfold.fold.proof.written import CertificateError, UnknownRankError, Written, written
 
 _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
@@ -161,14 +161,14 @@ class Certificate:
         readings, worst = NONE, 0.0
         while not readings.suffice(self._enough):
             feeds: Feeds = {}
-            first = Trial(self._before, self._facts, feeds, sizes, way, self._empty)
+            first = TrialRun(self._before, self._facts, feeds, sizes, way, self._empty)
             try:
                 old = first.run()
             except DOES_NOT_RUN as error:
                 stopped.append(error)
                 return None
             try:
-                new = Trial(after, self._facts, feeds, sizes, way).run()
+                new = TrialRun(after, self._facts, feeds, sizes, way).run()
             except DOES_NOT_RUN as error:
                 return f"the rewritten region does not run: {error}"
             difference = self._difference(old, new)
@@ -192,11 +192,11 @@ class Certificate:
         plain = plain[0], max(plain[1], self._reach + 3)  # others than it was first tried at
         sizes, feeds = Sizes(facts=self._facts, smaller=self._smaller, plain=plain), Feeds()
         try:
-            old = Trial(self._before, self._facts, feeds, sizes, way).run()
+            old = TrialRun(self._before, self._facts, feeds, sizes, way).run()
         except DOES_NOT_RUN:
             return 0.0  # the region takes no such sizes: there is nothing to compare
         try:
-            new = Trial(after, self._facts, feeds, sizes, way).run()
+            new = TrialRun(after, self._facts, feeds, sizes, way).run()
         except DOES_NOT_RUN as error:
             return 0.0 if sizes.is_shrunken else f"it does not run at other sizes: {error}"
         difference = self._difference(old, new)

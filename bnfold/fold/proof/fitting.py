@@ -17,7 +17,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.numbers.affine import Dims
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.proof.proof_sizes import PLAIN, Sizes, Slot, slot_of
-from bnfold.fold.proof.trial_run import Trial
+from bnfold.fold.proof.trial_run import TrialRun
 from bnfold.fold.proof.written import CertificateError, Written
 from bnfold.runtime.fitting import SMALL, Told, fitted, told_extents
 
@@ -38,7 +38,7 @@ class Fitting:
     Args:
         part: the region as it was.
         facts: of the model.
-        way: which body of an If is taken, see `branches`.
+        way: which body of an If is taken, see `bodies`.
         least: what extents in space must not go below where that can be had.
         told: dimensions that the graph tells of what the region computes, by name.
     """
@@ -103,7 +103,7 @@ class Fitting:
         if self._runs >= _MOST_RUNS or self._numbers > _MOST_NUMBERS:
             return -1
         self._runs += 1
-        trial = Trial(
+        trial = TrialRun(
             self.part, self.facts, {}, Sizes(facts=self.facts, plain=plain, given=given), self.way
         )
         try:

@@ -15,7 +15,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import op_of
 from bnfold.fold.facts.operator_facts import JOINS
 from bnfold.fold.numbers.exact import Exact
-from bnfold.fold.proof.branches import DOMAIN, chosen
+from bnfold.fold.proof.bodies import DOMAIN, chosen
 from bnfold.fold.proof.chunked import run_in_chunks
 from bnfold.fold.proof.proof_sizes import Sizes
 from bnfold.fold.proof.readings import UNLIMITED, Readings, readings_of
@@ -25,7 +25,7 @@ Feeds = dict[ir.Value, Constant]
 
 
 @dataclass
-class Trial:
+class TrialRun:
     """One run of a part of a graph, values by name.
 
     Args:
@@ -33,7 +33,7 @@ class Trial:
         facts: of the model.
         feeds: what enters; what is missing is drawn, and added.
         sizes: of what is drawn.
-        way: which body of an If is taken, see `branches`.
+        way: which body of an If is taken, see `bodies`.
         empty: names of values of which an extent is 0 in every run.
 
     Attributes:

@@ -16,7 +16,7 @@ from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import bodies_of
 from bnfold.fold.numbers.exact import Exact, of_tensor
-from bnfold.fold.proof.branches import choice, choices_of, label_of, level_of, shadowed
+from bnfold.fold.proof.bodies import choice, choices_of, label_of, level_of, shadowed
 
 
 class CertificateError(Exception):

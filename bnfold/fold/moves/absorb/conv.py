@@ -14,7 +14,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import input_of
 from bnfold.fold.facts.window import sees_padding
-from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, Kernel, kernel_of
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, ConvConstants, conv_constants_of
 from bnfold.fold.moves.priced.constant_map import conv_map
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import Exact, of_array, reduced, scaled
@@ -28,7 +28,7 @@ def conv_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
 
     Padding, strides and dilations do not enter: each output channel is scaled as a whole.
     """
-    kernel = kernel_of(node, facts, bias=2)
+    kernel = conv_constants_of(node, facts, bias=2)
     if isinstance(kernel, Refusal):
         return kernel
     found = scaled_rows(kernel, demands[0])
@@ -45,7 +45,7 @@ def conv_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> A
     """
     if set(affines) != {0}:
         return ARRIVES
-    kernel = kernel_of(node, facts, bias=2)
+    kernel = conv_constants_of(node, facts, bias=2)
     if isinstance(kernel, Refusal):
         return kernel
     weight, group = kernel.weight, kernel.group
@@ -74,7 +74,7 @@ def _absorbed(node: ir.Node, weight: Exact, bias: Array | None) -> Replace:
     return Replace((NewNode("Conv", (x, weight, of_array(bias, weight.dtype))),))
 
 
-def scaled_rows(kernel: Kernel, affine: Affine) -> tuple[Exact, Array] | None:
+def scaled_rows(kernel: ConvConstants, affine: Affine) -> tuple[Exact, Array] | None:
     """s[o] W[o] and s[o] b[o] + t[o]; None where the affine is not one of the output's channels."""
     channels = affine.channels(1, kernel.weight.shape[0])
     if channels is None:

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import input_of
 from bnfold.fold.moves.absorb.conv import per_group, scaled_rows
-from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, kernel_of
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, conv_constants_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import of_array, scaled
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
@@ -25,7 +25,7 @@ _MASKED = Refusal("fills-with-zeros", "outside and under its mask are zeros, whe
 
 def deform_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """s[o] (sum W x + b[o]) + t[o] = sum (s[o] W[o]) x + (s[o] b[o] + t[o]), wherever it looks."""
-    kernel = kernel_of(node, facts, bias=3)
+    kernel = conv_constants_of(node, facts, bias=3)
     if isinstance(kernel, Refusal):
         return kernel
     found = scaled_rows(kernel, demands[0])
@@ -40,7 +40,7 @@ def deform_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
     """sum W (s x') = sum (W s) x', as interpolating is linear; zeros and masks take no shift."""
     if set(affines) != {0}:
         return ARRIVES
-    kernel = kernel_of(node, facts, bias=3)
+    kernel = conv_constants_of(node, facts, bias=3)
     if isinstance(kernel, Refusal):
         return kernel
     if affines[0].has_shift:
