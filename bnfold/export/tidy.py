@@ -11,8 +11,8 @@ from onnx_ir.passes import common
 from bnfold.export.constant_folding import fold_constants, shorten
 from bnfold.export.dimension_names import FixedDimension, name_dimensions, simplify_reshapes
 from bnfold.export.idle import drop_idle
+from bnfold.export.linear_as_gemm import use_rows
 from bnfold.export.module_names import name_nodes, name_values
-from bnfold.export.rows import use_rows
 from bnfold.export.sequences import use_split
 
 

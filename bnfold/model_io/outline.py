@@ -16,6 +16,7 @@ from bnfold.model_io.gate import refuse_what_is_wrong
 from bnfold.model_io.loading import read_skeleton
 from bnfold.model_io.mapped import Maps
 from bnfold.model_io.opening import parts_of
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 
 Dim = int | str | None  # a size, a name, or not known
 
@@ -61,7 +62,7 @@ def outline_of(path: Path) -> Outline:
     stored = {tensor.name for tensor in proto.graph.initializer}
     return Outline(
         size_bytes=sum(file.stat().st_size for file in (path, *beside) if file.exists()),
-        opset=next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), None),
+        opset=next((o.version for o in proto.opset_import if o.domain in DEFAULT_DOMAINS), None),
         operators=Counter(node.op_type for node in _nodes(proto)),
         inputs=[_end(info) for info in proto.graph.input if info.name not in stored],
         outputs=[_end(info) for info in proto.graph.output],

@@ -10,7 +10,7 @@ import pytest
 from bnfold.export.constant_folding import fold_constants
 from bnfold.export.dimension_names import name_dimensions, simplify_reshapes
 from bnfold.export.idle import drop_idle
-from bnfold.export.rows import use_rows
+from bnfold.export.linear_as_gemm import use_rows
 from bnfold.export.sequences import use_split
 from tests.runtime_oracle import in_onnxruntime
 

@@ -26,7 +26,7 @@ from bnfold.runtime.sessions import is_utf8
 from bnfold.runtime.signature import TensorSpec, inputs_of
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
 
-Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
+ModelLike = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 UNITS = {
     ir.DataType.DOUBLE: 2.0**-52,
@@ -64,7 +64,7 @@ class Original:
         unheard: why what onnxruntime answers is not what the model says; None where it is.
     """
 
-    source: Source
+    source: ModelLike
     is_one_file: bool
     weight_bytes: int
     nodes: int
@@ -77,7 +77,7 @@ class Original:
     unheard: str | None = None
 
     @classmethod
-    def of(cls, source: Source, model: ir.Model, custom_ops: tuple[str, ...] = ()) -> Original:
+    def of(cls, source: ModelLike, model: ir.Model, custom_ops: tuple[str, ...] = ()) -> Original:
         """What is to be known of it; `model` is what was loaded from it, and is as it was."""
         is_file = isinstance(source, str | os.PathLike)
         tensors = (v.const_value for g in model.graphs() for v in g.initializers.values())
