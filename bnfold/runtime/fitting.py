@@ -31,8 +31,8 @@ _LARGEST = 1 << 16  # what is divided
 
 
 @dataclass(frozen=True)
-class Told:
-    """What constants tell of the extents.
+class Candidates:
+    """Extents to try, as constants tell them.
 
     Attributes:
         shapes: of constants, and what stands in those that may be shapes or sizes of parts.
@@ -57,7 +57,7 @@ def told_extents(numbers: Iterable[int]) -> list[int]:
 def fitted(
     inputs: Sequence[Sequence[Slot | None]],
     start: Mapping[Slot, int],
-    told: Callable[[float], Told],
+    told: Callable[[float], Candidates],
     reached: Callable[[Mapping[Slot, int]], float],
     most: int,
 ) -> Mapping[Slot, int] | None:
@@ -92,7 +92,7 @@ def _numbers(inputs: Sequence[Sequence[Slot | None]], sizes: Mapping[Slot, int])
 
 
 def _near(
-    inputs: Sequence[Sequence[Slot | None]], given: Mapping[Slot, int], told: Told
+    inputs: Sequence[Sequence[Slot | None]], given: Mapping[Slot, int], told: Candidates
 ) -> Iterator[Mapping[Slot, int]]:
     """Extents that differ in a few places, the likeliest first."""
     alone = [(slot,) for slot in _each_once(slot for slots in inputs for slot in slots)]

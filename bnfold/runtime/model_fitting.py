@@ -17,7 +17,7 @@ from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass
 
 from bnfold.errors import BnfoldError
 from bnfold.runtime.extents import Extent
-from bnfold.runtime.fitting import USUAL, Told, fitted, told_extents
+from bnfold.runtime.fitting import USUAL, Candidates, fitted, told_extents
 from bnfold.runtime.sessions import OverdueError, RunError
 
 _MOST_RUNS = 4000
@@ -105,12 +105,12 @@ class _Search:
             return -math.inf if found is None else int(found.group(1))
         return math.inf
 
-    def told(self, furthest: float) -> Told:
+    def told(self, furthest: float) -> Candidates:
         """What the constants near the place tell, then what is usual, then what all of them do."""
         shapes = self._near(int(furthest)) if math.isfinite(furthest) else self._whole
         told = told_extents(extent for shape in shapes for extent in shape)
         whole = told_extents(extent for shape in self._whole for extent in shape)
-        return Told(shapes, _each_once(USUAL, told), told, _each_once(USUAL, whole))
+        return Candidates(shapes, _each_once(USUAL, told), told, _each_once(USUAL, whole))
 
     def moved(self, sizes: Sizes) -> Sizes:
         """The sizes, with as many of the open extents as can be had changed."""

@@ -26,7 +26,7 @@ _MOST = 1 << 20  # in magnitude: an integer may say how long a loop runs
 
 
 @dataclass(frozen=True)
-class Told:
+class IntegerRange:
     """From the lowest to the highest; with a place, INPUT:AXIS, the highest is the extent there."""
 
     low: int
@@ -34,7 +34,7 @@ class Told:
     place: str = ""
 
 
-ToldIntegers = Mapping[str, Told]
+ToldIntegers = Mapping[str, IntegerRange]
 
 
 def tell_integers(model: ir.Model, examples: Mapping[str, Array]) -> None:
@@ -96,7 +96,7 @@ def _extent(arrays: Mapping[str, Array], place: str) -> int:
     return int(arrays[name].shape[int(axis)])
 
 
-def _read(text: str, specs: Sequence[TensorSpec]) -> dict[str, Told]:
+def _read(text: str, specs: Sequence[TensorSpec]) -> dict[str, IntegerRange]:
     """What is written; nothing of what makes no sense for these inputs: it may be anybody's."""
     try:
         entries = json.loads(text)
@@ -114,9 +114,9 @@ def _read(text: str, specs: Sequence[TensorSpec]) -> dict[str, Told]:
         low, high = _number(entry.get("low"), spec), _number(entry.get("high"), spec)
         place = entry.get("high")
         if low is not None and isinstance(place, str) and place in places:
-            found[spec.name] = Told(low, low, place)
+            found[spec.name] = IntegerRange(low, low, place)
         elif low is not None and high is not None and low <= high:
-            found[spec.name] = Told(low, high)
+            found[spec.name] = IntegerRange(low, high)
     return found
 
 

@@ -19,7 +19,7 @@ from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.proof.proof_sizes import PLAIN, Sizes, Slot, slot_of
 from bnfold.fold.proof.trial_run import TrialRun
 from bnfold.fold.proof.written import CertificateError, Written
-from bnfold.runtime.fitting import SMALL, Told, fitted, told_extents
+from bnfold.runtime.fitting import SMALL, Candidates, fitted, told_extents
 
 DOES_NOT_RUN = (BnfoldError, ValueError, IndexError, ZeroDivisionError, CertificateError)
 
@@ -54,7 +54,7 @@ class Fitting:
     def sizes(self) -> Iterator[Sizes]:
         """Some that fit: near the usual ones, and near the least that there are."""
         told = self._told_by_constants()
-        backwards = Told(told.shapes, told.alike[::-1], told.near[::-1], told.usual[::-1])
+        backwards = Candidates(told.shapes, told.alike[::-1], told.near[::-1], told.usual[::-1])
         ones = (1, max(1, self.least))
         for plain, order in (
             ((PLAIN[0], max(PLAIN[1], self.least)), told),
@@ -64,7 +64,7 @@ class Fitting:
             if found is not None:
                 yield found
 
-    def _fitted(self, plain: tuple[int, int], told: Told) -> Sizes | None:
+    def _fitted(self, plain: tuple[int, int], told: Candidates) -> Sizes | None:
         """From these on, each step is the first one by which the region runs further."""
         self._runs = self._numbers = 0
         start: Given = {}
@@ -87,7 +87,7 @@ class Fitting:
             for value in self.part.enters.values()
         ]
 
-    def _told_by_constants(self) -> Told:
+    def _told_by_constants(self) -> Candidates:
         """The extents and sizes that the region tells, what divides them, small ones; 1 last."""
         dims = (self.facts.dims(value) or () for value in self.part.enters.values())
         told = [
@@ -96,7 +96,7 @@ class Fitting:
         shapes = [shape for constant in self.part.constants.values() for shape in _shapes(constant)]
         sizes = told_extents(size for some in (*told, *shapes) for size in some)
         usual = [*(d for d in SMALL if d not in sizes), 1]
-        return Told(list(dict.fromkeys(shapes)), [*sizes, *usual], sizes, usual)
+        return Candidates(list(dict.fromkeys(shapes)), [*sizes, *usual], sizes, usual)
 
     def _reached(self, plain: tuple[int, int], given: Given) -> float:
         """How many values the region computes before it stops; infinity where it does not."""
