@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.signature import Array
 from bnfold.verify.scores import constant_of
 
@@ -43,7 +44,7 @@ _DEEPEST = 8  # conditions behind one another: And doubles what is looked at eac
 def aim_at(condition: ir.Value, depth: int = 0) -> Aim | None:
     """Where the condition holds; None for what does not come of a few comparisons alone."""
     node = condition.producer()
-    if node is None or depth > _DEEPEST or node.domain not in ("", "ai.onnx"):
+    if node is None or depth > _DEEPEST or node.domain not in DEFAULT_DOMAINS:
         return None
     if node.op_type in ("Cast", "Identity", "Not") and node.inputs[0] is not None:
         inner = aim_at(node.inputs[0], depth + 1)

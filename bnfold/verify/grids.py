@@ -18,6 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.operator_facts import COMPARES, ROUNDS
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim
 from bnfold.verify.deciding import ELEMENT_BY_ELEMENT
@@ -63,7 +64,7 @@ def on_grid(model: ir.Model, known: Dtypes) -> frozenset[ir.Value]:
 
 def is_kept(node: ir.Node) -> bool:
     """Whether a number on a grid stays on one: it has one element from each operand."""
-    return node.op_type in _KEEPING and node.domain in ("", "ai.onnx")
+    return node.op_type in _KEEPING and node.domain in DEFAULT_DOMAINS
 
 
 def _data(node: ir.Node) -> list[ir.Value]:

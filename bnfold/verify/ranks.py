@@ -15,6 +15,7 @@ from itertools import islice, product
 
 import onnx_ir as ir
 
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.signature import Dim, TensorSpec
 
 Dims = tuple[Dim, ...]
@@ -55,7 +56,7 @@ def _as_read(value: ir.Value, seen: set[ir.Value]) -> list[Dims]:
     found: list[Dims] = []
     for node, index in value.uses():
         weight = _shape(node.inputs[1]) if len(node.inputs) > 1 else ()
-        if node.domain not in ("", "ai.onnx") or index != 0:
+        if node.domain not in DEFAULT_DOMAINS or index != 0:
             continue
         if node.op_type in ("Conv", "ConvTranspose") and len(weight) > 2:
             group = node.attributes.get_int("group", 1)

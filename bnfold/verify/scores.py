@@ -21,6 +21,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.float64.control import values_read
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.signature import Array
 from bnfold.verify.inference import dtypes_of
 
@@ -140,7 +141,7 @@ class _Walk:
     def _kind(self, node: ir.Node, value: ir.Value, known: Dtypes, classes: int | None) -> _Kind:
         """What the node is to the walk; the axis of classes is lost where a tensor is laid out."""
         is_alone = len(values_read(node)) == sum(x is not None for x in node.inputs)
-        if node.domain not in ("", "ai.onnx") or not is_alone:
+        if node.domain not in DEFAULT_DOMAINS or not is_alone:
             return _Kind.PLAIN
         if node.op_type in _FLATTENED and not self.knows_classes:
             return _Kind.BOUND

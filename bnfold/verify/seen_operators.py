@@ -10,7 +10,7 @@ import onnx_ir as ir
 from bnfold.float64.control import values_read
 from bnfold.float64.fallback import RANDOM
 from bnfold.fold.facts.operator_facts import COMPARES, QUANTISES, ROUNDS
-from bnfold.runtime.domains import BLOCKED_DOMAIN
+from bnfold.runtime.domains import BLOCKED_DOMAIN, DEFAULT_DOMAINS
 
 _OF_SHAPES = frozenset({"Shape", "Size"})
 """What is computed of these is exact, however it is rounded: the size that a Resize makes."""
@@ -104,7 +104,7 @@ def _nodes(model: ir.Model) -> Iterator[ir.Node]:
 
 
 def _is_standard(node: ir.Node) -> bool:
-    return node.domain in ("", "ai.onnx")
+    return node.domain in DEFAULT_DOMAINS
 
 
 def _is_training_dropout(node: ir.Node) -> bool:

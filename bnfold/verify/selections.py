@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.signature import Array, is_exact_dtype
 from bnfold.verify.feeds import Feed
 from bnfold.verify.inference import dtypes_of
@@ -137,7 +138,7 @@ def _selecting(model: ir.Model) -> list[ir.Node]:
         node
         for node in model.graph
         if node.op_type in _SELECTING
-        and node.domain in ("", "ai.onnx")
+        and node.domain in DEFAULT_DOMAINS
         and any(_is_computed(value) for value in node.inputs)
     ]
 

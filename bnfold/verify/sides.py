@@ -17,6 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.operator_facts import COMPARES
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim, aim_above, aim_at
 from bnfold.verify.scores import constant_of
@@ -61,7 +62,7 @@ def sides_of(nodes: Iterable[ir.Node], *, with_all: bool = False) -> Iterator[tu
     bent = _BENT | {"Relu"} if with_all else _BENT
     for node in nodes:
         name = node.outputs[0].name or ""
-        if node.domain not in ("", "ai.onnx") or not name:
+        if node.domain not in DEFAULT_DOMAINS or not name:
             continue
         what = f"{node.op_type} {node.name or name!r}"
         if node.op_type == "Where":

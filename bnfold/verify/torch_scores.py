@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import RefusedError, RunError
 from bnfold.runtime.signature import Array
@@ -90,7 +91,7 @@ def way_back(output: ir.Value) -> tuple[Way, ir.Value]:
     end = current = output
     while True:
         node = current.producer()
-        if node is None or node.domain not in ("", "ai.onnx") or node.op_type not in _ON_THE_WAY:
+        if node is None or node.domain not in DEFAULT_DOMAINS or node.op_type not in _ON_THE_WAY:
             return Way(tuple(calls), classes), end
         before = node.inputs[0]
         assert before is not None, "each of them has an operand"
