@@ -12,9 +12,9 @@ import onnx
 from bnfold import model_io
 from bnfold.errors import BnfoldError
 from bnfold.fold.account.told_opinion import Opinion
-from bnfold.fold.opinion.apart import Outputs
 from bnfold.fold.opinion.feeds import Feed, Feeds
 from bnfold.fold.opinion.original_model import Original
+from bnfold.fold.opinion.outputs import Outputs
 from bnfold.model_io.loading import read_skeleton, skeleton_of
 from bnfold.model_io.mapped import Maps
 from bnfold.runtime.model_fitting import Sizes, fitting_sizes, with_places

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 import onnx_ir as ir
 
 from bnfold.float64 import run_graph
-from bnfold.fold.opinion.apart import Outputs, difference
 from bnfold.fold.opinion.feeds import Feed
 from bnfold.fold.opinion.neighbours import lifted, moved
 from bnfold.fold.opinion.original_model import UNITS
+from bnfold.fold.opinion.outputs import Outputs, difference
 from bnfold.typed import TypedConstants
 
 _FACTOR = 4  # a weight is rounded by half a unit at most, a neighbour's is moved by one or by none

@@ -15,8 +15,8 @@ from onnx.inliner import inline_selected_functions
 
 from bnfold.errors import BnfoldError, ModelError
 from bnfold.fold.opinion.answers import Answers, session_of
-from bnfold.fold.opinion.apart import difference
 from bnfold.fold.opinion.original_model import Original
+from bnfold.fold.opinion.outputs import difference
 
 
 def require_no_namesake(

@@ -17,12 +17,12 @@ from bnfold.errors import BnfoldError, InconclusiveError
 from bnfold.float64 import run_graph
 from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.opinion.answers import Answers, session_of
-from bnfold.fold.opinion.apart import Outputs, difference, is_float, pairs_of, scale_of
 from bnfold.fold.opinion.exactly import mean_the_same, rounding_of_run
 from bnfold.fold.opinion.feeds import Feed
 from bnfold.fold.opinion.namesakes import require_no_namesake
 from bnfold.fold.opinion.neighbours import NEIGHBOURS, lifted, moved
 from bnfold.fold.opinion.original_model import Original
+from bnfold.fold.opinion.outputs import Outputs, difference, is_float, pairs_of, scale_of
 from bnfold.fold.opinion.runnable import runnable
 from bnfold.runtime.engine import Setting, version
 from bnfold.runtime.sessions import Session

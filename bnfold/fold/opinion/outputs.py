@@ -1,4 +1,4 @@
-"""How far apart the outputs of two runs are, over the largest value of each."""
+"""The outputs of two runs: how far apart they are, over the largest value of each."""
 
 from __future__ import annotations
 
