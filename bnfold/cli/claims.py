@@ -16,7 +16,7 @@ import click
 
 from bnfold.cli.file_kinds import what_is_there
 from bnfold.cli.given import given, label, require_sources
-from bnfold.cli.input_types import Source
+from bnfold.cli.input_types import InputType
 from bnfold.cli.output import put_text
 from bnfold.cli.output_types import Target
 from bnfold.cli.paths import require_end
@@ -151,8 +151,8 @@ def require_free(command: click.Command, ctx: click.Context) -> list[Report]:
 
 
 def _refuse_inputs(claims: list[Claim], command: click.Command, ctx: click.Context) -> None:
-    for parameter, value in given(command, ctx, Source):
-        assert isinstance(parameter.type, Source)
+    for parameter, value in given(command, ctx, InputType):
+        assert isinstance(parameter.type, InputType)
         files = list(parameter.type.files(value))
         for claim in claims:
             for file in files:

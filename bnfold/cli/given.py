@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bnfold.cli.file_type import FileType
-from bnfold.cli.input_types import Source
+from bnfold.cli.input_types import InputType
 from bnfold.errors import DataError, UsageError
 
 
@@ -33,8 +33,8 @@ def label(parameter: click.Parameter) -> str:
 def input_records(ctx: click.Context) -> list[dict[str, Any]]:
     """A record of every file that the command reads: models, data, weights, code."""
     found: list[dict[str, Any]] = []
-    for parameter, value in given(ctx.command, ctx, Source):
-        assert isinstance(parameter.type, Source)
+    for parameter, value in given(ctx.command, ctx, InputType):
+        assert isinstance(parameter.type, InputType)
         found += [record for record in parameter.type.records(value) if record not in found]
     return found
 
@@ -45,10 +45,10 @@ def require_sources(command: click.Command, ctx: click.Context, kind: type[Any])
     Raises:
         UsageError: it is not, or it is something else.
     """
-    for parameter, value in given(command, ctx, Source):
+    for parameter, value in given(command, ctx, InputType):
         if not isinstance(parameter, kind):
             continue
-        assert isinstance(parameter.type, Source)
+        assert isinstance(parameter.type, InputType)
         try:
             parameter.type.require(value)
         except (UsageError, DataError) as error:

@@ -16,7 +16,7 @@ from bnfold.torch_files import SUFFIXES, torch_file
 NETWORKS = (".py", ".pt2")
 
 
-class Source(FileType):
+class InputType(FileType):
     """A value that is read; none of its files may be written to by the same command."""
 
     def require(self, value: Any) -> None:
@@ -38,7 +38,7 @@ class Source(FileType):
         return [file_record(file) for file in self.files(value) if file.is_file()]
 
 
-class SourceFile(Source):
+class SourceFile(InputType):
     """A file of weights, or a library."""
 
     def require(self, value: Any) -> None:
@@ -48,7 +48,7 @@ class SourceFile(Source):
         require_there(value)
 
 
-class SourceModel(Source):
+class SourceModel(InputType):
     """An ONNX model, with its external data."""
 
     def require(self, value: Any) -> None:
@@ -73,7 +73,7 @@ class SourceModel(Source):
         return [model_record(value)]
 
 
-class SourceFleet(Source):
+class SourceFleet(InputType):
     """Models by paths, folders, patterns or URLs."""
 
     name = "text"
@@ -95,7 +95,7 @@ class SourceFleet(Source):
         return [file for path in paths for file in SourceModel().files(path)]
 
 
-class SourceData(Source):
+class SourceData(InputType):
     """A file of arrays, or a folder of test data."""
 
     def require(self, value: Any) -> None:
@@ -110,7 +110,7 @@ class SourceData(Source):
         return [value, *value.glob("*.pb"), *value.glob("test_data_set_*/*.pb")]
 
 
-class SourceInput(Source):
+class SourceInput(InputType):
     """`NAME:SHAPE` or `NAME:F.npy`."""
 
     name = "text"
@@ -130,7 +130,7 @@ class SourceInput(Source):
         return [Path(value.partition(":")[2] or value)]
 
 
-class SourceNetwork(Source):
+class SourceNetwork(InputType):
     """An ONNX model, a .pt2 program, or code: `path/file.py:factory`, `package.module:factory`."""
 
     name = "text"

@@ -22,7 +22,7 @@ from bnfold.cli import main
 from bnfold.cli.claims import GuardedCommand
 from bnfold.cli.group import COMMANDS
 from bnfold.cli.input_types import (
-    Source,
+    InputType,
     SourceData,
     SourceFile,
     SourceFleet,
@@ -46,7 +46,7 @@ class Example:
     file: str
 
 
-SOURCES: dict[type[Source], tuple[Example, ...]] = {
+SOURCES: dict[type[InputType], tuple[Example, ...]] = {
     SourceFile: (Example("weights.pt", "weights.pt"),),
     SourceModel: (
         Example("net.onnx", "net.onnx"),
@@ -90,7 +90,7 @@ def arguments(name: str, values: dict[str, str]) -> list[str]:
     for p in command(name).params:
         text = values.get(p.name or "")
         if text is None and p.required:
-            is_source = isinstance(p.type, Source)
+            is_source = isinstance(p.type, InputType)
             text = SOURCES[type(p.type)][0].text if is_source else FRESH[p.type.noun]
         if text is not None:
             args += [text] if isinstance(p, click.Argument) else [p.opts[-1], text]
@@ -108,7 +108,7 @@ def files_of(name: str) -> list[click.Parameter]:
 
 def input_pairs():
     for name in COMMANDS:
-        for source, target in itertools.product(of_kind(name, Source), files_of(name)):
+        for source, target in itertools.product(of_kind(name, InputType), files_of(name)):
             for example in SOURCES[type(source.type)]:
                 if target.type.may_be == source.name and example.file == example.text:
                     continue

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 
 from bnfold.cli import main
 from bnfold.cli.group import COMMANDS
-from bnfold.cli.input_types import Source, SourceData, SourceInput, SourceNetwork
+from bnfold.cli.input_types import InputType, SourceData, SourceInput, SourceNetwork
 from bnfold.cli.output_folders import TargetDataFolder, TargetRunFolder, TargetSweepFolder
 from bnfold.cli.output_types import Target
 from tests.cli.test_claims import FRESH, SOURCES, command
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ne
 
 PATIENCE_S = 60
 PLACES: dict[type, tuple[str, str, str]] = {  # what stands before the file, its suffix, what after
-    Source: ("", ".onnx", ""),
+    InputType: ("", ".onnx", ""),
     SourceInput: ("x:", ".npy", ""),
     SourceData: ("", ".npy", ""),
     SourceNetwork: ("", ".py", ":build"),
@@ -83,7 +83,7 @@ def line(name: str, tried: click.Parameter, text: str) -> list[str]:
     for p in command(name).params:
         value = text if p is tried else None
         if value is None and (p.required or (name, p.name) == ("fold", "output")):
-            is_source = isinstance(p.type, Source)
+            is_source = isinstance(p.type, InputType)
             value = SOURCES[type(p.type)][0].file if is_source else FRESH[p.type.noun]
         if value is not None:
             args += [value] if isinstance(p, click.Argument) else [p.opts[-1], value]
@@ -154,8 +154,8 @@ def test_what_cannot_be_read_is_told_at_once(files, name):
     for suffix in {suffix for _, suffix, _ in PLACES.values()}:
         paths[suffix] = list(bad_paths(files, UNREADABLE, suffix))
     trials = []
-    for parameter in of_kind(name, Source):
-        before, suffix, after = PLACES.get(type(parameter.type), PLACES[Source])
+    for parameter in of_kind(name, InputType):
+        before, suffix, after = PLACES.get(type(parameter.type), PLACES[InputType])
         told = parameter.opts[-1] + " " if isinstance(parameter, click.Option) else ""
         trials += [
             Tried(line(name, parameter, f"{before}{file}{after}"), f"{told}{file}: ", what)
