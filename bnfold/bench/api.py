@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from bnfold.bench.int8 import Int8
-    from bnfold.bench.model_files import ModelFile, ModelSource
+    from bnfold.bench.model_files import ModelFile
     from bnfold.bench.since import Earlier
+    from bnfold.model_io import ModelSource
     from bnfold.verify.feeds import Feed
     from bnfold.verify.user_data import Data
 

@@ -20,7 +20,7 @@ from bnfold.peers.tools import TOOLS
 from bnfold.verify.api import verify
 
 if TYPE_CHECKING:
-    from bnfold.bench.model_files import ModelSource
+    from bnfold.model_io import ModelSource
 
 EXPORTED = "torch.onnx.export by default"
 

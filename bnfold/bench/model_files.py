@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import onnx_ir
 from bnfold import model_io
 from bnfold.bench.records import BenchModel, Role
 from bnfold.errors import ModelError, UsageError
+from bnfold.model_io import ModelSource
 from bnfold.runtime.bounds import Bounds, bounds_of
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
@@ -20,8 +20,6 @@ from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
 from bnfold.typed.room import require_room
-
-ModelSource = str | os.PathLike[str] | onnx.ModelProto | onnx_ir.Model
 
 
 @dataclass(frozen=True)

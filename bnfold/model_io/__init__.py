@@ -3,7 +3,7 @@
 from bnfold.model_io.files import files_of
 from bnfold.model_io.foreign_operators import refuse_foreign, unknown_domains
 from bnfold.model_io.hashing import sha256
-from bnfold.model_io.loading import load, require_model
+from bnfold.model_io.loading import ModelSource, load, require_model
 from bnfold.model_io.naming import naming
 from bnfold.model_io.opening import require_file
 from bnfold.model_io.portable import packed, unpacked
@@ -11,6 +11,7 @@ from bnfold.model_io.saving import save, to_proto
 from bnfold.model_io.together import Together, require_place
 
 __all__ = [
+    "ModelSource",
     "Together",
     "files_of",
     "load",

@@ -27,8 +27,11 @@ IN_THIS_FILE = ":in-this-file:"  # stands for the location of a tensor that was 
 HAD_EXTERNAL_DATA = "bnfold.external_data"  # its Layout
 LISTED_VALUES = "bnfold.listed_values"  # the names that have a value_info, in any graph
 
+ModelSource = str | os.PathLike[str] | onnx.ModelProto | ir.Model
+"""A path, or a model in memory."""
 
-def load(source: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> ir.Model:
+
+def load(source: ModelSource) -> ir.Model:
     """The model, owned by the caller alone; large tensors stay in their file until they are read.
 
     The tensors are views of a memory map that keeps the file's content alive: the file may be

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bnfold.errors import UsageError
 from bnfold.fold.rules import named
 from bnfold.logs import logged
+from bnfold.model_io import ModelSource
 from bnfold.progress import Progress
 from bnfold.runtime.blas_threads import one_blas_thread
 from bnfold.runtime.engine import Setting
@@ -23,7 +24,7 @@ from bnfold.verify.records import Verification
 from bnfold.verify.rerun import has_numbers
 from bnfold.verify.save_data import save_feeds
 from bnfold.verify.structure import difference_sentence
-from bnfold.verify.subject import OnnxSubject, Source
+from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.user_data import Data
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 @logged
 @one_blas_thread()
 def verify(
-    a: Source | torch.nn.Module,
-    b: Source,
+    a: ModelSource | torch.nn.Module,
+    b: ModelSource,
     *,
     data: Data | None = None,
     samples: int | None = None,

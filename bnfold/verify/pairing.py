@@ -13,7 +13,7 @@ import onnx
 import onnx_ir as ir
 
 from bnfold.errors import UsageError
-from bnfold.model_io import refuse_foreign
+from bnfold.model_io import ModelSource, refuse_foreign
 from bnfold.runtime.bounds import Bounds, bounds_of, table_sizes, wide_bounds
 from bnfold.runtime.large_integers import LargeIntegers, large_integers
 from bnfold.runtime.signature import TensorSpec
@@ -32,7 +32,7 @@ from bnfold.verify.structure import (
     difference_sentence,
     fixed_sizes,
 )
-from bnfold.verify.subject import OnnxSubject, Source, Subject
+from bnfold.verify.subject import OnnxSubject, Subject
 
 if TYPE_CHECKING:
     import torch
@@ -124,8 +124,8 @@ class Pair:
 
 
 def pair(
-    a: Source | torch.nn.Module,
-    b: Source,
+    a: ModelSource | torch.nn.Module,
+    b: ModelSource,
     *,
     has_custom_ops: bool,
     trust: bool = False,
@@ -148,7 +148,7 @@ def pair(
         other.widen(half)
     original: Subject
     if isinstance(a, onnx.ModelProto | ir.Model) or not _is_torch(a):
-        original = OnnxSubject(cast(Source, a), "original")
+        original = OnnxSubject(cast(ModelSource, a), "original")
         original.repair(repair)
     elif repair:
         raise UsageError("repair: a torch module has nothing that an exporter wrote")

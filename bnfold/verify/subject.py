@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnx
 import onnx_ir as ir
 
 from bnfold import model_io
 from bnfold.errors import UsageError
 from bnfold.float64 import run_graph
 from bnfold.fold.sources.repair import repair as repair_in_place
+from bnfold.model_io import ModelSource
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.model_fitting import with_places
@@ -39,7 +39,6 @@ from bnfold.verify.wide_ends import NarrowEnds, narrow_outputs, widen_ends
 Feeds = Mapping[str, Array]
 Constants = Callable[[ir.Value], Array | None]
 Types = Mapping[ir.Value, np.dtype[Any]]
-Source = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 FAR_BELOW = -1000.0
 """So far below the largest class nothing is left of a score, in any type: exp(-746) is 0."""
@@ -80,7 +79,7 @@ class OnnxSubject:
 
     method = "float64 reference of the original"
 
-    def __init__(self, source: Source, role: str) -> None:
+    def __init__(self, source: ModelSource, role: str) -> None:
         self.source = source
         self.model = model_io.load(source)
         self.path = Path(source) if isinstance(source, str | os.PathLike) else None

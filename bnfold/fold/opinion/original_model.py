@@ -18,6 +18,7 @@ from bnfold import model_io
 from bnfold.errors import BnfoldError
 from bnfold.fold.facts.node import op_of
 from bnfold.fold.facts.operator_facts import COMPARES, ROUNDS
+from bnfold.model_io import ModelSource
 from bnfold.model_io.loading import HAD_EXTERNAL_DATA
 from bnfold.runtime.bounds import Bounds, bounds_of
 from bnfold.runtime.engine import Setting
@@ -25,8 +26,6 @@ from bnfold.runtime.loops import seconds_for
 from bnfold.runtime.sessions import is_utf8
 from bnfold.runtime.signature import TensorSpec, inputs_of
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
-
-ModelLike = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 UNITS = {
     ir.DataType.DOUBLE: 2.0**-52,
@@ -64,7 +63,7 @@ class Original:
         unheard: why what onnxruntime answers is not what the model says; None where it is.
     """
 
-    source: ModelLike
+    source: ModelSource
     is_one_file: bool
     weight_bytes: int
     nodes: int
@@ -77,7 +76,7 @@ class Original:
     unheard: str | None = None
 
     @classmethod
-    def of(cls, source: ModelLike, model: ir.Model, custom_ops: tuple[str, ...] = ()) -> Original:
+    def of(cls, source: ModelSource, model: ir.Model, custom_ops: tuple[str, ...] = ()) -> Original:
         """What is to be known of it; `model` is what was loaded from it, and is as it was."""
         is_file = isinstance(source, str | os.PathLike)
         tensors = (v.const_value for g in model.graphs() for v in g.initializers.values())
