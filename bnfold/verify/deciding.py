@@ -12,13 +12,13 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from bnfold.float64.control import values_read
+from bnfold.fold.facts.operator_facts import COMPARES
 from bnfold.runtime.signature import Array
 from bnfold.typed import TypedConstants
 
-_DECIDING = frozenset(
-    {"ArgMax", "ArgMin", "Ceil", "Equal", "Floor", "Greater", "GreaterOrEqual", "Less"}
-    | {"LessOrEqual", "Mod", "NonMaxSuppression", "NonZero", "OneHot", "Range", "Round", "Sign"}
-    | {"TopK", "Unique", "QuantizeLinear", "DynamicQuantizeLinear"}
+_DECIDING = COMPARES | frozenset(
+    {"ArgMax", "ArgMin", "Ceil", "DynamicQuantizeLinear", "Floor", "Mod", "NonMaxSuppression"}
+    | {"NonZero", "OneHot", "QuantizeLinear", "Range", "Round", "Sign", "TopK", "Unique"}
 )
 
 ELEMENT_BY_ELEMENT = frozenset(
