@@ -9,166 +9,177 @@ reads it, in both models, as the original makes it:
     q    what comes of it       as integers are: open where copies of the original turn it
     y    what is made of it     up to rounding, for one q
 
-Where all three hold, the models are one function, up to what rounding decides. Nothing is gained so
-by a model that decides otherwise: q differs where no copy turns it. What lies on a grid is decided
-alike in every run, see `grids`, and is left as it is.
+Where all three hold, the models are one function, up to what rounding decides. Where y does not,
+they are none, however large an error turned decisions make of a rounding. Nothing is gained so by a
+model that decides otherwise: q differs where no copy turns it. What lies on a grid is decided alike
+in every run, see `grids`, and is left as it is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import onnx_ir as ir
-
-from bnfold.fold.facts.operator_facts import COMPARES
-from bnfold.runtime.signature import Array
+from bnfold.runtime.sessions import RunError
+from bnfold.runtime.signature import Array, numpy_dtype
 from bnfold.verify.comparing import FirstRuns, Job
-from bnfold.verify.deciding import numbers_of
 from bnfold.verify.feeds import Feed
-from bnfold.verify.grids import on_grid
-from bnfold.verify.inference import dtypes_of
+from bnfold.verify.given_decisions import (
+    OPERAND,
+    Decision,
+    decisions_of,
+    given_decisions,
+    show_decisions,
+)
 from bnfold.verify.jumps import spell_out
-from bnfold.verify.records import Verification
-from bnfold.verify.subject import OnnxSubject
+from bnfold.verify.measure import ulp_of
+from bnfold.verify.records import OutputRow, Verification
+from bnfold.verify.selections import cut_of, show_entering
+from bnfold.verify.subject import OnnxSubject, Subject
 
-_WHOLE = frozenset({"Ceil", "Floor", "Round", "Sign"})
-_PICKING = {"ArgMax": 0, "ArgMin": 0, "TopK": 1}
-"""What picks, and which of its results says where."""
+_COARSE = 16.0
+"""Times the ulp of its type: a larger error may be that of decisions that rounding turns."""
 
-
-@dataclass(frozen=True)
-class Decision:
-    """A result of a node of the main graph, by index, and what it is made from.
-
-    Attributes:
-        node, output: where it is made.
-        operands: the indices of the real numbers that it is made from.
-        operator: what decides.
-        dtype: of the result.
-        read: of what it is made from.
-    """
-
-    node: int
-    output: int
-    operands: tuple[int, ...]
-    operator: str
-    dtype: ir.DataType
-    read: ir.DataType
-
-    @property
-    def kind(self) -> object:
-        """The same for decisions that may stand for each other."""
-        return self.operator, self.operands, self.dtype
+_ALIKE = 0.1
+"""Parts of the scale: what differs by more is decided on other numbers."""
 
 
 def with_decisions(job: Job, found: Verification, first: FirstRuns) -> Verification:
-    """What was found, but for decisions inside that rounding turns."""
+    """What was found, but for decisions inside that rounding turns.
+
+    Where it turns them in copies of the original, its error is large, and much may hide behind it:
+    models that part for the same decisions are different.
+    """
     a, b = job.pair.plain or (job.pair.original, job.pair.other)
-    if found.verdict != "different" or not found.outputs or job.pair.cut is not None:
+    is_hidden = found.is_equivalent and any(map(_is_coarse, found.outputs))
+    if not found.outputs or not (found.verdict == "different" or is_hidden):
         return found
-    if not isinstance(a, OnnxSubject):
+    sides = _of_graphs(job, a, b, first) if isinstance(a, OnnxSubject) else _of_module(job, first)
+    if sides is None:
         return found
-    a, b = a.edited(spell_out), b.edited(spell_out)
-    ours, theirs = _decisions(a.model), _decisions(b.model)
-    if not ours or [d.kind for d in ours] != [d.kind for d in theirs]:
+    turned = [_turned(*each) for each in zip(sides.made, sides.its, strict=True)]
+    if not any(turned) and not is_hidden:
         return found
-    made, its = (_made(job, *each, first.feeds) for each in ((a, ours), (b, theirs)))
-    turned = [_turned(*each) for each in zip(made, its, strict=True)]
-    if not any(turned):
-        return found
-    pair = replace(
-        job.pair,
-        original=_given(a, ours, ours),
-        other=_given(b, theirs, ours),
-        plain=None,
-        cut=None,
-    )
+    cut = None
+    if job.pair.cut is not None and isinstance(sides.original, OnnxSubject):
+        cut = cut_of(sides.original, sides.other)
+        if cut is None:
+            return found
+        show_entering(cut, sides.original)
+    pair = replace(job.pair, original=sides.original, other=sides.other, plain=None, cut=cut)
     there = replace(job, pair=pair)
-    feeds = [_fed(*each) for each in zip(first.feeds, made, strict=True)]
-    runner = pair.original.open(job.setting)
-    again = there.compare(
-        FirstRuns(feeds, [runner.run(feed.arrays) for feed in feeds]), is_located=False
-    )
+    feeds = [_fed(*each) for each in zip(first.feeds, sides.made, strict=True)]
+    try:
+        runner = pair.original.open(job.setting)
+        runs = [runner.run(feed.arrays) for feed in feeds]
+        again = there.compare(FirstRuns(feeds, runs), is_located=False)
+    except RunError:
+        return found  # what a module decides may be how often it decides
+    if is_hidden:
+        return _uncovered(found, again)
     if not again.is_equivalent:
         return found
     reason = f"{again.reason}; {sum(turned)} decisions inside turn, no more than rounding turns"
     return replace(again, reason=reason, feeds=found.feeds, notes=found.notes)
 
 
-def _decisions(model: ir.Model) -> list[Decision]:
-    """Those of the main graph that hang on what is fed, and not on a grid."""
-    known, numbers = dtypes_of(model), numbers_of(model)
-    grid = on_grid(model, known)
+def _is_coarse(row: OutputRow) -> bool:
+    """Whether the original's own error is more than a few roundings."""
+    if row.is_exact or not row.is_judged:
+        return False
+    return row.error_original > _COARSE * ulp_of(numpy_dtype(row.dtype))
+
+
+def _uncovered(found: Verification, again: Verification) -> Verification:
+    """What was found, unless the models part for the same decisions on the same numbers."""
+    names = {row.name for row in found.outputs}
+    operands = [row for row in again.outputs if row.name.startswith(OPERAND)]
+    if again.verdict != "different" or any(row.error_other > _ALIKE for row in operands):
+        return found
+    if again.outputs and all(r.is_within for r in again.outputs if r.name in names):
+        return found
+    reason = f"with the decisions inside as the original makes them, {again.reason}"
+    return replace(again, reason=reason, feeds=found.feeds, notes=found.notes)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Both models, given what is decided, and what each decides itself on each feed."""
+
+    original: Subject
+    other: OnnxSubject
+    made: list[list[Array]]
+    its: list[list[Array]]
+
+
+def _of_graphs(job: Job, a: OnnxSubject, b: OnnxSubject, first: FirstRuns) -> _Sides | None:
+    """None where the two do not decide alike."""
+    a, b = a.edited(spell_out), b.edited(spell_out)
+    ours, theirs = decisions_of(a.model), decisions_of(b.model)
+    if not ours or Counter(d.kind for d in ours) != Counter(d.kind for d in theirs):
+        return None
+    made, its = (_made(job, *each, first.feeds) for each in ((a, ours), (b, theirs)))
+    places = _places(ours, theirs, made, its)
+    theirs, its = [theirs[i] for i in places], [[run[i] for i in places] for run in its]
+    return _Sides(given_decisions(a, ours, ours), given_decisions(b, theirs, ours), made, its)
+
+
+def _places(
+    ours: Sequence[Decision],
+    theirs: Sequence[Decision],
+    made: Sequence[Sequence[Array]],
+    its: Sequence[Sequence[Array]],
+) -> list[int]:
+    """For each of our decisions that of theirs, of its kind, of which the fewest are others."""
+    left, places = list(range(len(theirs))), []
+    for index, each in enumerate(ours):
+        own = [[run[index]] for run in made]
+        apart = {
+            i: sum(_turned(x, [run[i]]) for x, run in zip(own, its, strict=True))
+            for i in left
+            if theirs[i].kind == each.kind
+        }
+        places.append(min(apart, key=lambda i: apart[i]))
+        left.remove(places[-1])
+    return places
+
+
+def _of_module(job: Job, first: FirstRuns) -> _Sides | None:
+    """The same of a torch module; None too where code of it cannot be watched."""
+    from bnfold.verify.torch_decisions import turns_of
+    from bnfold.verify.torch_subject import TorchSubject, to_array
+
+    a, b = job.pair.original, job.pair.other.edited(spell_out)
+    assert isinstance(a, TorchSubject), "there are two kinds of subjects"
+    theirs = decisions_of(b.model)
+    if not theirs:
+        return None
+    its = _made(job, b, theirs, first.feeds)
+    try:
+        calls = [a.decided(feed.arrays) for feed in first.feeds]
+    except RunError:
+        return None
     found = []
-    for index, node in enumerate(model.graph):
-        output = _PICKING.get(node.op_type, 0)
-        if node.domain not in ("", "ai.onnx") or len(node.outputs) <= output:
-            continue
-        read = [
-            (i, dtype)
-            for i, value in enumerate(node.inputs)
-            if value in numbers
-            and value not in grid
-            and (dtype := known.get(value.name or "")) is not None
-            and dtype.is_floating_point()
-        ]
-        dtype = known.get(node.outputs[output].name or "")
-        if read and dtype is not None and _decides(node, dtype):
-            operands = tuple(i for i, _ in read)
-            found.append(Decision(index, output, operands, node.op_type, dtype, read[0][1]))
-    return found
-
-
-def _decides(node: ir.Node, dtype: ir.DataType) -> bool:
-    if node.op_type == "Cast":
-        return dtype.is_integer()
-    return node.op_type in COMPARES | _WHOLE or node.op_type in _PICKING
+    for made, run in zip(calls, its, strict=True):
+        wanted = [(d.operator, q.shape, d.operands) for d, q in zip(theirs, run, strict=True)]
+        found.append(turns_of(made, wanted))
+    turns = found[0]
+    if turns is None or any(each != turns for each in found):
+        return None
+    given = given_decisions(b, theirs, theirs)
+    told = given.outputs[len(b.outputs) :]
+    decided = [[to_array(made[each.turn][1]) for each in turns] for made in calls]
+    return _Sides(a.given(turns, told), given, decided, its)
 
 
 def _made(
     job: Job, subject: OnnxSubject, decisions: Sequence[Decision], feeds: Sequence[Feed]
 ) -> list[list[Array]]:
     """What the model decides on each feed."""
-    exposed = subject.edited(lambda model: _show(model, decisions))
+    exposed = subject.edited(lambda model: show_decisions(model, decisions))
     runner = exposed.open(job.setting)
     return [runner.run(feed.arrays)[-len(decisions) :] for feed in feeds]
-
-
-def _show(model: ir.Model, decisions: Sequence[Decision]) -> None:
-    nodes = list(model.graph)
-    for index, each in enumerate(decisions):
-        shown = ir.Value(name=f"decision {index}", type=ir.TensorType(each.dtype))
-        made = nodes[each.node].outputs[each.output]
-        model.graph.append(ir.node("Identity", [made], outputs=[shown]))
-        model.graph.outputs.append(shown)
-
-
-def _given(
-    subject: OnnxSubject, decisions: Sequence[Decision], original: Sequence[Decision]
-) -> OnnxSubject:
-    """The model that is fed what is decided, and returns what it decides itself, and on what.
-
-    What it returns has the types that it has in the original.
-    """
-    found = subject.copy()
-    nodes = list(found.model.graph)
-    for index, (each, ours) in enumerate(zip(decisions, original, strict=True)):
-        node = nodes[each.node]
-        made, what = node.outputs[each.output], f"of {each.operator} {index}"
-        made.dtype = each.dtype
-        fed = ir.Value(name=f"fed {index}", type=ir.TensorType(each.dtype))
-        for reader, place in list(made.uses()):
-            reader.replace_input_with(place, fed)
-        found.model.graph.inputs.append(fed)
-        is_real = each.dtype.is_floating_point()
-        found.copy_out(made, f"the result {what}", ir.DataType.INT64 if is_real else each.dtype)
-        for operand in each.operands:
-            value = node.inputs[operand]
-            assert value is not None, "operands were looked at"
-            value.dtype = each.read
-            found.copy_out(value, f"operand {operand} {what}", ours.read)
-    return found
 
 
 def _fed(feed: Feed, made: Sequence[Array]) -> Feed:

@@ -6,7 +6,7 @@ in their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -26,11 +26,31 @@ def between_thresholds(
     for kind in sorted(WITH_THRESHOLDS):
         pairs = [[_read(n) for n in nodes if n.op_type == kind] for nodes in (ours, theirs)]
         for one, other in zip(*pairs, strict=False):
-            if one is None or other is None or one[1] == other[1]:
-                continue
-            low, high = sorted((one[1], other[1]))
-            words = f"what lies between {low:g} and {high:g} in {kind} of {one[0]!r}"
-            yield one[0], {words: _between(one[0], low, high)}
+            if one is not None and other is not None and one[1] != other[1]:
+                yield _apart(kind, one[0], one[1], other[1])
+
+
+def between_numbers(
+    nodes: Sequence[ir.Node], numbers: Mapping[str, Sequence[float]]
+) -> Iterator[tuple[str, Sides]]:
+    """The same where the other model has no nodes: `numbers` are its thresholds by operator."""
+    for kind, theirs in numbers.items():
+        read = [each for n in nodes if n.op_type == kind and (each := _read(n)) is not None]
+        left = list(map(np.float32, theirs))
+        alone = []
+        for name, number in read:
+            if np.float32(number) in left:
+                left.remove(np.float32(number))
+            else:
+                alone.append((name, number))
+        for (name, number), other in zip(alone, left, strict=False):
+            yield _apart(kind, name, number, float(other))
+
+
+def _apart(kind: str, name: str, number: float, other: float) -> tuple[str, Sides]:
+    low, high = sorted((number, other))
+    words = f"what lies between {low:g} and {high:g} in {kind} of {name!r}"
+    return name, {words: _between(name, low, high)}
 
 
 def _between(name: str, low: float, high: float) -> Side:

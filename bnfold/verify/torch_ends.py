@@ -34,6 +34,7 @@ from bnfold.verify.ends import (
 )
 from bnfold.verify.showing import units_of
 from bnfold.verify.sides import Sides, between, of_bend, of_condition, sides_of
+from bnfold.verify.thresholds import between_numbers
 from bnfold.verify.torch_calls import CallMode
 from bnfold.verify.widths import casts_of
 
@@ -119,7 +120,8 @@ class Call:
     """A call by its name and turn among those of the name.
 
     `bounds` are the lower and the upper one, of what has any; `low` is a number almost 0 that it is
-    given, see `ends.low_of`; `width` is that of its dead zone; `cut` is an axis and where it ends.
+    given, see `ends.low_of`; `width` is that of its dead zone; `cut` is an axis and where it ends;
+    `threshold` is what a comparison compares with.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Call:
     low: float | None
     width: float
     cut: tuple[int, int] | None = None
+    threshold: float | None = None
 
     @property
     def operand(self) -> str:
@@ -194,10 +197,20 @@ def watch_calls(
     b.reached.watch(sides_of(b.model.graph))
     b.reached.watch_units(units_of(b.model.graph))
     b.reached.watch(ends_of(more, far))
+    b.reached.watch(between_numbers(theirs, _thresholds(made)))
     b.reached.watch(casts_of(b.model, free, casts))
     for call in made:
         if all(kinds[kind] < calls[call.name, call.low] for kind in _kinds(call)):
             a.reached.watch(_ends_of(call, far))
+
+
+def _thresholds(made: Sequence[Call]) -> Mapping[str, list[float]]:
+    """What calls compare with, by the operator that they are written as."""
+    found: dict[str, list[float]] = {}
+    for call in made:
+        if call.threshold is not None:
+            found.setdefault(_COMPARISONS[call.name][0], []).append(call.threshold)
+    return found
 
 
 def _name_of(dtype: torch.dtype) -> str:
@@ -242,7 +255,9 @@ def _call(name: str, turn: int, args: Sequence[Any], named: Mapping[str, Any]) -
     numbers = (_number(args, named, i, "") for i in range(1, len(args)))
     width = _number(args, named, 1, _DEAD_ZONES.get(name, ""))
     almost = lowest(n for n in numbers if n is not None)
-    return Call(name, turn, (low, high), almost, 0.5 if width is None else width, _cut(name, args))
+    threshold = _number(args, named, 1, "other") if name in _COMPARISONS else None
+    width = 0.5 if width is None else width
+    return Call(name, turn, (low, high), almost, width, _cut(name, args), threshold)
 
 
 def _cut(name: str, args: Sequence[Any]) -> tuple[int, int] | None:

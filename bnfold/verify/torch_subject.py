@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -26,6 +27,7 @@ from bnfold.verify.subject import FAR_BELOW
 if TYPE_CHECKING:
     import torch
 
+    from bnfold.verify.torch_decisions import Made, Turn
     from bnfold.verify.torch_ends import Calls
     from bnfold.verify.torch_jitter import Jitter
     from bnfold.verify.torch_scores import Watch, Way
@@ -61,6 +63,7 @@ class TorchSubject:
         self.reached = Reached()
         self._double: torch.nn.Module | None = None
         self._shown: dict[int, int | None] = {}
+        self._given: tuple[Turn, ...] = ()
 
     def ways(self, feeds: Mapping[str, Array]) -> list[tuple[Way, torch.Tensor]]:
         """What stands behind each result, see `torch_scores`.
@@ -100,6 +103,26 @@ class TorchSubject:
                 return module(*args, **named)
 
         return call
+
+    def decided(self, feeds: Mapping[str, Array]) -> list[Made]:
+        """The calls that decide, see `torch_decisions`.
+
+        Raises:
+            RunError: the module does not run so, though it may run as it is.
+        """
+        from bnfold.verify.torch_decisions import Deciding
+
+        deciding = Deciding()
+        with deciding:
+            self._runner(self._module).run(feeds)
+        return deciding.made
+
+    def given(self, turns: Sequence[Turn], told: Sequence[TensorSpec]) -> TorchSubject:
+        """The module that is fed what is decided, as `fed 0` and so on, and returns `told` too."""
+        found = copy.copy(self)
+        found._given, found.outputs, found._double = tuple(turns), (*self.outputs, *told), None
+        found.reached = Reached()
+        return found
 
     def show(self, scores: Mapping[int, Score]) -> None:
         """From now on these scores, by the index of the result, are returned after the results."""
@@ -154,8 +177,9 @@ class TorchSubject:
         return Calls(self.reached)
 
     def _runner(self, module: torch.nn.Module) -> _TorchRunner:
-        count = len(self.outputs) - len(self._shown)
-        return _TorchRunner(module, self._inputs, count, self._shown, self.name)
+        told = sum(1 + len(turn.operands) for turn in self._given)
+        count = len(self.outputs) - len(self._shown) - told
+        return _TorchRunner(module, self._inputs, count, self._shown, self._given, self.name)
 
 
 class _TorchRunner:
@@ -165,10 +189,11 @@ class _TorchRunner:
         inputs: Sequence[str],
         count: int,
         shown: Mapping[int, int | None],
+        given: Sequence[Turn],
         name: str,
     ) -> None:
         self._module, self._inputs, self._name = module, inputs, name
-        self._count, self._shown = count, shown
+        self._count, self._shown, self._given = count, shown, given
         self._jitter: Jitter | None = None
 
     def jitter(self, seed: int, strength: int) -> None:
@@ -185,7 +210,18 @@ class _TorchRunner:
         return [to_array(leaf) for leaf in self.leaves(feeds)]
 
     def leaves(self, feeds: Mapping[str, Array]) -> list[torch.Tensor]:
-        """The results, and the scores that are shown."""
+        """The results, the scores that are shown, and what is decided where that is given."""
+        if not self._given:
+            return self._returned(feeds)
+        from bnfold.verify.torch_decisions import Deciding
+
+        fed = {turn.turn: to_tensor(feeds[f"fed {i}"]) for i, turn in enumerate(self._given)}
+        deciding = Deciding(fed)
+        with deciding:
+            returned = self._returned(feeds)
+        return [*returned, *deciding.told(self._given)]
+
+    def _returned(self, feeds: Mapping[str, Array]) -> list[torch.Tensor]:
         if not self._shown:
             return self._results(feeds)
         watch, results = self.watched(feeds)

@@ -79,3 +79,45 @@ def test_what_no_rounding_turns_is_a_difference_however_little_it_takes():
         models.append(model)
     assert bnfold.verify(*models).verdict == "different"
     assert bnfold.verify(models[0], models[0]).is_equivalent
+
+
+def detector(*, overlap=0.5, off=1.0):
+    """Of boxes the 60 with the best scores, almost all of which are 1, and of these some."""
+    rng = np.random.default_rng(0)
+    model = onnx.parser.parse_model("""<ir_version: 9, opset_import: ["" : 17]>
+        g (float[N,3,12,12] x) => (float[K,4] y) {
+            h = Conv <pads = [1,1,1,1]> (x, w)
+            n = BatchNormalization (h, scale, bias, mean, variance)
+            r = Relu (n)
+            b = Conv (r, u)  c = Reshape (b, four)  boxes = Transpose <perm = [0,2,1]> (c)
+            s = Conv (r, v)  t = Reshape (s, flat)  p = Sigmoid (t)
+            best, places = TopK (p, k)
+            i = Unsqueeze (places, last)  chosen = GatherND <batch_dims = 1> (boxes, i)
+            scores = Unsqueeze (best, one)
+            kept = NonMaxSuppression (chosen, scores, most, overlap, least)
+            j = Gather <axis = 1> (kept, columns)
+            y = GatherND (chosen, j)
+        }""")
+    norm = {"scale": rng.uniform(0.5, 1.5, 16), "bias": rng.normal(size=16)}
+    norm |= {"mean": rng.normal(size=16), "variance": rng.uniform(0.5, 2.0, 16)}
+    stored = {
+        "w": rng.normal(size=(16, 3, 3, 3)),
+        "u": off * rng.normal(size=(4, 16, 1, 1)),
+        **norm,
+    }
+    stored |= {"v": 2 * np.abs(rng.normal(size=(1, 16, 1, 1)))}
+    stored |= {"overlap": np.array([overlap]), "least": np.array([0.1])}
+    numbers = {"four": [0, 4, -1], "flat": [0, -1], "k": [60], "last": [-1], "one": [1]}
+    numbers |= {"most": [20], "columns": [0, 2]}
+    for name, array in stored.items():
+        model.graph.initializer.append(numpy_helper.from_array(array.astype(np.float32), name))
+    for name, each in numbers.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.array(each), name))
+    return model
+
+
+@pytest.mark.parametrize("fault", [{"overlap": 0.6}, {"off": 1.02}])
+def test_what_turned_decisions_make_of_a_rounding_hides_no_fault(fault):
+    """Copies of the original choose other boxes among equal scores, which is an error of 1."""
+    assert bnfold.verify(detector(), folded(detector(**fault))).verdict == "different"
+    assert bnfold.verify(detector(), folded(detector())).is_equivalent

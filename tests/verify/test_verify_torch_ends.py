@@ -128,3 +128,21 @@ def test_a_weight_of_a_unit_of_a_module_that_wakes_rarely_is_seen(function):
 
     assert bnfold.verify(module, other(1.02)).verdict == "different"
     assert bnfold.verify(module, other(1.0)).is_equivalent
+
+
+def test_numbers_between_the_thresholds_of_a_module_and_a_graph_are_found():
+    w = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+
+    def function(x):
+        h = x @ torch.tensor(w)
+        return torch.where(h.mean(1, keepdim=True) > 2.0, h, -1.0)
+
+    def other(threshold):
+        text = """g (float[N,8] x) => (float[N,4] y) {
+            h = MatMul (x, w)  m = ReduceMean <axes = [1]> (h)  q = Greater (m, c)
+            y = Where (q, h, d)
+        }"""
+        return parsed(text, w=w, c=np.float32(threshold), d=np.float32(-1))
+
+    assert bnfold.verify(Doing(function), other(2.01)).verdict == "different"
+    assert bnfold.verify(Doing(function), other(2.0)).is_equivalent
