@@ -57,9 +57,9 @@ NOT_LINEAR = frozenset(
     "Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Hardmax "
     "InstanceNormalization IsInf IsNaN LRN LSTM LayerNormalization Less LessOrEqual Log "
     "LogSoftmax LpNormalization MeanVarianceNormalization Mish Mod NonMaxSuppression NonZero "
-    "Not Or RMSNormalization RNN ReduceLogSum ReduceLogSumExp ReduceProd ReduceSumSquare Round "
-    "Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Swish Tan Tanh ThresholdedRelu "
-    "Unique Xor".split()
+    "Not Or RMSNormalization RNN Reciprocal ReduceLogSum ReduceLogSumExp ReduceProd "
+    "ReduceSumSquare Round Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Swish Tan "
+    "Tanh ThresholdedRelu Unique Xor".split()
 )
 """A scale or shift in front of it is none behind it, whatever its attributes."""
 

@@ -218,3 +218,62 @@ def test_a_quantised_bias_becomes_a_float_where_it_is_not() -> None:
     old = BIAS * constants["e"].astype(np.float64)
     exact = (old - m) * g / np.sqrt(v + np.float64(np.float32(1e-5))) + b
     np.testing.assert_allclose(bias, exact, rtol=2.0**-24)
+
+
+MATRIX = "w = DequantizeLinear{attributes}(q, c{zero}) a = MatMul(x, w) e = Mul(a, s) y = Relu(e)"
+
+
+def product(
+    scale: tuple[int, ...], attributes: str = "", *, zero: bool = False, stack: bool = False
+) -> onnx.ModelProto:
+    """A product by an int8 matrix, and a scale for each column."""
+    body = MATRIX.format(attributes=attributes, zero=", z" if zero else "")
+    constants: dict[str, Array] = {
+        "q": levels("int8", *((1, 8, 6) if stack else (8, 6))),
+        "c": np.full(scale, 0.02, np.float32),
+        "s": np.abs(weight(6)) + np.float32(0.1),
+    }
+    if zero:
+        constants["z"] = np.zeros(scale, np.int8)
+    return model(
+        f"(float[N,5,8] x) => (float[N,5,6] y) {{ {body} }}", constants, opset=21, ir_version=10
+    )
+
+
+@pytest.mark.parametrize("zero", [True, False])
+def test_a_zero_point_is_stored_where_one_was(zero: bool) -> None:
+    """Runtimes make a kernel that rounds activations of one that has it."""
+    result = fold_checked(product((), zero=zero), x=(2, 5, 8))
+    assert kinds_of(result) == ["DequantizeLinear", "MatMul", "Relu"]
+    assert len(result.model.graph.node(0).inputs) == 2 + zero
+
+
+@pytest.mark.parametrize(
+    ("scale", "attributes", "axis"),
+    [((1,), "", -1), ((6,), "<axis = -1>", -1), ((6,), "<axis = 1>", 1), ((), "", 1)],
+)
+def test_scales_lie_along_the_axis_as_it_was_counted(
+    scale: tuple[int, ...], attributes: str, axis: int
+) -> None:
+    """onnxruntime rounds activations where it is 1, and did not where a list had one scale."""
+    result = fold_checked(product(scale, attributes), x=(2, 5, 8))
+    assert kinds_of(result) == ["DequantizeLinear", "MatMul", "Relu"]
+    assert result.model.graph.node(0).attributes["axis"].as_int() == axis
+
+
+def test_a_stack_of_matrices_keeps_its_one_scale() -> None:
+    """Of scales for each column of it onnxruntime makes an integer kernel that does not run."""
+    result = fold_checked(product((), stack=True), x=(2, 5, 8))
+    assert kinds_of(result) == ["DequantizeLinear", "MatMul", "Mul", "Relu"]
+
+
+def test_a_quantised_vector_has_no_channels() -> None:
+    parsed = model(
+        "(float[N,5,8] x) => (float[N,5] y) "
+        "{ w = DequantizeLinear(q, c) a = MatMul(x, w) b = BN(a, n) y = Sigmoid(b) }",
+        {"q": levels("int8", 8), "c": np.array(0.02, np.float32), **norm("n", 5, signs=True)},
+        opset=21,
+        ir_version=10,
+    )
+    (found,) = verdicts(fold_checked(parsed, x=(2, 5, 8))).values()
+    assert "quantised-axis" in found.split()

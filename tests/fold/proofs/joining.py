@@ -26,8 +26,9 @@ _FACTORS = tuple(
     for case in (
         Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, shift=False),
         Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, shift=False, backward=False),
-        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {1: (1, 2, 1)}, shift=False, backward=False),
-        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1), 1: (1, 2, 1)}, shift=False, backward=False),
+        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, shift=False, positive=True),
+        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {1: (1, 2, 1)}, shift=False, positive=op == "Div", backward=False),
+        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1), 1: (1, 2, 1)}, shift=False, positive=op == "Div", backward=False),
     )
 )  # fmt: skip
 _CHOICES = tuple(

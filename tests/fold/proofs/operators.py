@@ -205,7 +205,6 @@ _OPERATORS: Mapping[str, Callable[[Inputs, Attributes], object]] = {
     "PRelu": _prelu,
     "Abs": _each(sympy.Abs),
     "Sqrt": _each(sympy.sqrt),
-    "Reciprocal": _each(lambda x: 1 / x),
     "Pow": _each(lambda x, p: x ** sympy.nsimplify(p, rational=True)),
     "Clip": _clip,
     "MaxPool": pool(largest=True),

@@ -41,6 +41,9 @@ class Quantized:
         block: how many entries along the axis share a scale; 0 where it is one for each.
         dtypes: of the levels and of the scale.
         output: the dtype of what it stands for: the scale's, unless `output_dtype` says otherwise.
+        has_zero_point: whether one is stored, all 0 or not. Runtimes tell by that, and by the next,
+            whether they make an integer kernel of what reads it, which may round activations.
+        from_behind: whether the axis is counted from the last one on, by a negative number.
     """
 
     levels: Constant
@@ -50,6 +53,8 @@ class Quantized:
     block: int
     dtypes: tuple[ir.DataType, ir.DataType]
     output: ir.DataType
+    has_zero_point: bool = False
+    from_behind: bool = False
 
     def real(self) -> Array:
         """The numbers it stands for, in float64."""
@@ -87,12 +92,14 @@ def quantized_of(value: ir.Value | None, facts: Facts) -> Quantized | None:
     axis = attribute_of(node, "axis", 1) % levels.ndim if block or scale.size > 1 else None
     if axis is not None and scale.shape != _parameters(levels, axis, block):
         return None
+    has_zero_point, from_behind = zero is not None, attribute_of(node, "axis", 1) < 0
     zero = np.zeros(scale.shape) if zero is None else zero
     if dtypes[0].is_floating_point() and np.any(zero.astype(np.float64)):
         return None
     stated = attribute_of(node, "output_dtype", 0)
     output = ir.DataType(stated) if stated else dtypes[1]
-    return Quantized(levels, scale, zero, axis, block, (dtypes[0], dtypes[1]), output)
+    types = (dtypes[0], dtypes[1])
+    return Quantized(levels, scale, zero, axis, block, types, output, has_zero_point, from_behind)
 
 
 def multiplied(found: Quantized, s: Array, axis: int, facts: Facts) -> Quantized | Refusal:
@@ -196,10 +203,12 @@ def dequantized(found: Quantized, output: str | None) -> NewNode:
     levels = of_array(found.levels.astype(np.float64), found.dtypes[0])
     scale = of_array(np.asarray(found.scale, dtype=np.float64), found.dtypes[1])
     inputs: list[Operand] = [levels, scale]
-    bytes_ = (ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT16, ir.DataType.UINT16)
-    if np.any(found.zero_point) or found.dtypes[0] in bytes_:
+    if found.has_zero_point or np.any(found.zero_point):
         inputs.append(of_array(found.zero_point.astype(np.float64), found.dtypes[0]))
-    attributes: dict[str, int] = {} if found.axis is None else {"axis": found.axis}
+    attributes: dict[str, int] = {}
+    if found.axis is not None:
+        rank = found.levels.ndim if found.from_behind else 0
+        attributes["axis"] = found.axis - rank
     if found.block:
         attributes["block_size"] = found.block
     if found.output != found.dtypes[1]:

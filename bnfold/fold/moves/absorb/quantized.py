@@ -11,6 +11,7 @@ Source: ONNX operators, DequantizeLinear-10 to DequantizeLinear-21.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -33,6 +34,9 @@ from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
 from bnfold.fold.sources.not_constant import not_constant
 
 _FLOAT64 = 2.0**-44  # a few roundings of the quotient
+_STACK = Refusal(
+    "quantised-axis", "its weight is a stack of matrices, for which integer kernels take one scale"
+)
 _BIAS_RANGE = Refusal("bias-range", "the new bias does not fit into int32 at its scale")
 
 
@@ -46,6 +50,8 @@ def weight_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     found = quantized_of(input_of(node, 1), facts)
     if found is None or not found.levels.size:
         return ()
+    if is_op(node, "MatMul") and found.levels.ndim < 2:
+        return OTHER_AXIS  # a vector has no output channels
     axis, channel_axis = _output_axis(node, found, demands[0].rank)
     channels = demands[0].channels(channel_axis, found.levels.shape[axis])
     if channels is None or (is_op(node, "ConvTranspose") and attribute_of(node, "group", 1) != 1):
@@ -60,7 +66,23 @@ def weight_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     scaled = multiplied(found, s, axis, facts)
     if isinstance(scaled, Refusal):
         return scaled
+    if is_op(node, "MatMul") and found.axis is None and scaled.axis is not None:
+        if found.levels.ndim > 2:
+            return _STACK
+        scaled = replace(scaled, from_behind=_is_listed(found, node))
     return _step(node, found, scaled, s, t, facts)
+
+
+def _is_listed(found: Quantized, node: ir.Node) -> bool:
+    """Whether its one scale is a list of one, and what it meets is not quantised.
+
+    Of such a MatMul onnxruntime makes no kernel that rounds x to integers, and it makes one where
+    the scales lie along axis 1; not where they lie along axis -1.
+    """
+    x = node.inputs[0]
+    return found.scale.ndim == 1 and not is_op(
+        None if x is None else x.producer(), "DequantizeLinear"
+    )
 
 
 def weight_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:

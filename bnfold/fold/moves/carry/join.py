@@ -20,6 +20,9 @@ _SIGN = Refusal("negative-scale", "a negative scale would turn its maximum into 
 _NAMED_AXIS = Refusal("named-axis", "it broadcasts along an axis that it names, as before opset 7")
 _SQUARE = Refusal("negative-scale", "it multiplies a value by itself, which has no negative scale")
 _ZERO = Refusal("zero-scale", "it divides by what a channel of scale 0 would be")
+_DIVIDES = Refusal(
+    "negative-scale", "it divides, and a negative scale would turn the sign of x / 0"
+)
 _BROADCAST = Refusal("broadcast-branch", "one of its branches is broadcast along the affine's axis")
 
 
@@ -112,7 +115,10 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
         root = Affine(np.sqrt(demands[0].scale), demands[0].shift)
         return [Leave({0: root, 1: root})]
     steps = []
-    for i, wanted in enumerate((demands[0], _divisor(node, demands[0]))):
+    divisor = _divisor(node, demands[0])
+    if is_op(node, "Div") and not demands[0].is_nonnegative:
+        divisor = None  # see `product_before`
+    for i, wanted in enumerate((demands[0], divisor)):
         branch = None if wanted is None else _within(wanted, node.inputs[i], facts)
         if branch is not None:
             steps.append(Leave({i: branch}))
@@ -124,7 +130,8 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
 def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); x / (s z') = (x / z') / s.
 
-    Or it turns round: (s x') * z = x' * (s z), where z arrives with 1 / s.
+    Or it turns round: (s x') * z = x' * (s z), where z arrives with 1 / s. What divides has a
+    positive scale: a batch norm makes +0 of -0, and a negative one would turn the sign of x / 0.
     """
     if isinstance(source_of(node, facts), Source):
         return ()
@@ -135,6 +142,8 @@ def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -
         return Refusal("rank-unknown", "the rank of its output is not known")
     if any(affine.has_shift for affine in affines.values()):
         return _SHIFT
+    if is_op(node, "Div") and 1 in affines and not affines[1].is_nonnegative:
+        return _DIVIDES
     passed = identity(rank)
     for i, affine in affines.items():
         factor = affine.aligned(rank) if i == 0 else _divisor(node, affine.aligned(rank))

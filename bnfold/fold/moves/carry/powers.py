@@ -1,4 +1,8 @@
-"""Powers of one value: Sqrt, Reciprocal, and Pow by a constant. (s x)^p = s^p x^p."""
+"""Powers of one value: Sqrt, and Pow by a positive constant. (s x)^p = s^p x^p.
+
+Not 1 / x and the like: of 0 they are an infinity, and its sign is that of the 0, which a batch norm
+changes where its shift is 0 (-0 + 0 = +0).
+"""
 
 from __future__ import annotations
 
@@ -18,21 +22,25 @@ _HIGHEST = 3
 """x^3 leaves the range of float32 beyond 1e12: a scale that kept x small is not missed."""
 
 _SHIFT = Refusal("shift-before-power", "a power of a sum is no sum of powers, so no shift passes")
-_SIGN = Refusal("negative-scale", "it has no power, or no root, of a negative scale")
+_SIGN = Refusal("negative-scale", "an even power, or a root, has no negative scale")
 _ZERO = Refusal("zero-scale", "a scale of 0 would no longer hide what has no power")
-_EXPONENT = Refusal("not-linear", "its exponent is not one constant number, or too high")
+_EXPONENT = Refusal("not-linear", "its exponent is no constant number between 0 and 3")
 _ROOT = Refusal("root-of-rounding", "a 0 that rounds to less than 0 would have no root")
 
 
 def power_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
-    """s x^p = (r x)^p, r^p = s, for s > 0 and an integer p; see `root_after` for others."""
+    """s x^p = (r x)^p, r^p = s, for an integer p, and s > 0 where it is even; see `root_after`."""
     exponent = _exponent(node, facts)
     if exponent is not None and exponent != round(exponent):
         return _ROOT
     refusal = _refusal(node, demands, exponent, facts)
     if refusal is not None or exponent is None:
         return refusal or _EXPONENT
-    return _SIGN if not demands[0].is_nonnegative else [_raised(demands[0], 1 / exponent)]
+    if not demands[0].is_nonnegative and exponent % 2 == 0:
+        return _SIGN
+    size = np.abs(demands[0].scale)
+    root = demands[0].scale / size * np.power(size, 1 / exponent)
+    return [Leave({0: replace(demands[0], scale=root)})]
 
 
 def power_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -43,7 +51,7 @@ def power_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> 
         return refusal or _EXPONENT
     if not affines[0].is_nonnegative and exponent != round(exponent):
         return _SIGN
-    return [_raised(affines[0], exponent)]
+    return [Leave({0: replace(affines[0], scale=np.power(affines[0].scale, exponent))})]
 
 
 def root_after(_node: ir.Node, _demands: Mapping[int, Affine], _facts: Facts) -> Answer:
@@ -63,23 +71,19 @@ def _refusal(
     return _ZERO if np.any(affines[0].scale == 0) else None
 
 
-def _raised(affine: Affine, exponent: float) -> Leave:
-    return Leave({0: replace(affine, scale=np.power(affine.scale, exponent))})
-
-
 def _exponent(node: ir.Node, facts: Facts) -> float | None:
-    """To which power; None where it is unknown, differs between entries, is 0 or is too high."""
-    if not is_op(node, "Pow"):
-        return 0.5 if is_op(node, "Sqrt") else -1.0
+    """To which power; None where it is unknown, differs between entries, or is none of these."""
+    if is_op(node, "Sqrt"):
+        return 0.5
     constant, rank = facts.constant(node.inputs[1]), facts.rank(node.inputs[0])
     if constant is None or rank is None or constant.size != 1 or constant.ndim > rank:
         return None
     exponent = float(constant.reshape(()))
-    return exponent if 0 < abs(exponent) <= _HIGHEST else None
+    return exponent if 0 < exponent <= _HIGHEST else None
 
 
 RULES = (
-    Rule("power", ("Reciprocal", "Pow"), backward=power_after, forward=power_before),
+    Rule("power", ("Pow",), backward=power_after, forward=power_before),
     Rule("power", ("Sqrt",), forward=power_before),
     Rule("root", ("Sqrt",), backward=root_after),
 )
