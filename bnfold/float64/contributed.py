@@ -20,12 +20,13 @@ def fused_conv(call: Call) -> Array:
     """FusedConv: activation(conv(x, W) + b + z)."""
     y, z = conv(call), call.optional(3)
     y = y if z is None else y + z
-    return _activated(call, y, "activation_params")
+    return _activated(call, y, call.attributes.get("activation_params", ()))
 
 
 def fused_gemm(call: Call) -> Array:
     """FusedGemm: activation(gemm(A, B, C))."""
-    return _activated(call, gemm_broadcast(call), "activation_alpha")
+    named = (call.attributes.get(f"activation_{name}") for name in ("alpha", "beta"))
+    return _activated(call, gemm_broadcast(call), [v for v in named if v is not None])
 
 
 def fused_matmul(call: Call) -> Array:
@@ -42,16 +43,19 @@ def fused_matmul(call: Call) -> Array:
     return np.asarray(call.real("alpha", 1.0) * (a @ b))
 
 
-def _activated(call: Call, y: Array, parameters: str) -> Array:
-    name, given = call.text("activation", ""), call.attributes.get(parameters, ())
-    listed = [given] if isinstance(given, float | int) else given
-    slope = float(listed[0]) if isinstance(listed, list | tuple) and len(listed) else _LEAKY
+def _activated(call: Call, y: Array, given: object) -> Array:
+    name, listed = call.text("activation", ""), given if isinstance(given, list | tuple) else ()
+    first, second = (*map(float, listed), None, None)[:2]
     if name == "":
         return y
     if name == "Relu":
         return np.asarray(np.maximum(y, 0))
     if name == "LeakyRelu":
-        return np.asarray(np.where(y < 0, y * slope, y))
+        return np.asarray(np.where(y < 0, y * (_LEAKY if first is None else first), y))
+    if name == "Clip" and first is not None and second is not None:
+        return np.asarray(np.minimum(np.maximum(y, first), second))
+    if name == "HardSigmoid" and first is not None and second is not None:
+        return np.asarray(np.clip(first * y + second, 0, 1))
     if name == "Sigmoid":
         return np.asarray(1 / (1 + np.exp(-y)))
     if name == "Tanh":

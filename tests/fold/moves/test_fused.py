@@ -48,6 +48,10 @@ def built(text: str, functions: str = "") -> onnx.ModelProto:
         (f"d = Conv(x, v) a = {FUSED}(x, v, , d) b = BN(a, s) y = Sigmoid(b)", True),
         (f'b = BN(x, i) y = {FUSED}<activation = "Tanh">(b, w, c)', True),
         (f'r = Relu(x) b = BN(r, i) y = {FUSED}<activation = "Tanh">(b, w, c)', True),
+        (f'b = BN(x, i) y = {FUSED}<activation = "HardSigmoid", activation_params = [0.2, 0.5]>'
+         "(b, w, c)", True),
+        (f'b = BN(x, i) y = {FUSED}<activation = "Clip", activation_params = [0.0, 6.0]>(b, w, c)',
+         True),
         (f'r = Relu(x) b = BN(r, i) y = {FUSED}<pads = [1, 1, 1, 1]>(b, w, c)', False),
     ],
 )  # fmt: skip
