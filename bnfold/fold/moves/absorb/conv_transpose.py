@@ -76,9 +76,8 @@ def _is_pointwise(node: ir.Node, weight: Exact) -> bool:
     """One tap for each output position: kernel 1, stride 1, nothing cropped or added."""
     plain = all(not any(attribute_of(node, name, ())) for name in ("pads", "output_padding"))
     strides = attribute_of(node, "strides", ())
-    kept = attribute_of(node, "auto_pad", "NOTSET") in ("NOTSET", "VALID")
     whole = "output_shape" not in node.attributes
-    return plain and kept and whole and all(k == 1 for k in (*weight.shape[2:], *strides))
+    return plain and whole and all(k == 1 for k in (*weight.shape[2:], *strides))
 
 
 def _sum_of(weight: Exact, t: Array, node: ir.Node) -> Array:

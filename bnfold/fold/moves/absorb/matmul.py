@@ -72,7 +72,7 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     folded = scaled(matrix, factor.reshape((1,) * (len(matrix.shape) - factor.ndim) + factor.shape))
     if not demand.has_shift:
         return [Replace((NewNode("MatMul", _operands(node, side, folded, facts)),))]
-    if len(matrix.shape) != 2 or demand.rank != 2 or _is_vector(node, side, facts):
+    if demand.rank != 2 or _is_vector(node, side, facts):
         return MATMUL_SHIFT
     addend = of_array(np.array(t if side == 1 else t[:, None]), matrix.dtype)
     inputs = (*_operands(node, side, folded, facts), addend)
