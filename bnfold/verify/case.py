@@ -13,9 +13,11 @@ from bnfold.verify.measure import (
     channel_axes,
     chaotic_feeds,
     judge,
+    largest_of,
     scale_of,
     ulp_of,
 )
+from bnfold.verify.non_finite import NonFinite
 from bnfold.verify.open_choice import OpenChoice
 from bnfold.verify.records import Doubt, OutputRow
 from bnfold.verify.tally import Tally
@@ -49,23 +51,35 @@ class OutputCase:
         self._is_exact = is_exact_dtype(original[0].dtype)
         shapes = [array.shape for array in references]
         self._axes = () if self._is_exact else channel_axes(shapes)
-        self._scales = [1.0 if self._is_exact else scale_of(array) for array in references]
+        self._scales = [
+            1.0 if self._is_exact else scale_of(_numbers(exact, run))
+            for exact, run in zip(references, original, strict=True)
+        ]
         self._ulp = ulp_of(original[0].dtype) if ulp is None or self._is_exact else ulp
         self._noise, self._magnitude, self._spread = Tally(), Tally(), Tally()
         self._in_integers = Tally()
         self._original = original
         self._choice = OpenChoice(original)
         if not self._is_exact:
-            for feed, array, scale in zip(feeds, references, self._scales, strict=True):
-                finite = np.where(np.isfinite(array), array, np.nan)
-                self._magnitude.add(feed, finite / scale, self._axes)
+            largest = largest_of(original[0].dtype)
+            self._kinds = NonFinite(references, original, largest, self.least)
+            for feed, array, run, scale in zip(
+                feeds, references, original, self._scales, strict=True
+            ):
+                self._magnitude.add(feed, _numbers(array, run) / scale, self._axes)
 
     def add_noise(self, index: int, run: Array) -> None:
         """Takes in the run of a neighbour of the original on the feed of this index."""
         self._noise.add(self._feeds[index], self._error(index, run), self._axes)
         if self._is_exact:
             self._choice.add(index, run)
+        else:
+            self._kinds.add(index, run)
         self.add_spread(index, run)
+
+    def add_kinds(self, index: int, run: Array) -> None:
+        """Takes in where a neighbour has NaN or infinities; no budget hangs on it."""
+        self._kinds.add(index, run)
 
     def add_integer_run(self, index: int, run: Array) -> None:
         """Takes in a neighbour that rounds as integer kernels do: for levels with optimisations."""
@@ -126,7 +140,8 @@ class OutputCase:
         if self._is_exact:
             return self._exact_row(level, original, other, own, its)
         judged = self._judged(own, its)
-        apart = sum(int((~same_non_finite(a, b)).sum()) for a, b in _pairs(original, other))
+        pairs = _pairs(original, other)
+        apart = sum(self._kinds.unexplained(i, a, b) for i, (a, b) in enumerate(pairs))
         return OutputRow(
             level=level,
             name=self.name,
@@ -139,7 +154,7 @@ class OutputCase:
             channel_axis=judged.channel_axis,
             worst_channel=judged.worst_channel,
             worst_feed=its.worst_feed(),
-            max_difference=max(_largest_difference(a, b) for a, b in _pairs(original, other)),
+            max_difference=max(_largest_difference(a, b) for a, b in pairs),
             mismatches=0,
             elements=sum(array.size for array in other),
             non_finite=apart,
@@ -243,11 +258,10 @@ def _relative(run: Array, reference: Array, scale: float) -> Array:
     return error / scale
 
 
-def same_non_finite(a: Array, b: Array) -> Array:
-    """Where two runs agree on being a number, NaN, or an infinity of one sign."""
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    both_numbers = np.isfinite(x) & np.isfinite(y)
-    return np.asarray(both_numbers | (np.isnan(x) & np.isnan(y)) | (x == y))
+def _numbers(reference: Array, run: Array) -> Array:
+    """The reference where both are numbers, else NaN: 1e300 is none in float32."""
+    are = np.isfinite(reference) & np.isfinite(run.astype(np.float64))
+    return np.where(are, reference, np.nan)
 
 
 def _largest_difference(a: Array, b: Array) -> float:

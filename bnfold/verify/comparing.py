@@ -49,6 +49,9 @@ class FirstRuns:
     resting: tuple[str, ...] = ()
     """Outputs that were the same on all of them."""
 
+    infinite: tuple[Feed, ...] = ()
+    """Sets that are not among them, as the original gives infinities there."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -91,7 +94,11 @@ class Job:
             notes.append(f"left out, as the original gives NaN or Inf there: inputs {dropped}")
         kept = good or trials
         return FirstRuns(
-            [feed for feed, _ in kept], [run for _, run in kept], tuple(notes), tuple(resting)
+            [feed for feed, _ in kept],
+            [run for _, run in kept],
+            tuple(notes),
+            tuple(resting),
+            tuple(maker.infinite.values()) if good else (),
         )
 
     def with_scores(self, first: FirstRuns) -> FirstRuns:

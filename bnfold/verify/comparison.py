@@ -137,6 +137,7 @@ class Comparison:
             self.yardstick.add_copies_in_doubt,
             self._look_at_the_other,
             self.yardstick.add_strong_copies,
+            self._add_kinds,
         )
         for look in looks:
             if self._is_within():
@@ -148,6 +149,13 @@ class Comparison:
         """Where a quantised output is off with optimisations on: what integer kernels explain."""
         is_wanted = any(not row.is_within and row.level != "none" for row in self.rows)
         return is_wanted and self.yardstick.add_integer_copies()
+
+    def _add_kinds(self) -> bool:
+        """Where NaN and infinities are all that is off: which of them rounding decides."""
+        off = [row for row in self.rows if not row.is_within]
+        return all(row.non_finite for row in off) and self.yardstick.add_kinds(
+            {row.name for row in off}
+        )
 
     def _look_at_the_other(self) -> bool:
         """Where little is missing: whether the other model only rounds more coarsely."""

@@ -33,14 +33,16 @@ def _row(name: str, a: Array, b: Array) -> DecisionRow:
     a, b = a.astype(np.float64), b.astype(np.float64)
     classes = a.shape[1]
     ranked = np.sort(a, axis=1)
+    known = (np.isfinite(a) & np.isfinite(b)).all(axis=1)  # inf - inf is no margin
+    margins, changes = ranked[known, -1] - ranked[known, -2], np.abs(a[known] - b[known])
     return DecisionRow(
         output=name,
         samples=len(a),
         classes=classes,
         top1_agree=int((a.argmax(axis=1) == b.argmax(axis=1)).sum()),
         top5_agree=int((_top5(a) == _top5(b)).all(axis=1).sum()) if classes > 5 else None,
-        smallest_margin=float((ranked[:, -1] - ranked[:, -2]).min()),
-        largest_change=float(np.abs(a - b).max()),
+        smallest_margin=float(margins.min(initial=np.inf)),
+        largest_change=float(changes.max(initial=0.0)),
     )
 
 

@@ -16,6 +16,7 @@ from bnfold.verify.ids import go_one_way
 from bnfold.verify.inner_decisions import with_decisions
 from bnfold.verify.measure import K
 from bnfold.verify.nan_set import apart_on_nan, with_nan
+from bnfold.verify.non_finite import is_as_meant
 from bnfold.verify.records import OutputRow, Verification
 from bnfold.verify.rerun import CLIMBING, Trial
 from bnfold.verify.seek import AIMS, Climb, afforded
@@ -95,6 +96,8 @@ def compare_further(
     if found.is_equivalent and not isinstance(job.pair.original, OnnxSubject):
         found = _on_other_sides(job, found, first, dims)
     if found.is_equivalent:
+        found = _compared_on(job, found, _to_infinity(job, first))
+    if found.is_equivalent:
         found = _compared_on(job, found, _on_ids_outside(job, dims))
     if found.is_equivalent:
         found = _compared_on(job, found, _on_branches(job, first, dims))
@@ -148,6 +151,20 @@ def _on_branches(job: Job, first: FirstRuns, dims: Mapping[str, int]) -> list[Tr
     for feed, _ in trials:
         _take_in(job, feed)
     return trials
+
+
+def _to_infinity(job: Job, first: FirstRuns) -> list[Trial]:
+    """Sets on which the original gives infinities, and float64 the same; see `non_finite`."""
+    original, found = job.pair.original, list[Trial]()
+    if not first.infinite:
+        return []
+    runner = original.open(job.setting)
+    for feed in first.infinite:
+        with suppress(EvaluationError, UnsupportedOperatorError):  # whether it is an overflow
+            run, exact = runner.run(feed.arrays), original.reference(feed.arrays)
+            if is_as_meant(run, exact):
+                found.append((feed, run))
+    return found
 
 
 def _on_ids_outside(job: Job, dims: Mapping[str, int]) -> list[Trial]:

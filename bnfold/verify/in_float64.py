@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnfold.runtime.signature import Array, is_exact_dtype
-from bnfold.verify.case import same_non_finite
 from bnfold.verify.measure import scale_of
+from bnfold.verify.non_finite import same_non_finite
 from bnfold.verify.records import Verdict
 
 EXACT = 1e-9

@@ -33,6 +33,7 @@ from dataclasses import dataclass, replace
 from statistics import median_low
 from typing import Any, ClassVar
 
+import ml_dtypes
 import numpy as np
 
 from bnfold.runtime.signature import Array, is_exact_dtype
@@ -227,3 +228,8 @@ def ulp_of(dtype: np.dtype[Any]) -> float:
         return 1.0
     bits = (np.ones(1, dtype).view(f"i{dtype.itemsize}") + 1).view(dtype)
     return float(bits.astype(np.float64)[0] - 1.0)
+
+
+def largest_of(dtype: np.dtype[Any]) -> float:
+    """The largest number of a dtype with fractions."""
+    return float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]

@@ -23,6 +23,7 @@ from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
 from bnfold.runtime.told_integers import ToldIntegers
 from bnfold.verify.feeds import LONG, SMALL, TURNS, Draw, Feed, kind_of, make_feed, sampled_sizes
 from bnfold.verify.ids import outside
+from bnfold.verify.non_finite import gives_infinities
 from bnfold.verify.subject import Runner
 
 Trial = tuple[Feed, list[Array]]
@@ -76,6 +77,7 @@ class Maker:
         large: which integers may be any.
         is_narrow: there is half precision in it, of which huge numbers are almost the largest.
         placed: the original with places, see `runtime.model_fitting`; None for a module.
+        infinite: by kind, a set that gave way to another as the original gives infinities on it.
     """
 
     runner: Runner
@@ -87,6 +89,7 @@ class Maker:
     large: LargeIntegers = field(default_factory=LargeIntegers)
     is_narrow: bool = False
     placed: Callable[[], tuple[ir.Model, Runner]] | None = None
+    infinite: dict[str, Feed] = field(default_factory=dict)
     _extents: Sequence[Extent] = field(init=False)
     _failed: dict[tuple[int, ...], RunError] = field(default_factory=dict)
     _domains: tuple[str, ...] = tuple(DOMAINS)
@@ -315,6 +318,8 @@ class Maker:
                     if kind == "normal":  # the graph's domain, and not that of large numbers
                         self._domains = tuple(dict.fromkeys((domain, *self._domains)))
                     return feed, run
+                if gives_infinities(run):
+                    self.infinite.setdefault(kind, feed)
                 first = first or (feed, run)
             if first is None:
                 self._failed[tuple(sizes.values())] = failure

@@ -74,7 +74,7 @@ def faint_rows(rows: Sequence[OutputRow]) -> list[OutputRow]:
 def _difference(row: OutputRow, unit: str) -> str:
     what = row.name if row.name.startswith(INSIDE) else f"output {row.name!r}"
     if row.non_finite:
-        return f"{what} has NaN or Inf in {row.non_finite} places where only one has it"
+        return f"{what} has NaN or Inf, or its sign, in {row.non_finite} places in one model only"
     if row.is_exact:
         return f"{what} differs in {row.mismatches} of {row.elements} elements"
     times = f"times {unit} ({K:g} are allowed)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -104,6 +104,16 @@ class Yardstick:
         chosen = {i: case for i, case in enumerate(self.cases) if case.wants_strong_copies}
         if chosen:
             self._add(chosen, open_choice.COPIES, is_jittered=True, strength=open_choice.STRENGTH)
+        return bool(chosen)
+
+    def add_kinds(self, names: Collection[str]) -> bool:
+        """Where rounding gives these outputs NaN, infinities and numbers; whether there are any."""
+        chosen = {i: case for i, case in enumerate(self.cases) if case.name in names}
+        for copy in range(open_choice.COPIES if chosen else 0):
+            moved = Neighbour((self.seed, copy), is_jittered=True, strength=open_choice.STRENGTH)
+            for index, i, array in self._runs(moved):
+                if i in chosen:
+                    chosen[i].add_kinds(index, array)
         return bool(chosen)
 
     def add_integer_copies(self) -> bool:

@@ -21,7 +21,10 @@ def lifted(model: ir.Model) -> ir.Model:
 
 
 def moved(model: ir.Model, seed: int) -> dict[str, Array]:
-    """The weights of the main graph, each entry one unit up, one down, or as it is."""
+    """The weights of the main graph, each entry one unit up, one down, or as it is.
+
+    A zero stays: it is rounded to itself, and the sign of 1 / 0 is no rounding.
+    """
     rng = np.random.default_rng(seed)
     moved = {}
     for name, value in model.graph.initializers.items():
@@ -30,7 +33,7 @@ def moved(model: ir.Model, seed: int) -> dict[str, Array]:
         if value.dtype == ir.DataType.BFLOAT16 or _is_size(value):
             continue
         stored = value.const_value.numpy()
-        drawn = rng.integers(-1, 2, stored.shape)
+        drawn = rng.integers(-1, 2, stored.shape) * (stored != 0)
         up, down = (np.nextafter(stored, stored.dtype.type(end)) for end in (np.inf, -np.inf))
         moved[name] = np.where(drawn > 0, up, np.where(drawn < 0, down, stored))
     return moved

@@ -23,7 +23,8 @@ def _apart(old: Array, new: Array) -> float:
         return 0.0  # a decision: rounding may turn it, and the scores behind it are what counts
     wide, other = old.astype(np.float64), new.astype(np.float64)
     finite = np.isfinite(wide)  # a fold is algebra of numbers: of inf - inf it promises nothing
-    if not np.all(np.isfinite(other[finite])):
+    turned = np.isinf(wide) & (other == -wide)  # 1 / -0 for 1 / 0, which is no rounding either
+    if not np.all(np.isfinite(other[finite])) or np.any(turned):
         return float("inf")
     scale = scale_of(old)
     apart = float(np.max(np.abs(wide[finite] - other[finite]), initial=0.0))
