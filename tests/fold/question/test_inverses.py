@@ -82,7 +82,7 @@ IDEALS = {
         False,
     ),
     "a-scale-turns-round-at-a-quotient": (
-        "c = Conv(x, w) e = Exp(x) a = Mul(e, k) s = Div(c, a) y = Tanh(s)",
+        "c = Conv(x, w) e = Exp(x) f = Abs(k) a = Mul(e, f) s = Div(c, a) y = Tanh(s)",
         "Conv Exp Div Tanh",
         False,
     ),

@@ -101,7 +101,7 @@ BEHIND = {
     "product-with-a-map": ("m = Mul(a, map)", True, "shift-in-product"),
     "quotient": ("e = Exp(x) m = Div(a, e)", True, "shift-in-product"),
     "square": ("m = Mul(a, a)", True, "shift-in-product"),
-    "power": ("m = Pow(a, f2)", False, "not-linear"),
+    "power": ("m = Pow(a, f2)", False, "shift-before-power"),
     "concat": (
         "c = Conv(x, w2) s = Slice(a, zero, two, one) m2 = Slice(c, "
         "two, four, one) m = Concat<axis = 1>(s, m2)",
