@@ -16,7 +16,9 @@ _LINEAR = {
 }
 
 
-@pytest.mark.parametrize("name", _LINEAR)
+@pytest.mark.parametrize(
+    "name", ["conv", "transposed", pytest.param("deformed", marks=pytest.mark.slow)]
+)
 def test_a_linear_operator_that_the_caller_reads_too_is_copied_where_that_is_allowed(
     name: str,
 ) -> None:
