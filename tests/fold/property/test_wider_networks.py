@@ -23,7 +23,8 @@ def _check(seeds: range, further: Motifs = ()) -> None:
             error.add_note(f"wider network {seed}")
             raise
     assert sum(one.judge == "onnxruntime" for one in found) > len(seeds) / 2
-    assert sum(one.folded for one in found) > len(seeds) / 2
+    # most powers let nothing pass
+    assert sum(one.folded for one in found) > len(seeds) / (4 if further else 2)
 
 
 def test_the_runtimes_agree_with_the_fold_of_a_wider_network() -> None:
