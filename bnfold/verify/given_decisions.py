@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from bnfold.fold.facts.operator_facts import COMPARES
+from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.verify.deciding import numbers_of
 from bnfold.verify.grids import on_grid
 from bnfold.verify.inference import dtypes_of
@@ -53,7 +54,7 @@ def decisions_of(model: ir.Model) -> list[Decision]:
     found = []
     for index, node in enumerate(model.graph):
         output = _PICKING.get(node.op_type, 0)
-        if node.domain not in ("", "ai.onnx") or len(node.outputs) <= output:
+        if node.domain not in DEFAULT_DOMAINS or len(node.outputs) <= output:
             continue
         read = [
             (i, dtype)

@@ -133,15 +133,19 @@ def _sized(found: Quantized, s: Array, axis: int) -> Quantized | Refusal:
 
 def _signed(found: Quantized, s: Array, axis: int) -> Quantized | Refusal:
     """-W where s < 0: -(q - z) = (2 z - q) - z; 0 where s = 0: the levels become z."""
-    factor = _column(s, axis, found.levels.ndim)
-    wide, zero = found.levels.astype(np.float64), found.zero()
-    levels = np.where(factor < 0, 2 * zero - wide, np.where(factor == 0, zero, wide))
+    levels = _turned(found, s, axis, 2 * found.zero())
     if found.dtypes[0].is_floating_point():
         return replace(found, levels=levels)
     limits = ml_dtypes.iinfo(found.dtypes[0].numpy())  # type: ignore[no-untyped-call]
     if np.all(levels >= limits.min) and np.all(levels <= limits.max):
         return replace(found, levels=levels)
     return _mirrored(found, s, axis, limits.min + limits.max)
+
+
+def _turned(found: Quantized, s: Array, axis: int, total: Array | int) -> Array:
+    """The levels as they are where s > 0, `total` less them where s < 0, and zero where s = 0."""
+    factor, levels = _column(s, axis, found.levels.ndim), found.levels.astype(np.float64)
+    return np.where(factor < 0, total - levels, np.where(factor == 0, found.zero(), levels))
 
 
 def _mirrored(found: Quantized, s: Array, axis: int, middle: int) -> Quantized | Refusal:
@@ -163,9 +167,7 @@ def _mirrored(found: Quantized, s: Array, axis: int, middle: int) -> Quantized |
         signs = _column(by_block, axis, found.levels.ndim)
     elif axis != found.axis:
         return OTHER_AXIS
-    factor = _column(s, axis, found.levels.ndim)
-    wide, point = found.levels.astype(np.float64), found.zero_point.astype(np.float64)
-    levels = np.where(factor < 0, middle - wide, np.where(factor == 0, found.zero(), wide))
+    levels, point = _turned(found, s, axis, middle), found.zero_point.astype(np.float64)
     return replace(found, levels=levels, zero_point=np.where(signs < 0, middle - point, point))
 
 

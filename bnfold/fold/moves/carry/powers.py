@@ -30,12 +30,14 @@ _ROOT = Refusal("root-of-rounding", "a 0 that rounds to less than 0 would have n
 
 def power_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """s x^p = (r x)^p, r^p = s, for an integer p, and s > 0 where it is even; see `root_after`."""
-    exponent = _exponent(node, facts)
-    if exponent is not None and exponent != round(exponent):
+    exponent = _exponent(node, demands, facts)
+    if isinstance(exponent, Refusal):
+        return exponent
+    if exponent != round(exponent):
         return _ROOT
-    refusal = _refusal(node, demands, exponent, facts)
-    if refusal is not None or exponent is None:
-        return refusal or _EXPONENT
+    refusal = _stopped(node, demands[0], facts)
+    if refusal is not None:
+        return refusal
     if not demands[0].is_nonnegative and exponent % 2 == 0:
         return _SIGN
     size = np.abs(demands[0].scale)
@@ -45,10 +47,12 @@ def power_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
 
 def power_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """(s x')^p = s^p x'^p: for s > 0, where both are NaN or neither is; else for an integer p."""
-    exponent = _exponent(node, facts)
-    refusal = _refusal(node, affines, exponent, facts)
-    if refusal is not None or exponent is None:
-        return refusal or _EXPONENT
+    exponent = _exponent(node, affines, facts)
+    if isinstance(exponent, Refusal):
+        return exponent
+    refusal = _stopped(node, affines[0], facts)
+    if refusal is not None:
+        return refusal
     if not affines[0].is_nonnegative and exponent != round(exponent):
         return _SIGN
     return [Leave({0: replace(affines[0], scale=np.power(affines[0].scale, exponent))})]
@@ -59,22 +63,23 @@ def root_after(_node: ir.Node, _demands: Mapping[int, Affine], _facts: Facts) ->
     return _ROOT
 
 
-def _refusal(
-    node: ir.Node, affines: Mapping[int, Affine], exponent: float | None, facts: Facts
-) -> Refusal | None:
-    if set(affines) != {0} or exponent is None:
-        return _EXPONENT
-    if affines[0].has_shift:
+def _stopped(node: ir.Node, affine: Affine, facts: Facts) -> Refusal | None:
+    """Why the affine passes no power at all."""
+    if affine.has_shift:
         return _SHIFT
     if facts.dtype(node.outputs[0]) == ir.DataType.FLOAT16:
         return RANGE
-    return _ZERO if np.any(affines[0].scale == 0) else None
+    return _ZERO if np.any(affine.scale == 0) else None
 
 
-def _exponent(node: ir.Node, facts: Facts) -> float | None:
-    """To which power; None where it is unknown, differs between entries, or is none of these."""
-    if is_op(node, "Sqrt"):
-        return 0.5
+def _exponent(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> float | Refusal:
+    """To which power; or why that is not known, or is not what the affine meets."""
+    exponent = 0.5 if is_op(node, "Sqrt") else _constant_exponent(node, facts)
+    return _EXPONENT if set(affines) != {0} or exponent is None else exponent
+
+
+def _constant_exponent(node: ir.Node, facts: Facts) -> float | None:
+    """Of a Pow; None where it is unknown, differs between entries, or is none of these."""
     constant, rank = facts.constant(node.inputs[1]), facts.rank(node.inputs[0])
     if constant is None or rank is None or constant.size != 1 or constant.ndim > rank:
         return None
