@@ -35,6 +35,7 @@ from bnfold.fold.moves.carry import (
     samplers,
     select,
     spatial,
+    unpool,
 )
 from bnfold.fold.plan import Rule
 
@@ -61,6 +62,7 @@ RULES: tuple[Rule, ...] = (
     *norms.RULES,
     *powers.RULES,
     *samplers.RULES,
+    *unpool.RULES,
     *repeat.RULES,
     *contraction.RULES,
     *join.RULES,

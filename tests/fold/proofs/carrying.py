@@ -138,11 +138,15 @@ _SPACE = (
     Case("pad", "(float[1,2,3] x) => (float[1,2,6] y) { v = Constant<value_float = 1.5>() y = Pad(x, i, v) }", {0: (1, 1, 1)}, integers={"i": (0, 0, 1, 0, 0, 2)}, backward=False),
     Case("pad", "(float[1,2,3] x) => (float[1,4,3] y) { y = Pad(x, i) }", {0: (1, 2, 1)}, integers={"i": (0, 1, 0, 0, 1, 0)}, backward=False),
 )  # fmt: skip
+_U = "(float[1,2,2] x) => (float[1,2,4] y)"
 _ORDERED = (
     *both(Case("reorder", "(float[3,1,2] x) => (float[3,1,2] y) { y = ReverseSequence<time_axis = 0, batch_axis = 1>(x, i) }", {0: (1, 1, 2)}, integers={"i": (2,)})),
     *both(Case("reorder", "(float[1,2,3] x) => (float[1,2,2] y) { y = GatherElements<axis = 2>(x, i) }", {0: (1, 2, 1)}, integers={"i": (((2, 0), (1, 1)),)})),
     *both(Case("reorder", "(float[1,2,3] x) => (float[1,2,2] y) { y = Compress<axis = 2>(x, i) }", {0: (1, 2, 1)}, integers={"i": (1, 0, 1)})),
-    *both(Case("sample", "(float[1,2,2] x) => (float[1,2,4] y) { y = MaxUnpool<kernel_shape = [2], strides = [2]>(x, i) }", {0: (1, 2, 1)}, integers={"i": (((1, 2), (4, 7)),)}, shift=False)),
+    *both(Case("sample", f"{_U} {{ y = MaxUnpool<kernel_shape = [2], strides = [2]>(x, i) }}", {0: (1, 2, 1)}, integers={"i": (((1, 2), (4, 7)),)}, shift=False)),
+    *both(Case("sample", f"{_U} {{ y = MaxUnpool<kernel_shape = [2], strides = [2]>(x, i) }}", {0: (1, 1, 1)}, integers={"i": (((1, 6), (4, 3)),)}, shift=False)),
+    *(case for pool, places in (("kernel_shape = [2], strides = [2]", ((0, 3), (5, 6))), ("kernel_shape = [3], strides = [2], pads = [1, 1]", ((1, 1), (4, 6))))
+      for case in both(Case("sample", f"(float[1,2,4] v) => (float[1,2,4] y) {{ x, i = MaxPool<{pool}>(v) y = MaxUnpool<kernel_shape = [2], strides = [2]>(x, i) }}", {0: (1, 2, 1)}, computed={"i": (places,)}, shift=False))),
     *both(Case("cumsum", "(float[1,2,3] x) => (float[1,2,3] y) { y = CumSum(x, i) }", {0: (1, 2, 1)}, integers={"i": 2}, shift=False)),
     *both(Case("repeat", "(float[1,2,1] x) => (float[1,2,3] y) { y = Expand(x, i) }", {0: (1, 2, 1)}, integers={"i": (1, 2, 3)})),
     *both(Case("repeat", "(float[1,2,2] x) => (float[1,2,4] y) { y = Tile(x, i) }", {0: (1, 2, 1)}, integers={"i": (1, 1, 2)})),

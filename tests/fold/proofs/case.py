@@ -24,6 +24,7 @@ class Case:
         text: an ONNX graph; its last node is asked about.
         at: input or output index to the extents of the affine there.
         floats, integers: constants.
+        computed: integers that the graph makes of its inputs, to numbers of a run.
         backward: the affine follows the node; else it precedes it.
         shift: whether it has a shift; else t = 0.
         positive: s > 0 is assumed; else only s != 0.
@@ -44,6 +45,7 @@ class Case:
     opset: int = 18
     assumed: Mapping[str, str] = field(default_factory=dict)
     given: Sequence[sympy.Basic] = ()
+    computed: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def op(self) -> str:
@@ -52,7 +54,15 @@ class Case:
 
     def question(self) -> Question:
         """The node with its symbols."""
-        return Question(self.text, self.floats, self.integers, self.opset, self.assumed, self.given)
+        return Question(
+            self.text,
+            self.floats,
+            self.integers,
+            self.opset,
+            self.assumed,
+            self.given,
+            self.computed,
+        )
 
     def affines(self) -> dict[int, Affine]:
         """What arrives: symbols of its own at each place."""

@@ -57,6 +57,7 @@ class Question:
         shapes: of the run-time inputs, by name, with all sizes as in the text.
         assumed: float constants to what they are, e.g. "positive".
         given: what is known of the symbols beside.
+        computed: integers that other nodes make of the inputs, to numbers of a run: no constants.
     """
 
     text: str
@@ -65,6 +66,7 @@ class Question:
     opset: int = 18
     assumed: Mapping[str, str] = field(default_factory=dict)
     given: Sequence[sympy.Basic] = ()
+    computed: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(0)
@@ -74,7 +76,9 @@ class Question:
         self.constants = {
             n: symbols(n, s, **_ASSUMED[self.assumed.get(n, "")]) for n, s in self.floats.items()
         }
-        self.constants |= {n: np.array(v) for n, v in self.integers.items()}
+        self.constants |= {
+            n: np.array(v) for n, v in (*self.integers.items(), *self.computed.items())
+        }
         self.facts = SymbolicFacts(self.model, {n: self.constants[n] for n in self.floats})
         self.node = list(self.model.graph)[-1]
 

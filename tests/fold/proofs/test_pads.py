@@ -81,7 +81,7 @@ def _counterexample(case: Case, *, wants_all: bool, size: int | None = None) -> 
 def test_windows_of_a_pool_that_are_called_full_hold_an_element_at_every_size() -> None:
     called = 0
     for case in _cases(ceil=True):
-        if pool._windows_are_full(*_facts("MaxPool", case)):
+        if pool.windows_are_full(*_facts("MaxPool", case)):
             called += 1
             assert _counterexample(case, wants_all=False) is None, case
     assert called > 100
@@ -103,7 +103,7 @@ def test_what_is_said_of_a_pool_or_a_conv_of_one_size_holds_for_it() -> None:
     for case, size in itertools.product(_cases(ceil=True), (1, 4, 7)):
         if case[2] > 1 or "auto_pad" in case[3]:
             continue
-        if "ceil" in case[3] and pool._windows_are_full(*_facts("MaxPool", case, size)):
+        if "ceil" in case[3] and pool.windows_are_full(*_facts("MaxPool", case, size)):
             full += 1
             assert _counterexample(case, wants_all=False, size=size) is None, (case, size)
         node, facts = _facts("Conv", case, size)

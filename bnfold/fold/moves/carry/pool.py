@@ -51,7 +51,7 @@ def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     if maximum and not affine.is_nonnegative:
         return _SIGN
     is_windowed = is_op(node, "MaxPool", "AveragePool")
-    if is_windowed and affine.has_shift and not _windows_are_full(node, facts):
+    if is_windowed and affine.has_shift and not windows_are_full(node, facts):
         return _EMPTY
     if is_op(node, "AveragePool") and affine.has_shift and _counts_padding(node, facts):
         return _COUNTED
@@ -69,7 +69,7 @@ def _counts_padding(node: ir.Node, facts: Facts) -> bool:
     return ceil or window.is_padded or is_larger_than_input(node, window, facts)
 
 
-def _windows_are_full(node: ir.Node, facts: Facts) -> bool:
+def windows_are_full(node: ir.Node, facts: Facts) -> bool:
     """Whether every window holds an element of x, whatever the size of x.
 
     A window begins less than its kernel before x where pads are smaller than the kernel. With

@@ -26,11 +26,6 @@ def sampled(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answ
     return alike(affines, in_space(affines), shift=_ZEROS if filled else None)
 
 
-def unpooled(_node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
-    """MaxUnpool: each x goes to its place, zeros elsewhere; s y = unpool(s x) in space."""
-    return alike(affines, in_space(affines), shift=_ZEROS)
-
-
 def reordered(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
     """ReverseSequence moves numbers along its time axis; an A that is constant there follows."""
     return alike(affines, [attribute_of(node, "time_axis", 0)])
@@ -68,7 +63,6 @@ def summed(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer
 
 RULES = (
     Rule("sample", ("GridSample",), backward=sampled, forward=sampled),
-    Rule("sample", ("MaxUnpool",), backward=unpooled, forward=unpooled),
     Rule("reorder", ("ReverseSequence",), backward=reordered, forward=reordered),
     Rule("reorder", ("Compress",), backward=compressed, forward=compressed),
     Rule("reorder", ("GatherElements",), backward=gathered, forward=gathered),
