@@ -39,7 +39,7 @@ def mean_the_same(
     Raises:
         BnfoldError: the reference does not run one of them.
     """
-    olds, news = _outputs(original, feeds), _outputs(folded, feeds)
+    olds, news = outputs_of(original, feeds), outputs_of(folded, feeds)
     apart = _largest(olds, news)
     if apart <= tolerance:
         return True
@@ -63,7 +63,7 @@ def rounding_of_run(model: ir.Model, feeds: Sequence[Feed]) -> float:
     tensors = (v.const_value for v in lifted(model).graph.initializers.values())
     shapes = [t.shape.numpy() for t in tensors if t is not None and t.dtype in UNITS]
     sums = [max(shape[0], math.prod(shape[1:])) for shape in shapes if len(shape) > 1]
-    moved_by = max(_weight_rounding(model, feeds, _outputs(model, feeds)), default=0.0)
+    moved_by = max(_weight_rounding(model, feeds, outputs_of(model, feeds)), default=0.0)
     return max(_FACTOR, math.sqrt(max(sums, default=1))) * moved_by
 
 
@@ -72,12 +72,24 @@ def _weight_rounding(
 ) -> Iterator[float]:
     """How far a unit in the last place of its weights moves the outputs, some ways; none without.
 
-    Each takes a run of all feeds in float64, so nobody should ask for more than are needed.
+    Nobody should ask for more than are needed: see `neighbours_of`.
+    """
+    for outputs in neighbours_of(model, feeds):
+        yield _largest(plain, outputs)
+
+
+def neighbours_of(model: ir.Model, feeds: Sequence[Feed]) -> Iterator[list[Outputs]]:
+    """What some of its neighbours make of the feeds in float64; none where no weight is known.
+
+    Each takes a run of all feeds, so nobody should ask for more than are needed.
+
+    Raises:
+        BnfoldError: the reference does not run one.
     """
     entries = _entries(model)
     seeds = range(_NEIGHBOURS if entries < _MANY else _FEW_NEIGHBOURS) if entries else ()
     for seed in seeds:
-        yield _largest(plain, _outputs(_neighbour(model, seed), feeds))
+        yield outputs_of(_neighbour(model, seed), feeds)
 
 
 def _entries(model: ir.Model) -> int:
@@ -85,7 +97,12 @@ def _entries(model: ir.Model) -> int:
     return sum(array.size for array in moved(lifted(model), 0).values())
 
 
-def _outputs(model: ir.Model, feeds: Sequence[Feed]) -> list[Outputs]:
+def outputs_of(model: ir.Model, feeds: Sequence[Feed]) -> list[Outputs]:
+    """What the model makes of each feed in float64.
+
+    Raises:
+        BnfoldError: the reference does not run it.
+    """
     constants = TypedConstants(model).get
     return [list(run_graph(model, feed, constants=constants).values()) for feed in feeds]
 

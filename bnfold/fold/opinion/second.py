@@ -7,7 +7,7 @@ whose weights are one unit in the last place away.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -19,10 +19,19 @@ from bnfold.fold.account.told_opinion import Opinion
 from bnfold.fold.opinion.answers import Answers, session_of
 from bnfold.fold.opinion.exactly import mean_the_same, rounding_of_run
 from bnfold.fold.opinion.feeds import Feed
+from bnfold.fold.opinion.infinities import are_rounding
 from bnfold.fold.opinion.namesakes import require_no_namesake
 from bnfold.fold.opinion.neighbours import NEIGHBOURS, lifted, moved
 from bnfold.fold.opinion.original_model import Original
-from bnfold.fold.opinion.outputs import Outputs, difference, is_float, pairs_of, scale_of
+from bnfold.fold.opinion.outputs import (
+    Outputs,
+    apart_in_numbers,
+    difference,
+    is_float,
+    pairs_of,
+    scale_of,
+    turned,
+)
 from bnfold.fold.opinion.runnable import runnable
 from bnfold.runtime.engine import Setting, version
 from bnfold.runtime.sessions import Session
@@ -36,6 +45,7 @@ _SMALL = 1 << 10  # units: so much may be rounding without a word from float64
 _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
 _MOST_OF_SUMS = 1e-3  # what adding up many numbers, one after the other, may lose in float32
 _MOST_CANCELLED = 1 / 32  # of its numbers may a fold lose where values cancel
+_OVERFLOWS = "rounding decides which of the original's outputs are infinite"
 _LOST = (
     "the folded model differs from the original in onnxruntime by {:.1e} of the largest value, all "
     "of which may be rounding, as it computes with numbers that are so large beside its outputs: "
@@ -64,10 +74,16 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
     apart = max(difference(old, new) for old, new in zip(olds, news, strict=True))
     least = _UNITS * original.unit
     explained, lost = least, 0.0
-    if apart > explained and not _is_repeated(original, feeds[0]):
+    turns = _turns(olds, news)
+    if (turns or apart > explained) and not _is_repeated(original, feeds[0]):
         return Opinion(left_out="the original does not give the same twice")
-    if apart > explained:
+    if turns or apart > explained:
         require_no_namesake(original, answers, folded, least)
+    if turns and not _turns_by_rounding(original, answers, folded, news):
+        apart = float("inf")
+    elif turns and apart == np.inf:
+        return Opinion(left_out=_OVERFLOWS)
+    elif apart > explained:
         explained, lost = _rounding(original, answers, folded, news, apart)
     if apart > explained:
         decider = original.decider or (original.step() if np.isfinite(apart) else None)
@@ -81,6 +97,24 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
         if apart <= lost:
             raise InconclusiveError(_LOST.format(apart))
     return _opinion(len(feeds), apart, explained)
+
+
+def _turns(olds: Sequence[Outputs], news: Sequence[Outputs]) -> bool:
+    """Whether a number became an infinity or NaN, or an infinity became something else."""
+    pairs = [pair for old, new in zip(olds, news, strict=True) for pair in pairs_of(old, new)]
+    return any(a.shape == b.shape and bool(turned(a, b).any()) for a, b in pairs)
+
+
+def _turns_by_rounding(
+    original: Original, answers: Answers, folded: ir.Model, news: Sequence[Outputs]
+) -> bool:
+    """Whether rounding may be all of that; it is where what rounding comes to cannot be told."""
+    feeds, olds, model = answers.feeds, answers.outputs, original.loaded()
+    try:
+        neighbours = list(_neighbours(model, feeds, original.setting))
+    except BnfoldError:
+        return True
+    return are_rounding(model, folded, feeds, olds, news, neighbours)
 
 
 def _rounding(
@@ -139,20 +173,33 @@ def _sensitivity(
     model: ir.Model, feeds: Sequence[Feed], olds: Sequence[Outputs], setting: Setting
 ) -> float:
     """How far apart the outputs of the model and of its neighbours are."""
-    found, model = 0.0, lifted(model)
+    try:
+        return max(
+            difference(old, new)
+            for outputs in _neighbours(model, feeds, setting)
+            for old, new in zip(olds, outputs, strict=True)
+        )
+    except BnfoldError:
+        return float("inf")  # it cannot be told what rounding comes to: nobody is accused
+
+
+def _neighbours(
+    model: ir.Model, feeds: Sequence[Feed], setting: Setting
+) -> Iterator[list[Outputs]]:
+    """What the runtime makes of the feeds with each neighbour of the model.
+
+    Raises:
+        BnfoldError: one does not run.
+    """
+    model = lifted(model)
     # an initializer among the inputs is a default, which is fed; before IR version 4 it is none
     listed = {v.name for v in model.graph.inputs} if (model.ir_version or 0) >= 4 else set()
     for seed in range(NEIGHBOURS):
         weights = moved(model, seed)
         fed = {name: weights.pop(name) for name in listed & weights.keys() if name is not None}
-        try:
-            with runnable(model) as source:
-                neighbour = Session(source, setting, name="a neighbour", weights=weights.items())
-            for feed, old in zip(feeds, olds, strict=True):
-                found = max(found, difference(old, neighbour.run({**fed, **feed})))
-        except BnfoldError:
-            return float("inf")  # it cannot be told what rounding comes to: nobody is accused
-    return found
+        with runnable(model) as source:
+            neighbour = Session(source, setting, name="a neighbour", weights=weights.items())
+        yield [neighbour.run({**fed, **feed}) for feed in feeds]
 
 
 def _own_error(
@@ -178,7 +225,7 @@ def _own_error(
         except BnfoldError:
             return 0.0, 0.0
         wide = [a.astype(np.float64) if is_float(a) else a for a in map(np.asarray, old)]
-        found = max(found, difference(wide, list(exact.values())))
+        found = max(found, apart_in_numbers(wide, list(exact.values())))
     scales = [scale_of(array) for old in olds for array in map(np.asarray, old) if is_float(array)]
     least = min((scale for scale in scales if scale > 0), default=1.0)
     return found, largest / least
