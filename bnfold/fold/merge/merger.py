@@ -45,9 +45,8 @@ class Merger:
 
     def run(self, carry_out: Callable[[Merge], bool]) -> bool:
         """Whether anything was merged; `carry_out` tells whether it did as it was told."""
-        nodes = [node for node in self._facts.model.graph.all_nodes() if self._rule(node)]
-        pending = deque(nodes)
-        waiting = set(nodes)
+        pending = deque(self._facts.model.graph.all_nodes())
+        waiting = set(pending)
         changed = False
         while pending:
             node = pending.popleft()
@@ -61,11 +60,9 @@ class Merger:
                 continue
             changed = True
             neighbours += [use.node for use in merge.host.outputs[0].uses()]
-            for other in sorted(
-                {n for n in neighbours if n.graph is not None} - waiting, key=self._facts.order
-            ):
-                waiting.add(other)
-                pending.append(other)
+            again = sorted(set(neighbours) - waiting, key=self._facts.order)
+            waiting.update(again)
+            pending.extend(again)
         return changed
 
     def _rule(self, node: ir.Node) -> Callable[..., Merge | None] | None:

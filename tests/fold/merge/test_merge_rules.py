@@ -227,6 +227,31 @@ def test_a_broken_merge_is_caught(
         bnfold.fold(built, strict=True)
 
 
+def test_a_merge_that_does_not_prove_itself_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch norm that folds elsewhere has all operators looked at once more."""
+    text = """(float[N, 4, H, W] x) => (float[N, 4, P, Q] y, float[N, 4, H, W] z) {
+        a = Conv(x, aw, ab) y = Conv(a, cw, cb) e = Conv(x, cw, cb) z = BN(e, p) }"""
+    built = model(text, CONSTANTS)
+    assert len(bnfold.fold(built).ledger.merges) == 1
+    monkeypatch.setattr(algebra, "in_blocks", _rolled(algebra.in_blocks))
+    ledger = bnfold.fold(built).ledger
+    assert ledger.batch_norms_after == 0
+    assert len(ledger.bugs) == 1
+
+
+def test_merges_that_wait_for_each_other_are_all_made() -> None:
+    """Each sum waits for the one within it; there are more of them than there are rounds."""
+    depth = 20
+    rotation = np.linalg.qr(weight(4, 4))[0].reshape(4, 4, 1, 1).astype(np.float32) / 2
+    down = "".join(f"a{i} = Conv({f'a{i - 1}' if i else 'x'}, w) " for i in range(depth))
+    up = "".join(
+        f"e{i} = Conv(a{i}, w) s{i} = Add(e{i}, {f's{i + 1}' if i + 1 < depth else f'a{i}'}) "
+        for i in reversed(range(depth))
+    )
+    text = f"(float[N, 4, H, W] x) => (float[N, 4, P, Q] y) {{ {down} {up} y = Conv(s0, w) }}"
+    assert merged(text, {"w": rotation}, x=(1, 4, 3, 3)).operators == ["Conv"]
+
+
 def test_a_long_sum_and_many_sums() -> None:
     """A sum of hundreds of branches and a chain of hundreds of blocks are both taken apart."""
     names = [f"b{i}" for i in range(200)]
