@@ -25,7 +25,7 @@ from bnfold.runtime.model_fitting import with_places
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
 from bnfold.typed.room import require_memory, require_room, require_room_to_open
-from bnfold.verify.apart import in_memory, set_apart
+from bnfold.verify.apart import in_memory, open_apart, set_apart
 from bnfold.verify.coverage import Reached
 from bnfold.verify.deciding import steps_of_constants
 from bnfold.verify.grids import grids_met
@@ -135,7 +135,7 @@ class OnnxSubject:
             )
         with moved._runnable() as (source, apart):
             weights |= {name: in_memory(apart[name]) for name in apart if name not in weights}
-            session = Session(
+            session = open_apart(
                 source,
                 setting,
                 name=self.name,

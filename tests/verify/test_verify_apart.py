@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -9,9 +11,12 @@ import pytest
 
 import bnfold
 from bnfold.runtime.engine import Setting
+from bnfold.runtime.sessions import RefusedError, Session
+from bnfold.verify import apart
 from bnfold.verify.apart import LARGE
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.subject import OnnxSubject
+from tests.hostile import large
 from tests.verify.graphs import parsed
 
 WIDE = 160
@@ -68,3 +73,37 @@ def test_models_with_large_weights_are_judged():
     assert found.verdict == "different"
     assert found.location is not None
     assert found.location.tensor == "h"
+
+
+def test_a_runtime_that_wants_the_numbers_while_it_opens_gets_them(monkeypatch):
+    opened = []
+
+    class Wanting(Session):
+        """One that reads weights where they are said to be, as optimisations do."""
+
+        def __init__(self, source, *args, **settings):
+            opened.append(type(source))
+            if isinstance(source, str):
+                raise RefusedError("0 bytes of 102400")
+            super().__init__(source, *args, **settings)
+
+    monkeypatch.setattr(apart, "Session", Wanting)
+    setting = Setting(level="none", for_values=True)
+    x = np.random.default_rng(1).normal(size=(3, WIDE)).astype(np.float32)
+    y, p = OnnxSubject(model(), "m").open(setting, Neighbour((0, 0))).run({"x": x})
+    assert opened == [str, bytes]
+    plain = OnnxSubject(model(), "m").open(setting).run({"x": x})
+    assert np.allclose(y, plain[0], rtol=1e-5, atol=1e-6)
+    assert np.allclose(p, plain[1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_large_model_is_compared_in_little_more_than_its_weights(tmp_path):
+    """A copy, rounded once more, has weights of its own; the rest is mapped."""
+    megabytes = 768
+    large.build(tmp_path, megabytes, one_file=False)
+    sizes = ("--level", "none", "--samples", "2", *large.SIZES)
+    told = large.measured(tmp_path, ("verify", "m.onnx", "m.onnx", *sizes))
+    assert told["code"] == 0, told["said"]
+    assert told["peak_anonymous_mib"] < 1.5 * megabytes
