@@ -34,7 +34,7 @@ def assert_equivalent(
     samples: int | None = None,
     seed: int = 0,
     providers: str | Sequence[str] = ("cpu",),
-    levels: str | Sequence[str] = ("none", "all"),
+    levels: str | Sequence[str] | None = None,
     dims: Mapping[str, int] | None = None,
     as_dtype: str | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),

@@ -1,27 +1,19 @@
 """What is measured of models so large that opening them is most of the work, unless asked for more.
 
-At a level that optimises, onnxruntime makes all weights anew: pairs hold three sessions with as
-many copies of them, in each of nine processes. Without optimisations it maps them.
+Pairs hold three sessions, in each of nine processes; see `runtime.large` for what one takes.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
-from bnfold.bench.asked import LEVELS
 from bnfold.bench.records import Settings
+from bnfold.runtime.large import SPARING_LEVELS, is_large, told_size
 
-LARGE_BYTES = 1 << 30
-SPARING_LEVELS = ("none",)
 _PROCESSES = 1
 _SECONDS = 60.0  # of pairs, for each comparison
-
-
-def levels_for(size_bytes: int, asked: Sequence[str]) -> tuple[str, ...]:
-    """Those that were asked for; where none were, those of a model of this size."""
-    return tuple(asked) or (SPARING_LEVELS if size_bytes >= LARGE_BYTES else LEVELS)
 
 
 def sparing(settings: Settings, name: str, size_bytes: int, said: Collection[str]) -> Settings:
@@ -33,7 +25,7 @@ def sparing(settings: Settings, name: str, size_bytes: int, said: Collection[str
         size_bytes: of its files.
         said: the settings that a user has given: "levels", "processes", "pairs" for any length.
     """
-    if size_bytes < LARGE_BYTES:
+    if not is_large(size_bytes):
         return settings
     fewer = []
     if "levels" not in said:
@@ -48,6 +40,6 @@ def sparing(settings: Settings, name: str, size_bytes: int, said: Collection[str
             f"by {_SECONDS:.0f} seconds of pairs, or three where they take longer (--pairs)"
         )
     if fewer:
-        size = f"{size_bytes / 2**30:.1f} GiB"
-        warnings.warn(f"{name} has {size}: it is timed {', '.join(fewer)}", stacklevel=1)
+        sentence = f"{name} has {told_size(size_bytes)}: it is timed {', '.join(fewer)}"
+        warnings.warn(sentence, stacklevel=1)
     return settings

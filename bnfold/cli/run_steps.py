@@ -97,14 +97,16 @@ class RunSteps:
     def _require_room(self) -> None:
         """Returns where the sessions of the comparison fit, and the three of the timing."""
         from bnfold import model_io
-        from bnfold.bench.sparing import levels_for
+        from bnfold.bench.asked import LEVELS
+        from bnfold.runtime.large import levels_for
         from bnfold.typed.room import require_room_to_open
 
         files = model_io.files_of(Path(self.source))
         size_bytes = sum(file.stat().st_size for file in files if file.is_file())
-        levels = levels_for(size_bytes, self.bench_as.levels)
-        is_pair = self.wanted.is_timed and set(levels) != {"none"}
-        require_room_to_open([size_bytes] * (3 if is_pair else 1), ("all",), self.source)
+        require_room_to_open([size_bytes], levels_for(size_bytes, LEVELS), self.source)
+        if self.wanted.is_timed:
+            levels = levels_for(size_bytes, LEVELS, self.bench_as.levels)
+            require_room_to_open([size_bytes] * 3, levels, self.source)
 
     def go(self) -> tuple[RunResult, list[Block]]:
         """What came out, and what there is to say last; all is done and written aside."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bnfold.cli.bundles import bundled
-from bnfold.cli.choices import HALF, PROVIDER, repair_option
+from bnfold.cli.choices import HALF, LEVEL, PROVIDER, repair_option
 from bnfold.cli.data_options import (
     custom_ops_option,
     data_option,
@@ -36,6 +36,7 @@ class VerifyOptions:
     samples: int | None = None
     seed: int = 0
     providers: tuple[str, ...] = ("cpu",)
+    levels: tuple[str, ...] = ()
     dims: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     repair: tuple[str, ...] = ()
@@ -60,6 +61,14 @@ verify_options = bundled(
             show_default=True,
             type=PROVIDER,
             help=f"{PROVIDER.legend}. Repeatable.",
+        ),
+        click.option(
+            "--level",
+            "levels",
+            multiple=True,
+            type=LEVEL,
+            help=f"onnxruntime's optimisations. {LEVEL.legend}. Repeatable.  [default: none and "
+            "all; none for models from 1 GiB on]",
         ),
         dim_option,
         click.option(
@@ -100,6 +109,7 @@ def verified(
             samples=options.samples,
             seed=options.seed,
             providers=options.providers,
+            levels=options.levels or None,
             dims=parse_dims(options.dims),
             names=parse_names(options.names),
             repair=options.repair,

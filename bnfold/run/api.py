@@ -83,8 +83,8 @@ def run(
         providers: "cpu", "cuda"; each is verified and timed, the first is the headline.
         threads: to time with, inside one operator.
         batch: the size of a dynamic first dimension, to time with.
-        levels: the optimisations to time with, as `bench` takes them; verified is with none and
-            with all.
+        levels: the optimisations to time with, as `bench` takes them; verified is with those that
+            `verify` takes by itself.
         pairs: the number of paired measurements, as `bench` takes it.
         dims: sizes of further dynamic dimensions, by name or as "INPUT:AXIS".
         custom_ops: shared libraries with operators for onnxruntime.

@@ -19,6 +19,7 @@ from bnfold.verify.comparing import Job
 from bnfold.verify.further import compare_further, compare_without_steps, fed_nan
 from bnfold.verify.half import half_of
 from bnfold.verify.inner_decisions import with_decisions
+from bnfold.verify.levels import LEVELS, usual_levels
 from bnfold.verify.pairing import pair
 from bnfold.verify.records import Verification
 from bnfold.verify.rerun import has_numbers
@@ -41,7 +42,7 @@ def verify(
     samples: int | None = None,
     seed: int = 0,
     providers: str | Sequence[str] = ("cpu",),
-    levels: str | Sequence[str] = ("none", "all"),
+    levels: str | Sequence[str] | None = None,
     dims: Mapping[str, int] | None = None,
     names: Mapping[str, str] | None = None,
     repair: str | Collection[str] = (),
@@ -62,7 +63,9 @@ def verify(
         samples: how many sets of inputs at most; 8 made-up ones, or all of the data.
         seed: of the made-up inputs and of the original's neighbours.
         providers: "cpu", "cuda"; each is judged by itself, one alone may be a plain string.
-        levels: of the runtime's optimisations; each is judged by itself too.
+        levels: of the runtime's optimisations, "none", "basic", "extended", "all"; each is judged
+            by itself too. "none" and "all", and of models from 1 GiB on "none" alone, as
+            onnxruntime takes twice their weights to open them at "all".
         dims: sizes of dynamic dimensions of made-up inputs, by name or as "INPUT:AXIS".
         names: what inputs and outputs of `a` are called in `b`, where that is something else.
         repair: mistakes of an exporter that are mended in `a` first, by name, as `fold` takes them:
@@ -87,8 +90,8 @@ def verify(
     if seed < 0:
         raise UsageError(f"seed must be 0 or more, not {seed}")
     libraries = tuple(os.fspath(path) for path in custom_ops)
-    providers, levels = names_of(providers), names_of(levels)
-    require_setting(providers, levels, libraries)
+    providers, levels = names_of(providers), None if levels is None else names_of(levels)
+    require_setting(providers, LEVELS if levels is None else levels, libraries)
     models = pair(
         a,
         b,
@@ -98,6 +101,7 @@ def verify(
         repair=named(repair),
         half=None if as_dtype is None else half_of(as_dtype),
     )
+    levels = usual_levels(models) if levels is None else levels
     job = Job(
         models,
         Setting(providers[0], levels[0], custom_ops=libraries, for_values=True),

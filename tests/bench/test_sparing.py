@@ -7,13 +7,14 @@ import pytest
 import bnfold
 from bnfold.bench import sparing
 from bnfold.bench.schedule import Schedule
+from bnfold.runtime import large
 from bnfold.typed import room
 
 
 @pytest.fixture
 def pair(model_file, monkeypatch):
     """Two models that count as large, and a minute that is a moment."""
-    monkeypatch.setattr(sparing, "LARGE_BYTES", 1)
+    monkeypatch.setattr(large, "LARGE_BYTES", 1)
     monkeypatch.setattr(sparing, "_SECONDS", 0.01)
     texts = {
         "one.onnx": "g (float[N,4096] x) => (float[N,4096] y) { y = Sin(x) }",

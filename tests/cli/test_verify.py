@@ -33,6 +33,17 @@ def test_a_correct_fold_is_equivalent(pair):
     assert result.stdout.startswith("equivalent: ")
 
 
+def test_levels_can_be_asked_for(pair):
+    result = pair.call("verify", "good.onnx", "folded.onnx", "--level", "basic", "--json", "r.json")
+    assert result.exit_code == 0
+    assert "optimisations basic" in result.stdout
+    record = json.loads((pair / "r.json").read_text())
+    assert record["result"]["levels"] == record["settings"]["levels"] == ["basic"]
+    refused = pair.call("verify", "good.onnx", "folded.onnx", "--level", "most")
+    assert refused.exit_code == 2
+    assert "'most'" in refused.stderr
+
+
 def test_a_half_precision_copy_is_judged_as_one_if_that_is_asked(place, model):
     half = onnx.load(model)
     for stored in half.graph.initializer:
