@@ -15,10 +15,13 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.moves.absorb.quantization import (
     OTHER_AXIS,
+    PER_AXIS,
+    PER_CHANNEL_OPSET,
     dequantized,
     multiplied,
     quantized_of,
 )
+from bnfold.fold.moves.absorb.weight_only import ROUNDING_KERNEL, comes_to_round
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
@@ -32,7 +35,6 @@ _INTEGER_KERNELS = Refusal(
     "what follows is quantised too, and runs on integers only where this has one scale",
 )
 _FAR = 256  # values looked at
-_PER_AXIS = 13  # the opset that brought scales per axis
 
 
 def dequantize_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -54,7 +56,11 @@ def dequantize_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts)
     if found is not None:
         extent = found.levels.shape[axis] if found.levels.ndim else 1
         scaled = multiplied(found, np.broadcast_to(s, (extent,)), axis, facts)
-        return scaled if isinstance(scaled, Refusal) else [Replace((dequantized(scaled, None),))]
+        if isinstance(scaled, Refusal):
+            return scaled
+        if comes_to_round(node.outputs[0], found, scaled):
+            return ROUNDING_KERNEL
+        return [Replace((dequantized(scaled, None),))]
     return _of_run_time(node, s, axis, facts)
 
 
@@ -84,8 +90,8 @@ def _of_run_time(node: ir.Node, s: Array, axis: int, facts: Facts) -> Answer:
         attributes["axis"] = axis
         if _meets_quantised(node.outputs[0]):
             return _INTEGER_KERNELS
-        if facts.opset() < _PER_AXIS:
-            return Refusal("quantised-axis", "scales per channel need opset 13 or newer")
+        if facts.opset() < PER_AXIS:
+            return PER_CHANNEL_OPSET
     return [Replace((NewNode("DequantizeLinear", tuple(inputs), attributes),))]
 
 

@@ -26,7 +26,9 @@ _NO_NEGATIVE = Refusal(
 OTHER_AXIS = Refusal(
     "quantised-axis", "its weight is quantised along another axis than the affine varies along"
 )
-_PER_AXIS = 13  # the opset that brought scales per axis
+PER_AXIS = 13
+"""The opset that brought scales per axis."""
+PER_CHANNEL_OPSET = Refusal("quantised-axis", "scales per channel need opset 13 or newer")
 _MIRRORED = 4  # bits
 
 
@@ -43,7 +45,7 @@ class Quantized:
         output: the dtype of what it stands for: the scale's, unless `output_dtype` says otherwise.
         has_zero_point: whether one is stored, all 0 or not. Runtimes tell by that, and by the next,
             whether they make an integer kernel of what reads it, which may round activations.
-        from_behind: whether the axis is counted from the last one on, by a negative number.
+        stored_axis: as it is written; None where it is not. One below 0 counts from the last axis.
     """
 
     levels: Constant
@@ -54,7 +56,15 @@ class Quantized:
     dtypes: tuple[ir.DataType, ir.DataType]
     output: ir.DataType
     has_zero_point: bool = False
-    from_behind: bool = False
+    stored_axis: int | None = None
+
+    @property
+    def written_axis(self) -> int | None:
+        """What a DequantizeLinear of it states; None where it states none."""
+        if self.axis is None:
+            return self.stored_axis
+        is_from_behind = self.stored_axis is not None and self.stored_axis < 0
+        return self.axis - (self.levels.ndim if is_from_behind else 0)
 
     def real(self) -> Array:
         """The numbers it stands for, in float64."""
@@ -92,14 +102,14 @@ def quantized_of(value: ir.Value | None, facts: Facts) -> Quantized | None:
     axis = attribute_of(node, "axis", 1) % levels.ndim if block or scale.size > 1 else None
     if axis is not None and scale.shape != _parameters(levels, axis, block):
         return None
-    has_zero_point, from_behind = zero is not None, attribute_of(node, "axis", 1) < 0
+    has_zero_point, stored_axis = zero is not None, attribute_of(node, "axis", None)
     zero = np.zeros(scale.shape) if zero is None else zero
     if dtypes[0].is_floating_point() and np.any(zero.astype(np.float64)):
         return None
     stated = attribute_of(node, "output_dtype", 0)
     output = ir.DataType(stated) if stated else dtypes[1]
     types = (dtypes[0], dtypes[1])
-    return Quantized(levels, scale, zero, axis, block, types, output, has_zero_point, from_behind)
+    return Quantized(levels, scale, zero, axis, block, types, output, has_zero_point, stored_axis)
 
 
 def multiplied(found: Quantized, s: Array, axis: int, facts: Facts) -> Quantized | Refusal:
@@ -107,8 +117,8 @@ def multiplied(found: Quantized, s: Array, axis: int, facts: Facts) -> Quantized
 
     s (q - z) c = (q - z) (s c); where s < 0 the levels turn round, as a scale is positive.
     """
-    if found.axis is None and facts.opset() < _PER_AXIS and np.any(s != s[0]):
-        return Refusal("quantised-axis", "scales per channel need opset 13 or newer")
+    if found.axis is None and facts.opset() < PER_AXIS and np.any(s != s[0]):
+        return PER_CHANNEL_OPSET
     signed = _signed(found, s, axis)
     return signed if isinstance(signed, Refusal) else _sized(signed, s, axis)
 
@@ -126,7 +136,7 @@ def _sized(found: Quantized, s: Array, axis: int) -> Quantized | Refusal:
         return OTHER_AXIS
     grown = np.broadcast_to(found.scale.reshape(-1), s.shape) * size
     if found.axis is None and np.all(grown == grown[0]):
-        return replace(found, scale=grown[0].reshape(()))
+        return replace(found, scale=grown[0].reshape(found.scale.shape))
     each = np.broadcast_to(found.zero_point.reshape(-1), s.shape)
     return replace(found, scale=grown, zero_point=each, axis=axis)
 
@@ -208,9 +218,8 @@ def dequantized(found: Quantized, output: str | None) -> NewNode:
     if found.has_zero_point or np.any(found.zero_point):
         inputs.append(of_array(found.zero_point.astype(np.float64), found.dtypes[0]))
     attributes: dict[str, int] = {}
-    if found.axis is not None:
-        rank = found.levels.ndim if found.from_behind else 0
-        attributes["axis"] = found.axis - rank
+    if found.written_axis is not None:
+        attributes["axis"] = found.written_axis
     if found.block:
         attributes["block_size"] = found.block
     if found.output != found.dtypes[1]:

@@ -22,11 +22,19 @@ from bnfold.fold.facts.window import sees_padding
 from bnfold.fold.moves.absorb.matmul import MATMUL_SHIFT
 from bnfold.fold.moves.absorb.quantization import (
     OTHER_AXIS,
+    PER_AXIS,
+    PER_CHANNEL_OPSET,
     Quantized,
     dequantized,
     multiplied,
     quantized_of,
     quantized_scale,
+)
+from bnfold.fold.moves.absorb.weight_only import (
+    ROUNDING_KERNEL,
+    product_of,
+    without_kernel,
+    would_round_without,
 )
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
@@ -66,23 +74,10 @@ def weight_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     scaled = multiplied(found, s, axis, facts)
     if isinstance(scaled, Refusal):
         return scaled
-    if is_op(node, "MatMul") and found.axis is None and scaled.axis is not None:
-        if found.levels.ndim > 2:
-            return _STACK
-        scaled = replace(scaled, from_behind=_is_listed(found, node))
-    return _step(node, found, scaled, s, t, facts)
-
-
-def _is_listed(found: Quantized, node: ir.Node) -> bool:
-    """Whether its one scale is a list of one, and what it meets is not quantised.
-
-    Of such a MatMul onnxruntime makes no kernel that rounds x to integers, and it makes one where
-    the scales lie along axis 1; not where they lie along axis -1.
-    """
-    x = node.inputs[0]
-    return found.scale.ndim == 1 and not is_op(
-        None if x is None else x.producer(), "DequantizeLinear"
-    )
+    is_stack = is_op(node, "MatMul") and found.levels.ndim > 2
+    if is_stack and found.axis is None and scaled.axis is not None:
+        return _STACK
+    return _step(node, found, scaled, s, t, facts, axis=axis)
 
 
 def weight_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -131,11 +126,13 @@ def _step(
     t: Array,
     facts: Facts,
     *,
+    axis: int = 0,
     bias_follows: Array | None = None,
 ) -> Answer:
     """The node with its weight dequantised from other constants, and its bias."""
-    nodes = [dequantized(new, "weight")]
     inputs: tuple[Operand, ...] = (node.inputs[0], "weight")
+    nodes: list[NewNode] = []
+    shape: tuple[int, ...] | None = None
     attributes = {name: attribute_of(node, name, None) for name in node.attributes}
     op_type = "Gemm" if is_op(node, "MatMul") and np.any(t) else op_of(node)
     if op_type != "MatMul":
@@ -145,10 +142,19 @@ def _step(
         attributes.pop("beta", None)
         if isinstance(bias, Quantized):
             nodes.append(dequantized(bias, "bias"))
-            inputs = (*inputs, "bias")
+            inputs, shape = (*inputs, "bias"), bias.levels.shape
         elif bias is not None:
-            inputs = (*inputs, of_array(bias, old.output))
-    nodes.append(NewNode(op_type, inputs, attributes))
+            inputs, shape = (*inputs, of_array(bias, old.output)), bias.shape
+    before = product_of(node, old, facts)
+    if not before.rounds_x:
+        if would_round_without(node, facts):
+            return ROUNDING_KERNEL
+        after = replace(before, op=op_type, weight=new, attributes=attributes, bias=shape)
+        if replace(after, shares_weight=False).rounds_x:
+            if facts.opset() < PER_AXIS:
+                return PER_CHANNEL_OPSET
+            new = without_kernel(new, axis)
+    nodes = [dequantized(new, "weight"), *nodes, NewNode(op_type, inputs, attributes)]
     return [Replace(tuple(nodes))]
 
 
