@@ -15,6 +15,9 @@ _CONSTANTS: dict[str, Array] = {
     "four": np.array(4, np.float32),
     "each": np.array([1.0, 2.0, 2.0, 2.0], np.float32).reshape(4, 1),
     "minus": np.array(-1, np.int64),
+    "none": np.array(0, np.float32),
+    "laid": np.full((1, 1, 1), 2, np.float32),
+    "deep": np.full((1, 1, 1, 1), 2, np.float32),
     "one": np.ones((1, 4, 1), np.float32),
     "time": np.array([2]),
 }
@@ -57,6 +60,7 @@ def test_a_batch_norm_before_the_mean_and_deviation_over_time_goes_into_what_rea
         "a = Abs(b) p = Pow(a, half)",
         "p = Pow(b, two)",
         "p = Pow(b, three)",
+        "p = Pow(b, laid)",
     ],
 )
 def test_a_scale_of_any_sign_passes_a_power_forward(operators: str) -> None:
@@ -92,6 +96,7 @@ def test_a_batch_norm_decides_the_sign_of_what_one_over_0_is(operator: str) -> N
         ("Pow(b, half)", "negative-scale"),
         ("Pow(b, four)", "not-linear"),
         ("Pow(b, each)", "not-linear"),
+        ("Pow(b, none)", "not-linear"),
         ("Pow(b, t)", "not-linear"),
         ("Pow(t, b)", "not-linear"),
     ],
@@ -99,6 +104,28 @@ def test_a_batch_norm_decides_the_sign_of_what_one_over_0_is(operator: str) -> N
 def test_what_passes_no_power_stays_for_that_reason(operator: str, code: str) -> None:
     text = f"t = Exp(x) b = BN(t, n) p = {operator} z = Conv(p, v) y = Sigmoid(z)"
     assert code in _verdict(text, _without_shift(signs=True)).split()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "b = BN(x, n) p = Pow(b, deep) y = Sigmoid(p)",
+        "t = Exp(x) p = Pow(t, deep) q = Squeeze(p, zero) b = BN(q, n) y = Sigmoid(b)",
+    ],
+)
+def test_an_exponent_with_more_axes_makes_another_shape(text: str) -> None:
+    zero = {"zero": np.array([0])}
+    assert "not-linear" in _verdict(text, _without_shift() | zero).split()
+
+
+def test_an_exponent_is_known_beside_a_value_without_a_shape() -> None:
+    """What the batch norm reads has three axes, as the Conv tells; of x nobody does."""
+    text = "(float[2,4,7] x) => (float y) { p = Pow(x, two) b = BN(p, n) y = Conv(b, shut) }"
+    constants = {"shut": weight(3, 4, 3), **_without_shift(), **_CONSTANTS}
+    parsed = model(text.replace("Conv(", "Conv<pads = [1, 1]>("), constants)
+    parsed.graph.input[0].type.tensor_type.ClearField("shape")
+    (found,) = verdicts(fold_checked(parsed, x=(2, 4, 7))).values()
+    assert "not-linear" not in found.split()
 
 
 def test_a_shift_passes_no_power() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -21,8 +21,6 @@ def split_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
     """
     axis, sizes = _split_sizes(node, facts)
     rank = next(iter(demands.values())).rank
-    if axis is None:
-        return UNKNOWN_EXTENT
     axis %= rank
     parts = [demands.get(i, identity(rank)) for i in range(len(node.outputs))]
     first = next(iter(demands.values()))
@@ -40,8 +38,6 @@ def split_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> 
     if set(affines) != {0}:
         return DYNAMIC_PART
     axis, sizes = _split_sizes(node, facts)
-    if axis is None:
-        return UNKNOWN_EXTENT
     affine = affines[0]
     axis %= affine.rank
     if not affine.varies_along(axis):
@@ -58,10 +54,10 @@ def concat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
     count = len(node.inputs)
     if not demand.varies_along(axis):
         return [Leave(dict.fromkeys(range(count), demand))]
-    sizes = [facts.dim(value, axis) for value in node.inputs]
-    if any(size is None for size in sizes):
+    sizes = _sizes(node.inputs, axis, facts)
+    if sizes is None:
         return UNKNOWN_EXTENT
-    return [Leave(dict(enumerate(_sliced(demand, [s or 0 for s in sizes], axis))))]
+    return [Leave(dict(enumerate(_sliced(demand, sizes, axis))))]
 
 
 def concat_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -72,20 +68,26 @@ def concat_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
     """
     first = next(iter(affines.values()))
     axis = attribute_of(node, "axis", 1) % first.rank
-    sizes = [facts.dim(value, axis) for value in node.inputs]
+    sizes = _sizes(node.inputs, axis, facts)
     steps = []
     if not any(g.varies_along(axis) for g in affines.values()):
         wants = dict.fromkeys(range(len(node.inputs)), first)
         steps.append(Leave({0: first}, wants=wants))
-    if all(size is not None for size in sizes):
-        steps.append(Leave({0: _embedded(affines, [s or 0 for s in sizes], axis)}))
+    if sizes is not None:
+        steps.append(Leave({0: _embedded(affines, sizes, axis)}))
     return steps or UNKNOWN_EXTENT
 
 
-def _split_sizes(node: ir.Node, facts: Facts) -> tuple[int | None, list[int] | None]:
+def _split_sizes(node: ir.Node, facts: Facts) -> tuple[int, list[int] | None]:
     axis = attribute_of(node, "axis", 0)
-    sizes = [facts.dim(value, axis) for value in node.outputs]
-    return axis, None if any(s is None for s in sizes) else [s or 0 for s in sizes]
+    return axis, _sizes(node.outputs, axis, facts)
+
+
+def _sizes(parts: Sequence[ir.Value | None], axis: int, facts: Facts) -> list[int] | None:
+    """The extents of the parts along the axis; None where one is not known."""
+    extents = [facts.dim(part, axis) for part in parts]
+    known = [extent for extent in extents if extent is not None]
+    return known if len(known) == len(extents) else None
 
 
 def _joined(parts: list[Affine], sizes: list[int], axis: int) -> Affine:

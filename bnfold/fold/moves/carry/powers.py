@@ -30,7 +30,7 @@ _ROOT = Refusal("root-of-rounding", "a 0 that rounds to less than 0 would have n
 
 def power_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """s x^p = (r x)^p, r^p = s, for an integer p, and s > 0 where it is even; see `root_after`."""
-    exponent = _exponent(node, demands, facts)
+    exponent = _exponent(node, facts)
     if isinstance(exponent, Refusal):
         return exponent
     if exponent != round(exponent):
@@ -47,7 +47,7 @@ def power_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> A
 
 def power_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """(s x')^p = s^p x'^p: for s > 0, where both are NaN or neither is; else for an integer p."""
-    exponent = _exponent(node, affines, facts)
+    exponent = _exponent(node, facts)
     if isinstance(exponent, Refusal):
         return exponent
     refusal = _stopped(node, affines[0], facts)
@@ -72,16 +72,16 @@ def _stopped(node: ir.Node, affine: Affine, facts: Facts) -> Refusal | None:
     return _ZERO if np.any(affine.scale == 0) else None
 
 
-def _exponent(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> float | Refusal:
-    """To which power; or why that is not known, or is not what the affine meets."""
+def _exponent(node: ir.Node, facts: Facts) -> float | Refusal:
+    """To which power; or that it is no constant, as where the affine arrives there."""
     exponent = 0.5 if is_op(node, "Sqrt") else _constant_exponent(node, facts)
-    return _EXPONENT if set(affines) != {0} or exponent is None else exponent
+    return _EXPONENT if exponent is None else exponent
 
 
 def _constant_exponent(node: ir.Node, facts: Facts) -> float | None:
     """Of a Pow; None where it is unknown, differs between entries, or is none of these."""
-    constant, rank = facts.constant(node.inputs[1]), facts.rank(node.inputs[0])
-    if constant is None or rank is None or constant.size != 1 or constant.ndim > rank:
+    constant, rank = facts.constant(node.inputs[1]), facts.rank(node.inputs[0]) or 0
+    if constant is None or constant.size != 1 or constant.ndim > rank:
         return None
     exponent = float(constant.reshape(()))
     return exponent if 0 < exponent <= _HIGHEST else None

@@ -34,9 +34,8 @@ def select_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         return _anywhere(node, demands[0], facts, taken, backward=True)
     axes, rank = taken
     scale, shift = demands[0].scale, demands[0].shift
-    gathered = _gathered_axis(node, facts)
-    if gathered is not None:
-        scale, shift = (_with_gathered_axis(a, node, facts, gathered) for a in (scale, shift))
+    if is_op(node, "Gather"):
+        scale, shift = (_with_gathered_axis(a, node, facts) for a in (scale, shift))
     scale, shift = np.broadcast_arrays(scale, shift)  # "any" must stand in both at the same entries
     for axis, indices in axes.items():
         extent = _listed(node, axis, facts)
@@ -66,11 +65,11 @@ def select_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
         array = a
         for axis, part in taken[0].items():
             chosen = part if indices is None else indices
-            # one entry stands for all: it is taken once, and only a Gather's axes are to be made
-            if array.shape[axis] == 1 and (indices is not None or part.size):
-                chosen = np.zeros(chosen.shape if indices is not None else 1, dtype=np.int64)
-                chosen = chosen if indices is None else chosen[(slice(0, 1),) * chosen.ndim]
-            array = np.take(array, chosen, axis=axis)
+            if array.shape[axis] > 1:
+                array = np.take(array, chosen, axis=axis)
+            else:  # one entry stands for all, on each of the axes that a Gather makes of one
+                ones = (1,) * chosen.ndim
+                array = array.reshape(*array.shape[:axis], *ones, *array.shape[axis + 1 :])
         arrays.append(array)
     return [Leave({0: Affine(*arrays)})]
 
@@ -115,13 +114,7 @@ def _taken(node: ir.Node, facts: Facts) -> tuple[dict[int, Indices], int] | Refu
         axis = attribute_of(node, "axis", 0) % rank
         if indices is None:
             return DYNAMIC_PART
-        extent = facts.dim(node.inputs[0], axis)
-        flat = indices.reshape(-1)
-        if extent is not None:
-            flat = np.where(flat < 0, flat + extent, flat)
-        elif np.any(flat < 0):
-            return UNKNOWN_EXTENT
-        return {axis: np.asarray(flat)}, rank
+        return {axis: indices.reshape(-1)}, rank  # negative ones count from the end here too
     return _sliced_axes(node, rank, facts)
 
 
@@ -139,8 +132,7 @@ def _sliced_axes(
             return DYNAMIC_PART
         bounds.append(constant)
     starts, ends, axes, steps = bounds
-    if starts is None or ends is None:
-        return DYNAMIC_PART
+    assert starts is not None and ends is not None, "no Slice leaves them out"
     axes = np.arange(len(starts)) if axes is None else axes
     steps = np.ones(len(starts), dtype=np.int64) if steps is None else steps
     taken: dict[int, Indices] = {}
@@ -161,18 +153,11 @@ def _listed(node: ir.Node, axis: int, facts: Facts) -> int | None:
     return None if extent is None or extent > _MOST_ENTRIES else extent
 
 
-def _gathered_axis(node: ir.Node, facts: Facts) -> int | None:
-    """For a Gather, the rank of its indices where that is not 1: the axis becomes so many."""
-    if not is_op(node, "Gather"):
-        return None
-    indices = facts.constant(node.inputs[1])
-    return None if indices is None or indices.ndim == 1 else indices.ndim
-
-
-def _with_gathered_axis(array: Array, node: ir.Node, facts: Facts, count: int) -> Array:
-    """The `count` axes that a Gather made of one, as that one axis again."""
+def _with_gathered_axis(array: Array, node: ir.Node, facts: Facts) -> Array:
+    """The axes that a Gather by constant indices made of one, as that one axis again."""
     indices = facts.constant(node.inputs[1])
     assert indices is not None
+    count = indices.ndim
     axis = attribute_of(node, "axis", 0) % (array.ndim - count + 1)
     if all(extent == 1 for extent in array.shape[axis : axis + count]):
         return array.reshape(*array.shape[:axis], 1, *array.shape[axis + count :])
@@ -182,7 +167,7 @@ def _with_gathered_axis(array: Array, node: ir.Node, facts: Facts, count: int) -
 
 
 def _reads_part(indices: Indices, extent: int | None) -> bool:
-    return extent is None or len(np.unique(indices)) != extent
+    return len(np.unique(indices)) != extent
 
 
 def _spread(
