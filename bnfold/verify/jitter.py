@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.verify.drawn import Draws
 from bnfold.verify.grids import is_kept, on_grid
 from bnfold.verify.half import ulp_of_half
 from bnfold.verify.inference import Inferred, inferred_of
@@ -74,7 +75,7 @@ def jitter(model: ir.Model, seed: int, strength: int = 1, half: ir.DataType | No
     `strength` is a factor for all of it. In half precision a is 1: sums are in float32.
     """
     inferred = inferred_of(model)
-    graph = model.graph
+    graph, draws = model.graph, Draws(model, seed)
     grid = on_grid(model, {name: each.dtype for name, each in inferred.items() if each.dtype})
     count = 0
     for node in list(graph):
@@ -93,7 +94,8 @@ def jitter(model: ir.Model, seed: int, strength: int = 1, half: ir.DataType | No
                 continue
             count += 1
             rounding = _ULP[dtype] * spread if half is None else strength * ulp_of_half(half)
-            moved = _moved(value, dtype, rounding, seed * 100_003 + count)
+            tag = seed * 100_003 + count
+            moved = _moved(value, dtype, rounding, draws.like(value, dtype, tag % (1 << 24)), tag)
             graph.insert_before(node, moved)
             node.replace_input_with(index, moved[-1].outputs[0])
 
@@ -112,17 +114,18 @@ def _is_whole(value: ir.Value, inferred: Known) -> bool:
     return node is not None
 
 
-def _moved(value: ir.Value, dtype: ir.DataType, size: float, tag: int) -> list[ir.Node]:
-    """Nodes for value * (1 + r * size); `tag` makes their names and the seed of r."""
+def _moved(
+    value: ir.Value, dtype: ir.DataType, size: float, drawn: Sequence[ir.Node], tag: int
+) -> list[ir.Node]:
+    """Nodes for value * (1 + r * size), where `drawn` makes r; `tag` makes their names."""
     constant, one = (
         ir.node("Constant", [], {"value": ir.tensor(np.asarray(number, dtype.numpy()))})
         for number in (size, 1.0)
     )
-    span = {"low": -1.0, "high": 1.0, "seed": float(tag % (1 << 24)), "dtype": int(dtype)}
-    drawn = ir.node("RandomUniformLike", [value], span)
-    part = ir.node("Mul", [drawn.outputs[0], constant.outputs[0]])
+    part = ir.node("Mul", [drawn[-1].outputs[0], constant.outputs[0]])
     factor = ir.node("Add", [one.outputs[0], part.outputs[0]])
-    nodes = [constant, one, drawn, part, factor, ir.node("Mul", [value, factor.outputs[0]])]
+    moved = ir.node("Mul", [value, factor.outputs[0]])
+    nodes = [constant, one, *drawn, part, factor, moved]
     for i, node in enumerate(nodes):
         node.outputs[0].name = f"jitter {tag} {i}"
     return nodes
