@@ -1,14 +1,17 @@
 """Nodes on which onnxruntime ends the process that runs it: such a model is not run, and told.
 
 Seen in 1.32, each in a process of its own, by SIGABRT, SIGFPE or SIGSEGV: a GRU of an extent of 0,
-an LSTM of an empty batch, an Einsum or Unique of nothing, attention without a hidden extent. Which
-extents a run has is what onnx infers from those of its inputs; of what that does not tell nothing
-is known here either.
+an LSTM of an empty batch, an Einsum or Unique of nothing, attention without a hidden extent; and
+where optimisations lay channels out in blocks, a pool of images of which no row of windows is left.
+Which extents a run has is what onnx infers from those of its inputs; of what that does not tell
+nothing is known here either. Pools are looked at in files up to a size: nearly all networks of
+images have one, and a larger one is not read for that.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,8 +52,30 @@ _FATAL: Mapping[str, Callable[[Sequence[Shape]], bool]] = {
     "Unique": _is_empty,
     "MultiHeadAttention": _has_no_features,
 }
-_AS_WRITTEN = [bytes([0x22, len(op)]) + op.encode() for op in _FATAL]
-"""The field `op_type` of a node as protobuf writes it."""
+
+_IN_BLOCKS = ("AveragePool", "MaxPool")
+_BLOCK = 8  # channels, on CPUs with AVX2; a multiple on others
+_MOST_SIZES = 64  # in a tensor of sizes
+_MOST_BYTES = 32 << 20  # of a model that is read for a pool
+
+
+def _has_no_row(node: onnx.NodeProto, shapes: Sequence[Shape]) -> bool:
+    """Whether windows over [N, C, H, W] make [N, C, 0, ...], with C in blocks.
+
+    The runtime divides towards zero: H + pads - reach, by the stride, is -1 there. A mean that
+    counts padding with ceil_mode is computed elsewhere.
+    """
+    shape, told = shapes[0], {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    kernel, rows = told.get("kernel_shape", []), shape[2] if len(shape) == 4 else None
+    if rows is None or not shape[1] or shape[1] % _BLOCK or len(kernel) != 2:
+        return False
+    is_elsewhere = told.get("count_include_pad", 0) and told.get("ceil_mode", 0)
+    if is_elsewhere or told.get("auto_pad", b"NOTSET").startswith(b"SAME"):
+        return False
+    pads, stride = told.get("pads", [0] * 4), told.get("strides", [1, 1])[0]
+    room = rows + pads[0] + pads[2] - (kernel[0] - 1) * told.get("dilations", [1, 1])[0] - 1
+    return bool(-2 * stride < room <= -stride)
+
 
 _UNREADABLE = (OSError, ValueError, RuntimeError, DecodeError)
 
@@ -60,10 +85,12 @@ class FatalNodes:
 
     Args:
         source: a path, the bytes of a model, or a model.
+        in_blocks: whether it is optimised so that channels may lie in blocks.
     """
 
-    def __init__(self, source: str | bytes | onnx.ModelProto) -> None:
-        self._model = _suspect(source)
+    def __init__(self, source: str | bytes | onnx.ModelProto, *, in_blocks: bool = False) -> None:
+        self._pools = _IN_BLOCKS if in_blocks else ()
+        self._model = _suspect(source, self._pools)
         self._found: dict[object, str | None] = {}
 
     def reason(self, shapes: Mapping[str, Sequence[int]] | None = None) -> str | None:
@@ -72,7 +99,7 @@ class FatalNodes:
             return None
         key = None if shapes is None else tuple((n, tuple(s)) for n, s in sorted(shapes.items()))
         if key not in self._found:
-            self._found[key] = _reason(self._model, shapes or {})
+            self._found[key] = _reason(self._model, shapes or {}, self._pools)
         return self._found[key]
 
     def reason_on(self, feeds: Mapping[str, Array]) -> str | None:
@@ -82,30 +109,48 @@ class FatalNodes:
         return self.reason({name: np.shape(array) for name, array in feeds.items()})
 
 
-def _suspect(source: str | bytes | onnx.ModelProto) -> onnx.ModelProto | None:
-    """The model where it has an operator in question, which no model of convolutions has."""
+def _suspect(source: str | bytes | onnx.ModelProto, pools: Sequence[str]) -> onnx.ModelProto | None:
+    """The model where it has an operator in question."""
     try:
         if not isinstance(source, onnx.ModelProto):
-            if not _has_one(source):
+            if not _has_one(source, pools):
                 return None
             file = io.BytesIO(source) if isinstance(source, bytes) else source
             source = onnx.load(file, load_external_data=False)
+            _drop_weights(source.graph)
         return inline_local_functions(source) if source.functions else source
     except _UNREADABLE:
         return None  # what is wrong with it onnxruntime says
 
 
-def _has_one(source: str | bytes) -> bool:
+def _drop_weights(graph: onnx.GraphProto) -> None:
+    """What is no size is not carried through each inference."""
+    for tensor in graph.initializer:
+        if math.prod(tensor.dims) > _MOST_SIZES:
+            tensor.ClearField("raw_data")
+            tensor.ClearField("float_data")
+
+
+def _has_one(source: str | bytes, pools: Sequence[str]) -> bool:
+    size_bytes = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
+    sought = [_as_written(op) for op in (*_FATAL, *(pools if size_bytes <= _MOST_BYTES else ()))]
     if isinstance(source, bytes):
-        return any(field in source for field in _AS_WRITTEN)
+        return any(field in source for field in sought)
     with (
         Path(source).open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held,
     ):
-        return any(held.find(field) >= 0 for field in _AS_WRITTEN)
+        return any(held.find(field) >= 0 for field in sought)
 
 
-def _reason(model: onnx.ModelProto, fed: Mapping[str, Sequence[int]]) -> str | None:
+def _as_written(op: str) -> bytes:
+    """The field `op_type` of a node as protobuf writes it."""
+    return bytes([0x22, len(op)]) + op.encode()
+
+
+def _reason(
+    model: onnx.ModelProto, fed: Mapping[str, Sequence[int]], pools: Sequence[str]
+) -> str | None:
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     for value in sized.graph.input:
@@ -118,12 +163,18 @@ def _reason(model: onnx.ModelProto, fed: Mapping[str, Sequence[int]]) -> str | N
     except NotInferredError:
         return None
     for node, shapes in _with_shapes(graph, {}):
-        rule = _FATAL.get(node.op_type)
         known = [shapes[name] for name in node.input if name in shapes]
-        if rule is not None and node.input and node.input[0] in shapes and rule(known):
+        if node.input and node.input[0] in shapes and _is_fatal(node, known, pools):
             said = ", ".join(str(list(shape)) for shape in known)
             return f"onnxruntime ends the process on {node.op_type} '{node.output[0]}' of {said}"
     return None
+
+
+def _is_fatal(node: onnx.NodeProto, shapes: Sequence[Shape], pools: Sequence[str]) -> bool:
+    if node.op_type in pools:
+        return _has_no_row(node, shapes)
+    rule = _FATAL.get(node.op_type)
+    return rule is not None and rule(shapes)
 
 
 def _with_shapes(graph: onnx.GraphProto, outer: Shapes) -> Iterator[tuple[onnx.NodeProto, Shapes]]:

@@ -96,7 +96,8 @@ class Session:
         """
         from bnfold.runtime.fatal import FatalNodes  # needs onnx, and records are read without
 
-        self._fatal = FatalNodes(source)
+        in_blocks = setting.level == "all" and setting.provider == "cpu"
+        self._fatal = FatalNodes(source, in_blocks=in_blocks)
         reason = self._fatal.reason()
         if reason is not None:
             raise RefusedError(f"{name}: {reason}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 import bnfold
@@ -90,3 +91,72 @@ def test_a_fold_says_that_nobody_was_asked() -> None:
     assert result.ledger.batch_norms_after == 0
     said = result.ledger.opinion.left_out
     assert said is not None and "ends the process on GRU 'y' of [5, 1, 0]" in said
+
+
+def _pool(pool: str, channels: int = 16) -> onnx.ModelProto:
+    text = f"(float[N, {channels}, H, 7] x) => (float[] y) {{ a = Tanh(x) y = {pool}(a) }}"
+    return model(text, {})
+
+
+def _signal_where_optimised(proto: onnx.ModelProto, shape: tuple[int, ...]) -> int:
+    child = os.fork()
+    if child == 0:
+        faulthandler.disable()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        found = onnxruntime.InferenceSession(
+            proto.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        found.run(None, {"x": np.zeros(shape, np.float32)})
+        os._exit(0)
+    return os.WTERMSIG(os.waitpid(child, 0)[1])
+
+
+_WINDOW = "kernel_shape = [2, 3]"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # a fork beside threads
+@pytest.mark.parametrize(
+    "pool",
+    [
+        f"AveragePool<{_WINDOW}>",
+        f"AveragePool<{_WINDOW}, ceil_mode = 1>",
+        f"AveragePool<{_WINDOW}, count_include_pad = 1>",
+        f"MaxPool<{_WINDOW}>",
+        "MaxPool<kernel_shape = [4, 3], strides = [2, 1], pads = [1, 0, 0, 0]>",
+    ],
+)
+@pytest.mark.parametrize("level", ["none", "all"])
+def test_a_pool_of_which_no_row_is_left_is_refused_where_channels_lie_in_blocks(
+    pool: str, level: str
+) -> None:
+    proto = _pool(pool)
+    shape = (1, 16, 1, 7)
+    if level == "all":
+        assert _signal_where_optimised(proto, shape), "onnxruntime has mended it: it may go"
+        with pytest.raises(RunError, match=r"ends the process on \w+Pool 'y' of \[1, 16, 1, 7\]"):
+            Session(proto.SerializeToString(), Setting(level=level), name="m").run(
+                {"x": np.zeros(shape, np.float32)}
+            )
+        return
+    session = Session(proto.SerializeToString(), Setting(level=level), name="m")
+    (found,) = session.run({"x": np.zeros(shape, np.float32)})
+    assert found.shape[2] == 0
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("pool", "channels", "rows"),
+    [
+        (f"MaxPool<{_WINDOW}>", 12, 1),
+        (f"MaxPool<{_WINDOW}>", 16, 2),
+        (f"AveragePool<{_WINDOW}, count_include_pad = 1, ceil_mode = 1>", 16, 1),
+        (f"AveragePool<{_WINDOW}, strides = [2, 2]>", 16, 1),
+        (f"MaxPool<{_WINDOW}, pads = [1, 0, 0, 0]>", 16, 1),
+        ("MaxPool<kernel_shape = [1, 8]>", 16, 3),
+    ],
+)
+def test_other_pools_are_run(pool: str, channels: int, rows: int) -> None:
+    proto, shape = _pool(pool, channels), (1, channels, rows, 7)
+    assert not _signal_where_optimised(proto, shape)
+    session = Session(proto.SerializeToString(), Setting(level="all"), name="m")
+    session.run({"x": np.zeros(shape, np.float32)})
