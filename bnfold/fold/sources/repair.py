@@ -52,8 +52,17 @@ def repair(model: ir.Model, kinds: Collection[str]) -> tuple[str, ...]:
 
 def _is_without_positions(node: ir.Node) -> bool:
     """Whether spatial = 0 has one number for each channel, which is no valid model."""
-    shapes = [None if v is None else v.shape for v in node.inputs[1:5]]
-    return all(shape is not None and len(shape) == 1 for shape in shapes)
+    return all(value is not None and _rank_of(value) == 1 for value in node.inputs[1:5])
+
+
+def _rank_of(value: ir.Value) -> int | None:
+    """How many axes a parameter has that is stored, by the file or by a Constant node."""
+    node = value.producer()
+    while node is not None and is_op(node, "Identity") and node.inputs[0] is not None:
+        value, node = node.inputs[0], node.inputs[0].producer()
+    if node is not None and is_op(node, "Constant") and "value" in node.attributes:
+        return len(node.attributes["value"].as_tensor().shape)
+    return None if value.shape is None else len(value.shape)
 
 
 def _batch_norms(model: ir.Model) -> Iterator[tuple[ir.Node, int]]:

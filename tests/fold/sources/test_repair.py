@@ -92,6 +92,30 @@ def test_one_number_for_each_channel_means_spatial() -> None:
     np.testing.assert_allclose(found[0], wanted[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("way", ["Constant", "Identity"])
+def test_parameters_that_nodes_hand_on_are_repaired_too(way: str) -> None:
+    """As the refusal advises."""
+    parsed = model(TEXT.format(OLD), CONSTANTS, opset=8)
+    names = {"ng", "nb", "nm", "nv"}
+    for tensor in [each for each in parsed.graph.initializer if each.name in names]:
+        if way == "Constant":
+            parsed.graph.initializer.remove(tensor)
+            made = onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)
+        else:
+            made = onnx.helper.make_node("Identity", [f"{tensor.name} stored"], [tensor.name])
+            tensor.name = made.input[0]
+        parsed.graph.node.insert(0, made)
+    (kept,) = [d for d in bnfold.inspect(parsed).kept if d.op == "BatchNormalization"]
+    assert any("--repair spatial" in refusal.advice for refusal in kept.refusals)
+    result = bnfold.fold(parsed, repair="spatial", strict=True)
+    assert len(result.ledger.repairs) == 1
+    assert "BatchNormalization" not in kinds_of(result)
+    wanted, found = run_runtime(in_inference(9), x()), run_runtime(result.to_proto(), x())
+    assert wanted is not None
+    assert found is not None
+    np.testing.assert_allclose(found[0], wanted[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("equal", [True, False])
 def test_maps_need_no_repair_and_fold_where_they_are_equal_everywhere(equal: bool) -> None:
     maps = {
