@@ -13,6 +13,7 @@ import pytest
 
 import bnfold
 from bnfold.errors import InternalError
+from bnfold.fold import folder
 from bnfold.fold.merge import algebra, parallel, sequential
 from bnfold.fold.merge.kernel import Axis, Kernel
 from tests.fold.merge.merging import conv, merged, model, norm, weight
@@ -234,9 +235,16 @@ def test_a_merge_that_does_not_prove_itself_is_tried_once(monkeypatch: pytest.Mo
     built = model(text, CONSTANTS)
     assert len(bnfold.fold(built).ledger.merges) == 1
     monkeypatch.setattr(algebra, "in_blocks", _rolled(algebra.in_blocks))
+    tried: list[str] = []
+    carry_out = folder.Folder._merged
+    monkeypatch.setattr(
+        folder.Folder,
+        "_merged",
+        lambda self, merge: tried.append(merge.sentence) or carry_out(self, merge),
+    )
     ledger = bnfold.fold(built).ledger
     assert ledger.batch_norms_after == 0
-    assert len(ledger.bugs) == 1
+    assert len(ledger.bugs) == len(tried) == 1
 
 
 def test_merges_that_wait_for_each_other_are_all_made() -> None:
