@@ -82,10 +82,12 @@ def test_an_even_power_takes_no_negative_scale_backward() -> None:
 
 
 @pytest.mark.parametrize("operator", ["Reciprocal(b)", "Pow(b, minus)", "Div(one, b)"])
-def test_a_batch_norm_decides_the_sign_of_what_one_over_0_is(operator: str) -> None:
+@pytest.mark.parametrize("signs", [True, False])
+def test_a_batch_norm_decides_the_sign_of_what_one_over_0_is(operator: str, signs: bool) -> None:
     """Its shift of 0 makes +0 of -0, and so +inf, whatever the sign of its scale."""
-    values = _without_shift(signs=True)
-    text = f"r = Relu(x) b = BN(r, n) p = {operator} z = Conv(p, v) y = Sigmoid(z)"
+    values = _without_shift(signs=signs)
+    made = "Relu(x)" if signs else "Neg(q)"
+    text = f"q = Relu(x) r = {made} b = BN(r, n) p = {operator} z = Conv(p, v) y = Sigmoid(z)"
     assert _verdict(text, values) not in ("backward", "forward")
 
 

@@ -27,8 +27,8 @@ _FACTORS = tuple(
         Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, shift=False),
         Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, shift=False, backward=False),
         Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1)}, shift=False, positive=True),
-        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {1: (1, 2, 1)}, shift=False, positive=op == "Div", backward=False),
-        Case("product", f"{_TWO} {{ y = {op}(x, z) }}", {0: (1, 2, 1), 1: (1, 2, 1)}, shift=False, positive=op == "Div", backward=False),
+        *(Case("product", f"{_TWO} {{ y = {op}(x, z) }}", extents, shift=False, backward=False)
+          for extents in ({1: (1, 2, 1)}, {0: (1, 2, 1), 1: (1, 2, 1)}) if op == "Mul"),
     )
 )  # fmt: skip
 _CHOICES = tuple(

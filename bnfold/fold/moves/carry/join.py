@@ -19,9 +19,8 @@ _SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a sh
 _SIGN = Refusal("negative-scale", "a negative scale would turn its maximum into a minimum")
 _NAMED_AXIS = Refusal("named-axis", "it broadcasts along an axis that it names, as before opset 7")
 _SQUARE = Refusal("negative-scale", "it multiplies a value by itself, which has no negative scale")
-_ZERO = Refusal("zero-scale", "it divides by what a channel of scale 0 would be")
 _DIVIDES = Refusal(
-    "negative-scale", "it divides, and a negative scale would turn the sign of x / 0"
+    "not-linear", "it divides by it, and a batch norm decides the sign of what is x / 0"
 )
 _BROADCAST = Refusal("broadcast-branch", "one of its branches is broadcast along the affine's axis")
 
@@ -128,10 +127,10 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
 
 
 def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
-    """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); x / (s z') = (x / z') / s.
+    """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); (s x') / z = s (x' / z).
 
-    Or it turns round: (s x') * z = x' * (s z), where z arrives with 1 / s. What divides has a
-    positive scale: a batch norm makes +0 of -0, and a negative one would turn the sign of x / 0.
+    Or it turns round: (s x') * z = x' * (s z), where z arrives with 1 / s. Nothing passes what
+    divides: a batch norm makes +0 of -0, and without it x / 0 would have the other sign.
     """
     if isinstance(source_of(node, facts), Source):
         return ()
@@ -142,14 +141,11 @@ def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -
         return Refusal("rank-unknown", "the rank of its output is not known")
     if any(affine.has_shift for affine in affines.values()):
         return _SHIFT
-    if is_op(node, "Div") and 1 in affines and not affines[1].is_nonnegative:
+    if is_op(node, "Div") and 1 in affines:
         return _DIVIDES
     passed = identity(rank)
-    for i, affine in affines.items():
-        factor = affine.aligned(rank) if i == 0 else _divisor(node, affine.aligned(rank))
-        if factor is None:
-            return _ZERO
-        passed = factor.after(passed)
+    for affine in affines.values():
+        passed = affine.aligned(rank).after(passed)
     steps = [Leave({0: passed})]
     for i in {0, 1} - set(affines):
         wanted = _inverse(passed) if i == 0 else _inverse(passed, unless=is_op(node, "Div"))
