@@ -12,7 +12,7 @@ from bnfold.bench.handed import write_archive
 from bnfold.bench.inputs import Arrays, Feeds, InputSizes, given_arrays, make_feeds
 from bnfold.bench.interpreter import Interpreter, another_python, this_python
 from bnfold.bench.model_files import ModelFile
-from bnfold.bench.place import Fed, Place, stored
+from bnfold.bench.place import Fed, MeasuringPlace, stored
 from bnfold.bench.records import BenchInput, Runtime, Settings
 from bnfold.errors import UsageError
 from bnfold.runtime.engine import Setting
@@ -54,7 +54,7 @@ class Grid:
         all_fed = self._all_fed(subjects[0], asked, folder, data, dims)
         archive = write_archive(folder)
         self.places = [
-            Place(runtime.path, archive, runtime.name if pythons else "", setting, fed)
+            MeasuringPlace(runtime.path, archive, runtime.name if pythons else "", setting, fed)
             for provider in asked.providers
             for level in asked.levels
             for runtime in self.runtimes

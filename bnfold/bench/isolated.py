@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnfold.bench.child_alone import KEPT_SAMPLES
-from bnfold.bench.place import Place
+from bnfold.bench.place import MeasuringPlace
 from bnfold.bench.rows import Isolated
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ RUNS_FOR_P99 = 1000
 
 
 def measure_isolated(
-    place: Place, subject: ModelFile, *, processes: int, warm_up: int, streams: int = 0
+    place: MeasuringPlace, subject: ModelFile, *, processes: int, warm_up: int, streams: int = 0
 ) -> Isolated:
     """The numbers of one model, from processes that do nothing else.
 

@@ -12,13 +12,13 @@ from bnfold.bench.statistics import FEWEST_PROCESSES, judge, ratio_interval, sen
 
 if TYPE_CHECKING:
     from bnfold.bench.model_files import ModelFile
-    from bnfold.bench.place import Place
+    from bnfold.bench.place import MeasuringPlace
 
 PAIRS_IN_A_PROCESS = 4
 
 
 def measure_processes(
-    place: Place,
+    place: MeasuringPlace,
     subjects: Sequence[ModelFile],
     settings: Settings,
     *,
@@ -67,7 +67,7 @@ def shared_out(settings: Settings) -> list[int | None]:
 
 
 def _judged(
-    place: Place,
+    place: MeasuringPlace,
     subjects: Sequence[ModelFile],
     i: int,
     settings: Settings,

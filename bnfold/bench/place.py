@@ -33,7 +33,7 @@ def stored(feeds: Mapping[str, np.ndarray], file: Path, *, batch: int) -> Fed:
 
 
 @dataclass(frozen=True)
-class Place:
+class MeasuringPlace:
     """Where, and on what.
 
     Attributes:

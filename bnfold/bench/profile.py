@@ -14,14 +14,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnfold.bench.place import Place
+from bnfold.bench.place import MeasuringPlace
 from bnfold.bench.rows import OperatorTime, Profile
 
 if TYPE_CHECKING:
     from bnfold.bench.model_files import ModelFile
 
 
-def profile(place: Place, subject: ModelFile) -> Profile:
+def profile(place: MeasuringPlace, subject: ModelFile) -> Profile:
     """The time per operator type of a model, the mean over the faster runs.
 
     The profiler itself costs time with every node: use it for shares, not for latency.

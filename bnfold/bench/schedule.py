@@ -16,7 +16,7 @@ from bnfold.progress import Progress
 
 if TYPE_CHECKING:
     from bnfold.bench.model_files import ModelFile
-    from bnfold.bench.place import Place
+    from bnfold.bench.place import MeasuringPlace
 
 Row = TypeVar("Row")
 
@@ -38,7 +38,7 @@ class Schedule:
     """
 
     subjects: Sequence[ModelFile]
-    places: Sequence[Place]
+    places: Sequence[MeasuringPlace]
     settings: Settings
     with_profile: bool
     is_elsewhere: bool
@@ -63,7 +63,7 @@ class Schedule:
         self._done = self._total
         self._say(0, "done")
 
-    def _alone(self, place: Place) -> list[ModelFile]:
+    def _alone(self, place: MeasuringPlace) -> list[ModelFile]:
         """Measures them alone; those that run there."""
         running = []
         for subject in self.subjects:
@@ -76,7 +76,7 @@ class Schedule:
             self._say(_STEPS_ALONE, label)
         return running
 
-    def _isolated(self, place: Place, subject: ModelFile) -> Isolated:
+    def _isolated(self, place: MeasuringPlace, subject: ModelFile) -> Isolated:
         asked = self.settings
         return measure_isolated(
             place,
@@ -87,7 +87,7 @@ class Schedule:
         )
 
     def _or_failed(
-        self, place: Place, subject: ModelFile, measure: Callable[[ModelFile], Row]
+        self, place: MeasuringPlace, subject: ModelFile, measure: Callable[[ModelFile], Row]
     ) -> Row | None:
         try:
             return measure(subject)
@@ -98,7 +98,7 @@ class Schedule:
             self.failed.append(Failed(model=subject.name, **place.row, sentence=said))
             return None
 
-    def _pairs(self, place: Place, running: Sequence[ModelFile]) -> None:
+    def _pairs(self, place: MeasuringPlace, running: Sequence[ModelFile]) -> None:
         baseline, *candidates = self.subjects
         start, label = self._done, f"pairs, {place}"
         self._say(0, label)

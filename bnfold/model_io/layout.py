@@ -50,7 +50,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorPlace:
     """Where a tensor was found: `size` bytes from `offset` on, in a file below the model's."""
 
     tensor: str
@@ -59,7 +59,7 @@ class Place:
     size: int
 
 
-def layout_of(places: Iterable[Place], model_name: str) -> Layout:
+def layout_of(places: Iterable[TensorPlace], model_name: str) -> Layout:
     """The layout of tensors that were found there; there is at least one.
 
     A file that is called after the model is called after the one that is written later; folders

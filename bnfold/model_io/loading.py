@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from bnfold.errors import ModelError, UsageError
 from bnfold.model_io import walk, wire
 from bnfold.model_io.gate import refuse_what_is_wrong
-from bnfold.model_io.layout import Place, layout_of
+from bnfold.model_io.layout import TensorPlace, layout_of
 from bnfold.model_io.mapped import Maps, external_attributes, external_values, view
 from bnfold.model_io.opening import parts_of
 from bnfold.torch_files import torch_file
@@ -221,7 +221,9 @@ def _remember_layout(model: ir.Model, name: str) -> None:
     tensors = [value.const_value for value in external_values(model)]
     tensors += [attribute.value for _, attribute in external_attributes(model)]
     places = [
-        Place(tensor.name or "", os.fspath(tensor.location), tensor.offset or 0, tensor.nbytes)
+        TensorPlace(
+            tensor.name or "", os.fspath(tensor.location), tensor.offset or 0, tensor.nbytes
+        )
         for tensor in tensors
         if isinstance(tensor, ir.ExternalTensor) and os.fspath(tensor.location) != IN_THIS_FILE
     ]

@@ -19,7 +19,7 @@ from bnfold.progress import Progress
 from bnfold.runtime.sessions import require_setting
 from bnfold.sweep.finding import found
 from bnfold.sweep.journal import Journal
-from bnfold.sweep.one_model import Job, Settings
+from bnfold.sweep.one_model import ModelJob, Settings
 from bnfold.sweep.records import Outcome, SweepResult
 from bnfold.sweep.stores import is_url, path_in_url
 from bnfold.sweep.timed import Timed, speed_page
@@ -104,7 +104,7 @@ def sweep(
     settings = Settings(_words(allow), _words(skip), verify, samples, seed, libraries)
     allowed(settings.allow)
     jobs = [
-        Job(source, target, settings, past.outcomes.get(source))
+        ModelJob(source, target, settings, past.outcomes.get(source))
         for source, target in zip(sources, _targets(sources, folder), strict=True)
     ]
     _require_free(jobs, past.targets, is_forced=force)
@@ -201,12 +201,12 @@ def _files(target: Path) -> tuple[Path, ...]:
     return target, target.with_suffix(".html"), speed_page(target)
 
 
-def _is_left(job: Job) -> bool:
+def _is_left(job: ModelJob) -> bool:
     """Whether something of the model stands in the folder, its page for one."""
     return any(path.exists() for path in _files(job.target))
 
 
-def _require_free(jobs: Sequence[Job], ours: set[str], *, is_forced: bool) -> None:
+def _require_free(jobs: Sequence[ModelJob], ours: set[str], *, is_forced: bool) -> None:
     """Returns where every target is free, or an earlier sweep's.
 
     Raises:

@@ -31,7 +31,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Job:
+class ModelJob:
     """A model to fold: where it is, and where the result and its page go."""
 
     source: str
@@ -62,7 +62,7 @@ class Job:
         return Outcome(self.source, None, "failed", reason, exit_code=exit_code)
 
 
-def _folded(job: Job, path: Path) -> Outcome:
+def _folded(job: ModelJob, path: Path) -> Outcome:
     import bnfold
     from bnfold.model_io import Together, sha256
     from bnfold.report.html import html_page

@@ -19,7 +19,7 @@ from bnfold.fold.api import FoldResult
 from bnfold.fold.rules import named
 from bnfold.logs import logged
 from bnfold.progress import Progress
-from bnfold.tune.state import State
+from bnfold.tune.state import TuningState
 from bnfold.tune.tuning import Tuning
 from bnfold.verify.user_data import Data
 
@@ -84,7 +84,7 @@ def tune(
         key = {"sha256": model_io.sha256(original), "target": target, "threads": threads,
                "batch": batch, "dims": dict(dims or {}), "pairs": pairs, "skip": sorted(skipped),
                "python": None if python is None else os.fspath(python)}  # fmt: skip
-        kept = State(None if state is None else Path(state), key)
+        kept = TuningState(None if state is None else Path(state), key)
         kept.read()
 
         def measure(paths: Sequence[Path]) -> BenchResult:

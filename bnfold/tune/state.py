@@ -16,7 +16,7 @@ from bnfold.record import SCHEMA_VERSION, json_form, read_as
 
 
 @dataclass
-class State:
+class TuningState:
     """The trials of one model on one target, by what was tried on top of what.
 
     Attributes:

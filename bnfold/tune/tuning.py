@@ -14,7 +14,7 @@ from bnfold.fold.api import FoldResult, fold
 from bnfold.fold.rules import MERGES, price_order
 from bnfold.progress import Progress
 from bnfold.tune.judged import judged
-from bnfold.tune.state import State
+from bnfold.tune.state import TuningState
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Tuning:
         folder: Path,
         skipped: frozenset[str],
         measure: Callable[[Sequence[Path]], BenchResult],
-        state: State,
+        state: TuningState,
         budget: float | None,
         progress: Progress | None,
     ) -> None:

@@ -15,7 +15,7 @@ from bnfold.progress import Progress
 from bnfold.runtime.blas_threads import one_blas_thread
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import names_of, require_setting
-from bnfold.verify.comparing import Job
+from bnfold.verify.comparing import ComparisonJob
 from bnfold.verify.further import compare_further, compare_without_steps, fed_nan
 from bnfold.verify.half import half_of
 from bnfold.verify.inner_decisions import with_decisions
@@ -102,7 +102,7 @@ def verify(
         half=None if as_dtype is None else half_of(as_dtype),
     )
     levels = usual_levels(models) if levels is None else levels
-    job = Job(
+    job = ComparisonJob(
         models,
         Setting(providers[0], levels[0], custom_ops=libraries, for_values=True),
         levels,

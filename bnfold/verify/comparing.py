@@ -19,7 +19,7 @@ from bnfold.verify.coverage import drawn_ids
 from bnfold.verify.decisions import decision_rows
 from bnfold.verify.evidence import evidence_of
 from bnfold.verify.feeds import Feed
-from bnfold.verify.localise import Search, locate
+from bnfold.verify.localise import InnerSearch, locate
 from bnfold.verify.measure import FLOOR_ULP, K
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.pairing import Pair
@@ -54,7 +54,7 @@ class FirstRuns:
 
 
 @dataclass(frozen=True)
-class Job:
+class ComparisonJob:
     """A pair of models and how they are to be run; levels are judged one by one."""
 
     pair: Pair
@@ -121,7 +121,7 @@ class Job:
         runner = original.open(self.setting)
         return replace(first, runs=[runner.run(feed.arrays) for feed in first.feeds])
 
-    def with_ranks(self, dims: Mapping[str, int]) -> Job:
+    def with_ranks(self, dims: Mapping[str, int]) -> ComparisonJob:
         """The job with a rank for each input that declares none, see `ranks`.
 
         Raises:
@@ -143,7 +143,7 @@ class Job:
         found = self.of_ranks(first)
         return replace(found, pair=replace(found.pair, other_ranks=tuple(others)))
 
-    def of_ranks(self, specs: tuple[TensorSpec, ...]) -> Job:
+    def of_ranks(self, specs: tuple[TensorSpec, ...]) -> ComparisonJob:
         """The job with these inputs."""
         return replace(self, pair=replace(self.pair, made_for=specs, inputs=specs))
 
@@ -315,7 +315,9 @@ class Job:
         is_trusted = found.doubt is None
         for feed in dict.fromkeys((least.name, worst.name)):
             chosen = next(each for each in feeds if each.name == feed)
-            search = Search(original, other, chosen, self.setting, self.seed, is_trusted=is_trusted)
+            search = InnerSearch(
+                original, other, chosen, self.setting, self.seed, is_trusted=is_trusted
+            )
             place = locate(search, refold)
             if place is not None:
                 return place

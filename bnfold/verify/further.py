@@ -9,7 +9,7 @@ from itertools import islice
 
 from bnfold.float64 import EvaluationError, UnsupportedOperatorError
 from bnfold.runtime.sessions import RunError
-from bnfold.verify.comparing import FirstRuns, Job, elements_of
+from bnfold.verify.comparing import ComparisonJob, FirstRuns, elements_of
 from bnfold.verify.ends import unshared
 from bnfold.verify.feeds import Feed
 from bnfold.verify.ids import go_one_way
@@ -41,7 +41,9 @@ _WORK = 1 << 36
 _NO_STEPS = "without the steps of quantised activations"
 
 
-def compare_without_steps(job: Job, found: Verification, first: FirstRuns) -> Verification:
+def compare_without_steps(
+    job: ComparisonJob, found: Verification, first: FirstRuns
+) -> Verification:
     """What was found, as quantised models tell where their activations are not rounded.
 
     Where they part there, they are different. Where they do not, and have the same steps in the
@@ -68,7 +70,7 @@ def compare_without_steps(job: Job, found: Verification, first: FirstRuns) -> Ve
 
 
 def _compared(
-    job: Job, original: OnnxSubject, other: OnnxSubject, first: FirstRuns
+    job: ComparisonJob, original: OnnxSubject, other: OnnxSubject, first: FirstRuns
 ) -> Verification:
     """The two models in place of those of the job, at its first level."""
     runner = original.open(job.setting)
@@ -87,7 +89,7 @@ def _explained(row: OutputRow) -> OutputRow:
 
 
 def compare_further(
-    job: Job, found: Verification, first: FirstRuns, dims: Mapping[str, int]
+    job: ComparisonJob, found: Verification, first: FirstRuns, dims: Mapping[str, int]
 ) -> Verification:
     """What was found, and on sets that reach what the usual ones left at rest, if there are.
 
@@ -117,14 +119,14 @@ def compare_further(
     return found
 
 
-def _rows_in_time(job: Job) -> int:
+def _rows_in_time(job: ComparisonJob) -> int:
     """How many rows at once do not take longer than all else."""
     largest = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
     return max(1, _WORK // max(1, largest))
 
 
 def _on_other_sides(
-    job: Job, found: Verification, first: FirstRuns, dims: Mapping[str, int]
+    job: ComparisonJob, found: Verification, first: FirstRuns, dims: Mapping[str, int]
 ) -> Verification:
     """What was found, and with sizes on which a torch module branches."""
     from bnfold.verify.torch_sizes import sizes_of_other_sides
@@ -140,7 +142,7 @@ def _on_other_sides(
     return _compared_on(job, found, list(maker.with_sizes(sizes)))
 
 
-def _on_branches(job: Job, first: FirstRuns, dims: Mapping[str, int]) -> list[Trial]:
+def _on_branches(job: ComparisonJob, first: FirstRuns, dims: Mapping[str, int]) -> list[Trial]:
     """The sets of sizes on which only one of two graphs branches."""
     a, maker = job.pair.original, job.maker(dims)
     if not isinstance(a, OnnxSubject) or not maker.extents:
@@ -153,7 +155,7 @@ def _on_branches(job: Job, first: FirstRuns, dims: Mapping[str, int]) -> list[Tr
     return trials
 
 
-def _to_infinity(job: Job, first: FirstRuns) -> list[Trial]:
+def _to_infinity(job: ComparisonJob, first: FirstRuns) -> list[Trial]:
     """Sets on which the original gives infinities, and float64 the same; see `non_finite`."""
     original, found = job.pair.original, list[Trial]()
     if not first.infinite:
@@ -167,7 +169,7 @@ def _to_infinity(job: Job, first: FirstRuns) -> list[Trial]:
     return found
 
 
-def _on_ids_outside(job: Job, dims: Mapping[str, int]) -> list[Trial]:
+def _on_ids_outside(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     """The sets with ids outside of their tables, unless both models do the same to ids."""
     a, b = job.pair.original, job.pair.other.model
     tables = job.pair.tables()
@@ -176,7 +178,9 @@ def _on_ids_outside(job: Job, dims: Mapping[str, int]) -> list[Trial]:
     return list(job.maker(dims).with_ids_outside(tables))
 
 
-def _compared_blindly(job: Job, found: Verification, dims: Mapping[str, int]) -> Verification:
+def _compared_blindly(
+    job: ComparisonJob, found: Verification, dims: Mapping[str, int]
+) -> Verification:
     """What was found, and on sets that reach far, where nothing tells what they reach.
 
     Only where the models may part there, and for what is no rounding of either: a kernel that is
@@ -194,7 +198,7 @@ def _is_gross(row: OutputRow) -> bool:
     return not row.is_within and (row.is_exact or bool(row.non_finite) or worst_of(row) > GROSS)
 
 
-def _compared_on(job: Job, found: Verification, more: Sequence[Trial]) -> Verification:
+def _compared_on(job: ComparisonJob, found: Verification, more: Sequence[Trial]) -> Verification:
     """What was found, and on these sets too."""
     more = job.within_half(more)
     if not more:
@@ -217,7 +221,7 @@ def _worse(row: OutputRow, again: OutputRow) -> OutputRow:
     return replace(worse, faint_channels=min(row.faint_channels, again.faint_channels))
 
 
-def fed_nan(job: Job, found: Verification, first: FirstRuns) -> Verification:
+def fed_nan(job: ComparisonJob, found: Verification, first: FirstRuns) -> Verification:
     """What was found, and whether the models part on NaN."""
     a, b = job.pair.plain or (job.pair.original, job.pair.other)
     fed = with_nan(min(first.feeds, key=elements_of).arrays)
@@ -230,7 +234,7 @@ def fed_nan(job: Job, found: Verification, first: FirstRuns) -> Verification:
     return found
 
 
-def _reaching(job: Job, dims: Mapping[str, int]) -> list[Trial]:
+def _reaching(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     """The sets, with the original's outputs, that reach something of either model."""
     maker = job.maker(dims)
     kinds: Sequence[tuple[Wanted, Iterator[Trial]]] = (
@@ -241,7 +245,7 @@ def _reaching(job: Job, dims: Mapping[str, int]) -> list[Trial]:
     return [trial for wanted, sets in kinds for trial in _telling(job, wanted, sets)]
 
 
-def _telling(job: Job, wanted: Wanted, sets: Iterator[Trial]) -> Iterator[Trial]:
+def _telling(job: ComparisonJob, wanted: Wanted, sets: Iterator[Trial]) -> Iterator[Trial]:
     """Those of the sets that reach something, while such are wanted."""
     a, b, told = job.pair.original, job.pair.other, 0
     while told < FURTHER and wanted in a.reached.wanted | b.reached.wanted:
@@ -255,7 +259,7 @@ def _telling(job: Job, wanted: Wanted, sets: Iterator[Trial]) -> Iterator[Trial]
             yield trial
 
 
-def _climbing(job: Job, dims: Mapping[str, int]) -> list[Trial]:
+def _climbing(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     """The sets, with the original's outputs, that a search finds for what is still at rest."""
     models = reversed(job.pair.onnx_models)  # the other model watches only what is its own
     aims = [(s, *aim) for s in models for aim in islice(s.reached.aims().items(), AIMS)]
@@ -277,7 +281,7 @@ def _climbing(job: Job, dims: Mapping[str, int]) -> list[Trial]:
     return more
 
 
-def _take_in(job: Job, feed: Feed) -> None:
+def _take_in(job: ComparisonJob, feed: Feed) -> None:
     """What the inputs reach of both models; a set that float64 does not take tells nothing."""
     with suppress(EvaluationError, UnsupportedOperatorError):
         job.pair.original.reference(feed.arrays)
@@ -291,5 +295,5 @@ def _look(b: OnnxSubject, feed: Feed) -> None:
             b.look(feed.arrays)
 
 
-def _is_all_reached(job: Job) -> bool:
+def _is_all_reached(job: ComparisonJob) -> bool:
     return all(s.reached.is_complete for s in (job.pair.original, job.pair.other))

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, numpy_dtype
-from bnfold.verify.comparing import FirstRuns, Job
+from bnfold.verify.comparing import ComparisonJob, FirstRuns
 from bnfold.verify.feeds import Feed
 from bnfold.verify.given_decisions import (
     OPERAND,
@@ -45,7 +45,7 @@ _ALIKE = 0.1
 """Parts of the scale: what differs by more is decided on other numbers."""
 
 
-def with_decisions(job: Job, found: Verification, first: FirstRuns) -> Verification:
+def with_decisions(job: ComparisonJob, found: Verification, first: FirstRuns) -> Verification:
     """What was found, but for decisions inside that rounding turns.
 
     Where it turns them in copies of the original, its error is large, and much may hide behind it:
@@ -113,7 +113,9 @@ class _Sides:
     its: list[list[Array]]
 
 
-def _of_graphs(job: Job, a: OnnxSubject, b: OnnxSubject, first: FirstRuns) -> _Sides | None:
+def _of_graphs(
+    job: ComparisonJob, a: OnnxSubject, b: OnnxSubject, first: FirstRuns
+) -> _Sides | None:
     """None where the two do not decide alike."""
     a, b = a.edited(spell_out), b.edited(spell_out)
     ours, theirs = decisions_of(a.model), decisions_of(b.model)
@@ -145,7 +147,7 @@ def _places(
     return places
 
 
-def _of_module(job: Job, first: FirstRuns) -> _Sides | None:
+def _of_module(job: ComparisonJob, first: FirstRuns) -> _Sides | None:
     """The same of a torch module; None too where code of it cannot be watched."""
     from bnfold.verify.torch_decisions import turns_of
     from bnfold.verify.torch_subject import TorchSubject, to_array
@@ -174,7 +176,7 @@ def _of_module(job: Job, first: FirstRuns) -> _Sides | None:
 
 
 def _made(
-    job: Job, subject: OnnxSubject, decisions: Sequence[Decision], feeds: Sequence[Feed]
+    job: ComparisonJob, subject: OnnxSubject, decisions: Sequence[Decision], feeds: Sequence[Feed]
 ) -> list[list[Array]]:
     """What the model decides on each feed."""
     exposed = subject.edited(lambda model: show_decisions(model, decisions))

@@ -34,7 +34,7 @@ ELEMENTS = 1 << 22
 
 
 @dataclass(frozen=True)
-class Search:
+class InnerSearch:
     """What it takes to compare tensors of two models inside."""
 
     a: OnnxSubject
@@ -113,7 +113,7 @@ def _pieces(pairs: Sequence[Match]) -> Iterator[Sequence[Match]]:
     yield pairs[start:]
 
 
-def locate(search: Search, refold: Refold) -> Location | None:
+def locate(search: InnerSearch, refold: Refold) -> Location | None:
     """The first tensor that is off, with its sites; None where nothing inside is off."""
     try:
         pairs = search.pairs()

@@ -32,7 +32,7 @@ Runs = Sequence[Sequence[Array]]
 
 
 @dataclass(frozen=True)
-class Place:
+class ComparedOperand:
     """An operand of the node at this index of the main graph, and what it is of, in words."""
 
     node: int
@@ -47,8 +47,8 @@ class Cut:
     `dtypes` are those of what enters.
     """
 
-    original: tuple[Place, ...]
-    other: tuple[Place, ...]
+    original: tuple[ComparedOperand, ...]
+    other: tuple[ComparedOperand, ...]
     dtypes: tuple[ir.DataType, ...]
 
     @property
@@ -143,12 +143,12 @@ def _selecting(model: ir.Model) -> list[ir.Node]:
     ]
 
 
-def _place(model: ir.Model, node: ir.Node, operand: int) -> Place:
+def _place(model: ir.Model, node: ir.Node, operand: int) -> ComparedOperand:
     index = next(i for i, other in enumerate(model.graph) if other is node)
-    return Place(index, operand, f"{node.op_type} {node.outputs[0].name!r}")
+    return ComparedOperand(index, operand, f"{node.op_type} {node.outputs[0].name!r}")
 
 
-def _copy_out(subject: OnnxSubject, places: Sequence[Place], cut: Cut) -> None:
+def _copy_out(subject: OnnxSubject, places: Sequence[ComparedOperand], cut: Cut) -> None:
     nodes = list(subject.model.graph)
     for place, name, dtype in zip(places, cut.names, cut.dtypes, strict=True):
         value = nodes[place.node].inputs[place.operand]
@@ -156,7 +156,7 @@ def _copy_out(subject: OnnxSubject, places: Sequence[Place], cut: Cut) -> None:
         subject.copy_out(value, name, dtype)
 
 
-def _dtypes(model: ir.Model, places: Sequence[Place]) -> tuple[ir.DataType, ...] | None:
+def _dtypes(model: ir.Model, places: Sequence[ComparedOperand]) -> tuple[ir.DataType, ...] | None:
     nodes, known = list(model.graph), dtypes_of(model)
     operands = [nodes[place.node].inputs[place.operand] for place in places]
     names = [value.name or "" for value in operands if value is not None]

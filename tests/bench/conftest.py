@@ -12,7 +12,7 @@ import onnx.parser
 import pytest
 
 from bnfold.bench.handed import write_archive
-from bnfold.bench.place import Place, stored
+from bnfold.bench.place import MeasuringPlace, stored
 from bnfold.runtime.engine import Setting
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>\n'
@@ -32,14 +32,14 @@ def model_file(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MeasuringPlace]:
     """place(feeds, setting, python=...): where a model is measured, in fresh processes."""
 
     def make(
         feeds: Mapping[str, np.ndarray], setting: Setting, python: str = sys.executable
-    ) -> Place:
+    ) -> MeasuringPlace:
         folder = tmp_path_factory.mktemp("place")
         fed = stored(feeds, folder / "feeds.npz", batch=1)
-        return Place(python, write_archive(folder), "", setting, fed)
+        return MeasuringPlace(python, write_archive(folder), "", setting, fed)
 
     return make

@@ -18,7 +18,7 @@ import pytest
 from bnfold import __version__
 from bnfold.errors import UsageError
 from bnfold.sweep.api import sweep
-from bnfold.sweep.one_model import Job, Settings
+from bnfold.sweep.one_model import ModelJob, Settings
 from bnfold.sweep.records import Outcome
 from bnfold.sweep.workers import _pool, run_here, run_on
 
@@ -53,14 +53,14 @@ class Deadly(str):
         return str.__contains__(self, str(part))
 
 
-def fleet(folder: Path, lives: int) -> list[Job]:
+def fleet(folder: Path, lives: int) -> list[ModelJob]:
     (folder / "lives").write_text(str(lives))
     jobs = []
     for number in range(4):
         path = folder / f"{number}.onnx"
         onnx.save(onnx.parser.parse_model(MODEL), path)
         source = Deadly(str(path), str(folder / "lives")) if number == 1 else str(path)
-        jobs.append(Job(source, folder / "out" / path.name, Settings(verify=False)))
+        jobs.append(ModelJob(source, folder / "out" / path.name, Settings(verify=False)))
     return jobs
 
 

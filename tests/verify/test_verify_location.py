@@ -11,7 +11,7 @@ from benchmarks.factor.networks import plain
 from bnfold.runtime.engine import Setting
 from bnfold.verify import verify
 from bnfold.verify.feeds import Feed
-from bnfold.verify.localise import Search, locate
+from bnfold.verify.localise import InnerSearch, locate
 from bnfold.verify.subject import OnnxSubject
 from tests.verify.graphs import parsed, two_convs
 
@@ -156,7 +156,7 @@ def test_of_several_sites_the_one_whose_fold_alone_is_wrong_is_named(guilty, sta
 
     rng = np.random.default_rng(0)
     feed = Feed("f", "normal", {"x": rng.normal(size=(2, 4, 5, 5)).astype(np.float32)})
-    search = Search(original, OnnxSubject(broken(()).model, "b"), feed, Setting(), seed=0)
+    search = InnerSearch(original, OnnxSubject(broken(()).model, "b"), feed, Setting(), seed=0)
     found = locate(search, broken)
     assert found is not None
     assert (found.tensor, found.sites) == ("y", (guilty,))

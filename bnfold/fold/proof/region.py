@@ -15,7 +15,7 @@ from bnfold.fold.proof.bodies import choices_of, label_of
 
 
 @dataclass(frozen=True)
-class Place:
+class ReadPlace:
     """Where a value is read that must not change: an input of a node, or an output of a graph."""
 
     reader: ir.Node | ir.Graph
@@ -40,7 +40,7 @@ class Region:
 
     nodes: tuple[ir.Node, ...]
     enters: frozenset[ir.Value]
-    leaves: tuple[tuple[str, Place], ...]
+    leaves: tuple[tuple[str, ReadPlace], ...]
 
 
 def region_of(plan: Plan, facts: Facts) -> Region:
@@ -96,11 +96,11 @@ def _shape_makers(touched: Collection[ir.Node], facts: Facts) -> set[ir.Node]:
     return found
 
 
-def _places(value: ir.Value, inside: Container[ir.Node], facts: Facts) -> Iterator[Place]:
+def _places(value: ir.Value, inside: Container[ir.Node], facts: Facts) -> Iterator[ReadPlace]:
     """Where somebody sees the value who must not notice the plan."""
     for use in value.uses():
         if use.node not in inside and not reads_no_number(use.node, use.idx):
-            yield Place(use.node, use.idx)
+            yield ReadPlace(use.node, use.idx)
     if not value.is_graph_output():
         return
     readers = [node for node, _ in facts.readers(value)]
@@ -110,7 +110,9 @@ def _places(value: ir.Value, inside: Container[ir.Node], facts: Facts) -> Iterat
     if producer is not None and producer.graph is not None:
         graph = producer.graph
         assert isinstance(graph, ir.Graph), "functions are not folded"
-        yield from (Place(graph, i) for i, output in enumerate(graph.outputs) if output is value)
+        yield from (
+            ReadPlace(graph, i) for i, output in enumerate(graph.outputs) if output is value
+        )
 
 
 def rewritten(region: Region, facts: Facts, made: Collection[ir.Node]) -> tuple[ir.Node, ...]:
