@@ -5,6 +5,9 @@
 Each parameter is Tile(p, N) with p of [C]: number i of N C is p[i mod C], and channel i of the
 value in between is channel i mod C of x. So it is the batch norm of x with the parameters p, to the
 bit, and all else goes. An InstanceNorm that keeps statistics is exported so.
+
+It has no log and no proof of its own: it comes before the questions and computes no number. What
+checks it is the second opinion, on the whole model.
 """
 
 from __future__ import annotations
