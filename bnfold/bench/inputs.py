@@ -15,7 +15,8 @@ from bnfold.runtime.signature import TensorSpec, numpy_dtype
 from bnfold.runtime.told_integers import as_told
 from bnfold.verify.user_data import Data, user_feeds
 
-IMAGE_SIDE = 224  # height and width of an image input that leaves them open
+IMAGE_SIDE = 224
+"""Height and width of an image input that leaves them open: what images are usually timed at."""
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -32,16 +32,27 @@ PLAN = (
 )
 """Kind, batch, and the index of the sampled shape, for each sample; the first matter most."""
 
-_SPATIAL = (
+_SAMPLED_PICTURES = (
     *((64, 96), (33, 47), (90, 75), (1, 1), (8, 12), (32, 64)),
     *((128, 160), (224, 320), (299, 331)),
 )
-_LENGTHS = ((16, 24), (7, 5), (33, 18), (1, 1), (2, 3), (8, 32), (160, 96), (128, 160), (24, 16))
+_SAMPLED_LENGTHS = (
+    (16, 24),
+    (7, 5),
+    (33, 18),
+    (1, 1),
+    (2, 3),
+    (8, 32),
+    (160, 96),
+    (128, 160),
+    (24, 16),
+)
 """Extents of an input's first and second open axis behind the batch, for each shape: multiples of
 32, odd ones, one of each, extent 1, and then others for graphs that take none of these: small ones
-first, as the largest batch has extent 1 where the graph takes it."""
+first, as the largest batch has extent 1 where the graph takes it. They are a sample of what may
+occur, where a ladder of sizes would end at the first that runs."""
 
-TURNS = len(_SPATIAL)
+TURNS = len(_SAMPLED_PICTURES)
 
 AS_EXPORTED = "integers as in the export"
 
@@ -93,7 +104,7 @@ def sampled_sizes(
     def choose(extent: Extent) -> int:
         if extent.axis == 0:
             return batch
-        ladder = _SPATIAL if extent.rank >= 4 else _LENGTHS
+        ladder = _SAMPLED_PICTURES if extent.rank >= 4 else _SAMPLED_LENGTHS
         pair = ladder[turn % TURNS]
         return pair[behind[extent.input].index(extent.axis) % len(pair)]
 

@@ -21,10 +21,14 @@ from bnfold.runtime.told_integers import ToldIntegers, as_told
 
 Feed = dict[str, Array]
 
-_SPATIAL = ((16, 23), (32, 45), (64, 96), (224, 256))
-"""Pairs of sizes of a picture, the cheapest first: some models take no small ones."""
+_PICTURE_PAIRS = ((16, 23), (32, 45), (64, 96), (224, 256))
+"""Pairs of sizes of a picture, the cheapest first: some models take no small ones.
 
-_LENGTHS = ((7, 12), (16, 24), (64, 128), (128, 96))
+The first pair that runs is all that is looked at, so they are a ladder, and no sample of what may
+occur, as those of `verify` are.
+"""
+
+_LENGTH_PAIRS = ((7, 12), (16, 24), (64, 128), (128, 96))
 _BATCHES = (1, 2)
 
 
@@ -46,7 +50,7 @@ class Feeds:
 
     def usual_sizes(self) -> Iterator[tuple[Sizes, Sizes]]:
         """Pairs of sizes to try, the cheapest first; with nothing open, one pair of one size."""
-        for attempt in range(len(_SPATIAL) if self.extents else 1):
+        for attempt in range(len(_PICTURE_PAIRS) if self.extents else 1):
             pair = self._usual(attempt, 0), self._usual(attempt, 1)
             numbers = max(largest_picture(self.extents, sizes) for sizes in pair)
             if not attempt or numbers <= MOST_NUMBERS:
@@ -91,7 +95,7 @@ class Feeds:
         def choose(extent: Extent) -> int:
             if extent.axis == 0:
                 return _BATCHES[turn]
-            pairs = _SPATIAL if extent.rank >= 4 else _LENGTHS
+            pairs = _PICTURE_PAIRS if extent.rank >= 4 else _LENGTH_PAIRS
             return pairs[attempt][turn]
 
         sizes = chosen_sizes(self.extents, {}, choose)
