@@ -73,6 +73,7 @@ def _bases(ways: Iterable[Sequence[Way]]) -> list[ir.Value]:
 def _parts(base: ir.Value, ways: dict[Leaf, list[Way]]) -> list[_Part]:
     """All leaves that are a convolution of this value; an affine has the channels of the others."""
     to_base = {leaf: way for leaf, all_ways in ways.items() for way in all_ways if way.base is base}
+    # an affine alone does not tell how many axes and channels its 1-tap kernel has to have
     kernels = [way.kernel for way in to_base.values() if way.host is not None]
     like = next(kernel for kernel in kernels if kernel is not None)
     found = ((leaf, way, way.as_kernel(like)) for leaf, way in to_base.items())
@@ -84,6 +85,7 @@ def _group(parts: list[_Part], base: ir.Value, tree: SumTree, facts: Facts) -> _
 
     A constant alone is left to folding, but for that of a Sum, which is no affine there.
     """
+    # the largest first: what joins it enlarges it least, and more work is refused
     for anchor in sorted(parts, key=lambda part: -part.kernel.macs):
         if anchor.way.host is None:
             continue
@@ -152,6 +154,7 @@ def _biases(host: ir.Node, tree: SumTree, kernel: Kernel, facts: Facts) -> dict[
 def _merge(group: _Group, base: ir.Value, tree: SumTree, facts: Facts) -> Merge | None:
     chosen = frozenset([*(part.leaf for part in group.parts), *group.biases])
     best: tuple[Pruned, _Part] | None = None
+    # which leaf stays decides the signs of the joins: one that only changes a sign is a pass
     for part in sorted(group.parts, key=lambda part: -part.kernel.macs):
         left = None if part.way.host is None else pruned(tree, chosen, part.leaf, facts)
         if left is not None and (best is None or left.negations < best[0].negations):
