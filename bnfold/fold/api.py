@@ -149,7 +149,7 @@ def fold(
     return FoldResult(copy, ledger, loads)
 
 
-def _name_of(model: str | os.PathLike[str] | onnx.ModelProto | ir.Model) -> str:
+def _name_of(model: model_io.ModelSource) -> str:
     is_path = isinstance(model, str | os.PathLike)
     return os.fspath(model) if is_path else "the model"  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from bnfold import model_io
 
-Model = str | os.PathLike[str] | onnx.ModelProto | ir.Model
+Model = model_io.ModelSource
 
 
 def is_network(source: object) -> bool:
