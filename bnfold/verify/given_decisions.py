@@ -23,7 +23,7 @@ OPERAND = "operand "
 
 
 @dataclass(frozen=True)
-class Decision:
+class InnerDecision:
     """A result of a node of the main graph, by index, and what it is made from.
 
     Attributes:
@@ -47,7 +47,7 @@ class Decision:
         return self.operator, self.operands, self.dtype
 
 
-def decisions_of(model: ir.Model) -> list[Decision]:
+def decisions_of(model: ir.Model) -> list[InnerDecision]:
     """Those of the main graph that hang on what is fed, and not on a grid."""
     known, numbers = dtypes_of(model), numbers_of(model)
     grid = on_grid(model, known)
@@ -67,7 +67,7 @@ def decisions_of(model: ir.Model) -> list[Decision]:
         dtype = known.get(node.outputs[output].name or "")
         if read and dtype is not None and _decides(node, dtype):
             operands = tuple(i for i, _ in read)
-            found.append(Decision(index, output, operands, node.op_type, dtype, read[0][1]))
+            found.append(InnerDecision(index, output, operands, node.op_type, dtype, read[0][1]))
     return found
 
 
@@ -77,7 +77,7 @@ def _decides(node: ir.Node, dtype: ir.DataType) -> bool:
     return node.op_type in COMPARES | _WHOLE or node.op_type in _PICKING
 
 
-def show_decisions(model: ir.Model, decisions: Sequence[Decision]) -> None:
+def show_decisions(model: ir.Model, decisions: Sequence[InnerDecision]) -> None:
     """From now on the model returns what it decides, after the rest."""
     nodes = list(model.graph)
     for index, each in enumerate(decisions):
@@ -88,7 +88,7 @@ def show_decisions(model: ir.Model, decisions: Sequence[Decision]) -> None:
 
 
 def given_decisions(
-    subject: OnnxSubject, decisions: Sequence[Decision], original: Sequence[Decision]
+    subject: OnnxSubject, decisions: Sequence[InnerDecision], original: Sequence[InnerDecision]
 ) -> OnnxSubject:
     """The model that is fed what is decided, and returns what it decides itself, and on what.
 

@@ -27,7 +27,7 @@ from bnfold.verify.comparing import ComparisonJob, FirstRuns
 from bnfold.verify.feeds import Feed
 from bnfold.verify.given_decisions import (
     OPERAND,
-    Decision,
+    InnerDecision,
     decisions_of,
     given_decisions,
     show_decisions,
@@ -128,8 +128,8 @@ def _of_graphs(
 
 
 def _places(
-    ours: Sequence[Decision],
-    theirs: Sequence[Decision],
+    ours: Sequence[InnerDecision],
+    theirs: Sequence[InnerDecision],
     made: Sequence[Sequence[Array]],
     its: Sequence[Sequence[Array]],
 ) -> list[int]:
@@ -176,7 +176,10 @@ def _of_module(job: ComparisonJob, first: FirstRuns) -> _Sides | None:
 
 
 def _made(
-    job: ComparisonJob, subject: OnnxSubject, decisions: Sequence[Decision], feeds: Sequence[Feed]
+    job: ComparisonJob,
+    subject: OnnxSubject,
+    decisions: Sequence[InnerDecision],
+    feeds: Sequence[Feed],
 ) -> list[list[Array]]:
     """What the model decides on each feed."""
     exposed = subject.edited(lambda model: show_decisions(model, decisions))
