@@ -6,9 +6,8 @@ The nodes of that body then stand in the graph around it, where a batch norm bef
 behind it meets them. What the other body would have made was never computed; it goes, with what is
 made for it alone.
 
-It is no plan: a plan says what each node does with affines, and its proof runs a region of one
-graph before and after. Here nodes move between graphs, and nothing is computed anew. What checks it
-is the second opinion, on the whole model.
+It has no log and no proof of its own: both are about one graph, and here nodes move from one to
+another. Nothing is computed anew. What checks it is the second opinion, on the whole model.
 """
 
 from __future__ import annotations
