@@ -92,6 +92,27 @@ def test_a_batch_norm_decides_the_sign_of_what_one_over_0_is(operator: str, sign
 
 
 @pytest.mark.parametrize(
+    ("divisor", "second", "left"),
+    [
+        ("a = Mul(q, f)", 1.5, ["Conv", "Relu", "Neg", "Div", "Tanh"]),
+        ("a = Mul(q, f)", -1.5, ["Conv", "Relu", "Neg", "Mul", "Div", "Tanh"]),
+        ("a = BN(q, n)", 1.5, ["Conv", "Relu", "Neg", "BatchNormalization", "Div", "Tanh"]),
+    ],
+)
+def test_of_what_divides_a_product_of_numbers_above_0_passes(
+    divisor: str, second: float, left: list[str]
+) -> None:
+    """It leaves the sign of a zero as it is; a batch norm with a shift of 0 does not."""
+    factor = np.array([0.5, second, 2, 0.25], np.float32).reshape(4, 1)
+    text = f"c = Conv(x, w) r = Relu(x) q = Neg(r) {divisor} d = Div(c, a) y = Tanh(d)"
+    parsed = model(
+        f"(float[2,4,7] x) => (float y) {{ {text} }}",
+        {"w": weight(4, 4, 1), "f": factor, **_without_shift()},
+    )
+    assert kinds_of(fold_checked(parsed, x=(2, 4, 7))) == left
+
+
+@pytest.mark.parametrize(
     ("operator", "code"),
     [
         ("Sqrt(b)", "negative-scale"),

@@ -127,10 +127,10 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
 
 
 def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
-    """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); (s x') / z = s (x' / z).
+    """(s x') * z = s (x' * z), and (s x') * (u z') = s u (x' * z'); x / (s z') = (x / z') / s.
 
-    Or it turns round: (s x') * z = x' * (s z), where z arrives with 1 / s. Nothing passes what
-    divides: a batch norm makes +0 of -0, and without it x / 0 would have the other sign.
+    Or it turns round: (s x') * z = x' * (s z), where z arrives with 1 / s. What divides is a plain
+    product by s > 0: a batch norm makes +0 of -0, without which x / 0 would have the other sign.
     """
     if isinstance(source_of(node, facts), Source):
         return ()
@@ -141,11 +141,13 @@ def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -
         return Refusal("rank-unknown", "the rank of its output is not known")
     if any(affine.has_shift for affine in affines.values()):
         return _SHIFT
-    if is_op(node, "Div") and 1 in affines:
+    if is_op(node, "Div") and 1 in affines and not _keeps_zeros(node, affines[1], facts):
         return _DIVIDES
     passed = identity(rank)
-    for affine in affines.values():
-        passed = affine.aligned(rank).after(passed)
+    for i, affine in affines.items():
+        factor = affine.aligned(rank) if i == 0 else _divisor(node, affine.aligned(rank))
+        assert factor is not None, "what divides has no scale of 0"
+        passed = factor.after(passed)
     steps = [Leave({0: passed})]
     for i in {0, 1} - set(affines):
         wanted = _inverse(passed) if i == 0 else _inverse(passed, unless=is_op(node, "Div"))
@@ -153,6 +155,18 @@ def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -
         if handed is not None:
             steps.append(Leave({}, {i: handed}))
     return steps
+
+
+def _keeps_zeros(node: ir.Node, affine: Affine, facts: Facts) -> bool:
+    """Whether what divides has the sign of its zeros with and without the affine that arrives.
+
+    It is that of the Mul or Div right before, by numbers above 0, and nothing else is in it.
+    """
+    maker = node.inputs[1].producer() if node.inputs[1] is not None else None
+    source = None if maker is None else source_of(maker, facts)
+    if not isinstance(source, Source) or source.is_batch_norm or np.any(affine.scale <= 0):
+        return False
+    return source.affine.equals(affine)
 
 
 def choice_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
