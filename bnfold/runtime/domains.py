@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
 """The two spellings of that of ONNX's own operators."""
 
@@ -20,3 +22,8 @@ KNOWN_DOMAINS = frozenset(
     }
 )
 """The last two are what onnxruntime rewrites a graph to, and saves, at its default level."""
+
+
+def standard_opset(imports: Mapping[str, int]) -> int:
+    """The version of ONNX's own operators that a model imports, however it spells their domain."""
+    return imports.get("", imports.get("ai.onnx", 1))

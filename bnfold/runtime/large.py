@@ -23,5 +23,5 @@ def levels_for(size_bytes: int, usual: Sequence[str], asked: Sequence[str] = ())
 
 
 def told_size(size_bytes: int) -> str:
-    """For the sentence that says so."""
-    return f"{size_bytes / 2**30:.1f} GiB"
+    """So many bytes, for a sentence."""
+    return f"{size_bytes / 2**30:,.1f} GiB" if size_bytes < 1 << 60 else "over 2^30 GiB"

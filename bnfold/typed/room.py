@@ -12,6 +12,7 @@ import psutil
 from bnfold.errors import ModelError
 from bnfold.model_io.skeleton import take_out
 from bnfold.runtime.inference import NotInferredError, infer_shapes
+from bnfold.runtime.large import told_size
 
 
 def require_room(model: ir.Model, name: str) -> None:
@@ -78,10 +79,6 @@ def require_memory(needed: int, what: str) -> None:
     there = psutil.virtual_memory().available
     if needed > there:
         raise ModelError(
-            f"{what} needs {_gib(needed)} of memory, and {_gib(there)} are free; "
+            f"{what} needs {told_size(needed)} of memory, and {told_size(there)} are free; "
             "run this where there is more"
         )
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:,.1f} GiB" if size < 1 << 60 else "over 2^30 GiB"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.runtime.domains import standard_opset
 from bnfold.runtime.signature import Array
 
 _WITHOUT_KERNELS = 22
@@ -27,8 +28,7 @@ class Draws:
 
     def __init__(self, model: ir.Model, seed: int) -> None:
         self._graph = model.graph
-        imports = model.opset_imports
-        self._is_drawn = imports.get("", imports.get("ai.onnx", 1)) < _WITHOUT_KERNELS
+        self._is_drawn = standard_opset(model.opset_imports) < _WITHOUT_KERNELS
         self._seed = seed
         self._constants: dict[str, ir.Value] = {}
 

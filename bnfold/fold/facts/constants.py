@@ -13,7 +13,7 @@ from bnfold.fold.facts.node import SHAPE_ONLY, attribute_of, is_op
 from bnfold.fold.facts.operator_facts import PURE
 from bnfold.fold.numbers.affine import Dims
 from bnfold.fold.numbers.exact import Exact
-from bnfold.runtime.domains import DEFAULT_DOMAINS
+from bnfold.runtime.domains import DEFAULT_DOMAINS, standard_opset
 from bnfold.typed import ConstantError, TypedConstants, run_typed_node
 
 Constant = npt.NDArray[Any]
@@ -44,7 +44,7 @@ class Constants:
         made: dict[ir.Value, Exact],
     ) -> None:
         self._listed_initializers = (model.ir_version or 0) < 4
-        self._opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 1))
+        self._opset = standard_opset(model.opset_imports)
         self._dims, self._dtype, self._made = dims, dtype, made
         self._typed = TypedConstants(model, known=self._known)
         self._is_pure: dict[ir.Value, bool] = {}

@@ -18,6 +18,7 @@ from bnfold.fold.facts.node import contributed_op, input_of, is_op, op_of
 from bnfold.fold.facts.operator_facts import SIZED_BY
 from bnfold.fold.facts.size_rules import Constants, is_inferred, run_dims
 from bnfold.fold.numbers.affine import Dims
+from bnfold.runtime.domains import standard_opset
 from bnfold.runtime.inference import NotInferredError, infer_shapes
 
 _PASSES = 24  # of inference: as many operators in a row, at most, as it is not asked about
@@ -90,7 +91,7 @@ def _inferred(
     extent: int | None = None,
 ) -> tuple[Shapes, Dtypes]:
     """What inference finds; where it is not to be believed, our own sizes take its place."""
-    opset = _standard_opset(model.opset_imports)
+    opset = standard_opset(model.opset_imports)
     every = [node for graph in model.graphs() for node in graph]
     nodes = [node for node in every if not _is_believed(node, model, opset, constant)]
     dtypes: Dtypes = {}
@@ -131,13 +132,13 @@ def _contributed_kinds(
     return found
 
 
+def is_made_up(extent: int | str | None) -> bool:
+    """Whether it is a symbol that inference makes up, which means nothing to the next one."""
+    return isinstance(extent, str) and extent.startswith("unk__")
+
+
 def _named(dims: Dims) -> Dims:
-    """Without the symbols that inference makes up, which mean nothing to the next one."""
-    return tuple(None if isinstance(d, str) and d.startswith("unk__") else d for d in dims)
-
-
-def _standard_opset(imports: Mapping[str, int]) -> int:
-    return imports.get("", imports.get("ai.onnx", 1))
+    return tuple(None if is_made_up(extent) else extent for extent in dims)
 
 
 def _is_believed(node: ir.Node, model: ir.Model, opset: int, constant: Constants) -> bool:
@@ -148,7 +149,7 @@ def _is_believed(node: ir.Node, model: ir.Model, opset: int, constant: Constants
     function = model.functions.get(node.op_identifier()) if model.functions else None
     if function is None:
         return is_inferred(node, opset, constant)
-    inner = _standard_opset(function.opset_imports)
+    inner = standard_opset(function.opset_imports)
     return all(_is_believed(one, model, inner, constant) for one in function.all_nodes())
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import onnx_ir as ir
 
 from bnfold.float64 import run_graph
+from bnfold.float64.graph import Observer
 from bnfold.fold.opinion.feeds import Feed
 from bnfold.fold.opinion.neighbours import lifted, moved
 from bnfold.fold.opinion.original_model import UNITS
@@ -97,14 +98,17 @@ def _entries(model: ir.Model) -> int:
     return sum(array.size for array in moved(lifted(model), 0).values())
 
 
-def outputs_of(model: ir.Model, feeds: Sequence[Feed]) -> list[Outputs]:
-    """What the model makes of each feed in float64.
+def outputs_of(
+    model: ir.Model, feeds: Sequence[Feed], observe: Observer | None = None
+) -> list[Outputs]:
+    """What the model makes of each feed in float64; `observe` as `run_graph` takes it.
 
     Raises:
         BnfoldError: the reference does not run it.
     """
     constants = TypedConstants(model).get
-    return [list(run_graph(model, feed, constants=constants).values()) for feed in feeds]
+    runs = (run_graph(model, feed, constants=constants, observe=observe) for feed in feeds)
+    return [list(run.values()) for run in runs]
 
 
 def _largest(some: Sequence[Outputs], others: Sequence[Outputs]) -> float:

@@ -10,21 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.errors import BnfoldError
-from bnfold.float64 import run_graph
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.numbers.to_dtype import limits
 from bnfold.fold.opinion.exactly import neighbours_of, outputs_of
 from bnfold.fold.opinion.feeds import Feed
 from bnfold.fold.opinion.original_model import UNITS
-from bnfold.fold.opinion.outputs import Outputs, apart_in_numbers, scale_of, turned
+from bnfold.fold.opinion.outputs import Mask, Outputs, apart_in_numbers, scale_of, turned
 from bnfold.runtime.signature import Array
-from bnfold.typed import TypedConstants
 
-Places = list[list[npt.NDArray[np.bool_]]]
+Places = list[list[Mask]]
 """Of each feed and output, which entries."""
 
 _NEAR = 0.9  # of the largest number of a type: float16 rounds by a thousandth, and a sum more often
@@ -74,19 +71,15 @@ def _in_float64(model: ir.Model, feeds: Sequence[Feed]) -> tuple[list[Outputs], 
     Raises:
         BnfoldError: the reference does not run it.
     """
-    facts, constants = Facts(model), TypedConstants(model).get
+    facts, near = Facts(model), False
     values = {v.name: v for node in model.graph for v in node.outputs if v.name}
-    limits = {name: _limit(facts.dtype(value)) for name, value in values.items()}
-    near = False
+    ends = {name: _limit(facts.dtype(value)) for name, value in values.items()}
 
     def observe(name: str, array: Array) -> None:
         nonlocal near
-        near |= array.dtype.kind == "f" and scale_of(array) > _NEAR * limits.get(name, np.inf)
+        near |= array.dtype.kind == "f" and scale_of(array) > _NEAR * ends.get(name, np.inf)
 
-    exact: list[Outputs] = [
-        list(run_graph(model, feed, constants=constants, observe=observe).values())
-        for feed in feeds
-    ]
+    exact = outputs_of(model, feeds, observe)
     return exact, near
 
 

@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 from bnfold.errors import UsageError, did_you_mean
 from bnfold.fold.facts.node import attribute_of, describe, is_op
+from bnfold.runtime.domains import standard_opset
 
 _SPATIAL_UNTIL = 9  # the opset without the attribute
 _NO_IS_TEST = 7
@@ -67,8 +68,7 @@ def _rank_of(value: ir.Value) -> int | None:
 
 def _batch_norms(model: ir.Model) -> Iterator[tuple[ir.Node, int]]:
     """Every batch norm with the version of its operator."""
-    imports = model.opset_imports
-    own = imports.get("", imports.get("ai.onnx", 1))
+    own = standard_opset(model.opset_imports)
     places = [(graph, own) for graph in model.graphs()]
     places += [(f.graph, f.opset_imports.get("", own)) for f in model.functions.values()]
     for graph, opset in places:

@@ -18,6 +18,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op, op_of
 from bnfold.fold.moves.absorb.quantization import Quantized, quantized_of
 from bnfold.fold.plan import Refusal
+from bnfold.fold.sources.source import AFFINES
 
 ROUNDING_KERNEL = Refusal(
     "rounding-kernel",
@@ -28,7 +29,6 @@ _BITS = (2, 4, 8)
 _SCALES = (ir.DataType.FLOAT, ir.DataType.FLOAT16)
 _LEAST_BLOCK = 16
 _LAYOUTS = ("Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast")
-_AFFINES = ("Mul", "Div", "Add", "Sub", "BatchNormalization")
 _NEUTRAL: Mapping[str, float] = {"alpha": 1.0, "transA": 0, "transB": 0}
 
 
@@ -128,7 +128,7 @@ def _leads_to_product(value: ir.Value, *, comes: bool) -> bool:
         for use in read.uses():
             if comes and use.idx == 1 and is_op(use.node, "MatMul", "Gemm"):
                 return True
-            is_affine = is_op(use.node, *_AFFINES)
+            is_affine = is_op(use.node, *AFFINES)
             if not is_affine and not is_op(use.node, *_LAYOUTS):
                 continue
             ahead = [(made, comes or is_affine) for made in use.node.outputs if made not in seen]

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
+from bnfold.fold.facts.known_shapes import is_made_up
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.moves.carry.along import alike, in_space
 from bnfold.fold.moves.carry.pool import windows_are_full
@@ -80,7 +81,7 @@ def _is_as_large(node: ir.Node, pool: ir.Node, facts: Facts) -> bool:
 
 def _is_known(extent: int | str | None) -> bool:
     """Not a symbol that inference makes up: another pass gives it to another extent."""
-    return isinstance(extent, int) or (extent is not None and not extent.startswith("unk__"))
+    return extent is not None and not is_made_up(extent)
 
 
 def _is_shape_of(sizes: ir.Value) -> ir.Value | None:
