@@ -11,8 +11,9 @@ import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
+from bnfold import wire
 from bnfold.errors import ModelError, UsageError
-from bnfold.model_io import walk, wire
+from bnfold.model_io import walk
 from bnfold.model_io.gate import refuse_what_is_wrong
 from bnfold.model_io.layout import TensorPlace, layout_of
 from bnfold.model_io.mapped import Maps, external_attributes, external_values, view

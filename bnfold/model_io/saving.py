@@ -12,8 +12,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from bnfold import wire
 from bnfold.errors import ModelError
-from bnfold.model_io import walk, wire
+from bnfold.model_io import walk
 from bnfold.model_io.layout import Layout
 from bnfold.model_io.loading import HAD_EXTERNAL_DATA, LARGE_BYTES
 from bnfold.model_io.replacing import NewFile, Replacement, replacement

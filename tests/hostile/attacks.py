@@ -17,7 +17,7 @@ import onnx
 import onnx.parser
 from onnx import TensorProto, helper, numpy_helper
 
-from bnfold.model_io import wire
+from bnfold import wire
 
 HEAD = '<ir_version: 9, opset_import: ["": 18, "own": 1]>'
 HUGE = 1 << 40

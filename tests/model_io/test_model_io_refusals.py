@@ -4,9 +4,8 @@ import numpy as np
 import onnx
 import pytest
 
-from bnfold import model_io
+from bnfold import model_io, wire
 from bnfold.errors import ModelError
-from bnfold.model_io import wire
 
 HEAD = '<ir_version: 8, opset_import: ["": 17]>'
 
