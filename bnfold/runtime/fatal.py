@@ -21,6 +21,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx.inliner import inline_local_functions
 
+from bnfold import wire
 from bnfold.runtime.inference import NotInferredError, infer_shapes
 from bnfold.runtime.signature import Array
 
@@ -77,7 +78,10 @@ def _has_no_row(node: onnx.NodeProto, shapes: Sequence[Shape]) -> bool:
     return bool(-2 * stride < room <= -stride)
 
 
-_UNREADABLE = (OSError, ValueError, RuntimeError, DecodeError)
+_LARGE = 1 << 16  # bytes of an initializer that is not searched
+_GRAPH, _INITIALIZER = 7, 5  # fields of ModelProto and of GraphProto
+
+_UNREADABLE = (OSError, ValueError, RuntimeError, DecodeError, wire.MalformedError)
 
 
 class FatalNodes:
@@ -132,15 +136,31 @@ def _drop_weights(graph: onnx.GraphProto) -> None:
 
 
 def _has_one(source: str | bytes, pools: Sequence[str]) -> bool:
-    size_bytes = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
-    sought = [_as_written(op) for op in (*_FATAL, *(pools if size_bytes <= _MOST_BYTES else ()))]
     if isinstance(source, bytes):
-        return any(field in source for field in sought)
+        return _names_one(source, pools)
     with (
         Path(source).open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held,
     ):
-        return any(held.find(field) >= 0 for field in sought)
+        return _names_one(held, pools)
+
+
+def _names_one(model: wire.Buffer, pools: Sequence[str]) -> bool:
+    sought = [_as_written(op) for op in (*_FATAL, *(pools if len(model) <= _MOST_BYTES else ()))]
+    runs = [(0, len(model))] if len(model) <= _MOST_BYTES else _between_weights(model)
+    return any(model.find(field, *run) >= 0 for run in runs for field in sought)
+
+
+def _between_weights(model: wire.Buffer) -> Iterator[tuple[int, int]]:
+    """Where a large file has something else than large initializers, whose pages stay unread."""
+    begin = 0
+    for part in wire.fields(model, 0, len(model)):
+        if part.number == _GRAPH:
+            for field in wire.fields(model, part.content, part.end):
+                if field.number == _INITIALIZER and field.end - field.begin >= _LARGE:
+                    yield begin, field.begin
+                    begin = field.end
+    yield begin, len(model)
 
 
 def _as_written(op: str) -> bytes:

@@ -83,6 +83,27 @@ def test_the_sizes_of_a_run_decide(tmp_path: Path) -> None:
             session.run({"x": np.zeros((0, 1, 3), np.float32)})
 
 
+@pytest.mark.parametrize("place", ["node", "function"])
+def test_a_file_with_large_weights_is_searched_beside_them(tmp_path: Path, place: str) -> None:
+    proto = _model(_GRU, (0, 2, 3), 6)
+    for name in ("first", "second"):
+        zeros = np.zeros((5, 1 << 20), np.float32)  # 20 MiB
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(zeros, name))
+    if place == "function":
+        gru = next(node for node in proto.graph.node if node.op_type == "GRU")
+        opset = proto.opset_import[0].version
+        local = onnx.helper.make_function(
+            "local", "Cell", ["a", "w", "r"], ["h"], [gru], [onnx.helper.make_opsetid("", opset)]
+        )
+        proto.functions.append(local)
+        gru.CopyFrom(onnx.helper.make_node("Cell", gru.input, gru.output, domain="local"))
+        proto.opset_import.add(domain="local", version=1)
+    path = str(tmp_path / "m.onnx")
+    onnx.save(proto, path)
+    with pytest.raises(RefusedError, match=r"ends the process on GRU '\w+' of \["):
+        Session(path, Setting(level="none"), name="m")
+
+
 def test_a_fold_says_that_nobody_was_asked() -> None:
     text = """(float[1, 0, 5] x) => (float[] y) { a = Conv(x, w) b = BN(a, p)
         c = Transpose<perm = [2, 0, 1]>(b) y = GRU<hidden_size = 2>(c, v, r) }"""
