@@ -117,6 +117,7 @@ VERIFICATION = closed(
         **fields_of(Verification),
         "sha256": {"type": "object", "additionalProperties": TEXT},
         "is_same_file": {"type": "boolean"},
+        "samples_per_second": {"type": "number"},
     }
 )
 BENCH = closed(

@@ -87,11 +87,18 @@ def _decision(row: DecisionRow) -> str:
 def _method(found: Verification) -> str:
     providers, levels = " and ".join(found.providers), " and ".join(found.levels)
     yardstick = f"rounding error in {found.as_dtype}" if found.as_dtype else "own rounding error"
+    sets = counted(len(found.feeds), "set")
     return (
-        f"measured on {counted(len(found.feeds), 'set')} of inputs (seed {found.seed}), "
+        f"measured on {sets} of inputs (seed {found.seed}){_pace(found)}, "
         f"provider {providers}, optimisations {levels}; {found.method}; "
         f"allowed: {found.factor:g} times the original's {yardstick}"
     )
+
+
+def _pace(found: Verification) -> str:
+    if not found.seconds or not found.feeds:
+        return ""
+    return f" in {found.seconds:.2g} s, {found.samples_per_second:.2g} a second"
 
 
 def _feeds(found: Verification) -> Table:

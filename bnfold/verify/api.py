@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from bnfold.errors import UsageError
@@ -89,6 +90,7 @@ def verify(
         raise UsageError(f"samples must be at least 1, not {samples}")
     if seed < 0:
         raise UsageError(f"seed must be 0 or more, not {seed}")
+    begun = perf_counter()
     libraries = tuple(os.fspath(path) for path in custom_ops)
     providers, levels = names_of(providers), None if levels is None else names_of(levels)
     require_setting(providers, LEVELS if levels is None else levels, libraries)
@@ -109,6 +111,23 @@ def verify(
         seed,
         progress,
     )
+    found = _compared(
+        job, providers, levels, data=data, samples=samples, dims=dims or {}, save_data=save_data
+    )
+    return replace(found, seconds=perf_counter() - begun)
+
+
+def _compared(
+    job: ComparisonJob,
+    providers: Sequence[str],
+    levels: Sequence[str],
+    *,
+    data: Data | None,
+    samples: int | None,
+    dims: Mapping[str, int],
+    save_data: str | os.PathLike[str] | None,
+) -> Verification:
+    models = job.pair
     fatal = difference_sentence(models.structure)
     if fatal is not None:
         return job.unmeasured("different", fatal)
@@ -122,8 +141,8 @@ def verify(
     if isinstance(models.original, OnnxSubject):
         models.original.require_room_for_sessions(levels)
     if data is None:
-        job = job.with_ranks(dims or {})
-    first = job.on_generated(samples, dims or {}) if data is None else job.on_data(data, samples)
+        job = job.with_ranks(dims)
+    first = job.on_generated(samples, dims) if data is None else job.on_data(data, samples)
     if save_data is not None:
         save_feeds(save_data, first.feeds, models.returned, first.runs)
     if models.original.is_random(first.feeds[0].arrays):
@@ -148,7 +167,7 @@ def verify(
     found = with_decisions(job, job.compare(first, is_user_data=data is not None), first)
     found = compare_without_steps(job, found, first)
     if found.is_equivalent and data is None and samples is None:
-        found = fed_nan(job, compare_further(job, found, first, dims or {}), first)
+        found = fed_nan(job, compare_further(job, found, first, dims), first)
     for provider in providers[1:]:
         if found.is_equivalent:
             found = job.compare_on(provider, first, found, is_user_data=data is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from bnfold.errors import InconclusiveError, ModelsDifferError
@@ -182,7 +182,8 @@ class Verification(Shown):
     """A verdict with its sentence, and the evidence.
 
     `as_dtype` is the half precision whose rounding of the original was the yardstick; empty where
-    it was the original's own.
+    it was the original's own. `seconds` is how long all of it took, of the whole call; two
+    verifications that differ in nothing else are equal.
     """
 
     verdict: Verdict
@@ -206,6 +207,12 @@ class Verification(Shown):
     seed: int = 0
     as_dtype: str = ""
     sha256: tuple[tuple[str, str], ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Sets of inputs, as `samples` counts them, by the seconds of the whole call."""
+        return len(self.feeds) / self.seconds if self.seconds else 0.0
 
     @property
     def is_equivalent(self) -> bool:
@@ -273,6 +280,7 @@ class Verification(Shown):
             **json_form(asdict(self)),
             "sha256": dict(self.sha256),
             "is_same_file": self.is_same_file,
+            "samples_per_second": self.samples_per_second,
         }
 
 

@@ -70,3 +70,11 @@ def test_the_inputs_are_listed_when_every_row_is_asked_for():
     assert "signed normal" not in text_of(FOUND)
     assert "signed normal" in text_of(FOUND, every_row=True)
     assert "x [2, 3]" in text_of(FOUND, every_row=True)
+
+
+def test_how_long_it_took_is_told_with_the_sets_a_second():
+    assert "(seed 0) in 0.25 s, 4 a second, provider cpu" in text_of(replace(FOUND, seconds=0.25))
+
+
+def test_nothing_is_said_of_time_where_no_inputs_were_run():
+    assert "a second" not in text_of(replace(FOUND, seconds=0.25, feeds=()))

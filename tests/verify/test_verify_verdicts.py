@@ -215,6 +215,14 @@ def test_the_same_seed_gives_the_same_record():
     assert first.feeds[0].seed == (5, 0)
 
 
+def test_the_record_tells_the_time_of_the_whole_call_and_two_that_differ_in_it_alone_are_equal():
+    found = bnfold.verify(two_convs(), two_convs())
+    record = found.to_dict()
+    assert record["seconds"] == found.seconds > 0
+    assert record["samples_per_second"] * record["seconds"] == pytest.approx(len(found.feeds))
+    assert found == replace(found, seconds=2 * found.seconds)
+
+
 def test_progress_ends_at_its_total():
     calls = []
     bnfold.verify(two_convs(), two_convs(), progress=lambda *step: calls.append(step))
