@@ -12,7 +12,6 @@ from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.size import size_of
 from bnfold.fold.edit.declared import contradicted, forget_false_shapes
 from bnfold.fold.edit.taken_branch import take_constant_branches
-from bnfold.fold.edit.tiled_statistics import take_statistics_by_channel
 from bnfold.fold.folder import Folder
 from bnfold.fold.plan import Rule
 from bnfold.fold.question.asking import Budget
@@ -50,8 +49,7 @@ def fold_in_place(
     """
     kept = inline_functions(model)
     taken = take_constant_branches(model, skip)
-    merges = [*taken.told, *take_statistics_by_channel(model, skip)]
-    account = Account(model, kept, tuple(taken.gone), merges=merges)
+    account = Account(model, kept, tuple(taken.gone), merges=list(taken.told))
     skipped = skipped_in(model, skip, RULE_NAMES)
     budget = Budget(_LEAST_WORK + _WORK * sum(1 for _ in model.graph.all_nodes()))
     folder = Folder.of(model, account, skipped, rules, budget, progress)

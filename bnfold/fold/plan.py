@@ -74,7 +74,8 @@ class NewNode:
         inputs: see Operand.
         attributes: name to plain value; None keeps those of the node that it replaces.
         output: a temporary's name, or None for the output of the node that it replaces.
-        reshapes: whether a temporary has another shape than that output.
+        reshapes: whether what it makes, a temporary or all that stands in the node's place, has
+            another shape than that output.
     """
 
     op_type: str

@@ -30,12 +30,14 @@ class Edit:
         nodes: that it put into the graph.
         constants: initializers that it made.
         same_shapes: values that took the place of others.
+        reshaped: values that have another shape than they had.
     """
 
     changes: Changes
     nodes: list[ir.Node] = field(default_factory=list)
     constants: list[ir.Value] = field(default_factory=list)
     same_shapes: list[tuple[ir.Value, ir.Value]] = field(default_factory=list)
+    reshaped: list[ir.Value] = field(default_factory=list)
     dead: list[ir.Value] = field(default_factory=list)
     replaced: dict[ir.Value, ir.Value] = field(default_factory=dict)
 
@@ -67,6 +69,8 @@ class Engine:
 
     def keep(self, edit: Edit) -> None:
         """The edit stays; what it tells of shapes is known from now on."""
+        for value in edit.reshaped:
+            self._facts.forget_shape(value)
         for value, other in edit.same_shapes:
             self._facts.learn_same_shape(value, other)
 
@@ -185,6 +189,8 @@ class Engine:
         attributes = None if new.attributes is None else self._attributes(node, new)
         edit.changes.set_operator(node, new.op_type, attributes)
         edit.changes.set_inputs(node, inputs)
+        if new.reshapes:
+            edit.reshaped.append(node.outputs[0])
 
     def _attributes(self, node: ir.Node, new: NewNode) -> list[ir.Attr]:
         if new.attributes is None:

@@ -182,6 +182,12 @@ class Facts:
         if dims is not None:
             self._dims[value] = dims
 
+    def forget_shape(self, value: ir.Value) -> None:
+        """The value has another shape than it had: nothing is known of it until it is learnt."""
+        self._dims.pop(value, None)
+        for dims in self._concrete.values():
+            dims.pop(value, None)
+
     def learn_same_shape(self, value: ir.Value, other: ir.Value) -> None:
         """Two values have one shape: what is known of either is known of the first."""
         own, more = self.dims(value), self.dims(other)

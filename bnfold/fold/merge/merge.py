@@ -18,15 +18,19 @@ class Merge:
         plan: what becomes of each node; its direction is the rule's name.
         host: the operator that stays and computes it all.
         parts: all operators that it stands for, itself among them, in graph order.
+        told: what happened, in words; empty where they are one operator from then on.
     """
 
     plan: Plan
     host: ir.Node
     parts: tuple[ir.Node, ...]
+    told: str = ""
 
     @property
     def sentence(self) -> str:
         """What happened, for the ledger; asked before the plan is carried out."""
+        if self.told:
+            return self.told
         *others, last = [describe(node) for node in self.parts]
         name = describe(self.host).removeprefix(op_of(self.host))
         new = self.plan.replaced[self.host].nodes[-1]

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import describe, op_of
 from bnfold.fold.facts.operator_facts import LINEAR
-from bnfold.fold.merge import concat, parallel, sequential, sum_tree
+from bnfold.fold.merge import concat, parallel, sequential, sum_tree, tiled_statistics
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.plan import MISTAKES, Report, told
 from bnfold.fold.sources.skipped import Skipped
@@ -19,6 +19,7 @@ RULES = {
     sum_tree.RULE: (("Add", "Sub", "Sum"), parallel.parallel_merge),
     sequential.RULE: (LINEAR, sequential.sequential_merge),
     concat.RULE: (("Concat",), concat.concat_merge),
+    tiled_statistics.RULE: (("BatchNormalization",), tiled_statistics.by_channel),
 }
 
 

@@ -63,7 +63,7 @@ def custom_operator(node: ir.Node) -> Refusal:
 
 
 def _batch_norm(node: ir.Node, facts: Facts) -> Source | Refusal:
-    refusal = _not_inference(node, facts)
+    refusal = not_inference(node, facts)
     if refusal is not None:
         return refusal
     x = node.inputs[0]
@@ -92,7 +92,7 @@ def _batch_norm(node: ir.Node, facts: Facts) -> Source | Refusal:
     return _normalised(node, parameters, rank, facts)
 
 
-def _not_inference(node: ir.Node, facts: Facts) -> Refusal | None:
+def not_inference(node: ir.Node, facts: Facts) -> Refusal | None:
     """Why the node normalises with the batch's own statistics, or not per channel."""
     opset = node.version or facts.opset()
     extra = [value for value in node.outputs[1:] if value.name]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
 
 import bnfold
+from bnfold import model_io
+from bnfold.errors import InternalError
+from bnfold.fold.merge import tiled_statistics
+from bnfold.fold.proof.certificate import Certificate
 from tests.fold.property.oracle import kinds_of
 from tests.fold.property.text_models import model, norm, weight
 from tests.runtime_oracle import in_onnxruntime
@@ -22,6 +28,8 @@ MERGED = {
 TILED = "n = Shape<start = 0, end = 1>(c) " + " ".join(
     f"t{i} = Tile({name}, n)" for i, name in enumerate(NORM)
 )
+SLICED = "all = Shape(c) n = Slice(all, start, end) " + TILED.split(") ", 1)[1]
+ENDS = {"start": np.array([0]), "end": np.array([1])}
 NORMED = "m = Reshape(c, merged) b = BatchNormalization(m, t0, t1, t2, t3)"
 BACK = "whole = Shape(c) r = Reshape(b, whole)"
 
@@ -167,3 +175,82 @@ def test_a_shape_with_the_axes_behind_made_one_keeps_it() -> None:
     result = bnfold.fold(built)
     assert kinds_of(result).count("Tile") == 4
     _agree(built, result, 2)
+
+
+def test_statistics_of_the_batch_are_left_alone() -> None:
+    """Until opset 13 a second output says so, whoever reads it: by instance they are others."""
+    built = _built(*MERGED["two axes"], opset=13, tiled=SLICED, **ENDS)
+    node = next(node for node in built.graph.node if node.op_type == "BatchNormalization")
+    node.output.extend(["new_mean", "new_variance", "saved_mean", "saved_variance"])
+    result = bnfold.fold(built)
+    assert kinds_of(result).count("Tile") == 4
+    assert not result.ledger.merges
+
+
+def test_large_maps_are_proven_too() -> None:
+    merged = "merged = Constant<value = int64[4] {1, -1, 57, 64}>()"
+    text = f"""(float[N, 4, 57, 64] c) => (float y) {{
+        {merged} {TILED} {NORMED} {BACK} y = Relu(r) }}"""
+    result = bnfold.fold(model(text, NORM))
+    assert kinds_of(result) == ["BatchNormalization", "Relu"]
+    assert not result.ledger.unproven
+
+
+@pytest.mark.parametrize("opset", [13, 18])
+def test_what_the_instances_were_counted_by_goes_with_them(opset: int) -> None:
+    built = _built(*MERGED["two axes"], opset=opset, tiled=SLICED, **ENDS)
+    result = bnfold.fold(built)
+    assert kinds_of(result) == ["Conv", "Relu"]
+    assert len(result.to_proto().graph.initializer) == 2
+    _agree(built, result, 2)
+
+
+def test_without_it_the_model_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = _built(*MERGED["two axes"], last="a = Sigmoid(c) y = Add(a, r)")
+    before = model_io.to_proto(model_io.load(built)).SerializeToString(deterministic=True)
+    monkeypatch.setattr(Certificate, "compared", lambda *_args: "it was not wanted")
+    result = bnfold.fold(built)
+    assert any("by channel: it was not wanted" in bug for bug in result.ledger.bugs)
+    assert result.to_proto().SerializeToString(deterministic=True) == before
+
+
+def _exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parameters in another order."""
+    new_node = tiled_statistics.NewNode
+
+    def turned(op: str, inputs: tuple[Any, ...], **rest: Any) -> Any:
+        x, scale, bias, *others = inputs
+        return new_node(op, (x, bias, scale, *others), **rest)
+
+    monkeypatch.setattr(tiled_statistics, "NewNode", turned)
+
+
+def _always(name: str, answer: object) -> Any:
+    """What is asked here is answered alike, whatever the model."""
+    return lambda patch: patch.setattr(tiled_statistics, name, lambda *_args: answer)
+
+
+FAULTS = {
+    "the parameters exchanged": (_exchanged, {}),
+    "fewer numbers than channels": (_always("_are_by_channel", True), KEPT["half as many numbers"]),
+    "another shape behind it": (_always("_splits_as", True), KEPT["to another shape"]),
+    "the shape of another value": (_always("_splits_as", True), KEPT["of another value"]),
+    "what is no Reshape passed by": (
+        _always("_splits_as", True),
+        {"last": "z = Neg(b) k = ReduceMax(z) y = Add(r, k)"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_wrong_one_is_seen_by_the_proof(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is undone, and told as a bug."""
+    plant, parts = fault
+    plant(monkeypatch)
+    built = _built(*MERGED["two axes"], **parts, **MORE)
+    result = bnfold.fold(built, check=False)
+    assert any("same statistics" in bug for bug in result.ledger.bugs)
+    assert not result.ledger.merges
+    _agree(built, result, 2)
+    with pytest.raises(InternalError, match="did not prove itself"):
+        bnfold.fold(built, strict=True)
