@@ -84,7 +84,9 @@ class Facts:
         uses = [(use.node, use.idx) for use in value.uses()]
         if value.is_graph_output():
             uses += self._readers_of_returned(value)
-        return sorted(uses, key=lambda use: (self._order.get(use[0], -1.0), use[1]))
+        # no function to sort by: it would be called for each of thousands, at each question
+        places = [(self._order.get(node, ()), index, at) for at, (node, index) in enumerate(uses)]
+        return [uses[at] for _, _, at in sorted(places)]
 
     def leaves(self, value: ir.Value) -> bool:
         """Whether the caller reads it, a Loop or Scan, or a body that has not made it."""

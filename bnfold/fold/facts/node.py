@@ -6,7 +6,7 @@ asks a node for its `op_type`, but for the edit, which writes it, and the proof'
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import onnx
@@ -15,6 +15,7 @@ import onnx_ir as ir
 from bnfold.runtime.domains import DEFAULT_DOMAINS
 
 SHAPE_ONLY = ("Shape", "Size")
+_MAY_READ_NONE = frozenset((*SHAPE_ONLY, "CastLike"))
 FUSED_CONV = "com.microsoft.FusedConv"
 FUSED_GEMM = "com.microsoft.FusedGemm"
 FUSED_MATMUL = "com.microsoft.FusedMatMul"
@@ -104,3 +105,13 @@ def inner_first(graph: ir.Graph) -> Iterator[ir.Node]:
 def reads_no_number(node: ir.Node, index: int) -> bool:
     """Whether the node looks at nothing of its input but the shape, or the element type."""
     return is_op(node, *SHAPE_ONLY) or (index == 1 and is_op(node, "CastLike"))
+
+
+def number_reads(uses: Iterable[tuple[ir.Node, int]]) -> list[tuple[ir.Node, int]]:
+    """Those of the places at which a value is read where more is looked at than its shape."""
+    return [
+        use
+        for use in uses
+        if use[0].op_type not in _MAY_READ_NONE  # nearly all: of thousands, nobody is asked more
+        or not reads_no_number(*use)
+    ]

@@ -60,7 +60,7 @@ class Certificate:
     def __init__(self, plan: Plan, facts: Facts) -> None:
         self._facts = facts
         self._region = region_of(plan, facts)
-        seen = (place.value for _, place in self._region.leaves)
+        seen = [value for _, value in self._region.read_now()]
         self._before = written(self._region.nodes, self._region.enters, seen, facts)
         nodes, enters = self._region.nodes, self._region.enters
         self._lean = lean_extent(nodes, facts)
@@ -92,7 +92,7 @@ class Certificate:
             return "an output of the graph changes its name or its type"
         try:
             nodes = rewritten(self._region, self._facts, made_nodes)
-            seen = (place.value for _, place in self._region.leaves)
+            seen = [value for _, value in self._region.read_now()]
             after = written(nodes, self._region.enters, seen, self._facts, made_constants)
         except CertificateError as error:
             return f"the rewritten region does not hold together: {error}"
@@ -208,7 +208,7 @@ class Certificate:
         """What is read outside, and whatever keeps its name, is the same."""
         worst = 0.0
         largest = max((largest_of(array) for array in before.values()), default=0.0)
-        pairs = {(name, label_of(place.value, self._facts)) for name, place in self._region.leaves}
+        pairs = {(name, label_of(now, self._facts)) for name, now in self._region.read_now()}
         pairs |= {(name, name) for name in before if name in after}
         for name, now in sorted(pairs):
             difference = unlike(name, before[name], after[now], largest)

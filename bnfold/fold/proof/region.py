@@ -8,39 +8,44 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import bodies_of, is_op, reads_no_number, reads_of
+from bnfold.fold.facts.node import bodies_of, is_op, number_reads, reads_of
 from bnfold.fold.facts.softmax import softmax_behind
 from bnfold.fold.plan import Plan
 from bnfold.fold.proof.bodies import choices_of, label_of
 
 
 @dataclass(frozen=True)
-class ReadPlace:
-    """Where a value is read that must not change: an input of a node, or an output of a graph."""
+class Leaving:
+    """A value that is read where it must not change: by nodes outside, or as a graph's output.
 
-    reader: ir.Node | ir.Graph
-    index: int
+    Attributes:
+        label: of the value as it was.
+        readers, returns: who reads it, and at which index.
+    """
 
-    @property
-    def value(self) -> ir.Value:
-        """What is read there now."""
-        read = self.reader.inputs if isinstance(self.reader, ir.Node) else self.reader.outputs
-        value = read[self.index]
-        assert value is not None, "a place is where a value was read"
-        return value
+    label: str
+    readers: tuple[tuple[ir.Node, int], ...]
+    returns: tuple[tuple[ir.Graph, int], ...]
+
+    def now(self) -> list[ir.Value]:
+        """What is read there now, each once."""
+        found = dict.fromkeys([node.inputs[index] for node, index in self.readers])
+        found |= dict.fromkeys([graph.outputs[index] for graph, index in self.returns])
+        assert None not in found, "a value was read at each place"
+        return [value for value in found if value is not None]
 
 
 @dataclass(frozen=True)
 class Region:
-    """The nodes of a plan, in topological order, and the values that enter and leave.
-
-    Attributes:
-        leaves: the places outside where a value of the region is read, by its name.
-    """
+    """The nodes of a plan, in topological order, and the values that enter and leave."""
 
     nodes: tuple[ir.Node, ...]
     enters: frozenset[ir.Value]
-    leaves: tuple[tuple[str, ReadPlace], ...]
+    leaves: tuple[Leaving, ...]
+
+    def read_now(self) -> list[tuple[str, ir.Value]]:
+        """What is read outside of the region now, beside the label of what was read there."""
+        return [(leaving.label, value) for leaving in self.leaves for value in leaving.now()]
 
 
 def region_of(plan: Plan, facts: Facts) -> Region:
@@ -51,13 +56,8 @@ def region_of(plan: Plan, facts: Facts) -> Region:
     nodes = tuple(sorted(touched, key=facts.order))
     inside = {value for node in nodes for value in node.outputs}
     enters = frozenset(v for node in nodes for v in _entering(node, inside, facts))
-    leaves = [
-        (label_of(value, facts), place)
-        for node in nodes
-        for value in node.outputs
-        for place in _places(value, touched, facts)
-    ]
-    return Region(nodes, enters, tuple(leaves))
+    found = [_leaving(value, touched, facts) for node in nodes for value in node.outputs]
+    return Region(nodes, enters, tuple(leaving for leaving in found if leaving is not None))
 
 
 def _entering(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> Iterator[ir.Value]:
@@ -96,23 +96,29 @@ def _shape_makers(touched: Collection[ir.Node], facts: Facts) -> set[ir.Node]:
     return found
 
 
-def _places(value: ir.Value, inside: Container[ir.Node], facts: Facts) -> Iterator[ReadPlace]:
-    """Where somebody sees the value who must not notice the plan."""
-    for use in value.uses():
-        if use.node not in inside and not reads_no_number(use.node, use.idx):
-            yield ReadPlace(use.node, use.idx)
-    if not value.is_graph_output():
-        return
+def _leaving(value: ir.Value, inside: Container[ir.Node], facts: Facts) -> Leaving | None:
+    """Where somebody sees the value who must not notice the plan; None where nobody does."""
+    outside = [(use.node, use.idx) for use in value.uses() if use.node not in inside]
+    readers = number_reads(outside) if outside else ()
+    returns = _returns(value, inside, facts) if value.is_graph_output() else ()
+    if not (readers or returns):
+        return None
+    return Leaving(label_of(value, facts), tuple(readers), tuple(returns))
+
+
+def _returns(
+    value: ir.Value, inside: Container[ir.Node], facts: Facts
+) -> list[tuple[ir.Graph, int]]:
+    """The places among the outputs of its graph that must not notice."""
     readers = [node for node, _ in facts.readers(value)]
     if not facts.leaves(value) and all(node in inside for node in readers if bodies_of(node)):
-        return  # what a body returns is seen by its If alone
+        return []  # what a body returns is seen by its If alone
     producer = value.producer()
-    if producer is not None and producer.graph is not None:
-        graph = producer.graph
-        assert isinstance(graph, ir.Graph), "functions are not folded"
-        yield from (
-            ReadPlace(graph, i) for i, output in enumerate(graph.outputs) if output is value
-        )
+    if producer is None or producer.graph is None:
+        return []
+    graph = producer.graph
+    assert isinstance(graph, ir.Graph), "functions are not folded"
+    return [(graph, i) for i, output in enumerate(graph.outputs) if output is value]
 
 
 def rewritten(region: Region, facts: Facts, made: Collection[ir.Node]) -> tuple[ir.Node, ...]:
@@ -125,7 +131,7 @@ def rewritten(region: Region, facts: Facts, made: Collection[ir.Node]) -> tuple[
     """
     ours = {*region.nodes, *made}
     found: set[ir.Node] = set()
-    pending = [place.value for _, place in region.leaves]
+    pending = [value for _, value in region.read_now()]
     while pending:
         node = pending.pop().producer()
         if node is None or node in found or node not in ours or node.graph is None:

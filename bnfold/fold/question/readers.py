@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import onnx_ir as ir
@@ -74,7 +75,8 @@ class Readers:
         if demand is None:
             return _at(_UNEQUAL, value)
         others = [edge for edge in edges if edge not in asked]
-        if sum(not is_op(reader, *PARTS) for reader, _ in others) > _MOST:
+        whole = (reader for reader, _ in others if not is_op(reader, *PARTS))
+        if next(islice(whole, _MOST, None), None) is not None:
             return _at(_MANY, value)
         if any(self._notices(state, edge) for edge in others):
             demand = _as_it_is(demand)
