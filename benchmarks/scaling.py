@@ -23,7 +23,7 @@ from onnx import numpy_helper
 
 import bnfold
 from benchmarks.insert_table import insert
-from bnfold.sweep.one_model import ModelJob, Settings
+from bnfold.sweep.one_model import ModelJob, SweepSettings
 from bnfold.sweep.records import Outcome
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "scale.md"
@@ -99,7 +99,7 @@ def callers_share_ms(folder: Path, count: int) -> float:
 
 def message_bytes() -> int:
     """A job and its outcome, as they go over a network."""
-    job = ModelJob("s3://bucket/models/net.onnx", Path("out/models/net.onnx"), Settings())
+    job = ModelJob("s3://bucket/models/net.onnx", Path("out/models/net.onnx"), SweepSettings())
     outcome = Outcome(job.source, str(job.target), "equivalent", "e" * 100,
                       sha256="0" * 64, target_sha256="0" * 64, key="0" * 64)  # fmt: skip
     return len(pickle.dumps(job)) + len(pickle.dumps(outcome))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from bnfold.bench.records import BenchResult
 from bnfold.fold.account.ledger import Ledger
 from bnfold.record import SCHEMA_VERSION
-from bnfold.report.fleet_text import Unread
+from bnfold.report.fleet_text import UnreadModel
 from bnfold.sweep.records import Outcome
 from bnfold.verify.records import Verification
 
@@ -157,7 +157,7 @@ RESULTS: dict[str, Schema] = {
             closed(
                 {
                     "models": listed(closed({"path": TEXT, **LEDGER})),
-                    "failed": listed(closed(fields_of(Unread))),
+                    "failed": listed(closed(fields_of(UnreadModel))),
                 }
             ),
         ]

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bnfold.bench.handed import write_archive
-from bnfold.bench.inputs import Arrays, Feeds, InputSizes, given_arrays, make_feeds
+from bnfold.bench.inputs import Arrays, InputSizes, MadeFeeds, given_arrays, make_feeds
 from bnfold.bench.interpreter import Interpreter, another_python, this_python
 from bnfold.bench.model_files import ModelFile
 from bnfold.bench.place import Fed, MeasuringPlace, stored
@@ -119,7 +119,7 @@ def _named(found: Sequence[Interpreter], *, is_own: bool) -> tuple[Runtime, ...]
     )
 
 
-def _leading(feeds: Feeds) -> int:
+def _leading(feeds: MadeFeeds) -> int:
     """The size of the first dimension of the first input that has one."""
     ranked = [array for array in feeds.arrays.values() if np.ndim(array)]
     return int(ranked[0].shape[0]) if ranked else 1

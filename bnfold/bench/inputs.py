@@ -33,14 +33,14 @@ class InputSizes:
 
 
 @dataclass(frozen=True)
-class Feeds:
+class MadeFeeds:
     """Arrays for every input, and a sentence for each thing that had to be assumed."""
 
     arrays: dict[str, np.ndarray]
     notes: tuple[str, ...]
 
 
-def make_feeds(subject: ModelFile, *, given: Arrays, sizes: InputSizes, seed: int) -> Feeds:
+def make_feeds(subject: ModelFile, *, given: Arrays, sizes: InputSizes, seed: int) -> MadeFeeds:
     """Arrays that the model can be run on; the same seed gives the same arrays.
 
     Args:
@@ -75,7 +75,7 @@ def make_feeds(subject: ModelFile, *, given: Arrays, sizes: InputSizes, seed: in
     if told:
         arrays = as_told(arrays, told, rng)
         notes.append(f"integers as in the export: {', '.join(told)}")
-    return Feeds({spec.name: arrays[spec.name] for spec in subject.inputs}, tuple(notes))
+    return MadeFeeds({spec.name: arrays[spec.name] for spec in subject.inputs}, tuple(notes))
 
 
 def given_arrays(subject: ModelFile, data: Data, batch: int) -> Mapping[str, np.ndarray]:

@@ -18,14 +18,14 @@ def compiled(path: str, *, name: str, provider: str, threads: int) -> Any:
     """The model compiled for the processor, for one run at a time.
 
     Raises:
-        engine.RefusedError: OpenVINO is not here, or does not take the model.
+        engine.EngineRefusedError: OpenVINO is not here, or does not take the model.
     """
     if provider != "cpu":
-        raise engine.RefusedError(f"{name}: OpenVINO is measured on the processor alone")
+        raise engine.EngineRefusedError(f"{name}: OpenVINO is measured on the processor alone")
     try:
         import openvino
     except ImportError as error:
-        raise engine.RefusedError(f"{name}: this Python has no OpenVINO: {error}") from error
+        raise engine.EngineRefusedError(f"{name}: this Python has no OpenVINO: {error}") from error
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
@@ -35,7 +35,9 @@ def compiled(path: str, *, name: str, provider: str, threads: int) -> Any:
     try:
         return openvino.Core().compile_model(path, "CPU", settings)
     except RuntimeError as error:
-        raise engine.RefusedError(f"{name}: OpenVINO refuses it: {engine.said(error)}") from error
+        raise engine.EngineRefusedError(
+            f"{name}: OpenVINO refuses it: {engine.said(error)}"
+        ) from error
 
 
 class OpenVinoModel:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bnfold.bench.model_files import ModelFile
     from bnfold.bench.place import MeasuringPlace
 
-Row = TypeVar("Row")
+Measured = TypeVar("Measured")
 
 _STEPS_ALONE = 20  # what one model alone counts for, so that a bar runs evenly
 _STEPS_PAIRS = 40
@@ -87,8 +87,8 @@ class Schedule:
         )
 
     def _or_failed(
-        self, place: MeasuringPlace, subject: ModelFile, measure: Callable[[ModelFile], Row]
-    ) -> Row | None:
+        self, place: MeasuringPlace, subject: ModelFile, measure: Callable[[ModelFile], Measured]
+    ) -> Measured | None:
         try:
             return measure(subject)
         except ModelError as error:

@@ -37,7 +37,7 @@ from bnfold.errors import ModelError
 if TYPE_CHECKING:
     from bnfold.fold.account.ledger import Ledger
     from bnfold.report.blocks import Block
-    from bnfold.report.fleet_text import Unread
+    from bnfold.report.fleet_text import UnreadModel
     from bnfold.report.gates import Gate
 
 
@@ -160,7 +160,7 @@ def _inspected(
     fold_as: FoldOptions,
     every_row: bool,
     json_target: str | None,
-) -> tuple[dict[str, Ledger], list[Unread]]:
+) -> tuple[dict[str, Ledger], list[UnreadModel]]:
     """The ledgers by path, and the models among several that have none; each is shown at once.
 
     What a file says of its model stands there before what is read, imported and proven for the
@@ -170,11 +170,11 @@ def _inspected(
         BnfoldError: there is one model only, or none of them can be read.
     """
     from bnfold.report.blocks import blank
-    from bnfold.report.fleet_text import Unread, name_line
+    from bnfold.report.fleet_text import UnreadModel, name_line
 
     is_one = len(sources) == 1
     ledgers: dict[str, Ledger] = {}
-    failed: list[Unread] = []
+    failed: list[UnreadModel] = []
     for source in sources:
         try:
             outline = _outline(source)
@@ -183,7 +183,7 @@ def _inspected(
         except ModelError as error:
             if is_one:
                 raise
-            failed.append(Unread(str(source), str(error)))
+            failed.append(UnreadModel(str(source), str(error)))
             click.echo(one_sentence(error), err=True)
             continue
         from bnfold.report.ledger_text import ledger_blocks

@@ -13,7 +13,7 @@ from bnfold.float64.call import Array, Call, Operator
 
 
 @dataclass(frozen=True)
-class Axis:
+class ResizedAxis:
     """One axis to resize: extents, the scale, and the part of the value that is looked at."""
 
     index: int
@@ -66,7 +66,7 @@ def _method(call: Call) -> Method:
 _COORDINATES = "coordinate_transformation_mode"
 
 
-def _axes(call: Call) -> list[Axis]:
+def _axes(call: Call) -> list[ResizedAxis]:
     """Extents and scales of the axes, from `scales` or `sizes` by whichever input or attribute."""
     x = call[0]
     indices = [a % x.ndim for a in call.integers("axes") or range(x.ndim)]
@@ -85,7 +85,7 @@ def _axes(call: Call) -> list[Axis]:
     else:
         factors, outs = _fit(call, extents, call[3].tolist())
     return [
-        Axis(i, n, out, s, (float(bounds[j]), float(bounds[len(indices) + j])))
+        ResizedAxis(i, n, out, s, (float(bounds[j]), float(bounds[len(indices) + j])))
         for j, (i, n, out, s) in enumerate(zip(indices, extents, outs, factors, strict=True))
     ]
 
@@ -100,7 +100,7 @@ def _fit(call: Call, extents: Sequence[int], sizes: Sequence[int]) -> tuple[list
     return [ratio] * len(sizes), [math.floor(ratio * n + 0.5) for n in extents]
 
 
-def _coordinates(axis: Axis, method: Method) -> Array:
+def _coordinates(axis: ResizedAxis, method: Method) -> Array:
     """Where in the input each output position looks.
 
     For `nearest` in float32, as onnxruntime does: the last bit decides which element is copied.
@@ -128,7 +128,7 @@ def _coordinates(axis: Axis, method: Method) -> Array:
     return np.asarray(at)
 
 
-def _interpolate(x: Array, axis: Axis, at: Array, method: Method) -> Array:
+def _interpolate(x: Array, axis: ResizedAxis, at: Array, method: Method) -> Array:
     if method.mode == "nearest":
         index = np.clip(_nearest(at, axis, method.nearest_mode), 0, axis.size_in - 1)
         return np.take(x, index, axis=axis.index)
@@ -136,7 +136,7 @@ def _interpolate(x: Array, axis: Axis, at: Array, method: Method) -> Array:
     return np.asarray(np.moveaxis(y, 0, axis.index), x.dtype)
 
 
-def _nearest(at: Array, axis: Axis, mode: str) -> Array:
+def _nearest(at: Array, axis: ResizedAxis, mode: str) -> Array:
     """The input position that an output position copies; `simple` is that of opsets before 11."""
     match mode:
         case "simple":
@@ -152,7 +152,7 @@ def _nearest(at: Array, axis: Axis, mode: str) -> Array:
     raise ValueError(f"nearest_mode {mode!r} is unknown")
 
 
-def _weights(axis: Axis, at: Array, method: Method) -> Array:
+def _weights(axis: ResizedAxis, at: Array, method: Method) -> Array:
     """The matrix [out, in] of a linear or cubic resize; its rows sum to 1.
 
     Taps beyond the border read the border, or with `exclude_outside` nothing.

@@ -15,10 +15,10 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
 from bnfold.fold.plan import EXCHANGE, MISTAKES, Plan, Refusal, Rule, told
-from bnfold.fold.question.asking import SKIPPED, Asking, Budget
+from bnfold.fold.question.asking import SKIPPED, Asking, QuestionBudget
 from bnfold.fold.question.memo import Memo
 from bnfold.fold.question.search import Effort, Search
-from bnfold.fold.question.unread import Unread
+from bnfold.fold.question.unread import UnreadNodes
 from bnfold.fold.sources.left_alone import belongs_elsewhere
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of
@@ -51,8 +51,8 @@ class Folder:
     skipped: Skipped
     rules: Sequence[Rule]
     progress: Progress | None
-    unread: Unread
-    budget: Budget
+    unread: UnreadNodes
+    budget: QuestionBudget
     memo: Memo
 
     @staticmethod
@@ -61,7 +61,7 @@ class Folder:
         account: Account,
         skipped: Skipped,
         rules: Sequence[Rule],
-        budget: Budget,
+        budget: QuestionBudget,
         progress: Progress | None = None,
         largest: int | None = None,
     ) -> Folder:
@@ -69,7 +69,7 @@ class Folder:
         facts = Facts(model)
         rewriting = Rewriting(facts, account.report, largest)
         merger = Merger(facts, skipped, account.report)
-        unread, memo = Unread(model), Memo()
+        unread, memo = UnreadNodes(model), Memo()
         return Folder(
             facts, account, rewriting, merger, skipped, rules, progress, unread, budget, memo
         )

@@ -14,7 +14,7 @@ from bnfold.fold.edit.declared import contradicted, forget_false_shapes
 from bnfold.fold.edit.taken_branch import take_constant_branches
 from bnfold.fold.folder import Folder
 from bnfold.fold.plan import Rule
-from bnfold.fold.question.asking import Budget
+from bnfold.fold.question.asking import QuestionBudget
 from bnfold.fold.rehearsal import Rehearsal
 from bnfold.fold.rules import RULE_NAMES, RULES
 from bnfold.fold.sources.inlining import inline_functions
@@ -51,7 +51,7 @@ def fold_in_place(
     taken = take_constant_branches(model, skip)
     account = Account(model, kept, tuple(taken.gone), merges=list(taken.told))
     skipped = skipped_in(model, skip, RULE_NAMES)
-    budget = Budget(_LEAST_WORK + _WORK * sum(1 for _ in model.graph.all_nodes()))
+    budget = QuestionBudget(_LEAST_WORK + _WORK * sum(1 for _ in model.graph.all_nodes()))
     folder = Folder.of(model, account, skipped, rules, budget, progress)
     before, doubted = size_of(folder.facts), contradicted(folder.facts)
     folder.settle(frozenset())

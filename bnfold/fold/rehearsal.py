@@ -9,7 +9,7 @@ from bnfold.fold.account.allowance import Allowance
 from bnfold.fold.account.size import size_of
 from bnfold.fold.advice import Advice, Rehearsed, spelt
 from bnfold.fold.folder import Folder
-from bnfold.fold.question.asking import Budget
+from bnfold.fold.question.asking import QuestionBudget
 from bnfold.fold.rules import PRICES
 
 _REHEARSAL = 96  # looks for each node, when a copy is folded for advice: networks take up to 60
@@ -61,7 +61,7 @@ class Rehearsal:
         skipped = {
             nodes[self._places[node]] for node in self._folder.skipped.nodes if node in self._places
         }
-        budget = Budget(self._work, each_step=_STEP)
+        budget = QuestionBudget(self._work, each_step=_STEP)
         chosen = replace(self._folder.skipped, nodes=frozenset(skipped))
         folder = Folder.of(
             copy, Account(copy), chosen, self._folder.rules, budget, largest=_LARGEST

@@ -16,7 +16,7 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import Session
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Feeds = Sequence[Mapping[str, Array]]
+FeedSets = Sequence[Mapping[str, Array]]
 
 MOST_DB = 200.0
 """Of two outputs that are equal to the bit: float32 itself reaches about 140."""
@@ -45,7 +45,7 @@ class Int8Accuracy(Row):
     top1_float: float | None
 
 
-def outputs_of(model: Path, feeds: Feeds, *, name: str) -> dict[str, Array]:
+def outputs_of(model: Path, feeds: FeedSets, *, name: str) -> dict[str, Array]:
     """What the model computes on all the feeds, by output, row after row."""
     session = Session(str(model), Setting(), name=name)
     runs = [session.run(feed) for feed in feeds]

@@ -18,12 +18,12 @@ from bnfold.runtime import engine
 from bnfold.runtime.sessions import engine_errors
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Feeds = Sequence[Mapping[str, Array]]
+FeedSets = Sequence[Mapping[str, Array]]
 
 _PER_CHANNEL = 13  # the opset since which DequantizeLinear has an axis
 
 
-def quantise(model: Path, feeds: Feeds, target: Path, *, name: str) -> None:
+def quantise(model: Path, feeds: FeedSets, target: Path, *, name: str) -> None:
     """The model's int8 form is at `target`; every model is treated alike.
 
     It is prepared first as onnxruntime advises, by its basic optimisations, in an opset that has

@@ -6,7 +6,7 @@ A *setting* is a provider and a level of onnxruntime's optimisations.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from bnfold.report.blocks import Block, Chart, Column, Line, Style, Table, blank
 from bnfold.report.words import byte_size, counted
@@ -14,8 +14,6 @@ from bnfold.report.words import byte_size, counted
 if TYPE_CHECKING:
     from bnfold.bench.records import BenchResult
     from bnfold.bench.rows import Comparison, Interval, Profile, Where
-
-    Row: TypeAlias = Where
 
 VERDICT_STYLES: dict[str, Style] = {
     "faster": "good",
@@ -95,12 +93,12 @@ def _apart(result: BenchResult, row: Comparison) -> str:
     return f" ({several(row)})" if several(row) and len(result.headline) > 1 else ""
 
 
-def _several(result: BenchResult) -> Callable[[Row], str]:
+def _several(result: BenchResult) -> Callable[[Where], str]:
     """What tells a row from others beyond provider and level: of that, what there is more of."""
     asked = result.settings
     batches = {row.batch for row in result.isolated} | {row.batch for row in result.failed}
 
-    def words(row: Row) -> str:
+    def words(row: Where) -> str:
         found = [row.runtime] if row.runtime else []
         found += [f"batch {row.batch}"] if len(batches) > 1 else []
         found += [counted(row.threads, "thread")] if len(asked.threads) > 1 else []
@@ -109,7 +107,7 @@ def _several(result: BenchResult) -> Callable[[Row], str]:
     return words
 
 
-def _setting(result: BenchResult, row: Row) -> str:
+def _setting(result: BenchResult, row: Where) -> str:
     more = _several(result)(row)
     return ", ".join([row.provider, row.level, *([more] if more else [])])
 

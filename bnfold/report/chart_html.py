@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bnfold.report.markup import Attributes, Markup, tag
-from bnfold.report.ratio_chart import Dot, Drawing, Row, ratio_chart
+from bnfold.report.ratio_chart import ChartRow, Dot, Drawing, ratio_chart
 
 if TYPE_CHECKING:
     from bnfold.bench.rows import Comparison
@@ -47,7 +47,7 @@ def setting_of(comparison: Comparison) -> str:
     return f"{pair_of(row)}, {row.provider}, optimisations {row.level}"
 
 
-def subject_of(part: Row, comparison: Comparison) -> str:
+def subject_of(part: ChartRow, comparison: Comparison) -> str:
     """What the dots of a row are of, in as few letters as there is room for."""
     is_candidate = part.kind == "candidate"
     return _short(comparison.candidate) if is_candidate else "the baseline against itself"
@@ -64,7 +64,7 @@ def _drawn(drawing: Drawing, row: Comparison) -> Iterator[Markup]:
         yield tag("text", place, tick.label)
 
 
-def _part(part: Row, drawing: Drawing, row: Comparison) -> Iterator[Markup]:
+def _part(part: ChartRow, drawing: Drawing, row: Comparison) -> Iterator[Markup]:
     yield tag("text", {"x": 0, "y": part.top + 15}, subject_of(part, row))
     width = round(max(part.high_x - part.low_x, 1), 1)
     top, end, kind = part.top + 20, part.top + 80, part.kind

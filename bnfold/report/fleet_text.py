@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadModel:
     """A model among several that could not be read, and why."""
 
     path: str
@@ -22,7 +22,7 @@ class Unread:
 
 
 def fleet_blocks(
-    ledgers: Mapping[str, Ledger], failed: Sequence[Unread] = (), *, every_row: bool = False
+    ledgers: Mapping[str, Ledger], failed: Sequence[UnreadModel] = (), *, every_row: bool = False
 ) -> list[Block]:
     """The ledgers by model; where there are several, each under its name and in a table."""
     if len(ledgers) + len(failed) == 1:
@@ -38,12 +38,12 @@ def name_line(path: str) -> Line:
     return Line(f"-- {path}", "title")
 
 
-def summary_blocks(ledgers: Mapping[str, Ledger], failed: Sequence[Unread]) -> list[Block]:
+def summary_blocks(ledgers: Mapping[str, Ledger], failed: Sequence[UnreadModel]) -> list[Block]:
     """Below several ledgers: a line for each model."""
     return [_summary(ledgers), *map(unread_line, failed)]
 
 
-def unread_line(model: Unread) -> Line:
+def unread_line(model: UnreadModel) -> Line:
     """That there is no ledger of it."""
     return Line(f"{model.path} was not read: {model.reason}", "bad")
 

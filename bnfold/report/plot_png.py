@@ -14,7 +14,7 @@ from bnfold.errors import MissingDependencyError
 from bnfold.escaping import shown
 from bnfold.report.chart_html import LEGEND, setting_of, subject_of
 from bnfold.report.plot import COLOURS, FOOT, HEAD, MARGIN, MARK, SOFT, placed
-from bnfold.report.ratio_chart import Dot, Drawing, Row
+from bnfold.report.ratio_chart import ChartRow, Dot, Drawing
 
 if TYPE_CHECKING:
     from bnfold.bench.rows import Comparison
@@ -78,7 +78,7 @@ def _draw(axes: Any, comparison: Comparison, drawing: Drawing, top: float) -> No
         _say(axes, x, bottom + 18, tick.label, ha="center")
 
 
-def _draw_row(axes: Any, row: Row, drawing: Drawing, top: float) -> None:
+def _draw_row(axes: Any, row: ChartRow, drawing: Drawing, top: float) -> None:
     """The interval, the estimate, the line of no difference, and a dot for every pair."""
     from matplotlib.patches import Rectangle
 

@@ -33,7 +33,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Row:
+class ChartRow:
     """The pairs of the candidate, or of the baseline's twin, with their interval as x positions."""
 
     kind: str
@@ -59,7 +59,7 @@ class Drawing:
     width: float
     height: float
     one_x: float
-    rows: tuple[Row, ...]
+    rows: tuple[ChartRow, ...]
     ticks: tuple[Tick, ...]
 
 
@@ -118,7 +118,7 @@ def _row(
     quads: Sequence[Quad],
     interval: Interval,
     scale: _Scale,
-) -> Row:
+) -> ChartRow:
     step = (ROW_HEIGHT - 34) / max(1, len(logs) - 1)
     dots = tuple(
         Dot(
@@ -131,7 +131,7 @@ def _row(
     )
     ends = (interval.low, interval.estimate, interval.high)
     low, estimate, high = (scale.x(math.log(end)) for end in ends)
-    return Row(kind, top, dots, low, estimate, high)
+    return ChartRow(kind, top, dots, low, estimate, high)
 
 
 def _ticks(scale: _Scale) -> tuple[Tick, ...]:

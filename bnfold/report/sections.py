@@ -12,7 +12,7 @@ from bnfold.report.bench_text import bench_blocks
 from bnfold.report.blocks import Block, Line
 from bnfold.report.bottom_line import bottom_line
 from bnfold.report.export_text import export_blocks
-from bnfold.report.fleet_text import Unread, unread_line
+from bnfold.report.fleet_text import UnreadModel, unread_line
 from bnfold.report.ledger_text import ledger_blocks
 from bnfold.report.verification_text import verification_blocks
 
@@ -51,7 +51,7 @@ class Findings:
     bench: BenchResult | None = None
     int8: BenchResult | None = None
     export: ExportFacts | None = None
-    failed: Sequence[Unread] = ()
+    failed: Sequence[UnreadModel] = ()
     remarks: Sequence[str] = ()
     others: Sequence[Section] = ()
     said: Sequence[Line] = ()
@@ -174,7 +174,7 @@ def findings(title: str, parts: Mapping[str, Any]) -> Findings:
         None if bench is None else read_as(BenchResult, bench, where="bench"),
         None if int8 is None else read_as(BenchResult, int8, where="int8"),
         None if export is None else read_as(ExportFacts, export, where="export"),
-        read_as(tuple[Unread, ...], parts.get("failed", []), where="failed"),
+        read_as(tuple[UnreadModel, ...], parts.get("failed", []), where="failed"),
         read_as(tuple[str, ...], parts.get("fold", {}).get("remarks", []), where="remarks"),
     )
 

@@ -37,10 +37,10 @@ class OverdueError(InconclusiveError):
 _KINDS: Mapping[str, type[BnfoldError]] = {
     engine.UnknownSettingError.__name__: UsageError,
     engine.UnavailableError.__name__: ProviderUnavailableError,
-    engine.RefusedError.__name__: RefusedError,
+    engine.EngineRefusedError.__name__: RefusedError,
     engine.UnsupportedError.__name__: RefusedError,
     engine.FailedError.__name__: RunError,
-    engine.OverdueError.__name__: OverdueError,
+    engine.EngineOverdueError.__name__: OverdueError,
 }
 
 

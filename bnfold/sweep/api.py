@@ -19,7 +19,7 @@ from bnfold.progress import Progress
 from bnfold.runtime.sessions import require_setting
 from bnfold.sweep.finding import found
 from bnfold.sweep.journal import Journal
-from bnfold.sweep.one_model import ModelJob, Settings
+from bnfold.sweep.one_model import ModelJob, SweepSettings
 from bnfold.sweep.records import Outcome, SweepResult
 from bnfold.sweep.stores import is_url, path_in_url
 from bnfold.sweep.timed import Timed, speed_page
@@ -101,7 +101,7 @@ def sweep(
     ]
     libraries = tuple(str(Path(library).absolute()) for library in custom_ops)
     require_setting(["cpu"], ["none"], libraries)
-    settings = Settings(_words(allow), _words(skip), verify, samples, seed, libraries)
+    settings = SweepSettings(_words(allow), _words(skip), verify, samples, seed, libraries)
     allowed(settings.allow)
     jobs = [
         ModelJob(source, target, settings, past.outcomes.get(source))
@@ -150,7 +150,7 @@ def _failure(folder: str, reason: str) -> Outcome:
 
 
 def _time(
-    outcomes: Mapping[int, Outcome], pairs: int | None, settings: Settings, done: Done
+    outcomes: Mapping[int, Outcome], pairs: int | None, settings: SweepSettings, done: Done
 ) -> None:
     """Each model that has been folded is timed, in a process of its own, and no two at once."""
     folded = sorted(index for index, outcome in outcomes.items() if outcome.target is not None)

@@ -14,7 +14,7 @@ from bnfold.sweep.stores import local_copy
 
 
 @dataclass(frozen=True)
-class Settings:
+class SweepSettings:
     """What is asked for every model; see `bnfold.fold` and `bnfold.verify`."""
 
     allow: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class ModelJob:
 
     source: str
     target: Path
-    settings: Settings
+    settings: SweepSettings
     earlier: Outcome | None = None
 
     @property

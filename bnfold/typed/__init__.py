@@ -8,6 +8,6 @@ types that the graph names.
 
 from bnfold.typed.errors import ConstantError
 from bnfold.typed.typed_constants import TypedConstants
-from bnfold.typed.typed_node import Budget, run_typed_node
+from bnfold.typed.typed_node import ConstantBudget, run_typed_node
 
-__all__ = ["Budget", "ConstantError", "TypedConstants", "run_typed_node"]
+__all__ = ["ConstantBudget", "ConstantError", "TypedConstants", "run_typed_node"]

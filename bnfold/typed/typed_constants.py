@@ -11,7 +11,7 @@ from bnfold.float64.call import Array
 from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.typed import typed_session
 from bnfold.typed.errors import ConstantError
-from bnfold.typed.typed_node import Budget, run_typed_node
+from bnfold.typed.typed_node import ConstantBudget, run_typed_node
 
 Known = Callable[[ir.Value], Array | None]
 
@@ -36,7 +36,7 @@ class TypedConstants:
     """
 
     def __init__(
-        self, model: ir.Model, *, known: Known | None = None, budget: Budget | None = None
+        self, model: ir.Model, *, known: Known | None = None, budget: ConstantBudget | None = None
     ) -> None:
         """Nothing is computed yet.
 
@@ -52,7 +52,7 @@ class TypedConstants:
         }
         self._listed_initializers = (model.ir_version or 0) < 4
         self._known = known or self._stored
-        self._budget = budget or Budget()
+        self._budget = budget or ConstantBudget()
         self._spent = 0
         self._found: dict[ir.Value, Array | ConstantError] = {}
 

@@ -39,7 +39,7 @@ _REFUSED = (ValueError, TypeError, LookupError, ArithmeticError, ModelError)
 
 
 @dataclass(frozen=True)
-class Budget:
+class ConstantBudget:
     """What constants may cost.
 
     Attributes:
@@ -58,7 +58,7 @@ def run_typed_node(
     inputs: Sequence[Array | None],
     *,
     opset: int,
-    budget: Budget | None = None,
+    budget: ConstantBudget | None = None,
 ) -> list[Array]:
     """The outputs of a node for inputs in the graph's types: what onnxruntime gives on a CPU.
 
@@ -76,7 +76,7 @@ def run_typed_node(
     Raises:
         ConstantError: The node is not computed; `cause` is never `run-time`.
     """
-    limits = budget or Budget()
+    limits = budget or ConstantBudget()
     where = f"{node.op_type} {node.name!r}"
     if node.domain not in DEFAULT_DOMAINS:
         raise ConstantError("unsupported", f"{where}: only ONNX's own operators are computed")
@@ -117,7 +117,7 @@ def _require(what: str, amount: int, limit: int) -> None:
         raise ConstantError("budget", f"it would take {amount:,} {what}, over {limit:,}")
 
 
-def _in_runtime(node: ir.Node, call: Call, limits: Budget) -> list[Array]:
+def _in_runtime(node: ir.Node, call: Call, limits: ConstantBudget) -> list[Array]:
     inputs = call.inputs
     if node.op_type not in RUNTIME_OPERATORS:
         raise ConstantError("unsupported", "the operator is not computed ahead of time")
@@ -138,7 +138,7 @@ def _in_runtime(node: ir.Node, call: Call, limits: Budget) -> list[Array]:
 
 
 def _infer(
-    model: onnx.ModelProto, step: typed_session.Step, call: Call, limits: Budget
+    model: onnx.ModelProto, step: typed_session.Step, call: Call, limits: ConstantBudget
 ) -> Mapping[str, np.dtype[Any]]:
     """The dtypes of the outputs, whose sizes are known beforehand and within the budget."""
     try:

@@ -14,7 +14,7 @@ from bnfold.runtime.engine import Setting
 from bnfold.runtime.extents import open_extents, ranked
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import TensorSpec
-from bnfold.verify.comparison import Comparison, stepped, steps
+from bnfold.verify.comparison import RunningComparison, stepped, steps
 from bnfold.verify.coverage import drawn_ids
 from bnfold.verify.decisions import decision_rows
 from bnfold.verify.evidence import evidence_of
@@ -201,7 +201,7 @@ class ComparisonJob:
         yardstick = Yardstick(
             a, feeds, first.runs, self.setting, self.seed, stepped(a, b), step, self.pair.half
         )
-        comparison = Comparison(a, b, plain, yardstick, self.levels)
+        comparison = RunningComparison(a, b, plain, yardstick, self.levels)
         comparison.run()
         if whole is not None and comparison.settled is None:
             comparison.selected_alike(whole, first.feeds, self.pair.returned)

@@ -35,7 +35,7 @@ _ONE_CPU = (
 
 
 @dataclass
-class Comparison:
+class RunningComparison:
     """What has been run of the other model so far, and what came of it.
 
     Attributes:

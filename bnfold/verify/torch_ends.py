@@ -116,7 +116,7 @@ _KEEPING_OFF = frozenset({"add", "clamp", "clamp_min"})
 
 
 @dataclass(frozen=True)
-class Call:
+class NamedCall:
     """A call by its name and turn among those of the name.
 
     `bounds` are the lower and the upper one, of what has any; `low` is a number almost 0 that it is
@@ -148,7 +148,7 @@ class Calls(CallMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, reached: Reached) -> None:
         super().__init__()
-        self.made: list[Call] = []
+        self.made: list[NamedCall] = []
         self.casts = Counter[tuple[str, str]]()
         self._reached, self._turns = reached, Counter[str]()
 
@@ -183,7 +183,7 @@ def watch_calls(
 
     `free` are the inputs that may hold any integer.
     """
-    made: list[Call] = []
+    made: list[NamedCall] = []
     casts = Counter[tuple[str, str]]()
     with suppress(RunError):  # there is code that cannot be watched: nothing counts as alike
         watched = a.calls(feeds)
@@ -204,7 +204,7 @@ def watch_calls(
             a.reached.watch(_ends_of(call, far))
 
 
-def _thresholds(made: Sequence[Call]) -> Mapping[str, list[float]]:
+def _thresholds(made: Sequence[NamedCall]) -> Mapping[str, list[float]]:
     """What calls compare with, by the operator that they are written as."""
     found: dict[str, list[float]] = {}
     for call in made:
@@ -221,11 +221,11 @@ def _kind(node: ir.Node) -> tuple[str, float | None]:
     return node.op_type, low_of(node)
 
 
-def _kinds(call: Call) -> list[tuple[str, float | None]]:
+def _kinds(call: NamedCall) -> list[tuple[str, float | None]]:
     return [(kind, call.low) for kind in _WRITTEN_AS[call.name]]
 
 
-def _ends_of(call: Call, far: float) -> Iterator[tuple[str, Sides]]:
+def _ends_of(call: NamedCall, far: float) -> Iterator[tuple[str, Sides]]:
     what = f"call {call.turn} of {call.name}"
     if FAR.intersection(_WRITTEN_AS[call.name]):
         yield call.operand, far_ends(what, far)
@@ -244,7 +244,7 @@ def _ends_of(call: Call, far: float) -> Iterator[tuple[str, Sides]]:
         yield call.result, of_condition(what)
 
 
-def _call(name: str, turn: int, args: Sequence[Any], named: Mapping[str, Any]) -> Call:
+def _call(name: str, turn: int, args: Sequence[Any], named: Mapping[str, Any]) -> NamedCall:
     low, high = (_number(args, named, i, key) for i, key in ((1, "min"), (2, "max")))
     if name == "hardtanh":
         low, high = -1.0 if low is None else low, 1.0 if high is None else high
@@ -257,7 +257,7 @@ def _call(name: str, turn: int, args: Sequence[Any], named: Mapping[str, Any]) -
     almost = lowest(n for n in numbers if n is not None)
     threshold = _number(args, named, 1, "other") if name in _COMPARISONS else None
     width = 0.5 if width is None else width
-    return Call(name, turn, (low, high), almost, width, _cut(name, args), threshold)
+    return NamedCall(name, turn, (low, high), almost, width, _cut(name, args), threshold)
 
 
 def _cut(name: str, args: Sequence[Any]) -> tuple[int, int] | None:

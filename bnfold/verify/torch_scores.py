@@ -47,7 +47,7 @@ _DTYPES = {
 
 
 @dataclass(frozen=True)
-class Way:
+class CallPath:
     """The calls from an output back to what they hide, and the axis of the last one's classes."""
 
     calls: tuple[str, ...]
@@ -70,7 +70,7 @@ class Watch(CallMode):  # type: ignore[no-untyped-call]
             self._made[id(result)] = call, axis, args[0], result  # kept, so that ids are its own
         return result
 
-    def behind(self, output: torch.Tensor) -> tuple[Way, torch.Tensor]:
+    def behind(self, output: torch.Tensor) -> tuple[CallPath, torch.Tensor]:
         """The way back from an output, and the tensor that the last of its calls gets."""
         calls: list[str] = []
         classes: int | None = None
@@ -81,10 +81,10 @@ class Watch(CallMode):  # type: ignore[no-untyped-call]
                 calls.append(call)
                 classes = None if axis is None else axis % max(current.dim(), 1)
                 end = current
-        return Way(tuple(calls), classes), end
+        return CallPath(tuple(calls), classes), end
 
 
-def way_back(output: ir.Value) -> tuple[Way, ir.Value]:
+def way_back(output: ir.Value) -> tuple[CallPath, ir.Value]:
     """The same of an output of a graph; an axis may count from the end."""
     calls: list[str] = []
     classes: int | None = None
@@ -92,7 +92,7 @@ def way_back(output: ir.Value) -> tuple[Way, ir.Value]:
     while True:
         node = current.producer()
         if node is None or node.domain not in DEFAULT_DOMAINS or node.op_type not in _ON_THE_WAY:
-            return Way(tuple(calls), classes), end
+            return CallPath(tuple(calls), classes), end
         before = node.inputs[0]
         assert before is not None, "each of them has an operand"
         current = before
@@ -133,7 +133,7 @@ def _with(other: OnnxSubject, scores: Mapping[int, Score]) -> OnnxSubject:
 
 
 def torch_scores(
-    ways: Sequence[tuple[Way, torch.Tensor]],
+    ways: Sequence[tuple[CallPath, torch.Tensor]],
     outputs: Sequence[ir.Value],
 ) -> dict[int, Score]:
     """The pairs, by the index of the output."""
@@ -145,7 +145,7 @@ def torch_scores(
         rank = max(tensor.dim(), 1)
         axis = None if theirs.classes is None else theirs.classes % rank
         dtype = _DTYPES.get(str(tensor.dtype))
-        if way.calls and way == Way(theirs.calls, axis) and dtype is not None:
+        if way.calls and way == CallPath(theirs.calls, axis) and dtype is not None:
             name = f"{INSIDE} the {way.calls[-1]} of {output.name!r}"
             found[index] = Score(name, value, value, dtype, axis)
     return found

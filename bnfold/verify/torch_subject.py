@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bnfold.verify.torch_decisions import Made, Turn
     from bnfold.verify.torch_ends import Calls
     from bnfold.verify.torch_jitter import Jitter
-    from bnfold.verify.torch_scores import Watch, Way
+    from bnfold.verify.torch_scores import CallPath, Watch
 
 
 class TorchSubject:
@@ -65,7 +65,7 @@ class TorchSubject:
         self._shown: dict[int, int | None] = {}
         self._given: tuple[Turn, ...] = ()
 
-    def ways(self, feeds: Mapping[str, Array]) -> list[tuple[Way, torch.Tensor]]:
+    def ways(self, feeds: Mapping[str, Array]) -> list[tuple[CallPath, torch.Tensor]]:
         """What stands behind each result, see `torch_scores`.
 
         Raises:

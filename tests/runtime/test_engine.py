@@ -67,10 +67,10 @@ def test_every_error_of_the_engine_has_its_exit_code():
     assert codes == {
         "UnknownSettingError": 2,
         "UnavailableError": 4,
-        "RefusedError": 2,
+        "EngineRefusedError": 2,
         "UnsupportedError": 2,
         "FailedError": 2,
-        "OverdueError": 3,
+        "EngineOverdueError": 3,
     }
 
 

@@ -18,7 +18,7 @@ import pytest
 from bnfold import __version__
 from bnfold.errors import UsageError
 from bnfold.sweep.api import sweep
-from bnfold.sweep.one_model import ModelJob, Settings
+from bnfold.sweep.one_model import ModelJob, SweepSettings
 from bnfold.sweep.records import Outcome
 from bnfold.sweep.workers import _pool, run_here, run_on
 
@@ -60,7 +60,7 @@ def fleet(folder: Path, lives: int) -> list[ModelJob]:
         path = folder / f"{number}.onnx"
         onnx.save(onnx.parser.parse_model(MODEL), path)
         source = Deadly(str(path), str(folder / "lives")) if number == 1 else str(path)
-        jobs.append(ModelJob(source, folder / "out" / path.name, Settings(verify=False)))
+        jobs.append(ModelJob(source, folder / "out" / path.name, SweepSettings(verify=False)))
     return jobs
 
 

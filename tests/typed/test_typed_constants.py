@@ -12,7 +12,7 @@ import pytest
 from onnx import numpy_helper, parser
 
 from bnfold.float64 import run_graph
-from bnfold.typed import Budget, ConstantError, TypedConstants
+from bnfold.typed import ConstantBudget, ConstantError, TypedConstants
 from tests.runtime_oracle import in_onnxruntime
 
 LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_ALL")
@@ -210,7 +210,7 @@ def test_hostile_constants_are_refused_before_they_are_made(body):
 def test_the_budget_is_the_callers():
     model = model_of("y = Expand(w, n)", w=np.float32(1), n=np.array([1000]))
     for elements, known in ((1000, True), (999, False)):
-        constants, values = constants_of(model, budget=Budget(elements=elements))
+        constants, values = constants_of(model, budget=ConstantBudget(elements=elements))
         assert (constants.get(values["y"]) is not None) == known
 
 
@@ -218,7 +218,7 @@ def test_many_constants_share_a_budget():
     body = "v0 = Neg(w)" + "".join(f" v{i} = Neg(v{i - 1})" for i in range(1, 9))
     model = model_of(f"{body} y = Identity(v8)", w=np.ones(100, np.float32))
     for total, known in ((1000, True), (500, False)):
-        constants, values = constants_of(model, budget=Budget(total=total))
+        constants, values = constants_of(model, budget=ConstantBudget(total=total))
         assert (constants.get(values["y"]) is not None) == known
     assert constants.reason(values["y"]).cause == "budget"
 

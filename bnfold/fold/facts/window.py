@@ -11,7 +11,7 @@ from bnfold.fold.facts.node import attribute_of
 
 
 @dataclass(frozen=True)
-class Window:
+class DeclaredWindow:
     """The sliding window of a Conv or a pool, one entry for each spatial axis.
 
     Attributes:
@@ -34,7 +34,7 @@ class Window:
         return any(pad > 0 for pad in (*self.begins, *self.ends))
 
 
-def window_of(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> Window:
+def window_of(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> DeclaredWindow:
     """The window of a Conv or pool over `node.inputs[0]`."""
     rank = len(kernel)
     strides = tuple(attribute_of(node, "strides", None) or (1,) * rank)
@@ -48,7 +48,7 @@ def window_of(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> Window:
     else:
         pads = tuple(attribute_of(node, "pads", None) or (0,) * (2 * rank))
         begins, ends = pads[:rank], pads[rank:]
-    return Window(kernel, strides, dilations, begins, ends)
+    return DeclaredWindow(kernel, strides, dilations, begins, ends)
 
 
 def sees_padding(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> bool:
@@ -70,7 +70,7 @@ def sees_padding(node: ir.Node, kernel: tuple[int, ...], facts: Facts) -> bool:
     return False
 
 
-def is_larger_than_input(node: ir.Node, window: Window, facts: Facts) -> bool:
+def is_larger_than_input(node: ir.Node, window: DeclaredWindow, facts: Facts) -> bool:
     """Whether the window is known not to fit: runtimes let it stand over the end all the same."""
     for i, k in enumerate(window.kernel):
         size = facts.dim(node.inputs[0], i + 2)

@@ -12,7 +12,7 @@ import onnx
 from bnfold import model_io
 from bnfold.errors import BnfoldError
 from bnfold.fold.account.told_opinion import Opinion
-from bnfold.fold.opinion.feeds import Feed, Feeds
+from bnfold.fold.opinion.feeds import Feed, FeedMaker
 from bnfold.fold.opinion.original_model import Original
 from bnfold.fold.opinion.outputs import Outputs
 from bnfold.model_io.loading import read_skeleton, skeleton_of
@@ -88,7 +88,7 @@ def _answers(original: Original, source: str | bytes) -> Answers:
     session = session_of(original, source)
     if isinstance(original.interface, BnfoldError):
         raise original.interface
-    feeds = Feeds(*original.interface)
+    feeds = FeedMaker(*original.interface)
     try:
         return _first(session, feeds.of_usual_sizes())
     except RunError:
@@ -130,7 +130,7 @@ def _heard(session: Session, feeds: Sequence[Feed]) -> Answers:
     return Answers(feeds, outputs + [session.run(feed) for feed in feeds[1:]])
 
 
-def _fitted(original: Original, feeds: Feeds) -> list[Sizes]:
+def _fitted(original: Original, feeds: FeedMaker) -> list[Sizes]:
     """Two sizes that fit the model's constants, the same where it takes no others; or none.
 
     Raises:

@@ -32,7 +32,7 @@ _LENGTH_PAIRS = ((7, 12), (16, 24), (64, 128), (128, 96))
 _BATCHES = (1, 2)
 
 
-class Feeds:
+class FeedMaker:
     """Makes feeds of the sizes that are asked for.
 
     Args:

@@ -30,7 +30,7 @@ from bnfold.fold.proof.proof_sizes import (
 from bnfold.fold.proof.readings import FEW, NONE, batch_of, enough
 from bnfold.fold.proof.region import region_of, rewritten
 from bnfold.fold.proof.rounding import misrounded
-from bnfold.fold.proof.trial_run import Feeds, TrialRun
+from bnfold.fold.proof.trial_run import FedValues, TrialRun
 from bnfold.fold.proof.written import CertificateError, UnknownRankError, Written, written
 
 _EXTENTS = (16, 64, 224)  # of the model's inputs, where small sizes do not fit
@@ -160,7 +160,7 @@ class Certificate:
         """What comes of so many runs that each weight was read often enough; None: it runs not."""
         readings, worst = NONE, 0.0
         while not readings.suffice(self._enough):
-            feeds: Feeds = {}
+            feeds: FedValues = {}
             first = TrialRun(self._before, self._facts, feeds, sizes, way, self._empty)
             try:
                 old = first.run()
@@ -190,7 +190,7 @@ class Certificate:
             return 0.0
         plain = OTHER if self._lean is None else (FEW, self._lean + 1)
         plain = plain[0], max(plain[1], self._reach + 3)  # others than it was first tried at
-        sizes, feeds = Sizes(facts=self._facts, smaller=self._smaller, plain=plain), Feeds()
+        sizes, feeds = Sizes(facts=self._facts, smaller=self._smaller, plain=plain), FedValues()
         try:
             old = TrialRun(self._before, self._facts, feeds, sizes, way).run()
         except DOES_NOT_RUN:

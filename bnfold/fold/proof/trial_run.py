@@ -21,7 +21,7 @@ from bnfold.fold.proof.proof_sizes import Sizes
 from bnfold.fold.proof.readings import UNLIMITED, Readings, readings_of
 from bnfold.fold.proof.written import Written
 
-Feeds = dict[ir.Value, Constant]
+FedValues = dict[ir.Value, Constant]
 
 
 @dataclass
@@ -43,7 +43,7 @@ class TrialRun:
 
     part: Written
     facts: Facts
-    feeds: Feeds
+    feeds: FedValues
     sizes: Sizes
     way: int = 0
     empty: Collection[str] = ()

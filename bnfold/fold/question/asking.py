@@ -25,7 +25,7 @@ from bnfold.fold.plan import (
     Rule,
     told,
 )
-from bnfold.fold.question.unread import Unread
+from bnfold.fold.question.unread import UnreadNodes
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import custom_operator
 
@@ -81,7 +81,7 @@ class Offer:
 
 
 @dataclass
-class Budget:
+class QuestionBudget:
     """What all questions about one model may cost: how often somebody is looked at.
 
     Attributes:
@@ -126,8 +126,8 @@ class Asking:
         prices: Collection[str],
         skipped: Skipped,
         report: Report,
-        unread: Unread,
-        budget: Budget | None = None,
+        unread: UnreadNodes,
+        budget: QuestionBudget | None = None,
     ) -> None:
         self.facts = facts
         self._report = report
@@ -136,7 +136,7 @@ class Asking:
         self.unread = unread
         self.seen: dict[ir.Node, None] = {}
         self.declined: dict[str, None] = {}
-        self._budget = budget or Budget(_AMPLE)
+        self._budget = budget or QuestionBudget(_AMPLE)
         self._visits = 0
         self._spent = 0
         self._most = 0

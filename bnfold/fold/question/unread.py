@@ -7,7 +7,7 @@ import onnx_ir as ir
 _MOST = 64  # nodes that go together: what is larger than a head is part of the network
 
 
-class Unread:
+class UnreadNodes:
     """The nodes of a model of which no output of it comes, as the model was at first.
 
     A fold does not change that: what it puts in a node's place is read by those who read the node.

@@ -7,9 +7,9 @@ makes bnfold's of them.
 
 from .errors import (
     EngineError,
+    EngineOverdueError,
+    EngineRefusedError,
     FailedError,
-    OverdueError,
-    RefusedError,
     UnavailableError,
     UnknownSettingError,
     UnsupportedError,
@@ -26,9 +26,9 @@ __all__ = [
     "LEVELS",
     "PROVIDERS",
     "EngineError",
+    "EngineOverdueError",
+    "EngineRefusedError",
     "FailedError",
-    "OverdueError",
-    "RefusedError",
     "Setting",
     "UnavailableError",
     "UnknownSettingError",

@@ -22,11 +22,11 @@ class UnavailableError(EngineError):
     """The provider is not built in, does not start, or takes nothing of the model."""
 
 
-class RefusedError(EngineError):
+class EngineRefusedError(EngineError):
     """onnxruntime does not accept the model."""
 
 
-class UnsupportedError(RefusedError):
+class UnsupportedError(EngineRefusedError):
     """onnxruntime has no kernel for one of its operators, in the types that it has there."""
 
 
@@ -34,7 +34,7 @@ class FailedError(EngineError):
     """The model does not run on these inputs."""
 
 
-class OverdueError(FailedError):
+class EngineOverdueError(FailedError):
     """The run was given up, as it took longer than it may."""
 
 
@@ -51,13 +51,13 @@ def failing_as(name: str) -> Iterator[None]:
         raise FailedError(f"{name}: it does not run on these inputs: {said(error)}") from error
 
 
-def refused(name: str, error: Exception) -> RefusedError:
+def refused(name: str, error: Exception) -> EngineRefusedError:
     """The error for a model that onnxruntime does not accept; of its own kind where it lacks a
     kernel, as the graph may be right then.
     """
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    kind = UnsupportedError if isinstance(error, state.NotImplemented) else RefusedError
+    kind = UnsupportedError if isinstance(error, state.NotImplemented) else EngineRefusedError
     return kind(f"{name}: onnxruntime refuses it: {said(error)}")
 
 

@@ -12,16 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from .errors import RefusedError, runtime_errors, said
+from .errors import EngineRefusedError, runtime_errors, said
 
-Feeds = Sequence[Mapping[str, Any]]
+FeedSets = Sequence[Mapping[str, Any]]
 
 
-def quantise_static(model: str, target: str, feeds: Feeds, *, name: str) -> None:
+def quantise_static(model: str, target: str, feeds: FeedSets, *, name: str) -> None:
     """The file at `target` is the model in int8: QDQ, weights per channel, ranges from the feeds.
 
     Raises:
-        RefusedError: the quantiser does not take the model.
+        EngineRefusedError: the quantiser does not take the model.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
@@ -44,13 +44,15 @@ def quantise_static(model: str, target: str, feeds: Feeds, *, name: str) -> None
                 weight_type=QuantType.QInt8,
             )
         except errors as error:
-            raise RefusedError(f"{name}: onnxruntime cannot quantise it: {said(error)}") from error
+            raise EngineRefusedError(
+                f"{name}: onnxruntime cannot quantise it: {said(error)}"
+            ) from error
 
 
 class _Reader:
     """The calibration data, in the form that the quantiser asks for it."""
 
-    def __init__(self, feeds: Feeds) -> None:
+    def __init__(self, feeds: FeedSets) -> None:
         self._feeds = feeds
         self.rewind()
 

@@ -46,7 +46,8 @@ def open_session(
     Raises:
         UnknownSettingError: the setting has a name or a library that there is not.
         UnavailableError: onnxruntime put the session on another provider.
-        RefusedError: onnxruntime does not accept the model; UnsupportedError: for want of a kernel.
+        EngineRefusedError: onnxruntime does not accept the model; UnsupportedError where it has
+            no kernel.
     """
     import onnxruntime
 
@@ -124,7 +125,7 @@ def run(
 
     Raises:
         FailedError: onnxruntime refuses the inputs, or fails on them.
-        OverdueError: it takes longer.
+        EngineOverdueError: it takes longer.
     """
     fed = {feed: np.asarray(array, order="C") for feed, array in feeds.items()}
     with failing_as(name), ended_after(seconds, name) as options:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .errors import OverdueError, runtime_errors
+from .errors import EngineOverdueError, runtime_errors
 from .options import ONLY_FATAL
 
 
@@ -20,7 +20,7 @@ def ended_after(seconds: float | None, name: str) -> Iterator[Any]:
         name: what to call the model in a sentence.
 
     Raises:
-        OverdueError: it was given up.
+        EngineOverdueError: it was given up.
     """
     if seconds is None:
         yield None
@@ -37,7 +37,7 @@ def ended_after(seconds: float | None, name: str) -> Iterator[Any]:
     except runtime_errors() as error:
         if not options.terminate:
             raise
-        raise OverdueError(
+        raise EngineOverdueError(
             f"{name}: a run did not end within {seconds:g} s; it has a Loop that may never end"
         ) from error
     finally:

@@ -15,7 +15,7 @@ from bnfold.fold import in_place
 from bnfold.fold.question.asking import Asking
 from bnfold.fold.question.memo import Memo
 from bnfold.fold.question.search import Search
-from bnfold.fold.question.unread import Unread
+from bnfold.fold.question.unread import UnreadNodes
 
 VALUES = "float[N,4,5,5]"
 
@@ -121,6 +121,6 @@ def test_what_nobody_reads_is_found_with_all_behind_it() -> None:
     text = "a = Conv(x, w) b = Sin(a) c = Cos(b) d = Sin(b) y = Relu(a)"
     model = bnfold.fold(_model(text), check=False).model
     named = {node.outputs[0].name: node for node in model.graph}
-    unread = Unread(model)
+    unread = UnreadNodes(model)
     assert {n.outputs[0].name for n in unread.behind(named["b"])} == {"b", "c", "d"}
     assert unread.behind(named["a"]) == unread.behind(named["y"]) == ()
