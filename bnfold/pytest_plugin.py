@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING
 from bnfold.errors import BnfoldError
 
 if TYPE_CHECKING:
-    import onnx
-    import onnx_ir as ir
     import torch
 
     from bnfold.bench.records import BenchResult
     from bnfold.fold.account.ledger import Ledger
+    from bnfold.model_io import ModelSource
     from bnfold.verify.records import Verification
     from bnfold.verify.user_data import Data
 
-    Model = str | os.PathLike[str] | onnx.ModelProto | ir.Model
-
 
 def assert_equivalent(
-    a: Model | torch.nn.Module,
-    b: Model,
+    a: ModelSource | torch.nn.Module,
+    b: ModelSource,
     *,
     data: Data | None = None,
     samples: int | None = None,
@@ -74,7 +71,7 @@ def assert_equivalent(
 
 
 def assert_folds(
-    model: Model,
+    model: ModelSource,
     *,
     leaves: int = 0,
     allow: str | Collection[str] = (),
@@ -104,8 +101,8 @@ def assert_folds(
 
 
 def assert_not_slower(
-    a: Model,
-    b: Model,
+    a: ModelSource,
+    b: ModelSource,
     *,
     limit: float = 1.05,
     providers: str | Sequence[str] = ("cpu",),

@@ -154,9 +154,7 @@ def _name_of(model: model_io.ModelSource) -> str:
     return os.fspath(model) if is_path else "the model"  # type: ignore[arg-type]
 
 
-def repaired(
-    model: str | os.PathLike[str] | onnx.ModelProto | ir.Model, kinds: str | Collection[str]
-) -> ir.Model:
+def repaired(model: model_io.ModelSource, kinds: str | Collection[str]) -> ir.Model:
     """A copy of the model in which the exporter's mistakes of these kinds are mended.
 
     It computes something else than the model, and is what a fold with `repair` is compared with.

@@ -17,12 +17,11 @@ from bnfold.model_io.loading import read_skeleton
 from bnfold.model_io.mapped import Maps
 from bnfold.model_io.opening import parts_of
 from bnfold.runtime.domains import DEFAULT_DOMAINS
-
-Dim = int | str | None  # a size, a name, or not known
+from bnfold.runtime.signature import Dim
 
 
 @dataclass(frozen=True)
-class End:
+class DeclaredEnd:
     """An input or an output; `dims` is None where not even the rank is declared."""
 
     name: str
@@ -43,8 +42,8 @@ class Outline:
     size_bytes: int
     opset: int | None
     operators: Mapping[str, int]
-    inputs: Sequence[End]
-    outputs: Sequence[End]
+    inputs: Sequence[DeclaredEnd]
+    outputs: Sequence[DeclaredEnd]
 
 
 def outline_of(path: Path) -> Outline:
@@ -76,7 +75,7 @@ def _nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
         yield from function.node
 
 
-def _end(info: onnx.ValueInfoProto) -> End:
+def _end(info: onnx.ValueInfoProto) -> DeclaredEnd:
     kind = info.type.tensor_type
     dims = (d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in kind.shape.dim)
-    return End(info.name, tuple(dims) if kind.HasField("shape") else None)
+    return DeclaredEnd(info.name, tuple(dims) if kind.HasField("shape") else None)

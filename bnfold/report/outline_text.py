@@ -10,7 +10,7 @@ from bnfold.report.blocks import Block, Line
 from bnfold.report.words import byte_size, counted, names
 
 if TYPE_CHECKING:
-    from bnfold.model_io.outline import End, Outline
+    from bnfold.model_io.outline import DeclaredEnd, Outline
 
 
 def outline_blocks(outline: Outline) -> list[Block]:
@@ -27,7 +27,7 @@ def outline_blocks(outline: Outline) -> list[Block]:
     ]
 
 
-def _ends(ends: Iterable[End]) -> str:
+def _ends(ends: Iterable[DeclaredEnd]) -> str:
     from bnfold.runtime.signature import dims_text
 
     return names(f"{end.name} {dims_text(end.dims)}" for end in ends) or "none"

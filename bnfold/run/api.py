@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from bnfold.export.capture import Exporter
     from bnfold.export.dynamic import Dynamic
-    from bnfold.run.original import Model
+    from bnfold.model_io import ModelSource
     from bnfold.verify.user_data import Data
 
 
 @logged
 def run(
-    source: torch.nn.Module | Model,
+    source: torch.nn.Module | ModelSource,
     inputs: Any = None,
     *,
     weights: str | os.PathLike[str] | None = None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bnfold.export.capture import Exporter
     from bnfold.export.dynamic import Dynamic
     from bnfold.fold.api import FoldResult
-    from bnfold.run.original import Model
+    from bnfold.model_io import ModelSource
     from bnfold.verify.user_data import Data
 
 PROVENANCE = "bnfold."  # begins the keys in the metadata of a model
@@ -30,7 +30,7 @@ PROVENANCE = "bnfold."  # begins the keys in the metadata of a model
 
 @logged
 def optimize(
-    source: torch.nn.Module | Model,
+    source: torch.nn.Module | ModelSource,
     inputs: Any = None,
     target: str | os.PathLike[str] | None = None,
     *,

@@ -11,8 +11,6 @@ import onnx_ir as ir
 
 from bnfold import model_io
 
-Model = model_io.ModelSource
-
 
 def is_network(source: object) -> bool:
     """Whether this is, or names, code or a program to export, and not an ONNX model."""
@@ -24,7 +22,7 @@ def is_network(source: object) -> bool:
     return name.endswith(".pt2") or (":" in name and not Path(name).exists())
 
 
-def on_disk(model: Model, path: Path) -> Path:
+def on_disk(model: model_io.ModelSource, path: Path) -> Path:
     """The model as a file: its own, or a new one at `path`."""
     if isinstance(model, str | os.PathLike):
         return Path(model)

@@ -8,9 +8,6 @@ import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import onnx
-import onnx_ir as ir
-
 from bnfold import model_io
 from bnfold.bench.api import bench
 from bnfold.bench.records import BenchResult
@@ -18,6 +15,7 @@ from bnfold.errors import UsageError
 from bnfold.fold.api import FoldResult
 from bnfold.fold.rules import named
 from bnfold.logs import logged
+from bnfold.model_io import ModelSource
 from bnfold.progress import Progress
 from bnfold.tune.state import TuningState
 from bnfold.tune.tuning import Tuning
@@ -28,7 +26,7 @@ TARGETS = ("cpu", "cuda", "int8")
 
 @logged
 def tune(
-    model: str | os.PathLike[str] | onnx.ModelProto | ir.Model,
+    model: ModelSource,
     *,
     target: str = "cpu",
     int8: Data | None = None,
