@@ -56,13 +56,8 @@ class Entry:
         self, affine: Affine, plan: Plan, into: tuple[str, ...], numbers: Numbers
     ) -> Decision:
         """The decision that it was folded."""
-        return Decision(
-            name=self.name,
-            op=self.op,
-            output=self.output,
-            scope=self.scope,
-            channels=affine.entries,
-            status="folded",
+        return replace(
+            self._decided("folded", affine.entries),
             direction=plan.direction,
             rules=plan.rules,
             into=into,
@@ -72,29 +67,17 @@ class Entry:
 
     def kept(self) -> Decision:
         """The decision that it stays, for the reasons so far."""
-        return Decision(
-            name=self.name,
-            op=self.op,
-            output=self.output,
-            scope=self.scope,
-            channels=self.channels,
-            status="kept",
-            refusals=tuple(dict.fromkeys(self.refusals)),
-            would_fold_with=self.would_fold_with,
-        )
+        refusals = tuple(dict.fromkeys(self.refusals))
+        decision = self._decided("kept", self.channels)
+        return replace(decision, refusals=refusals, would_fold_with=self.would_fold_with)
 
     def gone(self, *rules: str) -> Decision:
         """The decision that it went with a rewrite, after which nobody read it any more."""
-        return Decision(
-            name=self.name,
-            op=self.op,
-            output=self.output,
-            scope=self.scope,
-            channels=self.channels,
-            status="folded",
-            direction="merge",
-            rules=rules,
-        )
+        return replace(self._decided("folded", self.channels), direction="merge", rules=rules)
+
+    def _decided(self, status: str, channels: int | None) -> Decision:
+        """The decision, without what is said of it further."""
+        return Decision(self.name, self.op, self.output, self.scope, channels, status)
 
 
 def entries_of(model: ir.Model) -> list[Entry]:
