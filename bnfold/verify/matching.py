@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import onnx_ir as ir
@@ -54,9 +55,15 @@ def print_of(array: Array) -> Print | None:
     if not np.isfinite(flat).all():
         return None
     size = scale_of(flat)  # squares of 1e155 are no float64
-    places, part = np.arange(flat.size, dtype=np.float64), flat / size / np.sqrt(flat.size)
-    products = [size * float(part @ np.cos(w * places)) for w in _FREQUENCIES]
+    part = flat / size / np.sqrt(flat.size)
+    products = [size * float(part @ cosines) for cosines in _cosines(flat.size)]
     return Print(array.shape, size, tuple(products), max(NEAR, _NEAR_ULP * ulp_of(array.dtype)))
+
+
+@lru_cache(maxsize=2)  # neighbours in a network are of one size, or of two in turn
+def _cosines(elements: int) -> tuple[Array, ...]:
+    places = np.arange(elements, dtype=np.float64)
+    return tuple(np.cos(w * places) for w in _FREQUENCIES)
 
 
 Prints = Mapping[str, Print]

@@ -25,7 +25,7 @@ from bnfold.verify.half import in_half
 TURNS = 12
 """One move in so many copies has the variance of one correct rounding, 1/12 of a squared ulp."""
 
-_BLOCK = 1 << 20  # elements drawn at one time, for the memory's sake
+_BLOCK = 1 << 16  # elements drawn at one time: they stay in the processor's cache
 
 _OF_CONSTANTS = 1  # tells their random numbers from those of initializers
 
@@ -116,9 +116,10 @@ def rounded_again(weight: Array, rng: np.random.Generator, turn: int, strength: 
     integers = flat.view(f"i{moved.dtype.itemsize}")  # counts a float's magnitude in ulp
     for start in range(0, flat.size, _BLOCK):
         draw = rng.random(min(_BLOCK, flat.size - start), dtype=np.float32)
-        drawn, sign = np.divmod(draw * TURNS, 1.0)
-        chosen = np.flatnonzero(drawn == turn)
-        up = sign[chosen] < 0.5
+        draw *= TURNS
+        draw -= turn  # exact where it comes to 0 to 1
+        chosen = np.flatnonzero((draw >= 0) & (draw < 1))
+        up = draw[chosen] < 0.5
         chosen += start
         values = flat[chosen].astype(np.float64)
         movable = np.isfinite(values) & (values != 0)
