@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -14,11 +14,12 @@ from bnfold.fold.equalize.equalizer import Equalizer
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
-from bnfold.fold.plan import EXCHANGE, MISTAKES, Plan, Refusal, Rule, told
+from bnfold.fold.plan import EXCHANGE, MISTAKES, Plan, Refusal, told
 from bnfold.fold.question.asking import SKIPPED, Asking, QuestionBudget
 from bnfold.fold.question.memo import Memo
 from bnfold.fold.question.search import Effort, Search
 from bnfold.fold.question.unread import UnreadNodes
+from bnfold.fold.rules import RULES
 from bnfold.fold.sources.left_alone import belongs_elsewhere
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of
@@ -37,7 +38,6 @@ class Folder:
         rewriting: what carries plans out.
         merger: what finds merges.
         skipped: what is left alone.
-        rules: the table of moves.
         progress: is told how far it has come.
         unread: the nodes that nobody reads.
         budget: what all questions together may cost.
@@ -49,7 +49,6 @@ class Folder:
     rewriting: Rewriting
     merger: Merger
     skipped: Skipped
-    rules: Sequence[Rule]
     progress: Progress | None
     unread: UnreadNodes
     budget: QuestionBudget
@@ -60,7 +59,6 @@ class Folder:
         model: ir.Model,
         account: Account,
         skipped: Skipped,
-        rules: Sequence[Rule],
         budget: QuestionBudget,
         progress: Progress | None = None,
         largest: int | None = None,
@@ -70,9 +68,7 @@ class Folder:
         rewriting = Rewriting(facts, account.report, largest)
         merger = Merger(facts, skipped, account.report)
         unread, memo = UnreadNodes(model), Memo()
-        return Folder(
-            facts, account, rewriting, merger, skipped, rules, progress, unread, budget, memo
-        )
+        return Folder(facts, account, rewriting, merger, skipped, progress, unread, budget, memo)
 
     def settle(self, prices: frozenset[str]) -> None:
         """Folds and merges until nothing changes at these prices."""
@@ -105,7 +101,7 @@ class Folder:
         report, skipped = self.account.report, self.skipped
         if effort is Effort.SIGNS:  # the last: what needs no exchange has been looked for
             prices |= {EXCHANGE}
-        asking = Asking(self.facts, self.rules, prices, skipped, report, self.unread, self.budget)
+        asking = Asking(self.facts, RULES, prices, skipped, report, self.unread, self.budget)
         return Search(asking, effort)
 
     def _round(self, prices: frozenset[str], effort: Effort) -> bool:

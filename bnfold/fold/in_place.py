@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import onnx_ir as ir
@@ -13,10 +12,9 @@ from bnfold.fold.account.size import size_of
 from bnfold.fold.edit.declared import contradicted, forget_false_shapes
 from bnfold.fold.edit.taken_branch import take_constant_branches
 from bnfold.fold.folder import Folder
-from bnfold.fold.plan import Rule
 from bnfold.fold.question.asking import QuestionBudget
 from bnfold.fold.rehearsal import Rehearsal
-from bnfold.fold.rules import RULE_NAMES, RULES
+from bnfold.fold.rules import RULE_NAMES
 from bnfold.fold.sources.inlining import inline_functions
 from bnfold.fold.sources.skipped import skipped_in
 from bnfold.progress import Progress
@@ -30,7 +28,6 @@ def fold_in_place(
     allow: frozenset[str] = frozenset(),
     skip: frozenset[str] = frozenset(),
     *,
-    rules: Sequence[Rule] = RULES,
     equalize: bool = False,
     progress: Progress | None = None,
 ) -> Ledger:
@@ -40,7 +37,6 @@ def fold_in_place(
         model: what is edited.
         allow: the priced rewrites that may be used.
         skip: names of nodes, of what unnamed nodes make, or of rules, that are left alone.
-        rules: the table of moves.
         equalize: even out what layers make and read, channel by channel, when all is folded.
         progress: see there.
 
@@ -52,7 +48,7 @@ def fold_in_place(
     account = Account(model, kept, tuple(taken.gone), merges=list(taken.told))
     skipped = skipped_in(model, skip, RULE_NAMES)
     budget = QuestionBudget(_LEAST_WORK + _WORK * sum(1 for _ in model.graph.all_nodes()))
-    folder = Folder.of(model, account, skipped, rules, budget, progress)
+    folder = Folder.of(model, account, skipped, budget, progress)
     before, doubted = size_of(folder.facts), contradicted(folder.facts)
     folder.settle(frozenset())
     rehearsal = Rehearsal(folder, goes_on=bool(allow))

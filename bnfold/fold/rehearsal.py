@@ -63,9 +63,7 @@ class Rehearsal:
         }
         budget = QuestionBudget(self._work, each_step=_STEP)
         chosen = replace(self._folder.skipped, nodes=frozenset(skipped))
-        folder = Folder.of(
-            copy, Account(copy), chosen, self._folder.rules, budget, largest=_LARGEST
-        )
+        folder = Folder.of(copy, Account(copy), chosen, budget, largest=_LARGEST)
         places = {node: place for place, node in enumerate(nodes)}
         folder.settle(prices)
         gone = frozenset(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from bnfold.fold.account.ledger import Decision, Numbers
-from bnfold.fold.facts.node import describe, is_op
+from bnfold.fold.facts.node import describe, graphs_of, is_op
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Plan, Refusal
 from bnfold.fold.sources.inlining import KeptInside
@@ -101,14 +101,8 @@ def _scopes(graph: ir.Graph, scope: str) -> list[tuple[ir.Graph, str]]:
     """Every graph with the name of the node whose body it is."""
     found = [(graph, scope)]
     for node in graph:
-        for attribute in node.attributes.values():
-            inner = []
-            if attribute.type == ir.AttributeType.GRAPH:
-                inner = [attribute.as_graph()]
-            elif attribute.type == ir.AttributeType.GRAPHS:
-                inner = list(attribute.as_graphs())
-            for body in inner:
-                found.extend(_scopes(body, describe(node)))
+        for body in graphs_of(node):
+            found.extend(_scopes(body, describe(node)))
     return found
 
 

@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 
 import onnx_ir as ir
 
+from bnfold.fold.facts.node import graphs_of
+
 
 def discard(values: Sequence[ir.Value | None], skip: Collection[str]) -> list[ir.Node]:
     """These values are gone where nobody reads them: the nodes that went.
@@ -37,7 +39,5 @@ def is_named(node: ir.Node, names: Collection[str]) -> bool:
 
 def _is_dead(node: ir.Node) -> bool:
     """Whether nobody reads what the node makes, and it has no body in which anything is read."""
-    kinds = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
-    has_body = any(attribute.type in kinds for attribute in node.attributes.values())
     is_read = any(value.uses() or value.is_graph_output() for value in node.outputs)
-    return not has_body and not is_read
+    return not graphs_of(node) and not is_read

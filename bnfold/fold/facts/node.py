@@ -68,6 +68,17 @@ def bodies_of(node: ir.Node) -> tuple[ir.Graph, ...]:
     return tuple(node.attributes[name].as_graph() for name in ("then_branch", "else_branch"))
 
 
+def graphs_of(node: ir.Node) -> list[ir.Graph]:
+    """The graphs among the attributes of any node: of an If, a Loop, a Scan, a call."""
+    graphs: list[ir.Graph] = []
+    for attribute in node.attributes.values():
+        if attribute.type == ir.AttributeType.GRAPH:
+            graphs.append(attribute.as_graph())
+        elif attribute.type == ir.AttributeType.GRAPHS:
+            graphs.extend(attribute.as_graphs())
+    return graphs
+
+
 def reads_of(node: ir.Node) -> Sequence[ir.Value | None]:
     """What the node reads: its inputs, and behind them what each body of an If returns."""
     if node.op_type != "If":  # for nearly all nodes this is all that it costs
@@ -93,12 +104,8 @@ def describe(node: ir.Node) -> str:
 def inner_first(graph: ir.Graph) -> Iterator[ir.Node]:
     """All nodes in topological order, those of a node's bodies before it."""
     for node in graph:
-        for attribute in node.attributes.values():
-            if attribute.type == ir.AttributeType.GRAPH:
-                yield from inner_first(attribute.as_graph())
-            elif attribute.type == ir.AttributeType.GRAPHS:
-                for body in attribute.as_graphs():
-                    yield from inner_first(body)
+        for body in graphs_of(node):
+            yield from inner_first(body)
         yield node
 
 

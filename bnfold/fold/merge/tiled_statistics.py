@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, bodies_of, describe, input_of, is_op
+from bnfold.fold.facts.node import attribute_of, describe, graphs_of, input_of, is_op
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.numbers.affine import Dims
 from bnfold.fold.plan import NewNode, PassBy, Plan, Remove, Replace, Step
@@ -134,7 +134,7 @@ def _left_unread(node: ir.Node, new: NewNode, facts: Facts, skipped: Skipped) ->
             continue  # it is read directly from now on
         uses = [use.node for value in maker.outputs for use in value.uses()]
         is_read = any(reader is not node and reader not in gone for reader in uses)
-        stays = any(value.is_graph_output() for value in maker.outputs) or bodies_of(maker)
+        stays = any(value.is_graph_output() for value in maker.outputs) or graphs_of(maker)
         if is_read or stays or skipped.has_node(maker) or facts.is_constant(maker.outputs[0]):
             continue
         gone[maker] = None

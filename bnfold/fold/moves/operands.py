@@ -25,9 +25,9 @@ _UNFIT = Refusal(
 )
 
 
-def weight_of(node: ir.Node, facts: Facts, index: int = 1) -> Exact | Refusal:
+def weight_of(node: ir.Node, facts: Facts) -> Exact | Refusal:
     """The constant weight; a quantised one is refused here, and has rules of its own."""
-    value = input_of(node, index)
+    value = input_of(node, 1)
     return facts.exact(value) or not_constant(value, facts, "weight", "dynamic-weight")
 
 

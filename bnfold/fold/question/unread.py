@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from bnfold.fold.facts.node import graphs_of
+
 _MOST = 64  # nodes that go together: what is larger than a head is part of the network
 
 
@@ -44,12 +46,7 @@ def _unread(graph: ir.Graph) -> set[ir.Node]:
         if (
             any(value.is_graph_output() for value in node.outputs)
             or any(user in read or user.graph is not graph for user in uses)
-            or _has_body(node)
+            or graphs_of(node)
         ):
             read.add(node)
     return set(nodes) - read
-
-
-def _has_body(node: ir.Node) -> bool:
-    kinds = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
-    return any(attribute.type in kinds for attribute in node.attributes.values())
