@@ -69,6 +69,7 @@ class Session:
         name: what sentences call the model.
         setting: how it runs.
         outputs: the names of the outputs, in order.
+        tensors: those of them that are tensors, and no sequence, map or optional value.
     """
 
     def __init__(
@@ -108,7 +109,9 @@ class Session:
             self._session = engine.open_session(
                 source, setting, name=name, weights=self._values, apart=apart
             )
-        self.outputs = [output.name for output in self._session.get_outputs()]
+        returned = self._session.get_outputs()
+        self.outputs = [output.name for output in returned]
+        self.tensors = frozenset(each.name for each in returned if each.type.startswith("tensor("))
 
     def run(self, feeds: Mapping[str, Array], names: Sequence[str] | None = None) -> list[Array]:
         """The outputs, or those named, in order.

@@ -1,7 +1,7 @@
 """Where two models part: the first tensor that is off, and the fold sites that can be to blame.
 
 It supports an alarm on an output and raises none. Tensors inside are matched by what they hold, see
-`matching`, and compared in graph order. Where the other model is bnfold's own fold of the original,
+`matching`, and compared in graph order; a sequence, map or optional value is none. Where the other model is bnfold's own fold of the original,
 the sites lie between the last tensors that agree and the first that does not; where there are
 several, each is folded alone to see which one is off.
 """
@@ -99,7 +99,10 @@ class InnerSearch:
         exposed = subject.copy()
         exposed.expose(dict.fromkeys(names))
         session = exposed.open(replace(self.setting, level="none"), neighbour)
-        return dict(zip(names, session.run(self.feed.arrays, names), strict=True))
+        tensors = [name for name in names if name in session.tensors]
+        if not tensors:
+            return {}
+        return dict(zip(tensors, session.run(self.feed.arrays, tensors), strict=True))
 
 
 def _pieces(pairs: Sequence[Match]) -> Iterator[Sequence[Match]]:

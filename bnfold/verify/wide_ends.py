@@ -25,6 +25,11 @@ class NarrowEnds:
         """`outputs` has each output, in order, and whether it is a bfloat16."""
         self._session, self._outputs = session, outputs
 
+    @property
+    def tensors(self) -> frozenset[str]:
+        """The outputs that are tensors, and no sequence, map or optional value."""
+        return self._session.tensors
+
     def run(self, feeds: Mapping[str, Array], names: Sequence[str] | None = None) -> list[Array]:
         """The outputs, or those named, in order; raises what a session does."""
         fed = {

@@ -172,3 +172,39 @@ def test_an_output_can_be_the_first_tensor_that_is_off():
     assert found.location is not None
     assert found.location.tensor == "y"
     assert "batch norm" not in found.location.sentence  # there is none to fold
+
+
+NO_TENSORS = {
+    "a sequence of one shape": "s = SequenceConstruct (h, x)  e = SequenceAt (s, k)",
+    "a sequence of several shapes": (
+        "t = Concat <axis = 0> (h, x)  s = SequenceConstruct (t, h)  e = SequenceAt (s, k)"
+    ),
+    "a split": "s = SplitToSequence <axis = 1> (h)  e = ConcatFromSequence <axis = 1> (s)",
+    "an insertion": (
+        "o = SequenceEmpty ()  s = SequenceInsert (o, h)  i = Identity (s)"
+        "  e = ConcatFromSequence <axis = 0> (i)"
+    ),
+    "a map over a sequence": """s = SplitToSequence <axis = 0> (h)
+        m = SequenceMap <body = f (float[n,6] v) => (float[n,6] r) { r = Neg (v) }> (s)
+        e = ConcatFromSequence <axis = 0> (m)""",
+    "an optional value": "o = Optional (h)  e = OptionalGetElement (o)",
+    "a choice of sequences": """s = SequenceConstruct (h, x)  n = ReduceSum <keepdims = 0> (x)
+        q = Greater (n, z)
+        i = If (q) <then_branch = t () => (seq(float[N,6]) p) { p = Identity (s) },
+            else_branch = f () => (seq(float[N,6]) r) { r = SequenceConstruct (x, h) }>
+        e = SequenceAt (i, k)""",
+}
+
+
+@pytest.mark.parametrize("middle", NO_TENSORS.values(), ids=NO_TENSORS)
+def test_what_is_no_tensor_inside_is_passed_by_and_the_place_behind_it_is_found(middle):
+    """Between the layer that agrees and the one that does not stands what has no shape."""
+    head = f"g (float[N,6] x) => (float[N,6] y) {{ h = MatMul (x, w)  {middle}"
+    text = f"{head}  b = Mul (e, c)  y = Tanh (b) }}"
+    weights = {"w": np.random.default_rng(2).normal(size=(6, 6)), "k": np.array(1), "z": 0.0}
+    model, same, other = (parsed(text, **weights, c=c) for c in (1.5, 1.5, 1.6))
+    assert verify(model, same).is_equivalent
+    found = verify(model, other)
+    assert found.verdict == "different"
+    assert found.location is not None
+    assert found.location.tensor == "b"

@@ -136,6 +136,20 @@ def test_the_operator_at_which_runtime_and_reference_part_is_named(op_type, monk
     assert any("not trusted" in note and op_type in note for note in found.notes)
 
 
+def test_it_is_named_where_a_sequence_stands_inside(monkeypatch):
+    """Of several shapes, so that it is no tensor by any reading."""
+    text = """g (float[2,6] x) => (float[2,6] y) {
+        t = Concat <axis = 0> (x, x)  s = SequenceConstruct (t, x)  e = SequenceAt (s, k)
+        a = MatMul (e, w)  y = Mul (a, c)
+    }"""
+    weights = {"w": np.random.default_rng(2).normal(size=(6, 6)), "k": np.array(1)}
+    broken(monkeypatch, "MatMul")
+    found = bnfold.verify(parsed(text, **weights, c=1.0), parsed(text, **weights, c=1.05))
+    assert found.verdict == "different"
+    assert found.doubt is not None
+    assert found.doubt.operator.startswith("MatMul")
+
+
 def test_a_correct_fold_is_equivalent_by_the_range_where_the_reference_is_broken(monkeypatch):
     model = two_convs()
     folded = bnfold.fold(model).to_proto()
