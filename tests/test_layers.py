@@ -95,22 +95,18 @@ ROOMS = (
 FOLD_FILES = sorted((ROOT / "fold").rglob("*.py"))
 
 
-def run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """What runs, within functions too: not what stands under `if TYPE_CHECKING`."""
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            yield node
-            yield from run_nodes(node)
-
-
 def imported_rooms(path: Path) -> Iterator[str]:
-    """The rooms of fold/ that a file imports at run time; a name for the type checker is none."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in run_nodes(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bnfold.fold."):
-            yield (node.module or "").split(".")[2]
+    """The rooms of fold/ that a file imports, names for the type checker included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module == "bnfold.fold":
-            yield from (alias.name for alias in node.names)
+            modules = [f"bnfold.fold.{alias.name}" for alias in node.names]
+        else:
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for module in modules:
+            if module.startswith("bnfold.fold."):
+                yield module.split(".")[2]
 
 
 @pytest.mark.parametrize("path", FOLD_FILES, ids=lambda path: str(path.relative_to(ROOT)))

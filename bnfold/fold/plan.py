@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import onnx_ir as ir
 
 from bnfold.errors import BnfoldError
+from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import op_of
 from bnfold.fold.facts.operator_facts import ADDENDS
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact
 from bnfold.record import Row
-
-if TYPE_CHECKING:
-    from bnfold.fold.facts.graph import Facts
-
 
 _LONGEST = 200  # characters of an error that a message repeats
 
@@ -161,7 +158,7 @@ Step = Move | Remove
 Answer = Sequence[Move] | Refusal
 """Alternatives, best first; or why there is none."""
 
-Question = Callable[[ir.Node, Mapping[int, Affine], "Facts"], Answer]
+Question = Callable[[ir.Node, Mapping[int, Affine], Facts], Answer]
 """Backward: output index to the affine demanded. Forward: input index to the one that arrives."""
 
 
