@@ -119,6 +119,7 @@ class OutputCase:
         if self._is_exact:
             return None
         for feed, ours, exact in zip(self._feeds, self._original, self._references, strict=True):
+            # a run may overflow where the reference does not, and never the other way round
             if (np.isfinite(ours.astype(np.float64)) & ~np.isfinite(exact)).any():
                 return Doubt(self.name, feed, math.inf, 0.0, times=math.inf)
         own = self._tally(self._original)

@@ -103,6 +103,7 @@ class RunningComparison:
         yardstick, names = self.yardstick, [spec.name for spec in self.a.outputs]
         for level in self.levels:
             setting = replace(yardstick.setting, level=level)
+            # the yardstick has run the original at the first level, with what it returns besides
             is_first = not self._pairs
             a, b = (self.a, self.b) if is_first or self.plain is None else self.plain
             ours = yardstick.original if is_first else self._runs(a, setting)
@@ -117,7 +118,7 @@ class RunningComparison:
                 return None
             except RefusedError as error:
                 if isinstance(self.a, OnnxSubject):
-                    raise
+                    raise  # the original ran here; a module of torch says nothing of onnxruntime
                 self._compare_in_float64(error)
                 return None
             self._pairs[level] = ours, theirs
@@ -132,6 +133,7 @@ class RunningComparison:
         self._add_rows()
         if not self.yardstick.stepped and any(map(_is_beyond_question, self.rows)):
             return
+        # the cheapest first, and each that widens what rounding explains only where it is wanted
         looks: Iterable[Callable[[], bool]] = (
             self._add_integer_copies,
             self.yardstick.add_copies_in_doubt,

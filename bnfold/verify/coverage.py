@@ -150,6 +150,7 @@ class Reached:
         return [
             body
             for body in self._bodies
+            # a body within one that never ran would be told twice
             if body.key not in self._entered and self._entered.issuperset(body.parents)
         ]
 
@@ -168,8 +169,10 @@ def _bodies(graph: ir.Graph, parents: tuple[Key, ...] = ()) -> Iterator[_Body]:
             if attribute.type != ir.AttributeType.GRAPH or attribute.is_ref():
                 continue
             key = _label(node), name
+            # who takes a stored condition takes one body alone: the other is no gap of the inputs
             condition = node.inputs[0] if node.op_type == "If" else None
             if condition is None or condition.const_value is None:
+                # within another body nothing is fed, so that no input can be made for it
                 aim = None if condition is None or parents else aim_at(condition)
                 if aim is not None and name == "else_branch":
                     aim = aim.reversed()

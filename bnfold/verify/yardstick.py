@@ -135,6 +135,7 @@ class Yardstick:
     def _add(
         self, cases: Mapping[int, OutputCase], count: int, *, is_jittered: bool, strength: int = 1
     ) -> None:
+        # seeds go on from those that were run: the same neighbour twice would tell nothing new
         for copy in range(self._copies, self._copies + count):
             neighbour = Neighbour((self.seed, copy), is_jittered=is_jittered, strength=strength)
             for index, i, array in self._runs(neighbour):
@@ -147,6 +148,7 @@ class Yardstick:
         runner = self.a.open(self.setting, replace(neighbour, half=self.half))
         for index, feed in enumerate(self.feeds):
             for i, array in enumerate(runner.run(feed.arrays)):
+                # there is no distance between shapes: rounding decides then how much comes out
                 if array.shape == self.original[index][i].shape:
                     if self.half is not None and is_lost(self.original[index][i], array):
                         self.overflowing[feed.name] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,7 @@ class Ledger(Shown):
 
     decisions: tuple[Decision, ...] = ()
     merges: tuple[str, ...] = ()
-    bugs: tuple[str, ...] = field(default=())
+    bugs: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     subnormals: int = 0

@@ -119,13 +119,14 @@ class Kernel:
     def is_an_operator(self) -> bool:
         """Whether a Conv or ConvTranspose computes it: that can have borders only of this kind."""
         if self.is_transposed:
+            # room behind is what output_padding makes, which has to be smaller than the stride
             return all(axis.begin >= 0 and -axis.end < axis.stride for axis in self.axes)
         return not self.is_cropped
 
     def as_node(self, x: ir.Value | None) -> NewNode:
         """The Conv or ConvTranspose that computes it."""
         inputs: tuple[Operand, ...] = (x, self.weight)
-        if np.any(self.bias):
+        if np.any(self.bias):  # of zeros it would be one more tensor, and an addition
             inputs = (*inputs, of_array(self.bias, self.weight.dtype))
         ends = [axis.end for axis in self.axes]
         attributes: dict[str, Any] = {
@@ -150,12 +151,14 @@ def diagonal(affine: Affine, channels: int, like: Kernel) -> Kernel | None:
         channels: how many.
         like: the convolution beside or behind it: it tells the axes and the dtype.
     """
+    # channels are axis 1 of what has axes in space, and the last axis of a product's rows
     vectors = affine.channels(1 if like.axes else affine.rank - 1, channels)
     if vectors is None or (like.axes and affine.rank != len(like.axes) + 2):
         return None
     scale, shift = vectors
     axes = (Axis(),) * len(like.axes)
     weight = of_array(scale.reshape(-1, 1, *(1 for _ in axes)), like.weight.dtype)
+    # it is no product that the graph pays for by itself: what takes it must not become dearer
     return Kernel(weight, np.array(shift), channels, axes, macs=0)
 
 

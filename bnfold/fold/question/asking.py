@@ -167,6 +167,7 @@ class Asking:
     def visit(self, node: ir.Node) -> Refusal | None:
         """Counts the node; a refusal where the question has gone too far."""
         self._visits += 1
+        # a Concat of thousands is one node, and looking at it takes as long as thousands do
         self.spend(1 + len(node.inputs))
         self.seen[node] = None
         too_far = self._visits > self._most or self._spent > _BESIDE * self._most
@@ -193,6 +194,7 @@ class Asking:
         if self.skipped.has_node(node):
             return [replace(SKIPPED, at=describe(node))]
         op = op_of(node)
+        # a function of the model may have the name of an operator of onnxruntime's
         if not op and node.op_identifier() not in self.facts.model.functions:
             op = contributed_op(node)
         if not op:
@@ -205,7 +207,7 @@ class Asking:
             answer = self._answer(rule, question, node, affines)
             if isinstance(answer, Refusal):
                 answers.append(replace(answer, at=answer.at or describe(node)))
-            elif answer and rule.name in self.skipped.rules:
+            elif answer and rule.name in self.skipped.rules:  # where it refuses, that says more
                 answers.append(_left_out(rule, node))
             else:
                 answers.extend(self._offer(rule, move, node, backward) for move in answer)

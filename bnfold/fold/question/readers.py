@@ -71,10 +71,12 @@ class Readers:
         wanted = list(asked.values())
         demand = agree(wanted)
         if demand is None and self._inverses and len({reader for reader, _ in asked}) > 1:
-            demand = wanted[0]
+            demand = wanted[0]  # one of them is served; the others undo what differs
         if demand is None:
             return _at(_UNEQUAL, value)
         others = [edge for edge in edges if edge not in asked]
+        # who reads parts is asked only where his part changes; and counting ends at the bound, as a
+        # value may have thousands of readers
         whole = (reader for reader, _ in others if not is_op(reader, *PARTS))
         if next(islice(whole, _MOST, None), None) is not None:
             return _at(_MANY, value)
@@ -95,7 +97,7 @@ class Readers:
                 continue
             left = behind(_met(state.residue(edge, demand.rank), demand), demand)
             state.take(edge)
-            if not left.is_identity or has_gaps(left):
+            if not left.is_identity or has_gaps(left):  # a gap: no inverse there, as s is 0
                 refusal = self._leave_to(state, value, edge, left)
                 if refusal is not None:
                     return refusal

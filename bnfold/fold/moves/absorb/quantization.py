@@ -99,13 +99,14 @@ def quantized_of(value: ir.Value | None, facts: Facts) -> Quantized | None:
     if dtypes[0] is None or dtypes[1] is None:
         return None
     block = attribute_of(node, "block_size", 0)
+    # one scale is of the whole, whatever the axis says, which has a default of 1
     axis = attribute_of(node, "axis", 1) % levels.ndim if block or scale.size > 1 else None
     if axis is not None and scale.shape != _parameters(levels, axis, block):
         return None
     has_zero_point, stored_axis = zero is not None, attribute_of(node, "axis", None)
     zero = np.zeros(scale.shape) if zero is None else zero
     if dtypes[0].is_floating_point() and np.any(zero.astype(np.float64)):
-        return None
+        return None  # the negative, 2 z - q, need be no 8-bit float
     stated = attribute_of(node, "output_dtype", 0)
     output = ir.DataType(stated) if stated else dtypes[1]
     types = (dtypes[0], dtypes[1])
@@ -125,7 +126,7 @@ def multiplied(found: Quantized, s: Array, axis: int, facts: Facts) -> Quantized
 
 def _sized(found: Quantized, s: Array, axis: int) -> Quantized | Refusal:
     """|s| W: the scales of the quantisation are larger by it."""
-    size = np.where(s == 0, 1.0, np.abs(s))
+    size = np.where(s == 0, 1.0, np.abs(s))  # those levels are z already: no scale may be 0
     if found.block:
         by_scale = _by_block(size, found.block) if axis == found.axis else size
         if by_scale is None:
@@ -135,7 +136,7 @@ def _sized(found: Quantized, s: Array, axis: int) -> Quantized | Refusal:
     if found.axis not in (None, axis):
         return OTHER_AXIS
     grown = np.broadcast_to(found.scale.reshape(-1), s.shape) * size
-    if found.axis is None and np.all(grown == grown[0]):
+    if found.axis is None and np.all(grown == grown[0]):  # one scale is what kernels are best at
         return replace(found, scale=grown[0].reshape(found.scale.shape))
     each = np.broadcast_to(found.zero_point.reshape(-1), s.shape)
     return replace(found, scale=grown, zero_point=each, axis=axis)
@@ -144,7 +145,7 @@ def _sized(found: Quantized, s: Array, axis: int) -> Quantized | Refusal:
 def _signed(found: Quantized, s: Array, axis: int) -> Quantized | Refusal:
     """-W where s < 0: -(q - z) = (2 z - q) - z; 0 where s = 0: the levels become z."""
     levels = _turned(found, s, axis, 2 * found.zero())
-    if found.dtypes[0].is_floating_point():
+    if found.dtypes[0].is_floating_point():  # each has its negative
         return replace(found, levels=levels)
     limits = ml_dtypes.iinfo(found.dtypes[0].numpy())  # type: ignore[no-untyped-call]
     if np.all(levels >= limits.min) and np.all(levels <= limits.max):

@@ -74,6 +74,7 @@ def product_of(node: ir.Node, weight: Quantized, facts: Facts) -> Product:
     """The product that a node is."""
     x, bias = input_of(node, 0), input_of(node, 2)
     dims = None if bias is None else facts.dims(bias)
+    # a size that is not known is none of those that the kernel takes: what has it stays as it is
     shape = None if bias is None else tuple(d if isinstance(d, int) else -1 for d in dims or ())
     attributes = {name: attribute_of(node, name, None) for name in node.attributes}
     is_shared = bool(_other_readers(node, facts))
@@ -84,6 +85,8 @@ def product_of(node: ir.Node, weight: Quantized, facts: Facts) -> Product:
 def would_round_without(node: ir.Node, facts: Facts) -> bool:
     """Whether another reader of the node's weight becomes such a product once the node is none."""
     others = _other_readers(node, facts)
+    # of three or more who read it two are left, for whom no such kernel is made; nor is it for a
+    # weight that the caller reads
     other = others[0] if len(others) == 1 else None
     if other is None:
         return False
@@ -101,6 +104,7 @@ def without_kernel(weight: Quantized, axis: int) -> Quantized:
     One scale becomes one for each entry of `axis`, all alike.
     """
     if weight.axis is not None:
+        # the optimiser compares the attribute with 1, and does not count it from the front first
         return replace(weight, stored_axis=-1)
     count = (weight.levels.shape[axis],)
     scale = np.broadcast_to(weight.scale.reshape(-1), count)
@@ -113,6 +117,7 @@ def comes_to_round(value: ir.Value, old: Quantized, new: Quantized) -> bool:
 
     Optimisers take layouts between the two away, and a fold takes affines.
     """
+    # one scale in a list of one is no form of the kernel's, and one for each column is
     is_list = old.axis is None and old.scale.ndim == 1 and new.axis is not None
     return _is_matrix(new) and _leads_to_product(value, comes=is_list)
 
@@ -143,7 +148,7 @@ def _other_readers(node: ir.Node, facts: Facts) -> list[ir.Node | None]:
     if weight is None:
         return []
     found: list[ir.Node | None] = [reader for reader, _ in facts.readers(weight)]
-    found.remove(node)
+    found.remove(node)  # once: who reads it by both inputs is another reader too
     return [*found, None] if facts.leaves(weight) else found
 
 
