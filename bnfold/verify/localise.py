@@ -1,9 +1,9 @@
 """Where two models part: the first tensor that is off, and the fold sites that can be to blame.
 
 It supports an alarm on an output and raises none. Tensors inside are matched by what they hold, see
-`matching`, and compared in graph order; a sequence, map or optional value is none. Where the other model is bnfold's own fold of the original,
-the sites lie between the last tensors that agree and the first that does not; where there are
-several, each is folded alone to see which one is off.
+`matching`, and compared in graph order; a sequence, map or optional value is none. Where the other
+model is bnfold's own fold of the original, the sites lie between the last tensors that agree and
+the first that does not; where there are several, each is folded alone to see which one is off.
 """
 
 from __future__ import annotations
