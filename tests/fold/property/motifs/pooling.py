@@ -108,7 +108,8 @@ def resize(b: Builder, x: str) -> str:
         )
     if mode == "nearest" and b.choices.chance(50):
         given["nearest_mode"] = b.choices.of(["floor", "ceil", "round_prefer_ceil"])
-    return b.node("Resize", [x, "", scales], given)
+    roi = b.store(np.zeros(0), "none", 1) if b.opset < 13 else ""
+    return b.node("Resize", [x, roi, scales], given)
 
 
 MOTIFS = [(12, pool), (4, global_pool), (4, reduction), (4, pad), (4, resize)]
