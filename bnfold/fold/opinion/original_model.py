@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from bnfold import model_io
 from bnfold.errors import BnfoldError
-from bnfold.fold.facts.node import op_of
+from bnfold.fold.facts.node import is_op, op_of
 from bnfold.fold.facts.operator_facts import COMPARES, ROUNDS
 from bnfold.model_io import ModelSource
 from bnfold.model_io.loading import HAD_EXTERNAL_DATA
@@ -35,10 +35,10 @@ UNITS = {
 }
 _MOST_BYTES = (1 << 31) - 1  # of one protobuf message
 _DECIDES = frozenset(
-    "ArgMax ArgMin Bernoulli Multinomial NonMaxSuppression RandomNormal RandomNormalLike "
+    "ArgMax ArgMin Bernoulli Hardmax Multinomial NonMaxSuppression RandomNormal RandomNormalLike "
     "RandomUniform RandomUniformLike TopK Unique".split()
 )
-_STEPS = ROUNDS | COMPARES
+_STEPS = ROUNDS | COMPARES | {"Shrink", "ThresholdedRelu"}
 """A number next to a step goes up or down; those of constants are the same before and after."""
 
 
@@ -80,16 +80,15 @@ class Original:
         """What is to be known of it; `model` is what was loaded from it, and is as it was."""
         is_file = isinstance(source, str | os.PathLike)
         tensors = (v.const_value for g in model.graphs() for v in g.initializers.values())
-        operators = [op_of(node) for node in model.graph.all_nodes()]
-        names = dict.fromkeys(operators)
+        nodes = list(model.graph.all_nodes())
         return cls(
             source,
             is_file and HAD_EXTERNAL_DATA not in model.graph.meta,
             sum(tensor.nbytes for tensor in tensors if tensor is not None),
-            len(operators),
+            len(nodes),
             _unit(model),
-            "BatchNormalization" in names,
-            next((name for name in names if name in _DECIDES), None),
+            any(is_op(node, "BatchNormalization") for node in nodes),
+            next((op_of(node) for node in nodes if _decides(node)), None),
             seconds_for(model),
             _interface(model),
             custom_ops,
@@ -147,6 +146,13 @@ def _unheard(model: ir.Model) -> str | None:
     if any(len(set(body.outputs)) < len(body.outputs) for body in bodies):
         return "a body returns one value twice, which onnxruntime writes once"
     return None
+
+
+def _decides(node: ir.Node) -> bool:
+    """Whether one of its results is which of several numbers is the largest, or drawn by lot."""
+    if is_op(node, "MaxPool") and len(node.outputs) > 1:
+        return bool(node.outputs[1].uses()) or node.outputs[1].is_graph_output()
+    return op_of(node) in _DECIDES
 
 
 def _steps_at_run_time(model: ir.Model) -> Iterator[str]:

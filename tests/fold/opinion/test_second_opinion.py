@@ -70,11 +70,18 @@ def test_a_fold_that_computes_something_else_is_not_handed_out(
     assert bnfold.fold(_conv(), check=False).ledger.batch_norms_after == 0
 
 
+_POOL = "MaxPool<kernel_shape = [2, 2]>"
+
+
 @pytest.mark.parametrize(
     ("output", "factor", "accuses"),
     [
         ("b = BN(a, n) y = Round(b)", 1.001, False),
         ("b = BN(a, n) q = Cast<to = 6>(b) y = Cast<to = 1>(q)", 1.001, False),
+        ("b = BN(a, n) y = Hardmax<axis = 1>(b)", -1.0, False),
+        ("b = BN(a, n) y = ThresholdedRelu<alpha = 0.1>(b)", 1.001, False),
+        (f"b = BN(a, n) m, i = {_POOL}(b) c = Cast<to = 1>(i) y = Add(m, c)", 1.1, False),
+        (f"b = BN(a, n) y, i = {_POOL}(b)", 1.001, True),  # nobody reads where the largest is
         ("b = BN(a, n) r = Round(k) y = Mul(b, r)", 1.001, True),  # the step is of a constant
         ("b = BN(a, n) y = Round(b)", 1e38, True),  # no step is as large as that
     ],
