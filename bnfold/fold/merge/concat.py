@@ -19,7 +19,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.algebra import added, composed, in_blocks, with_macs
 from bnfold.fold.merge.branch import Way, ways_down
-from bnfold.fold.merge.dense import dense_nodes, dense_of
+from bnfold.fold.merge.dense import dense_nodes
 from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.transposed import macs_behind, macs_beside
@@ -61,35 +61,36 @@ def concat_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
     found = concatenated(node, facts, skipped)
     if found is None or found.kernel.weight.size > found.kernel.macs:
         return None
-    new = _as_nodes(found.kernel, found, facts)
-    return None if new is None else _merge(found.nodes, node, new, facts)
+    kernel, host, base = found.kernel, found.host, found.base
+    new = (kernel.as_node(base),) if kernel.axes else dense_nodes(kernel, host, base, facts)
+    return _merge(found.nodes, node, new, facts)
 
 
 def behind_concat(node: ir.Node, concat: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
-    """A convolution, Gemm or MatMul with the Concat that it alone reads, and the parts of that."""
-    found = concatenated(concat, facts, skipped)
-    own = kernel_of(node, facts) if is_op(node, *CONVOLUTIONS) else dense_of(node, facts)
-    if found is None or own is None or attribute_of(node, "transA", 0):
+    """A convolution with the Concat that it alone reads, and the parts of that.
+
+    Products need no such step: as one they are never more work, so that their Concat is gone.
+    """
+    if RULE in skipped.rules:
+        return None
+    found, own = concatenated(concat, facts, skipped), kernel_of(node, facts)
+    if found is None or own is None:
         return None
     whole = composed(found.kernel, own)
     if whole is None or whole.macs > macs_behind(found.kernel, own) or not whole.is_an_operator:
         return None
-    new = _as_nodes(whole, found, facts)
-    return None if new is None else _merge((*found.nodes, node), node, new, facts)
+    return _merge((*found.nodes, node), node, (whole.as_node(found.base),), facts)
 
 
 def concatenated(node: ir.Node, facts: Facts, skipped: Skipped) -> Concatenated | None:
     """The Concat along the channels, its parts down to the one value that they have in common."""
-    if not is_op(node, "Concat") or skipped.has_node(node) or len(node.inputs) < 2:
+    if skipped.has_node(node):
         return None
     parts = [value for value in node.inputs if value is not None]
-    if len(set(parts)) != len(node.inputs):
-        return None
-    ways = [[w for w in ways_down(value, facts, skipped) if w.kernel] for value in parts]
+    ways = [[w for w in ways_down(value, facts, skipped) if w.host is not None] for value in parts]
     for first in ways[0]:
-        same = [next((w for w in each if w.base is first.base), None) for each in ways]
-        chosen = tuple(w for w in same if w is not None)
-        found = _of_ways(node, chosen, facts) if len(chosen) == len(parts) else None
+        chosen = tuple(way for each in ways for way in each if way.base is first.base)
+        found = _of_ways(node, chosen, facts) if len(chosen) == len(node.inputs) else None
         if found is not None:
             return found
     return None
@@ -99,7 +100,7 @@ def _of_ways(node: ir.Node, ways: tuple[Way, ...], facts: Facts) -> Concatenated
     kernels = [way.kernel for way in ways if way.kernel is not None]
     hosts = [way.host for way in ways if way.host is not None]
     rank, base = facts.rank(node.outputs[0]), ways[0].base
-    if rank is None or len(hosts) != len(ways) or len({len(k.axes) for k in kernels}) != 1:
+    if rank is None:
         return None
     channels = 1 if kernels[0].axes else rank - 1
     if attribute_of(node, "axis", 1) % rank != channels or not _runs_alike(hosts):
@@ -111,10 +112,9 @@ def _of_ways(node: ir.Node, ways: tuple[Way, ...], facts: Facts) -> Concatenated
 
 
 def _runs_alike(hosts: Sequence[ir.Node]) -> bool:
-    """Whether the operators are all convolutions, or all products of one kind without transA."""
-    plain = not any(attribute_of(host, "transA", 0) for host in hosts)
+    """Whether the operators are all convolutions, or all products of one kind."""
     kinds = (CONVOLUTIONS, ("Gemm",), ("MatMul",))
-    return plain and any(all(is_op(host, *kind) for host in hosts) for kind in kinds)
+    return any(all(is_op(host, *kind) for host in hosts) for kind in kinds)
 
 
 def _stacked(kernels: Sequence[Kernel], base: ir.Value, facts: Facts) -> Kernel | None:
@@ -122,8 +122,6 @@ def _stacked(kernels: Sequence[Kernel], base: ir.Value, facts: Facts) -> Kernel 
     total = sum(kernel.channels_out for kernel in kernels)
     starts = np.cumsum([0, *(kernel.channels_out for kernel in kernels)]).tolist()
     placed = [(_placed(k, start, total), 1.0) for k, start in zip(kernels, starts, strict=False)]
-    if len({(k.channels_in, k.weight.dtype) for k in kernels}) != 1:
-        return None
     return added(placed, tuple(facts.dim(base, i + 2) for i in range(len(kernels[0].axes))))
 
 
@@ -147,14 +145,6 @@ def _placed(kernel: Kernel, start: int, total: int) -> Kernel:
     bias[own] = kernel.bias
     weight = computed(shape, kernel.weight.dtype, rows)
     return replace(kernel, weight=weight, bias=bias, group=1)
-
-
-def _as_nodes(kernel: Kernel, found: Concatenated, facts: Facts) -> tuple[NewNode, ...] | None:
-    """The operators that compute it; None where they would be more than there were."""
-    if kernel.axes:
-        return (kernel.as_node(found.base),)
-    new = dense_nodes(kernel, found.host, found.base, facts)
-    return new if len(new) < len(found.nodes) else None
 
 
 def _merge(

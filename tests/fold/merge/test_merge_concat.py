@@ -14,6 +14,10 @@ CONSTANTS: dict[str, Array] = {
     **conv("f", 3, 11, 1, 1, seed=4), **conv("z", 3, 11, 3, 3, seed=4), **norm("n", 3, signs=True),
     "one": np.array([1, 1]), "minus": np.array([-1, -1]), "space": np.array([2, 3]),
     "m": weight(4, 5), "k": weight(4, 2, seed=7), "mb": bias(5),
+    "ew": weight(1, 4, 3, 3), "hw": weight(1, 4, 1, 1, seed=2), "vw": weight(5, 2, 1, 1),
+    "kw": weight(3, 4, 2, 1), "nw": weight(3, 2, 3, 3),
+    "lw": weight(13, 4, 1, 1), "rw": weight(4, 14, 1, 1),
+    "tw": weight(4, 3, 1, 1), "uw": weight(4, 1, 1, 1, seed=5), "ww": weight(3, 5, 1, 1),
 }  # fmt: skip
 SAME = "pads = [1, 1, 1, 1]"
 IMAGE = "(float[N, 4, H, W] x) => (float[N, {}, P, Q] y) {{ {} }}"
@@ -30,12 +34,19 @@ CONCATENATED = {
                      "y = Concat<axis = 1>(a, p)", "Conv Conv Concat"),
     "in-groups": (7, "g = Conv<group = 2>(x, gw, gb) p = Conv(x, pw) y = Concat<axis = 1>(g, p)",
                   "Conv Conv Concat"),
+    "of-one-part": (3, "p = Conv(x, pw, pb) y = Concat<axis = 1>(p)", "Conv"),
+    "of-a-crop": (5, "s = Slice(x, one, minus, space) p = Conv(s, pw) "
+                  "z = Slice(x, one, minus, space) q = Conv(z, qw) y = Concat<axis = 1>(p, q)",
+                  "Slice Conv Slice Conv Concat"),
     "along-space": (3, "p = Conv(x, pw, pb) r = Conv(x, pw) y = Concat<axis = 2>(p, r)",
                     "Conv Conv Concat"),
     "twice-the-same": (6, "p = Conv(x, pw, pb) y = Concat<axis = 1>(p, p)", "Conv Concat"),
     "read-elsewhere": (5, "p = Conv(x, pw) q = Conv(x, qw) c = Concat<axis = 1>(p, q) "
                        "s = ReduceMax<keepdims = 1>(p) y = Add(c, s)",
                        "Conv Conv Concat ReduceMax Add"),
+    "of-sizes-that-may-differ": (5, "p = Conv<strides = [2, 2]>(x, kw) "
+                                 "q = Conv<strides = [2, 2]>(x, qw) y = Concat<axis = 1>(p, q)",
+                                 "Conv Conv Concat"),
     "by-other-strides": (5, "p = Conv<strides = [2, 2]>(x, pw) q = Conv(x, qw) "
                          "r = Resize(p, , , sizes) y = Concat<axis = 1>(r, q)",
                          "Conv Conv Resize Concat"),
@@ -45,6 +56,17 @@ BEHIND = {
                   "y = Conv(c, ow, ob)", "Conv"),
     "too-much-work": (3, f"a = Conv<{SAME}>(x, aw, ab) c = Conv<{SAME}>(x, cw) "
                       f"d = Concat<axis = 1>(a, c) y = Conv<{SAME}>(d, zw, zb)", "Conv Conv"),
+    "a-bottleneck": (5, f"p = Conv<{SAME}>(x, ew) q = Conv(x, hw) d = Concat<axis = 1>(p, q) "
+                     "y = Conv(d, vw)", "Conv Conv Concat Conv"),
+    "as-much-work": (4, f"p = Conv<{SAME}>(x, ew) q = Conv(x, lw) d = Concat<axis = 1>(p, q) "
+                     "y = Conv(d, rw)", "Conv"),
+    "padded-behind-a-window": (3, f"p = Conv<{SAME}>(x, ew) q = Conv(x, hw) "
+                               f"d = Concat<axis = 1>(p, q) y = Conv<{SAME}>(d, nw)",
+                               "Conv Conv Concat Conv"),
+    "padded-behind-a-transpose": (3, "p = ConvTranspose<strides = [2, 2]>(x, tw) "
+                                  "q = ConvTranspose<strides = [2, 2], group = 2>(x, uw) "
+                                  f"d = Concat<axis = 1>(p, q) y = Conv<{SAME}>(d, ww)",
+                                  "ConvTranspose ConvTranspose Concat Conv"),
     "padded-behind-a-bias": (3, "p = Conv(x, pw, pb) r = Conv(x, pw) q = Conv(x, qw) "
                              "s = Conv(x, pw) d = Concat<axis = 1>(p, r, q, s) "
                              f"y = Conv<{SAME}>(d, zw, zb)",
@@ -71,6 +93,20 @@ def test_what_becomes_of_a_concat(name: str) -> None:
 def test_products_with_matrices_are_concatenated_alike(text: str, kept: str) -> None:
     folded = merged(f"(float[N, 4] x) => (float[N, 7] y) {{ {text} }}", CONSTANTS, x=(3, 4))
     assert folded.operators == kept.split()
+
+
+def test_a_weight_that_is_fed_behind_a_concat_is_no_mistake() -> None:
+    text = f"""(float[N, 4, H, W] x, float[3, 8, 1, 1] fed) => (float[N, 3, H, W] y) {{
+        a = Conv<{SAME}>(x, aw) p = Conv(x, pw) d = Concat<axis = 1>(a, p) y = Conv(d, fed) }}"""
+    folded = merged(text, CONSTANTS, x=(2, 4, 6, 5), fed=(3, 8, 1, 1))
+    assert folded.operators == ["Conv", "Conv", "Concat", "Conv"]
+    assert folded.result.ledger.bugs == ()
+
+
+def test_skipping_merges_of_concats_keeps_those_that_are_read_too() -> None:
+    text = BEHIND["pointwise"][1]
+    folded = merged(IMAGE.format(3, text), CONSTANTS, skip=["merge-concat"], x=(2, 4, 6, 5))
+    assert folded.operators == ["Conv", "Conv", "Concat", "Conv"]
 
 
 @pytest.mark.parametrize("skip", ["merge-concat", "c"])
