@@ -219,8 +219,9 @@ class Plan:
 
     @property
     def prices(self) -> tuple[str, ...]:
-        """What had to be allowed for it, as `--allow` spells it."""
-        return tuple(price.name for price in self._asked if price.name != EXCHANGE)
+        """What had to be allowed for it, as `--allow` spells it, each once."""
+        names = dict.fromkeys(price.name for price in self._asked)
+        return tuple(name for name in names if name != EXCHANGE)
 
     @property
     def unpaid(self) -> Refusal | None:

@@ -17,7 +17,12 @@ from bnfold.runtime.blas_threads import one_blas_thread
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import names_of, require_setting
 from bnfold.verify.comparing import ComparisonJob
-from bnfold.verify.further import compare_further, compare_without_steps, fed_nan
+from bnfold.verify.further import (
+    compare_further,
+    compare_without_casts,
+    compare_without_steps,
+    fed_nan,
+)
 from bnfold.verify.half import half_of
 from bnfold.verify.inner_decisions import with_decisions
 from bnfold.verify.levels import LEVELS, usual_levels
@@ -165,7 +170,7 @@ def _compared(
         )
     first = job.with_scores(first)
     found = with_decisions(job, job.compare(first, is_user_data=data is not None), first)
-    found = compare_without_steps(job, found, first)
+    found = compare_without_casts(job, compare_without_steps(job, found, first), first)
     if found.is_equivalent and data is None and samples is None:
         found = fed_nan(job, compare_further(job, found, first, dims), first)
     for provider in providers[1:]:

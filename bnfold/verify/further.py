@@ -24,6 +24,7 @@ from bnfold.verify.sides import Wanted
 from bnfold.verify.size_branches import sizes_of_branches
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.verdict import faint_rows, worst_of
+from bnfold.verify.without_casts import without_casts
 from bnfold.verify.without_steps import has_steps_in_order, without_steps
 
 FURTHER = 3
@@ -37,6 +38,8 @@ GROSS = 1e3
 
 _WORK = 1 << 36
 """Rows times bytes of weights: 64 rows of 1 GiB, each of which takes seconds in float64."""
+
+_NO_CASTS = "without what is rounded to half precision in between"
 
 _NO_STEPS = "without the steps of quantised activations"
 
@@ -59,14 +62,33 @@ def compare_without_steps(
         return found
     again = _compared(job, *smooth, first)
     if again.verdict == "different" and found.is_equivalent:
-        rows = [replace(row, remark=f"{row.remark} {_NO_STEPS}".strip()) for row in again.outputs]
-        reason, outputs = f"{_NO_STEPS}, {again.reason}", (*found.outputs, *rows)
-        return replace(again, reason=reason, outputs=outputs, levels=found.levels)
+        return _parted(found, again, _NO_STEPS)
     if again.is_equivalent and found.outputs and has_steps_in_order(a.model, b.model):
         rows = [row if row.is_within else _explained(row) for row in found.outputs]
         verdict, reason = job.verdict_of(rows, len(found.feeds))
         return replace(found, verdict=verdict, reason=reason, outputs=tuple(rows), location=None)
     return found
+
+
+def compare_without_casts(
+    job: ComparisonJob, found: Verification, first: FirstRuns
+) -> Verification:
+    """What was found; different, where what both round to half precision covered what they are."""
+    a, b = job.pair.plain or (job.pair.original, job.pair.other)
+    if job.pair.half is not None or not found.is_equivalent or not isinstance(a, OnnxSubject):
+        return found
+    smooth = without_casts(a, b)
+    if smooth is None:
+        return found
+    again = _compared(job, *smooth, first)
+    return _parted(found, again, _NO_CASTS) if again.verdict == "different" else found
+
+
+def _parted(found: Verification, again: Verification, where: str) -> Verification:
+    """That the two are different, with the rows of both comparisons."""
+    rows = [replace(row, remark=f"{row.remark} {where}".strip()) for row in again.outputs]
+    reason, outputs = f"{where}, {again.reason}", (*found.outputs, *rows)
+    return replace(again, reason=reason, outputs=outputs, levels=found.levels)
 
 
 def _compared(

@@ -12,6 +12,8 @@ and sqrt(n) / 3 before a sum of n terms that a runtime adds one by one in the sa
 of the n partial sums is rounded, the k-th is about sqrt(k) terms large, which makes n / sqrt(6)
 roundings of a term, and 2 * a * sqrt(n) of them is what is drawn.
 
+A Cast to a type with fewer digits rounds to those: what it reads is moved by an ulp of that type.
+
 Float16 is left alone: a runtime on a CPU adds in float32, and weights that are rounded to float16
 once more move a result further than all of that.
 """
@@ -21,9 +23,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.opinion.original_model import UNITS
 from bnfold.verify.drawn import Draws
 from bnfold.verify.grids import is_kept, on_grid
 from bnfold.verify.half import ulp_of_half
@@ -79,12 +83,17 @@ def jitter(model: ir.Model, seed: int, strength: int = 1, half: ir.DataType | No
     grid = on_grid(model, {name: each.dtype for name, each in inferred.items() if each.dtype})
     count = 0
     for node in list(graph):
-        if node.op_type in _EXACT or (is_kept(node) and not grid.isdisjoint(node.outputs)):
+        if is_kept(node) and not grid.isdisjoint(node.outputs):
+            continue
+        narrow = None if half is not None else _narrowed(node, inferred)
+        if node.op_type in _EXACT and narrow is None:
             continue
         spread = strength * _spread(node, inferred)
         for index, value in enumerate(node.inputs):
             if value is None or value.const_value is not None or value.is_initializer():
                 continue
+            if narrow is not None and index > 0:
+                continue  # what a CastLike takes the type of
             if node.op_type in _MAGNIFYING and value.is_graph_input():
                 continue  # what is fed is exact
             if _is_whole(value, inferred):
@@ -94,10 +103,45 @@ def jitter(model: ir.Model, seed: int, strength: int = 1, half: ir.DataType | No
                 continue
             count += 1
             rounding = _ULP[dtype] * spread if half is None else strength * ulp_of_half(half)
+            if narrow is not None:
+                rounding = strength * UNITS[narrow]
             tag = seed * 100_003 + count
             moved = _moved(value, dtype, rounding, draws.like(value, dtype, tag % (1 << 24)), tag)
+            if narrow is not None:
+                moved += _held(value, moved[-1].outputs[0], dtype, narrow, f"jitter {tag}")
             graph.insert_before(node, moved)
             node.replace_input_with(index, moved[-1].outputs[0])
+
+
+def _narrowed(node: ir.Node, inferred: Known) -> ir.DataType | None:
+    """The type to which a Cast rounds; None for what is no such Cast."""
+    if node.op_type not in ("Cast", "CastLike") or node.inputs[0] is None:
+        return None
+    dtypes = [inferred.get(v.name or "", _NOTHING).dtype for v in (node.inputs[0], node.outputs[0])]
+    wide, narrow = (None if dtype is None else UNITS.get(dtype) for dtype in dtypes)
+    return dtypes[1] if wide is not None and narrow is not None and narrow > wide else None
+
+
+def _held(
+    value: ir.Value, moved: ir.Value, dtype: ir.DataType, narrow: ir.DataType, name: str
+) -> list[ir.Node]:
+    """Nodes for what was moved, within the range of the narrow type where the value is.
+
+    The least number of float16, as a mask has it, would become an infinity.
+    """
+    most = float(ml_dtypes.finfo(narrow.numpy()).max)  # type: ignore[no-untyped-call]
+    ends = [ir.node("Constant", [], {"value": _scalar(sign * most, dtype)}) for sign in (1, -1)]
+    top = ir.node("Max", [value, ends[0].outputs[0]])
+    bottom = ir.node("Min", [value, ends[1].outputs[0]])
+    below = ir.node("Min", [moved, top.outputs[0]])
+    nodes = [*ends, top, bottom, below, ir.node("Max", [below.outputs[0], bottom.outputs[0]])]
+    for i, node in enumerate(nodes):
+        node.outputs[0].name = f"{name} held {i}"
+    return nodes
+
+
+def _scalar(number: float, dtype: ir.DataType) -> ir.TensorProtocol:
+    return ir.tensor(np.asarray(number, dtype.numpy()))
 
 
 def _is_whole(value: ir.Value, inferred: Known) -> bool:
@@ -119,8 +163,7 @@ def _moved(
 ) -> list[ir.Node]:
     """Nodes for value * (1 + r * size), where `drawn` makes r; `tag` makes their names."""
     constant, one = (
-        ir.node("Constant", [], {"value": ir.tensor(np.asarray(number, dtype.numpy()))})
-        for number in (size, 1.0)
+        ir.node("Constant", [], {"value": _scalar(number, dtype)}) for number in (size, 1.0)
     )
     part = ir.node("Mul", [drawn[-1].outputs[0], constant.outputs[0]])
     factor = ir.node("Add", [one.outputs[0], part.outputs[0]])

@@ -55,6 +55,7 @@ class Original:
         weight_bytes: what its initializers take.
         nodes: those of its bodies too.
         unit: the coarsest unit in the last place of what it stores, takes and gives.
+        cast_unit: that of the types to which it casts in between; 0 without any.
         has_batch_norm: whether there is one that a fold may remove.
         decider: an operator that takes decisions which rounding may turn; None where there is none.
         patience_s: how long a run may take, where nobody can tell that it ends; None otherwise.
@@ -68,6 +69,7 @@ class Original:
     weight_bytes: int
     nodes: int
     unit: float
+    cast_unit: float
     has_batch_norm: bool
     decider: str | None
     patience_s: float | None
@@ -87,6 +89,7 @@ class Original:
             sum(tensor.nbytes for tensor in tensors if tensor is not None),
             len(nodes),
             _unit(model),
+            max(_cast_units(model), default=0.0),
             any(is_op(node, "BatchNormalization") for node in nodes),
             next((op_of(node) for node in nodes if _decides(node)), None),
             seconds_for(model),
@@ -177,6 +180,12 @@ def _interface(model: ir.Model) -> Interface | BnfoldError:
         return specs, bounds_of([model], specs), told_integers([model], specs)
     except BnfoldError as error:
         return error
+
+
+def _cast_units(model: ir.Model) -> Iterator[float]:
+    for node in model.graph.all_nodes():
+        if op_of(node) == "Cast" and "to" in node.attributes:
+            yield UNITS.get(ir.DataType(node.attributes["to"].as_int()), 0.0)
 
 
 def _unit(model: ir.Model) -> float:

@@ -45,6 +45,7 @@ _SMALL = 1 << 10  # units: so much may be rounding without a word from float64
 _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of them
 _MOST_OF_SUMS = 1e-3  # what adding up many numbers, one after the other, may lose in float32
 _MOST_CANCELLED = 1 / 32  # of its numbers may a fold lose where values cancel
+_UNITS_OF_CASTS = 16  # of half precision in between, where neighbours round just as they are
 _OVERFLOWS = "rounding decides which of the original's outputs are infinite"
 _LOST = (
     "the folded model differs from the original in onnxruntime by {:.1e} of the largest value, all "
@@ -132,7 +133,9 @@ def _rounding(
     explained, lost = max(least, _FACTOR * near), 0.0
     if explained < apart < np.inf:
         own, cancelled = _own_error(model, feeds, olds)
-        explained = max(explained, min(_FACTOR * own, max(_MOST_OF_SUMS, least * cancelled)))
+        cast = _UNITS_OF_CASTS * original.cast_unit
+        most = max(_MOST_OF_SUMS, least * cancelled, cast)
+        explained = max(explained, min(_FACTOR * own, most) if own else cast)
     if explained < apart < np.inf:
         lost = _rounding_of_folded(original, folded, feeds, news, apart)
         explained = max(explained, min(lost, max(least, _MOST_CANCELLED)))

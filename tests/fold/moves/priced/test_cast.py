@@ -7,6 +7,9 @@ import onnx
 import pytest
 
 import bnfold
+from bnfold.errors import InternalError
+from bnfold.fold.numbers import exact as exacts
+from bnfold.fold.proof.certificate import Certificate
 from tests.fold.property.oracle import kinds_of, run_runtime
 from tests.fold.property.text_models import model, norm, verdicts, weight
 
@@ -96,3 +99,50 @@ def test_no_price_moves_a_batch_norm_among_integers(case: tuple[str, str]) -> No
     result = bnfold.fold(model(text, values), allow="cast", check=False)
     assert result.ledger.batch_norms_after == 1
     assert not result.ledger.bugs
+
+
+HALVES = {"float16": 10, "bfloat16": 16}
+
+
+def rounded_between(half: int, *, factor: float = 1.0) -> onnx.ModelProto:
+    """All in float32 but for one tensor; `factor` multiplies one column of the weights."""
+    w = weight(8, 8)
+    w[:, 0] *= np.float32(factor)
+    text = (
+        f"(float[N,3,8] x) => (float y) {{ a = MatMul(x, w) b = Cast<to = {half}>(a) "
+        "c = Cast<to = 1>(b) y = Mul(c, s) }"
+    )
+    return model(text, {"w": w, "s": weight(8) / 4})
+
+
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+def test_a_fold_that_rounds_on_the_other_side_is_handed_out_and_equivalent(half: int) -> None:
+    """It differs by what half precision loses, thousands of times what float32 does."""
+    parsed = rounded_between(half)
+    result = bnfold.fold(parsed, allow="cast")
+    (decision,) = result.ledger.folded
+    assert decision.price == ("cast",)
+    assert result.ledger.opinion is not None
+    assert 1e-5 < result.ledger.opinion.error < 2.0**-6
+    assert bnfold.verify(parsed, result.to_proto()).is_equivalent
+
+
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+@pytest.mark.parametrize("factor", [1.0005, 1.02])
+def test_a_weight_that_is_off_by_less_than_half_precision_loses_is_found(
+    half: int, factor: float
+) -> None:
+    folded = bnfold.fold(rounded_between(half, factor=factor), allow="cast").to_proto()
+    assert bnfold.verify(rounded_between(half), folded).verdict == "different"
+
+
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+def test_a_wrong_fold_past_a_cast_is_not_handed_out(
+    half: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a part in two hundred, which bfloat16 could lose: float64 tells."""
+    monkeypatch.setattr(Certificate, "compared", lambda *_args: 0.0)
+    right = exacts.rounded_to
+    monkeypatch.setattr(exacts, "rounded_to", lambda v, d: right(np.asarray(v) * 1.005, d))
+    with pytest.raises(InternalError, match="rounding explains"):
+        bnfold.fold(rounded_between(half), allow="cast")
