@@ -36,7 +36,7 @@ def pool(b: Builder, x: str) -> str:
         given["count_include_pad"] = 1
     if b.opset >= (10 if op == "MaxPool" else 19) and b.choices.chance(15):
         given["dilations"] = [b.choices.between(1, 2) for _ in range(rank)]
-    if op == "MaxPool" and b.choices.chance(8):
+    if op == "MaxPool" and b.opset >= 8 and b.choices.chance(8):
         y, indices = b.multi(op, [x], 2, given)
         return b.node("Add", [y, b.node("Cast", [indices], {"to": b.dtype})])
     y = b.node(op, [x], given)
