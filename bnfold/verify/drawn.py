@@ -32,23 +32,32 @@ class Draws:
         self._seed = seed
         self._constants: dict[str, ir.Value] = {}
 
-    def like(self, value: ir.Value, dtype: ir.DataType, seed: int) -> list[ir.Node]:
-        """Nodes of which the last one makes the numbers, as many and of the same shape."""
+    def like(self, value: ir.Value, dtype: ir.DataType, place: int) -> list[ir.Node]:
+        """Nodes of which the last one makes the numbers, as many and of the same shape.
+
+        Those of another place, or another list, have nothing to do with them.
+        """
+        seed = self._seed_of(place)
         if self._is_drawn:
             span = {"low": -1.0, "high": 1.0, "seed": float(seed), "dtype": int(dtype)}
             return [ir.node("RandomUniformLike", [value], span)]
         length, one = (self._constant(str(n), np.array([n])) for n in (_LENGTH, 1))
-        place = self._place(seed)
+        begin = self._begin(seed)
         size, shape = ir.node("Size", [value]), ir.node("Shape", [value])
-        end = ir.node("Add", [place[-1].outputs[0], size.outputs[0]])
+        end = ir.node("Add", [begin[-1].outputs[0], size.outputs[0]])
         rounds = ir.node("Div", [end.outputs[0], length])
         enough = ir.node("Add", [rounds.outputs[0], one])
         tiled = ir.node("Tile", [self._list(dtype), enough.outputs[0]])
-        part = ir.node("Slice", [tiled.outputs[0], place[-1].outputs[0], end.outputs[0]])
+        part = ir.node("Slice", [tiled.outputs[0], begin[-1].outputs[0], end.outputs[0]])
         laid = ir.node("Reshape", [part.outputs[0], shape.outputs[0]], {"allowzero": 1})
-        return [*place, size, shape, end, rounds, enough, tiled, part, laid]
+        return [*begin, size, shape, end, rounds, enough, tiled, part, laid]
 
-    def _place(self, seed: int) -> list[ir.Node]:
+    def _seed_of(self, place: int) -> int:
+        """A number that a float32 holds; what is drawn by the double of a seed goes with it."""
+        (drawn,) = np.random.SeedSequence((self._seed, place)).generate_state(1)
+        return int(drawn) % (1 << 24)
+
+    def _begin(self, seed: int) -> list[ir.Node]:
         """Bits that a Dropout keeps or not, as a number: int64 [1]."""
         bits = self._constant("bits", np.ones(_BITS, np.float32))
         half, is_training = self._constant("half", np.float32(0.5)), self._constant("on", True)

@@ -105,10 +105,9 @@ def jitter(model: ir.Model, seed: int, strength: int = 1, half: ir.DataType | No
             rounding = _ULP[dtype] * spread if half is None else strength * ulp_of_half(half)
             if narrow is not None:
                 rounding = strength * UNITS[narrow]
-            tag = seed * 100_003 + count
-            moved = _moved(value, dtype, rounding, draws.like(value, dtype, tag % (1 << 24)), tag)
+            moved = _moved(value, dtype, rounding, draws.like(value, dtype, count), count)
             if narrow is not None:
-                moved += _held(value, moved[-1].outputs[0], dtype, narrow, f"jitter {tag}")
+                moved += _held(value, moved[-1].outputs[0], dtype, narrow, f"jitter {count}")
             graph.insert_before(node, moved)
             node.replace_input_with(index, moved[-1].outputs[0])
 
@@ -159,9 +158,9 @@ def _is_whole(value: ir.Value, inferred: Known) -> bool:
 
 
 def _moved(
-    value: ir.Value, dtype: ir.DataType, size: float, drawn: Sequence[ir.Node], tag: int
+    value: ir.Value, dtype: ir.DataType, size: float, drawn: Sequence[ir.Node], place: int
 ) -> list[ir.Node]:
-    """Nodes for value * (1 + r * size), where `drawn` makes r; `tag` makes their names."""
+    """Nodes for value * (1 + r * size), where `drawn` makes r; `place` tells their names apart."""
     constant, one = (
         ir.node("Constant", [], {"value": _scalar(number, dtype)}) for number in (size, 1.0)
     )
@@ -170,7 +169,7 @@ def _moved(
     moved = ir.node("Mul", [value, factor.outputs[0]])
     nodes = [constant, one, *drawn, part, factor, moved]
     for i, node in enumerate(nodes):
-        node.outputs[0].name = f"jitter {tag} {i}"
+        node.outputs[0].name = f"jitter {place} {i}"
     return nodes
 
 
