@@ -19,6 +19,7 @@ _SHIFT = Refusal("shift-in-product", "a product lets only a scale pass, not a sh
 _SIGN = Refusal("negative-scale", "a negative scale would turn its maximum into a minimum")
 _NAMED_AXIS = Refusal("named-axis", "it broadcasts along an axis that it names, as before opset 7")
 _SQUARE = Refusal("negative-scale", "it multiplies a value by itself, which has no negative scale")
+_TURNS = Refusal("negative-scale", "a negative scale of what divides turns the sign of x / 0")
 _DIVIDES = Refusal(
     "not-linear", "it divides by it, and a batch norm decides the sign of what is x / 0"
 )
@@ -114,16 +115,13 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
         root = Affine(np.sqrt(demands[0].scale), demands[0].shift)
         return [Leave({0: root, 1: root})]
     steps = []
-    divisor = _divisor(node, demands[0])
-    if is_op(node, "Div") and not demands[0].is_nonnegative:
-        divisor = None  # see `product_before`
+    turns = is_op(node, "Div") and not demands[0].is_nonnegative  # see `product_before`
+    divisor = None if turns else _divisor(node, demands[0])
     for i, wanted in enumerate((demands[0], divisor)):
         branch = None if wanted is None else _within(wanted, node.inputs[i], facts)
         if branch is not None:
             steps.append(Leave({i: branch}))
-    return steps or Refusal(
-        "broadcast-branch", "both of its factors are broadcast along the affine's axis"
-    )
+    return steps or (_TURNS if turns else _BROADCAST)
 
 
 def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -246,7 +244,7 @@ def _within(demand: Affine, value: ir.Value | None, facts: Facts) -> Affine | No
     if dims is None:
         return None
     lead = demand.rank - len(dims)
-    if lead < 0 or any(demand.varies_along(axis) for axis in range(lead)):
+    if any(demand.varies_along(axis) for axis in range(lead)):
         return None
     branch = Affine(
         demand.scale.reshape(demand.scale.shape[lead:]),
