@@ -27,6 +27,7 @@ def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[L
     from bnfold import model_io
     from bnfold.errors import ModelError
     from bnfold.runtime import engine
+    from bnfold.runtime.empty_ends import without_empty_ends
     from bnfold.typed.room import require_room
 
     opinion = result.ledger.opinion
@@ -34,6 +35,8 @@ def gain_lines(source: Path, result: FoldResult, written: Path | None) -> list[L
     size_bytes = sum(file.stat().st_size for file in model_io.files_of(source))
     if not gone or size_bytes > LARGEST_BYTES:
         return []
+    if without_empty_ends(str(source)) != str(source):
+        return []  # onnxruntime would end the process on it as it stands
     with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
         folded = written or Path(name, "folded.onnx")
         try:

@@ -73,7 +73,7 @@ def _end_as(status: int) -> NoReturn:
     why = (
         "the system killed it, as it does where memory runs out"
         if name == "SIGKILL"
-        else f"a library that reads models crashed ({name}): the model makes no sense to it"
+        else f"a library that reads or runs models crashed ({name}), and said nothing of why"
     )
     print(f"bnfold: the command did not end by itself: {why}", file=sys.stderr)  # noqa: T201
     sys.stderr.flush()

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import io
 import math
-import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -22,6 +20,7 @@ from google.protobuf.message import DecodeError
 from onnx.inliner import inline_local_functions
 
 from bnfold import wire
+from bnfold.runtime.file_search import as_written, holds
 from bnfold.runtime.inference import NotInferredError, infer_shapes
 from bnfold.runtime.signature import Array
 
@@ -57,7 +56,6 @@ _FATAL: Mapping[str, Callable[[Sequence[Shape]], bool]] = {
 _IN_BLOCKS = ("AveragePool", "MaxPool")
 _BLOCK = 8  # channels, on CPUs with AVX2; a multiple on others
 _MOST_SIZES = 64  # in a tensor of sizes
-_MOST_BYTES = 32 << 20  # of a model that is read for a pool
 
 
 def _has_no_row(node: onnx.NodeProto, shapes: Sequence[Shape]) -> bool:
@@ -77,9 +75,6 @@ def _has_no_row(node: onnx.NodeProto, shapes: Sequence[Shape]) -> bool:
     room = rows + pads[0] + pads[2] - (kernel[0] - 1) * told.get("dilations", [1, 1])[0] - 1
     return bool(-2 * stride < room <= -stride)
 
-
-_LARGE = 1 << 16  # bytes of an initializer that is not searched
-_GRAPH, _INITIALIZER = 7, 5  # fields of ModelProto and of GraphProto
 
 _UNREADABLE = (OSError, ValueError, RuntimeError, DecodeError, wire.MalformedError)
 
@@ -117,7 +112,7 @@ def _suspect(source: str | bytes | onnx.ModelProto, pools: Sequence[str]) -> onn
     """The model where it has an operator in question."""
     try:
         if not isinstance(source, onnx.ModelProto):
-            if not _has_one(source, pools):
+            if not holds(source, map(as_written, _FATAL), map(as_written, pools)):
                 return None
             file = io.BytesIO(source) if isinstance(source, bytes) else source
             source = onnx.load(file, load_external_data=False)
@@ -133,39 +128,6 @@ def _drop_weights(graph: onnx.GraphProto) -> None:
         if math.prod(tensor.dims) > _MOST_SIZES:
             tensor.ClearField("raw_data")
             tensor.ClearField("float_data")
-
-
-def _has_one(source: str | bytes, pools: Sequence[str]) -> bool:
-    if isinstance(source, bytes):
-        return _names_one(source, pools)
-    with (
-        Path(source).open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held,
-    ):
-        return _names_one(held, pools)
-
-
-def _names_one(model: wire.Buffer, pools: Sequence[str]) -> bool:
-    sought = [_as_written(op) for op in (*_FATAL, *(pools if len(model) <= _MOST_BYTES else ()))]
-    runs = [(0, len(model))] if len(model) <= _MOST_BYTES else _between_weights(model)
-    return any(model.find(field, *run) >= 0 for run in runs for field in sought)
-
-
-def _between_weights(model: wire.Buffer) -> Iterator[tuple[int, int]]:
-    """Where a large file has something else than large initializers, whose pages stay unread."""
-    begin = 0
-    for part in wire.fields(model, 0, len(model)):
-        if part.number == _GRAPH:
-            for field in wire.fields(model, part.content, part.end):
-                if field.number == _INITIALIZER and field.end - field.begin >= _LARGE:
-                    yield begin, field.begin
-                    begin = field.end
-    yield begin, len(model)
-
-
-def _as_written(op: str) -> bytes:
-    """The field `op_type` of a node as protobuf writes it."""
-    return bytes([0x22, len(op)]) + op.encode()
 
 
 def _reason(

@@ -95,8 +95,11 @@ class Session:
         Raises:
             RefusedError: onnxruntime does not accept the model, or would end this process.
         """
-        from bnfold.runtime.fatal import FatalNodes  # needs onnx, and records are read without
+        # these need onnx, and records are read without
+        from bnfold.runtime.empty_ends import without_empty_ends
+        from bnfold.runtime.fatal import FatalNodes
 
+        source = without_empty_ends(source)
         in_blocks = setting.level == "all" and setting.provider == "cpu"
         self._fatal = FatalNodes(source, in_blocks=in_blocks)
         reason = self._fatal.reason()

@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from bnfold.float64.call import FLOAT_DTYPES, Array
 from bnfold.runtime import engine
+from bnfold.runtime.empty_ends import without_empty_ends
 from bnfold.typed.errors import ConstantError
 
 _INLINE_ELEMENTS = 1024  # a smaller input goes into the model, where shape inference reads it
@@ -73,7 +74,8 @@ def run(
     given = {name: a for name, a in feeds.items() if not is_stored(a)}
     names = [output.name for output in model.graph.output]
     try:
-        session = engine.open_session(model.SerializeToString(), _SETTING, name="constants")
+        source = without_empty_ends(model.SerializeToString())
+        session = engine.open_session(source, _SETTING, name="constants")
         arrays = engine.run(session, given, names, name="constants")
     except engine.UnsupportedError as error:
         raise ConstantError("unsupported", str(error)) from error
