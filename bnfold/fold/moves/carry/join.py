@@ -32,10 +32,9 @@ def sum_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Ans
     For x - z the shift may go into x as t, or into z as -t; into x + x as t / 2. Each branch must
     have the full extent of the axis along which s or t varies: the search sees to that.
     """
-    if isinstance(source_of(node, facts), Source):
-        return ()  # one operand is a constant: that is an affine of its own
-    if "axis" in node.attributes:
-        return _NAMED_AXIS
+    answer = _beforehand(node, facts)
+    if answer is not None:
+        return answer
     demand = demands[0]
     branches = [_within(demand, value, facts) for value in node.inputs]
     if any(branch is None for branch in branches):
@@ -62,10 +61,9 @@ def sum_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> An
     Each other input z must arrive with s. What is left of the shifts moves on, or is handed to one
     of them, which then must arrive with s and -t: one that nobody else reads before all others.
     """
-    if isinstance(source_of(node, facts), Source):
-        return ()
-    if "axis" in node.attributes:
-        return _NAMED_AXIS
+    answer = _beforehand(node, facts)
+    if answer is not None:
+        return answer
     rank = facts.rank(node.outputs[0])
     if rank is None:
         return Refusal("rank-unknown", "the rank of its output is not known")
@@ -103,10 +101,9 @@ def product_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) ->
 
     Of a value by itself both factors take the same: s (x * x) = (r x) * (r x), r^2 = s, for s >= 0.
     """
-    if isinstance(source_of(node, facts), Source):
-        return ()
-    if "axis" in node.attributes:
-        return _NAMED_AXIS
+    answer = _beforehand(node, facts)
+    if answer is not None:
+        return answer
     if demands[0].has_shift:
         return _SHIFT
     if is_op(node, "Mul") and node.inputs[0] is node.inputs[1]:
@@ -130,10 +127,9 @@ def product_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -
     Or it turns round: (s x') * z = x' * (s z), where z arrives with 1 / s. What divides is a plain
     product by s > 0: a batch norm makes +0 of -0, without which x / 0 would have the other sign.
     """
-    if isinstance(source_of(node, facts), Source):
-        return ()
-    if "axis" in node.attributes:
-        return _NAMED_AXIS
+    answer = _beforehand(node, facts)
+    if answer is not None:
+        return answer
     rank = facts.rank(node.outputs[0])
     if rank is None:
         return Refusal("rank-unknown", "the rank of its output is not known")
@@ -209,6 +205,13 @@ def choice_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
 def negated(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> Answer:
     """s (-x) + t = -(s x - t), both ways."""
     return [Leave({0: Affine(affines[0].scale, -affines[0].shift)})]
+
+
+def _beforehand(node: ir.Node, facts: Facts) -> Answer | None:
+    """What is answered of a sum or product whatever the affine; None where that is looked at."""
+    if isinstance(source_of(node, facts), Source):
+        return ()  # one operand is a constant: that is an affine of its own
+    return _NAMED_AXIS if "axis" in node.attributes else None
 
 
 def _weights(node: ir.Node) -> list[float]:
