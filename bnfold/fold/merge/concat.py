@@ -60,7 +60,7 @@ def concat_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
     """The Concat and its parts as one operator, where that is no more work."""
     found = concatenated(node, facts, skipped)
     if found is None or found.kernel.weight.size > found.kernel.macs:
-        return None
+        return None  # the zeros around small kernels and between groups are multiplied too
     kernel, host, base = found.kernel, found.host, found.base
     new = (kernel.as_node(base),) if kernel.axes else dense_nodes(kernel, host, base, facts)
     return _merge(found.nodes, node, new, facts)
@@ -143,6 +143,7 @@ def _placed(kernel: Kernel, start: int, total: int) -> Kernel:
 
     bias = np.zeros(total)
     bias[own] = kernel.bias
+    # row by row, as it is asked for: with its zeros it is as large as all parts together
     weight = computed(shape, kernel.weight.dtype, rows)
     return replace(kernel, weight=weight, bias=bias, group=1)
 
