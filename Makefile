@@ -1,4 +1,8 @@
 # Developers and first-time readers start here: `make` lists what there is.
+
+# The tests start hundreds of Pythons, each of which would compile the same sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
