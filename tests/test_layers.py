@@ -6,8 +6,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import bnfold
 
 ROOT = Path(bnfold.__file__).parent
@@ -72,13 +70,16 @@ def imported_parts(path: Path) -> Iterator[str]:
                 yield "__init__" if part.startswith("__") else part
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_imports_only_its_own_part_and_the_layers_below(path):
-    part = part_of(path)
-    if part == "__init__":
-        pytest.skip("the public names are imported when they are used")
-    for imported in imported_parts(path):
-        assert imported == part or RANK[imported] < RANK[part], f"{part} imports {imported}"
+def test_a_file_imports_only_its_own_part_and_the_layers_below():
+    """The public names are imported when they are used: `__init__` is left out."""
+    upward = [
+        f"{path.relative_to(ROOT)} imports {imported}"
+        for path in FILES
+        if (part := part_of(path)) != "__init__"
+        for imported in imported_parts(path)
+        if imported != part and RANK[imported] >= RANK[part]
+    ]
+    assert not upward
 
 
 def test_every_part_of_the_package_has_a_layer():
@@ -95,6 +96,11 @@ ROOMS = (
 FOLD_FILES = sorted((ROOT / "fold").rglob("*.py"))
 
 
+def room_of(path: Path) -> str:
+    """The room of a file of fold/: `edit` for fold/edit/engine.py."""
+    return path.relative_to(ROOT / "fold").with_suffix("").parts[0]
+
+
 def imported_rooms(path: Path) -> Iterator[str]:
     """The rooms of fold/ that a file imports, names for the type checker included."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -109,11 +115,14 @@ def imported_rooms(path: Path) -> Iterator[str]:
                 yield module.split(".")[2]
 
 
-@pytest.mark.parametrize("path", FOLD_FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_room_of_the_fold_imports_only_the_rooms_before_it(path):
-    room = path.relative_to(ROOT / "fold").with_suffix("").parts[0]
-    for imported in imported_rooms(path):
-        assert ROOMS.index(imported) <= ROOMS.index(room), f"{room} imports {imported}"
+def test_a_room_of_the_fold_imports_only_the_rooms_before_it():
+    upward = [
+        f"{path.relative_to(ROOT)} imports {imported}"
+        for path in FOLD_FILES
+        for imported in imported_rooms(path)
+        if ROOMS.index(imported) > ROOMS.index(room_of(path))
+    ]
+    assert not upward
 
 
 def readers_of_op_type(path: Path) -> Iterator[str]:
@@ -132,7 +141,7 @@ ASKS_NO_NODE = [
 ]
 
 
-@pytest.mark.parametrize("path", ASKS_NO_NODE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_which_operator_a_node_is_facts_node_says(path):
+def test_which_operator_a_node_is_facts_node_says():
     """It minds the domain: a local function may be called Relu."""
-    assert not list(readers_of_op_type(path))
+    askers = {str(path.relative_to(ROOT)): list(readers_of_op_type(path)) for path in ASKS_NO_NODE}
+    assert not {path: asked for path, asked in askers.items() if asked}

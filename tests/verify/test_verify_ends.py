@@ -122,11 +122,22 @@ GRIDS = {
 """Inputs, what comes to lie on a grid, and a threshold on it."""
 
 
+RETURNED, CHOSEN_BY = ("bool", "q = {} (d, c)"), ("float", "p = {} (d, c) q = Where (p, d, x0)")
+
+
 @pytest.mark.parametrize(
-    ("dtype", "behind"),
-    [("bool", "q = {} (d, c)"), ("float", "p = {} (d, c) q = Where (p, d, x0)")],
+    ("kind", "dtype", "behind"),
+    [
+        *((kind, *RETURNED) for kind in GRIDS),
+        # what is done with the comparison does not make the grid: with the quick one it is enough
+        ("bytes", *CHOSEN_BY),
+        *(
+            pytest.param(kind, *CHOSEN_BY, marks=pytest.mark.slow)
+            for kind in GRIDS
+            if kind != "bytes"
+        ),
+    ],
 )
-@pytest.mark.parametrize("kind", GRIDS)
 def test_a_tie_on_a_grid_is_met(kind, dtype, behind):
     fed, body, threshold = GRIDS[kind]
     ours, others = (

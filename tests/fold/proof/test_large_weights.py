@@ -95,7 +95,7 @@ def _off(part: float, entry: tuple[int, ...], is_seen: list[bool]) -> Callable[[
     [
         (POINTWISE, (0, 0, 0, 0)),
         (POINTWISE, (735, 719, 0, 0)),
-        (PADDED, (249, 0, 0, 0)),
+        pytest.param(PADDED, (249, 0, 0, 0), marks=pytest.mark.slow),  # the next one's convolution
         (PADDED, (3, 239, 2, 1)),
         (PRODUCT, (0, 0)),
         (PRODUCT, (699, 799)),
