@@ -43,15 +43,12 @@ def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     if isinstance(found, Refusal):
         return found
     affine = affines[0]
-    if len(node.outputs) > 1 and any(
-        v.name and (v.uses() or v.is_graph_output()) for v in node.outputs[1:]
-    ):
+    if any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
         return Refusal("indices-read", "the positions of its maxima are read too")
     maximum = is_op(node, "MaxPool", "GlobalMaxPool")
     if maximum and not affine.is_nonnegative:
         return _SIGN
-    is_windowed = is_op(node, "MaxPool", "AveragePool")
-    if is_windowed and affine.has_shift and not windows_are_full(node, facts):
+    if affine.has_shift and not windows_are_full(node, facts):
         return _EMPTY
     if is_op(node, "AveragePool") and affine.has_shift and _counts_padding(node, facts):
         return _COUNTED
@@ -160,7 +157,7 @@ def _reduce(node: ir.Node, affine: Affine, passed: Affine, factor: float) -> Ans
         other = "ReduceMin" if is_op(node, "ReduceMax") else "ReduceMax"
         return [Replace((NewNode(other, tuple(node.inputs)),), {0: passed})]
     if is_op(node, "ReduceSum") and affine.has_shift:
-        if not np.isfinite(factor) or factor == 0:
+        if np.isnan(factor):
             return Refusal(
                 "shift-summed", "it adds the shift up over an unknown number of elements"
             )
