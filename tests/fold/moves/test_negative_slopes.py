@@ -63,3 +63,26 @@ def test_slopes_may_have_as_many_axes_as_what_they_apply_to(shape: tuple[int, ..
 def test_a_magnitude_forgets_the_sign_in_front_of_it_only() -> None:
     assert verdict(BEFORE, "Abs(b)", all_negative=False) == "forward"
     assert "negative-scale" in verdict(BEHIND, "Abs(a)", all_negative=False)
+
+
+@pytest.mark.parametrize("signs", [False, True])
+@pytest.mark.parametrize("rectifier", ["Abs({})", "LeakyRelu({})", "PRelu({}, slopes)"])
+@pytest.mark.parametrize(("text", "name"), [(BEHIND, "a"), (BEFORE, "b")])
+def test_a_shift_does_not_pass_whatever_the_scale(
+    text: str, name: str, rectifier: str, signs: bool
+) -> None:
+    slopes = np.full((4, 1, 1), 0.25, np.float32)
+    constants = {"w": weight(4, 3, 1, 1), "v": weight(4, 4, 1, 1), "slopes": slopes}
+    parsed = model(
+        HEAD + text.format(rectifier.format(name)), constants | norm("n", 4, signs=signs)
+    )
+    codes = verdicts(fold_checked(parsed, x=(2, 3, 5, 5)))["b"]
+    assert codes not in ("backward", "forward")
+
+
+def test_a_slope_that_carries_an_affine_is_told() -> None:
+    text = """(float[2,3,5,5] x, float[2,4,5,5] u) => (float[2,4,5,5] y) {
+        a = Conv(x, w) e = Exp(u) b = BN(e, n) y = PRelu(a, b) }"""
+    constants = {"w": weight(4, 3, 1, 1), **norm("n", 4)}
+    found = verdicts(fold_checked(model(text, constants), x=(2, 3, 5, 5), u=(2, 4, 5, 5)))
+    assert "dynamic-operand" in next(iter(found.values()))

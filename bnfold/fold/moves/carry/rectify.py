@@ -56,7 +56,7 @@ def rectify_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -
         return [Leave({0: replace(affines[0], scale=np.abs(affines[0].scale))})]
     if refusal is _SIGN and is_op(node, "PRelu", "LeakyRelu"):
         return _turned(node, affines[0], facts)
-    bounds = _bounds(node, facts) if set(affines) == {0} and refusal is not _INVERTED else None
+    bounds = None if refusal is _INVERTED else _bounds(node, facts)  # those of run time are None
     return bounded_before(node, affines[0], bounds, refusal, facts) if bounds else refusal
 
 
