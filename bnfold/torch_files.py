@@ -103,7 +103,9 @@ class TorchFile:
 
 def torch_file(path: Path) -> TorchFile | None:
     """What torch has written there; None where it is no file, or one of something else."""
-    if path.suffix == ".safetensors" and path.is_file():
+    if not path.is_file():
+        return None  # a pipe would be waited for, and what it holds taken away
+    if path.suffix == ".safetensors":
         return TorchFile(path, "weights")
     try:
         with path.open("rb") as file:

@@ -66,7 +66,7 @@ def _is_part_of(missing: str | None, name: str) -> bool:
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise ModelError(f"{path}: no such file")
+        raise ModelError(f"{path}: {'is no regular file' if path.exists() else 'no such file'}")
     name = path.stem
     spec = importlib.util.spec_from_file_location(name, os.path.realpath(path))
     assert spec is not None  # the suffix is .py

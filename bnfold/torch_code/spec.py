@@ -131,7 +131,7 @@ def _from_program(path: Path, *, trust: bool) -> LoadedModule:
     import torch
 
     if not path.is_file():
-        raise ModelError(f"{path}: no such file")
+        raise ModelError(f"{path}: {'is no regular file' if path.exists() else 'no such file'}")
     if not trust:
         raise UsageError(
             f"{path}: reading a .pt2 program may run code of its author, whatever it says it is; "

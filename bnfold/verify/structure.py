@@ -79,8 +79,10 @@ def fixed_sizes(
 
 def compare_outputs(a: Sequence[TensorSpec], b: Sequence[TensorSpec]) -> list[StructureRow]:
     """Rows for the outputs; a name, an order, a dtype or a rank that differs is fatal."""
-    rows = [_row("output names", _names(a), _names(b), is_fatal=_names(a) != _names(b))]
     theirs = {spec.name: spec for spec in b}
+    is_moved = _names(a) != _names(b) and theirs.keys() == {spec.name for spec in a}
+    what = "output order" if is_moved else "output names"
+    rows = [_row(what, _names(a), _names(b), is_fatal=_names(a) != _names(b))]
     for spec in a:
         other = theirs.get(spec.name)
         if other is not None:
@@ -93,6 +95,11 @@ def difference_sentence(rows: Sequence[StructureRow]) -> str | None:
     """The first fatal difference in words, or None."""
     for row in rows:
         if row.is_fatal and not row.is_same:
+            if row.what == "output order":
+                return (
+                    "the models return the same names in another order, and a caller may go by it: "
+                    f"{row.original} in the original, {row.other} in the other"
+                )
             advice = _MAPPING if row.what.endswith("names") else ""
             return (
                 f"the models have different {row.what.split()[0]}s: {row.what}: {row.original} in "

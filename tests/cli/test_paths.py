@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from bnfold.cli.group import COMMANDS
 from bnfold.cli.input_types import InputType, SourceData, SourceInput, SourceNetwork
 from bnfold.cli.output_folders import TargetDataFolder, TargetRunFolder, TargetSweepFolder
 from bnfold.cli.output_types import Target
+from bnfold.errors import BnfoldError
+from bnfold.model_io import load
 from tests.cli.test_claims import FRESH, SOURCES, command
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
@@ -207,3 +210,18 @@ def test_a_library_whose_name_onnxruntime_cannot_open_is_refused(files):
     library.write_bytes(b"x")
     args = ["bench", "good.onnx", "--custom-ops", str(library)]
     assert wrongly_answered([Tried(args, "caf", "UTF-8")]) == []
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.safetensors", "pipe.pt"])
+def test_a_pipe_is_not_waited_for_whatever_it_is_called(name: str, tmp_path: Path) -> None:
+    """Its name says nothing of a model: whether torch has written it is not asked of a pipe."""
+    os.mkfifo(tmp_path / name)
+    for arguments in (["fold", name, "-o", "o.onnx"], ["inspect", name], ["bench", name]):
+        done = subprocess.run(
+            [sys.executable, "-m", "bnfold", *arguments],
+            cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2, done.stderr
+        assert f"{name}: is a named pipe" in done.stderr
+    with pytest.raises(BnfoldError, match="named pipe"):
+        load(tmp_path / name)

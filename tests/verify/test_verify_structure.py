@@ -101,3 +101,13 @@ def test_another_order_of_the_same_inputs_is_reported_and_fed_by_name():
     found = bnfold.verify(one, two)
     assert found.is_equivalent
     assert not rows(found)["input order"].is_same
+
+
+def test_outputs_of_the_same_names_in_another_order_are_told_without_advice_to_rename():
+    head, nodes = "g (float[N,4] x) =>", "{ y = Relu (x) z = Neg (x) }"
+    a, b = (parsed(f"{head} (float[N,4] {p}, float[N,4] {q}) {nodes}") for p, q in ("yz", "zy"))
+    found = bnfold.verify(a, b)
+    assert found.verdict == "different"
+    assert "another order" in found.reason
+    assert "y, z in the original, z, y in the other" in found.reason
+    assert "map" not in found.reason

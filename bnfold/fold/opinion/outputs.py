@@ -76,3 +76,8 @@ def pairs_of(old: Outputs, new: Outputs) -> list[tuple[Array, Array]]:
 def is_float(array: Array) -> bool:
     """Whether it holds numbers that are rounded."""
     return is_float_dtype(array.dtype)
+
+
+def is_told(array: Array) -> bool:
+    """Whether there is something to compare with: all but NaN, of which a fold promises nothing."""
+    return not is_float(array) or not array.size or not np.isnan(array.astype(np.float64)).all()

@@ -28,6 +28,7 @@ from bnfold.fold.opinion.outputs import (
     apart_in_numbers,
     difference,
     is_float,
+    is_told,
     pairs_of,
     scale_of,
     turned,
@@ -46,6 +47,7 @@ _FACTOR = 20  # a fold rounds other tensors than a neighbour does, and more of t
 _MOST_OF_SUMS = 1e-3  # what adding up many numbers, one after the other, may lose in float32
 _MOST_CANCELLED = 1 / 32  # of its numbers may a fold lose where values cancel
 _UNITS_OF_CASTS = 16  # of half precision in between, where neighbours round just as they are
+_NO_NUMBERS = "the original gives only NaN on the inputs that were made up"
 _OVERFLOWS = "rounding decides which of the original's outputs are infinite"
 _LOST = (
     "the folded model differs from the original in onnxruntime by {:.1e} of the largest value, all "
@@ -63,6 +65,8 @@ def second_opinion(original: Original, answers: Answers, folded: ir.Model) -> Op
             folded model computes.
     """
     feeds, olds = answers.feeds, answers.outputs
+    if not any(is_told(output) for outputs in olds for output in outputs):
+        return Opinion(left_out=_NO_NUMBERS)
     setting, seconds = original.setting, original.patience_s
     try:
         with runnable(folded) as source:

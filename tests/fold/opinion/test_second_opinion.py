@@ -258,3 +258,11 @@ def test_what_a_long_sum_loses_is_no_bug(size: int) -> None:
     assert ledger.batch_norms_after == 0
     assert ledger.opinion is not None
     assert 8e-6 < ledger.opinion.error < 1e-3
+
+
+def test_nothing_is_said_to_be_checked_where_the_original_gives_only_nan() -> None:
+    """A root of what is below 0: two of them agree in nothing."""
+    model = _conv(output="b = BN(a, n) c = Abs(b) d = Neg(c) y = Sqrt(d)")
+    opinion = _opinion(model)
+    assert opinion.sizes == 0
+    assert "only NaN" in str(opinion)
