@@ -2,6 +2,7 @@
 
     Shape -> Gather -> Greater (s, 20)      s = 20, and 21
     Shape -> ReduceProd -> Less (n, 400)    its root, and the next ones, too
+    Slice (x, 0, 512)                       513: what is cut off is all there is up to 512
 
 A batch of 21 is none of the usual ones. What both graphs do to sizes cannot part them, so the nodes
 are counted; a torch module has no nodes, see `torch_sizes`.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import onnx_ir as ir
 
@@ -55,6 +56,8 @@ def _branches(model: ir.Model) -> Iterator[tuple[str, object, tuple[int, ...]]]:
     """The nodes that compare sizes: what they do, and the whole numbers with which they do it."""
     sizes = set[ir.Value]()
     for node in model.graph:
+        if node.op_type == "Slice":
+            yield node.op_type, (), tuple(_whole(_bounds(node)))
         read = [v for v in node.inputs if v is not None and constant_of(v) is None]
         if node.op_type not in ("Shape", "Size") and not (read and sizes.issuperset(read)):
             continue
@@ -67,4 +70,19 @@ def _numbers(node: ir.Node) -> Iterator[int]:
     for value in node.inputs:
         constant = None if value is None else constant_of(value)
         if constant is not None and constant.dtype.kind in "iuf" and constant.size < _MOST_SIZES:
-            yield from (int(n) for n in constant.reshape(-1).tolist() if 1 < n <= _LARGEST)
+            yield from _whole(constant.reshape(-1).tolist())
+
+
+def _whole(numbers: Iterable[float]) -> Iterator[int]:
+    return (int(n) for n in numbers if 1 < n <= _LARGEST)
+
+
+def _bounds(node: ir.Node) -> Iterator[float]:
+    """The constant ends and starts of a Slice: operands since Slice-10, attributes before."""
+    if len(node.inputs) < 3:
+        for name in ("ends", "starts"):
+            yield from node.attributes[name].as_ints() if name in node.attributes else ()
+        return
+    for value in (node.inputs[2], node.inputs[1]):
+        constant = None if value is None else constant_of(value)
+        yield from () if constant is None else constant.reshape(-1).tolist()

@@ -38,3 +38,20 @@ def test_sizes_that_only_one_model_asks_for_are_fed(kind):
     found = bnfold.verify(branched, branched)
     assert found.is_equivalent
     assert len(found.feeds) == len(bnfold.verify(plain, plain).feeds)
+
+
+@pytest.mark.parametrize("opset", [9, 17])
+@pytest.mark.parametrize("end", [512, 3000])
+def test_what_lies_behind_a_far_end_that_only_one_model_cuts_at_is_fed(opset, end):
+    """Up to there, a Slice hands on all there is."""
+    whole = parsed("g (float[1,T] x) => (float[1,T] y) { y = Relu (x) }")
+    cut = f"s = Slice <axes = [1], starts = [0], ends = [{end}]> (x)"
+    stored = {}
+    if opset > 9:
+        cut, stored = "s = Slice (x, zero, end, one)", {"zero": [0], "end": [end], "one": [1]}
+    shorter = parsed(f"g (float[1,T] x) => (float[1,T] y) {{ {cut} y = Relu (s) }}", **stored)
+    for model in (whole, shorter):
+        model.opset_import[0].version = opset
+    for pair in ((whole, shorter), (shorter, whole)):
+        assert bnfold.verify(*pair).verdict == "different"
+    assert bnfold.verify(shorter, shorter).is_equivalent
