@@ -67,7 +67,7 @@ def is_join(node: ir.Node | None, skipped: Skipped) -> bool:
     """Whether the node adds run-time values, by today's broadcasting and with leave to change."""
     if node is None or not is_op(node, "Add", "Sub", "Sum") or skipped.has_node(node):
         return False
-    return "broadcast" not in node.attributes and "axis" not in node.attributes
+    return "broadcast" not in node.attributes  # without it, an axis says nothing
 
 
 def is_root(node: ir.Node, skipped: Skipped) -> bool:
