@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bnfold.float64.call import Array, Call, Operator
+from bnfold.float64.moments import mean, variance
 
 
 def _per_channel(parameter: Array, x: Array) -> Array:
@@ -25,19 +26,20 @@ def batch_normalization(call: Call) -> Array | Sequence[Array]:
     one output (opset 7 to 13), no `is_test` (before 7). Then it is the batch's own, and the running
     statistics are `momentum * stored + (1 - momentum) * batch`.
     """
-    x, mean, var = call[0], call[3], call[4]
+    x, stored_mean, stored_var = call[0], call[3], call[4]
     scale, bias = _per_channel(call[1], x), _per_channel(call[2], x)
     epsilon = call.real("epsilon", 1e-5)
     if not _is_training(call):
-        mean, var = _per_channel(mean, x), _per_channel(var, x)
-        return (x - mean) * (scale / np.sqrt(var + epsilon)) + bias
+        shift, var = _per_channel(stored_mean, x), _per_channel(stored_var, x)
+        return (x - shift) * (scale / np.sqrt(var + epsilon)) + bias
     per_feature = call.opset < 9 and not call.integer("spatial", 1)
     axes = (0,) if per_feature else (0, *range(2, x.ndim))
-    batch_mean, batch_var = x.mean(axis=axes), x.var(axis=axes)
+    batch_mean, batch_var = mean(x, axes, keepdims=False), variance(x, axes, keepdims=False)
     momentum = call.real("momentum", 0.9)
     y = (x - _per_channel(batch_mean, x)) * scale
     y = y / np.sqrt(_per_channel(batch_var, x) + epsilon) + bias
-    running = [m * momentum + b * (1 - momentum) for m, b in ((mean, batch_mean), (var, batch_var))]
+    pairs = (stored_mean, batch_mean), (stored_var, batch_var)
+    running = [m * momentum + b * (1 - momentum) for m, b in pairs]
     return [y, *running, batch_mean, batch_var][: call.n_outputs]
 
 
@@ -50,8 +52,7 @@ def _is_training(call: Call) -> bool:
 
 
 def _standardise(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
-    mean = x.mean(axis=axes, keepdims=True)
-    y: Array = (x - mean) / np.sqrt(x.var(axis=axes, keepdims=True) + epsilon)
+    y: Array = (x - mean(x, axes)) / np.sqrt(variance(x, axes) + epsilon)
     return y
 
 
@@ -77,17 +78,17 @@ def layer_normalization(call: Call) -> Sequence[Array]:
     """LayerNormalization over the axes from `axis` on; also the mean and 1 / deviation."""
     x, scale, bias = call[0], call[1], call.optional(2)
     axes = tuple(range(call.integer("axis", -1) % x.ndim, x.ndim))
-    mean = x.mean(axis=axes, keepdims=True)
-    inverse = 1 / np.sqrt(x.var(axis=axes, keepdims=True) + call.real("epsilon", 1e-5))
-    y = (x - mean) * inverse * scale
-    return [y if bias is None else y + bias, mean, inverse][: call.n_outputs]
+    middle = mean(x, axes)
+    inverse = 1 / np.sqrt(variance(x, axes) + call.real("epsilon", 1e-5))
+    y = (x - middle) * inverse * scale
+    return [y if bias is None else y + bias, middle, inverse][: call.n_outputs]
 
 
 def rms_normalization(call: Call) -> Array:
     """RMSNormalization over the axes from `axis` on."""
     x = call[0]
     axes = tuple(range(call.integer("axis", -1) % x.ndim, x.ndim))
-    mean_square = np.mean(x * x, axis=axes, keepdims=True)
+    mean_square = mean(x * x, axes)
     y: Array = x / np.sqrt(mean_square + call.real("epsilon", 1e-5)) * call[1]
     return y
 
@@ -102,8 +103,8 @@ def lp_normalization(call: Call) -> Array:
 def mean_variance_normalization(call: Call) -> Array:
     """MeanVarianceNormalization: 1e-9 is added to the deviation, as the function body says."""
     x, axes = call[0], tuple(call.integers("axes") or (0, 2, 3))
-    deviation = x.std(axis=axes, keepdims=True)
-    y: Array = (x - x.mean(axis=axes, keepdims=True)) / (deviation + float(np.float32(1e-9)))
+    deviation = np.sqrt(variance(x, axes))
+    y: Array = (x - mean(x, axes)) / (deviation + float(np.float32(1e-9)))
     return y
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bnfold.float64.call import Array, Call, Operator
+from bnfold.float64.moments import mean
 from bnfold.float64.spatial import Window, halves, pad_spatial, read_window, same_totals, windows
 
 
@@ -171,7 +172,7 @@ def global_average_pool(call: Call) -> Array:
 
     Source: ONNX operators, GlobalAveragePool-1.
     """
-    return np.asarray(call[0].mean(axis=_spatial_axes(call), keepdims=True))
+    return mean(call[0], _spatial_axes(call))
 
 
 def global_max_pool(call: Call) -> Array:

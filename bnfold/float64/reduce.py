@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bnfold.float64.call import Array, Call, Operator
+from bnfold.float64.moments import mean
 
 Reduction = Callable[[Array, tuple[int, ...], bool], Array]
 
@@ -47,10 +47,7 @@ def _minimum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
 
 
 def _mean(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """NaN of nothing: ONNX leaves open what that is."""
-    count = math.prod(x.shape[axis] for axis in axes)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(x.sum(axis=axes, keepdims=keepdims) / np.float64(count))
+    return mean(x, axes, keepdims=keepdims)
 
 
 def _log_sum_exp(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:

@@ -108,3 +108,13 @@ def test_mean_variance_norm(agrees, draw):
 def test_lrn(agrees, draw, size):
     attributes = {"size": size, "alpha": 0.2, "beta": 0.6, "bias": 1.5}
     agrees("LRN", [draw(2, 7, 4, 5)], attributes)
+
+
+@pytest.mark.parametrize(
+    ("op", "parameters"),
+    [("GlobalAveragePool", 0), ("InstanceNormalization", 2), ("ReduceMean", 0)],
+)
+def test_a_mean_of_nothing_is_nan_without_a_warning(op, parameters):
+    inputs = [np.zeros((2, 3, 0, 4)), *[np.ones(3)] * parameters]
+    (y,) = run_op(op, inputs, {"axes": [2, 3]} if op == "ReduceMean" else {}, opset=13)
+    assert y.size == 0 or np.isnan(y).all()
