@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -340,14 +341,19 @@ def test_a_model_is_written_with_its_record_or_not_at_all(full, monkeypatch):
     assert full.content() == before
 
 
-@pytest.fixture
+@contextmanager
 def tight():
-    """Files of more than 60 bytes cannot be written, as on a disk that is nearly full."""
+    """Files of more than 60 bytes cannot be written, as on a disk that is nearly full.
+
+    No longer than a call: what the tests print may go to a file too.
+    """
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize(
@@ -363,21 +369,21 @@ def tight():
         (["verify", "net.onnx", "net.onnx", "--json", "/dev/full"], "/dev/full"),
     ],
 )
-def test_what_cannot_be_written_is_named_as_it_was_asked_for(full, request, args, named):
+def test_what_cannot_be_written_is_named_as_it_was_asked_for(full, args, named):
     (full / "deep").mkdir()
     before = full.content()
-    request.getfixturevalue("tight")
-    result = full.call(*args)
+    with tight():
+        result = full.call(*args)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"bnfold: {named}: ")
     assert ".bnfold" not in result.stderr
     assert full.content() == before
 
 
-def test_an_earlier_verdict_goes_where_the_failure_cannot_be_told(full, request):
+def test_an_earlier_verdict_goes_where_the_failure_cannot_be_told(full):
     assert full.call("verify", "net.onnx", "net.onnx", "--junit", "j.xml").exit_code == 0
-    request.getfixturevalue("tight")
-    result = full.call("verify", "net.onnx", "net.onnx", "--junit", "j.xml")
+    with tight():
+        result = full.call("verify", "net.onnx", "net.onnx", "--junit", "j.xml")
     assert result.exit_code == 2
     assert result.stderr.startswith("bnfold: j.xml: file too large; j.xml told of an earlier run")
     assert not (full / "j.xml").exists()
