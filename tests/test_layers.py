@@ -11,7 +11,7 @@ import bnfold
 ROOT = Path(bnfold.__file__).parent
 LAYERS = (
     {"errors", "__init__"},
-    {"progress", "escaping", "fresh_names", "torch_files", "wire"},
+    {"arguments", "progress", "escaping", "fresh_names", "torch_files", "wire"},
     {"logs"},
     {"notebook_display"},  # asks the report, by its name, how a result looks in a notebook
     {"record"},

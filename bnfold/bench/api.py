@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bnfold import arguments
 from bnfold.bench.asked import checked, each_of
 from bnfold.bench.environment import device_facts, disagreements, disturbances, doubts, environment
 from bnfold.bench.records import BenchResult
@@ -146,7 +147,7 @@ def bench(
     given = {"levels": levels, "processes": processes, "pairs": pairs or duration}
     said = [name for name, value in given.items() if value is not None]
     before = None if baseline is None else earlier(baseline)
-    libraries = tuple(map(str, custom_ops))
+    libraries = arguments.paths("custom_ops", custom_ops)
     if not pythons:
         require_setting(asked.providers, asked.levels, libraries)
     facts = environment(with_gpu="cuda" in asked.providers)

@@ -15,7 +15,7 @@ from bnfold.errors import BnfoldError, ModelError, ModelsDifferError, UsageError
 from bnfold.export.attempt import Attempt, Clean
 from bnfold.export.capture import Exporter, capture_by_default, check_opset, opset_for
 from bnfold.export.check import check_export
-from bnfold.export.dry_run import try_once
+from bnfold.export.dry_run import require_initialised, try_once
 from bnfold.export.dynamic import AS_THE_EXAMPLES, Axes, Dynamic, with_sizes_of_two
 from bnfold.export.inputs import ExampleInputs, example_inputs
 from bnfold.export.prepare import Prepared, prepare
@@ -110,6 +110,7 @@ def export(
     given = loaded.examples if inputs is None else inputs
     examples = example_inputs(prepared.module, given, loaded.name)
     attempt = Attempt(loaded, prepared, examples, version, exporter)
+    require_initialised(prepared.module, loaded.name)
     with preserved(prepared.module):
         progress(1, STEPS, "running it once")
         if loaded.program is None:

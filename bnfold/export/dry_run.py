@@ -70,3 +70,16 @@ def _register_dataclasses(answer: Any) -> None:
     for leaf in pytree.tree_leaves(answer):
         if is_dataclass(leaf) and not isinstance(leaf, type):
             torch.export.register_dataclass(type(leaf))
+
+
+def require_initialised(module: torch.nn.Module, name: str) -> None:
+    """Returns where every parameter and buffer has a size.
+
+    Raises:
+        ModelError: a lazy one has none yet.
+    """
+    from torch.nn.parameter import is_lazy
+
+    for key, value in (*module.named_parameters(), *module.named_buffers()):
+        if is_lazy(value):
+            raise ModelError(f"{name}: {key!r} has no size yet (a LazyModule): run it once before")

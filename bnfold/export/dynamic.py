@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from bnfold import arguments
 from bnfold.errors import DataError, UsageError
 from bnfold.export.inputs import ExampleInputs
 from bnfold.torch_code.foreign import foreign_code, quiet
@@ -27,7 +28,7 @@ def dynamic_axes(inputs: ExampleInputs, dynamic: Dynamic | None, name: str) -> A
     leaves = dict(zip(inputs.names, inputs.leaves(), strict=True))
     if dynamic is None:
         return [{0: "batch"} if leaf.ndim else {} for leaf in leaves.values()]
-    for key, axes in dynamic.items():
+    for key, axes in arguments.by_name("dynamic", dynamic).items():
         if key not in leaves:
             raise UsageError(
                 f"{name} has no input {key!r} to make dynamic; its inputs are {', '.join(leaves)}"

@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-from bnfold import model_io
+from bnfold import arguments, model_io
 from bnfold.errors import InconclusiveError, InternalError
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.told_opinion import Opinion
@@ -22,7 +22,7 @@ from bnfold.fold.opinion.answers import Answers
 from bnfold.fold.opinion.beside import heard_beside
 from bnfold.fold.opinion.original_model import Original
 from bnfold.fold.opinion.second import second_opinion
-from bnfold.fold.rules import allowed, named
+from bnfold.fold.rules import allowed
 from bnfold.fold.sources.repair import repair as repair_in_place
 from bnfold.logs import logged
 from bnfold.notebook_display import Shown
@@ -51,9 +51,11 @@ class FoldResult(Shown):
 
         Raises:
             ModelError: the file cannot be written.
+        UsageError: `path` is none.
         """
-        model_io.save(self.model, path, external_data=external_data)
-        return Path(path)
+        target = Path(arguments.path("path", path))
+        model_io.save(self.model, target, external_data=external_data)
+        return target
 
     def for_release(self, runtime: str) -> FoldResult:
         """The same for a release of the runtime: the model gets an IR version that it knows.
@@ -127,17 +129,16 @@ def fold(
         InconclusiveError: with `strict`, a rewrite could not be proven; rounding takes too many
             digits from what the folded model computes.
     """
-    libraries = tuple(map(str, custom_ops))
+    libraries = arguments.paths("custom_ops", custom_ops)
+    skipped = frozenset(arguments.names("skip", skip))
     require_setting(["cpu"], ["none"], libraries)
     copy = model_io.load(model)
     loads = "" if runtime is None else release(runtime).fit(copy, _name_of(model))
-    repairs = repair_in_place(copy, named(repair))
+    repairs = repair_in_place(copy, arguments.names("repair", repair))
     source = repaired(model, repair) if repairs else model
     original = Original.of(source, copy, libraries) if check else None
     with heard_beside(original) as answers, one_blas_thread():
-        ledger = fold_in_place(
-            copy, allowed(allow), named(skip), equalize=equalize, progress=progress
-        )
+        ledger = fold_in_place(copy, allowed(allow), skipped, equalize=equalize, progress=progress)
     small = flush_in_place(copy) if flush_subnormals else count_subnormals(copy)
     ledger = replace(ledger, repairs=repairs, subnormals=small, flushed=flush_subnormals)
     if strict and ledger.bugs:
@@ -170,7 +171,7 @@ def repaired(model: model_io.ModelSource, kinds: str | Collection[str]) -> ir.Mo
         UsageError: a kind is unknown.
     """
     copy = model_io.load(model)
-    repair_in_place(copy, named(kinds))
+    repair_in_place(copy, arguments.names("kinds", kinds))
     return copy
 
 

@@ -6,9 +6,10 @@ from collections.abc import Collection
 
 import onnx_ir as ir
 
+from bnfold import arguments
 from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.in_place import fold_in_place
-from bnfold.fold.rules import allowed, named
+from bnfold.fold.rules import allowed
 
 
 class FoldBatchNorm(ir.passes.InPlacePass):
@@ -30,7 +31,7 @@ class FoldBatchNorm(ir.passes.InPlacePass):
     ) -> None:
         super().__init__()
         self._allow = allowed(allow)
-        self._skip = named(skip)
+        self._skip = frozenset(arguments.names("skip", skip))
         self.ledger = Ledger()
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from bnfold import arguments
 from bnfold.errors import UsageError, did_you_mean
 from bnfold.fold.merge import concat, sequential, sum_tree
 from bnfold.fold.moves.table import PRICES, RULES, price_order
@@ -14,25 +15,21 @@ RULE_NAMES: tuple[str, ...] = tuple(dict.fromkeys([*(rule.name for rule in RULES
 """Every rule once, in the order in which they are asked."""
 
 
-def named(names: str | Collection[str]) -> frozenset[str]:
-    """The names; one alone may be a plain string."""
-    return frozenset((names,) if isinstance(names, str) else names)
-
-
 def allowed(allow: str | Collection[str]) -> frozenset[str]:
     """The priced rewrites that may be used; several may stand in one name, separated by commas.
 
     Raises:
         UsageError: a name is none of them.
     """
-    names = frozenset(name for several in named(allow) for name in several.split(","))
-    unknown = sorted(names - {*PRICES, "all"})
+    given = arguments.names("allow", allow)
+    found = frozenset(name for several in given for name in several.split(","))
+    unknown = sorted(found - {*PRICES, "all"})
     if unknown:
         near = did_you_mean(unknown[0], [*PRICES, "all"])
         raise UsageError(
             f"allow: unknown {', '.join(unknown)}; choose from {', '.join(PRICES)}, all{near}"
         )
-    return frozenset(PRICES if "all" in names else names)
+    return frozenset(PRICES if "all" in found else found)
 
 
-__all__ = ["MERGES", "PRICES", "RULES", "RULE_NAMES", "allowed", "named", "price_order"]
+__all__ = ["MERGES", "PRICES", "RULES", "RULE_NAMES", "allowed", "price_order"]

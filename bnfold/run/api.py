@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnfold import arguments
 from bnfold.bench.api import bench
 from bnfold.bench.asked import LEVELS
 from bnfold.logs import logged
@@ -101,7 +102,7 @@ def run(
         MissingDependencyError: torch or onnxscript is not installed, where they are needed.
     """
     providers, levels = names_of(providers), None if levels is None else names_of(levels)
-    require_setting(providers, levels or LEVELS, tuple(map(str, custom_ops)))
+    require_setting(providers, levels or LEVELS, arguments.paths("custom_ops", custom_ops))
     exporting = Exporting(
         inputs, weights, weights_key, dynamic, exporter, opset, fp16, trust, by_default=True
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bnfold import arguments
 from bnfold.errors import (
     BnfoldError,
     InconclusiveError,
@@ -133,7 +134,7 @@ class Session:
 
 def names_of(names: str | Sequence[str]) -> tuple[str, ...]:
     """Providers or levels as a caller gives them, each once: one alone may be a plain string."""
-    return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
+    return arguments.names("providers and levels", names)
 
 
 def require_setting(

@@ -11,6 +11,7 @@ from itertools import starmap
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from bnfold import arguments
 from bnfold.bench.asked import FEWEST_PAIRS
 from bnfold.errors import UsageError
 from bnfold.fold.rules import allowed
@@ -99,7 +100,9 @@ def sweep(
         for source in looked.models
         if is_url(source) or os.path.realpath(source) not in results
     ]
-    libraries = tuple(str(Path(library).absolute()) for library in custom_ops)
+    libraries = tuple(
+        str(Path(library).absolute()) for library in arguments.paths("custom_ops", custom_ops)
+    )
     require_setting(["cpu"], ["none"], libraries)
     settings = SweepSettings(_words(allow), _words(skip), verify, samples, seed, libraries)
     allowed(settings.allow)

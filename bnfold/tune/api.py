@@ -8,12 +8,11 @@ import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from bnfold import model_io
+from bnfold import arguments, model_io
 from bnfold.bench.api import bench
 from bnfold.bench.records import BenchResult
 from bnfold.errors import UsageError
 from bnfold.fold.api import FoldResult
-from bnfold.fold.rules import named
 from bnfold.logs import logged
 from bnfold.model_io import ModelSource
 from bnfold.progress import Progress
@@ -72,7 +71,7 @@ def tune(
         ProviderUnavailableError: the target is not on this machine.
     """
     _require(target, int8, budget)
-    skipped = named(skip)
+    skipped = frozenset(arguments.names("skip", skip))
     with tempfile.TemporaryDirectory(prefix="bnfold-") as name:
         folder = Path(name)
         called = Path(model).name if isinstance(model, str | os.PathLike) else "original.onnx"

@@ -8,8 +8,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from bnfold.errors import UsageError
-from bnfold.fold.rules import named
+from bnfold import arguments
 from bnfold.logs import logged
 from bnfold.model_io import ModelSource
 from bnfold.progress import Progress
@@ -91,12 +90,11 @@ def verify(
             nobody trusts; `as_dtype` for what is no ONNX model in float32.
         ProviderUnavailableError: a provider does not run here.
     """
-    if samples is not None and samples < 1:
-        raise UsageError(f"samples must be at least 1, not {samples}")
-    if seed < 0:
-        raise UsageError(f"seed must be 0 or more, not {seed}")
+    if samples is not None:
+        samples = arguments.whole("samples", samples, least=1)
+    seed = arguments.whole("seed", seed, least=0)
     begun = perf_counter()
-    libraries = tuple(os.fspath(path) for path in custom_ops)
+    libraries = arguments.paths("custom_ops", custom_ops)
     providers, levels = names_of(providers), None if levels is None else names_of(levels)
     require_setting(providers, LEVELS if levels is None else levels, libraries)
     models = pair(
@@ -104,8 +102,8 @@ def verify(
         b,
         has_custom_ops=bool(libraries),
         trust=trust,
-        names=names or {},
-        repair=named(repair),
+        names=arguments.by_name("names", names or {}),
+        repair=frozenset(arguments.names("repair", repair)),
         half=None if as_dtype is None else half_of(as_dtype),
     )
     levels = usual_levels(models) if levels is None else levels
@@ -117,7 +115,13 @@ def verify(
         progress,
     )
     found = _compared(
-        job, providers, levels, data=data, samples=samples, dims=dims or {}, save_data=save_data
+        job,
+        providers,
+        levels,
+        data=data,
+        samples=samples,
+        dims=arguments.by_name("dims", dims or {}),
+        save_data=save_data,
     )
     return replace(found, seconds=perf_counter() - begun)
 

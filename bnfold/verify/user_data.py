@@ -87,6 +87,8 @@ def _samples(data: Data, specs: Sequence[TensorSpec]) -> Iterator[tuple[str, Sam
         yield "data", data
     elif isinstance(data, np.ndarray):
         yield "data", _only_input(data, specs, "an array")
+    elif not isinstance(data, Iterable):
+        raise DataError(f"data is a path, arrays by name, or several of those, not {data!r}")
     else:
         for index, item in enumerate(data):
             is_named = isinstance(item, Mapping)
