@@ -23,6 +23,7 @@ from bnfold.fold.rules import RULES
 from bnfold.fold.sources.left_alone import belongs_elsewhere
 from bnfold.fold.sources.skipped import Skipped
 from bnfold.fold.sources.source import Source, source_of
+from bnfold.fold.sources.zero_sign import sign_of_zero
 from bnfold.progress import Progress
 
 _ROUNDS = 16  # a fold can open the way for a neighbour; more rounds than this never helped
@@ -159,7 +160,7 @@ class Folder:
         entry.scales_channels = source.affine.has_scale and entry.channels > 1
         if self.skipped.has_node(entry.node):
             return SKIPPED
-        return belongs_elsewhere(source, self.facts)
+        return belongs_elsewhere(source, self.facts) or sign_of_zero(source, self.facts)
 
     def _carry_out(self, plan: Plan, source: Source, entry: Entry) -> Refusal | None:
         gone = {*plan.passed_by, *plan.removed, entry.node}
