@@ -16,7 +16,12 @@ from bnfold.fold.plan import Answer, Leave, NewNode, Refusal, Replace, Rule
 
 Widths = npt.NDArray[np.int64]
 
+_POLICY, _STRETCH = "keep_aspect_ratio_policy", "stretch"
+
 _AXIS = Refusal("not-per-channel", "it works along an axis along which the affine varies")
+_RESIZED = Refusal(
+    "not-per-channel", "it resizes an axis along which the affine varies, or may do so"
+)
 _DYNAMIC = Refusal("dynamic-pads", "how much it pads is known only at run time")
 _ATTRIBUTE = Refusal(
     "padding-value",
@@ -49,12 +54,16 @@ def _resize(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answe
     affine = affines[0]
     for axis in range(affine.rank):
         if affine.varies_along(axis) and not _leaves(node, axis, affine.rank, facts):
-            return _AXIS
+            return _RESIZED
     return [Leave({0: affine})]
 
 
 def _leaves(node: ir.Node, axis: int, rank: int, facts: Facts) -> bool:
-    """Whether the axis keeps its extent, and so each entry its own place."""
+    """Whether each entry along the axis keeps its own place.
+
+    That it keeps its extent does not tell so by itself: 3 * 1.1 is rounded to 3 too, and entries
+    are repeated and left out. A scale of 1 does, and so does a size that is what it was before.
+    """
     if "axes" in node.attributes:
         return axis not in [a % rank for a in attribute_of(node, "axes", ())]
     scales = attribute_of(node, "scales", None)
@@ -66,6 +75,9 @@ def _leaves(node: ir.Node, axis: int, rank: int, facts: Facts) -> bool:
         scales = facts.constant(input_of(node, 2))
     if scales is not None and len(scales) == rank:
         return bool(scales[axis] == 1)
+    # with the aspect kept, one scale is made of all the sizes, and this axis gets it too
+    if input_of(node, 3) is None or attribute_of(node, _POLICY, _STRETCH) != _STRETCH:
+        return False
     before, after = facts.dim(node.inputs[0], axis), facts.dim(node.outputs[0], axis)
     return before is not None and before == after
 
