@@ -74,8 +74,7 @@ def _parts(base: ir.Value, ways: dict[Leaf, list[Way]]) -> list[_Part]:
     """All leaves that are a convolution of this value; an affine has the channels of the others."""
     to_base = {leaf: way for leaf, all_ways in ways.items() for way in all_ways if way.base is base}
     # an affine alone does not tell how many axes and channels its 1-tap kernel has to have
-    kernels = [way.kernel for way in to_base.values() if way.host is not None]
-    like = next(kernel for kernel in kernels if kernel is not None)
+    like = next(way.kernel for way in to_base.values() if way.kernel is not None)
     found = ((leaf, way, way.as_kernel(like)) for leaf, way in to_base.items())
     return [_Part(leaf, way, kernel) for leaf, way, kernel in found if kernel is not None]
 
@@ -102,8 +101,6 @@ def _group(parts: list[_Part], base: ir.Value, tree: SumTree, facts: Facts) -> _
 
 def _sizes(base: ir.Value, kernel: Kernel, facts: Facts) -> Sizes:
     """The extents of x in space, None where unknown."""
-    if not kernel.axes or facts.rank(base) != len(kernel.axes) + 2:
-        return (None,) * len(kernel.axes)
     return tuple(facts.dim(base, axis + 2) for axis in range(len(kernel.axes)))
 
 

@@ -152,6 +152,15 @@ def test_the_input_of_another_size_stays(body: str, cin: int) -> None:
     assert folded.operators == ["Conv", "Add"]
 
 
+def test_a_scale_along_another_axis_is_no_tap() -> None:
+    """`[W]` of as many numbers as there are channels: the convolutions become one without it."""
+    constants = conv("a", 4, 4, 3, 3) | conv("c", 4, 4, 1, 1) | {"k": weight(4)}
+    body = f"""a = Conv<{PAD}>(x, aw, ab) b = Mul(x, k) c = Conv(x, cw)
+        y = Sum(b, a, c)"""
+    folded = merged(_image(body, 4, 4, "4, 4"), constants, x=(2, 4, 4, 4))
+    assert sorted(op.replace("Sum", "Add") for op in folded.operators) == ["Add", "Conv", "Mul"]
+
+
 @pytest.mark.parametrize("pool", ["", ", pads = [1, 1, 1, 1], count_include_pad = 1"])
 @pytest.mark.parametrize("group", [1, 4])
 def test_a_mean_over_a_window_is_a_kernel(pool: str, group: int) -> None:

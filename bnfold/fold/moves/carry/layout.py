@@ -204,13 +204,11 @@ def _groups(here: Dims, there: Dims) -> list[tuple[range, range]]:
                 b -= 1
                 step = there[b] if b >= start else None
                 right = right * step if isinstance(step, int) else None
-        if left is None or right is None or left != right:
+        if left is None or left != right:
             break
         tail.append((range(a, i), range(b, j)))
         i, j = a, b
-    if i > start or j > start:
-        tail.append((range(start, i), range(start, j)))
-    return groups + tail
+    return [*groups, *tail, (range(start, i), range(start, j))]
 
 
 RULES = (
