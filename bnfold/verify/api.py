@@ -13,9 +13,11 @@ from bnfold.logs import logged
 from bnfold.model_io import ModelSource
 from bnfold.progress import Progress
 from bnfold.runtime.blas_threads import one_blas_thread
+from bnfold.runtime.bounds import table_sizes
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.sessions import names_of, require_setting
 from bnfold.verify.comparing import ComparisonJob
+from bnfold.verify.drawn_ids import DrawnIds
 from bnfold.verify.further import (
     compare_further,
     compare_without_casts,
@@ -113,6 +115,7 @@ def verify(
         levels,
         seed,
         progress,
+        DrawnIds(table_sizes(models.onnx_models[0].model, models.inputs)),
     )
     found = _compared(
         job,
@@ -180,4 +183,4 @@ def _compared(
     for provider in providers[1:]:
         if found.is_equivalent:
             found = job.compare_on(provider, first, found, is_user_data=data is not None)
-    return job.covered(found, first.feeds)
+    return job.covered(found)

@@ -9,14 +9,13 @@ from functools import partial
 from bnfold.errors import DataError
 from bnfold.fold.api import FoldResult, fold
 from bnfold.progress import Progress
-from bnfold.runtime.bounds import table_sizes
 from bnfold.runtime.engine import Setting
 from bnfold.runtime.extents import open_extents, ranked
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import TensorSpec
 from bnfold.verify.comparison import RunningComparison, stepped, steps
-from bnfold.verify.coverage import drawn_ids
 from bnfold.verify.decisions import decision_rows
+from bnfold.verify.drawn_ids import DrawnIds
 from bnfold.verify.evidence import evidence_of
 from bnfold.verify.feeds import Feed
 from bnfold.verify.localise import InnerSearch, locate
@@ -62,6 +61,8 @@ class ComparisonJob:
     levels: tuple[str, ...]
     seed: int
     progress: Progress | None
+    ids: DrawnIds
+    """Those of all sets that were compared."""
 
     def on_data(self, data: Data, samples: int | None) -> FirstRuns:
         """The user's inputs, run through the original.
@@ -191,6 +192,8 @@ class ComparisonJob:
         self, first: FirstRuns, *, is_user_data: bool = False, is_located: bool = True
     ) -> Verification:
         """All runs, the verdict, and on failure the place, unless that is not wanted."""
+        for feed in first.feeds:
+            self.ids.take(feed.arrays)
         a, b, feeds, whole = self.pair.original, self.pair.other, first.feeds, None
         plain = self.pair.plain
         if self.pair.cut is not None and isinstance(a, OnnxSubject):
@@ -248,13 +251,11 @@ class ComparisonJob:
             outputs=tuple(rows),
         )
 
-    def covered(self, found: Verification, feeds: Sequence[Feed]) -> Verification:
+    def covered(self, found: Verification) -> Verification:
         """What was found, with what the inputs reached of the original."""
         a, coverage, reason = self.pair.original, None, found.reason
         if found.is_followed:
-            graph = self.pair.onnx_models[0].model
-            ids = drawn_ids(table_sizes(graph, self.pair.inputs), [f.arrays for f in feeds])
-            coverage = a.reached.coverage(ids, self.pair.other.reached)
+            coverage = a.reached.coverage(self.ids.shares(), self.pair.other.reached)
             words = coverage.sentence()
             if words and found.is_equivalent:
                 reason += f"; not compared, as no input got there: {words} (inputs that do: --data)"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 
 from bnfold.runtime.signature import Array
@@ -153,14 +152,6 @@ class Reached:
             # a body within one that never ran would be told twice
             if body.key not in self._entered and self._entered.issuperset(body.parents)
         ]
-
-
-def drawn_ids(sizes: Mapping[str, int], feeds: Sequence[Mapping[str, Array]]) -> list[Share]:
-    """For each input that indexes a table of this size: how many of its rows it drew."""
-    return [
-        Share(name, len(np.unique(np.concatenate([f[name].reshape(-1) for f in feeds]))), size)
-        for name, size in sizes.items()
-    ]
 
 
 def _bodies(graph: ir.Graph, parents: tuple[Key, ...] = ()) -> Iterator[_Body]:

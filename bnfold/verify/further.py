@@ -39,6 +39,9 @@ GROSS = 1e3
 _WORK = 1 << 36
 """Rows times bytes of weights: 64 rows of 1 GiB, each of which takes seconds in float64."""
 
+_WORK_OF_IDS, _ROWS_OF_IDS = 1 << 29, 512
+"""The same of sets that draw the rest of a table, of which there are several; and rows at most."""
+
 _NO_CASTS = "without what is rounded to half precision in between"
 
 _NO_STEPS = "without the steps of quantised activations"
@@ -124,6 +127,8 @@ def compare_further(
     if found.is_equivalent:
         found = _compared_on(job, found, _on_ids_outside(job, dims))
     if found.is_equivalent:
+        found = _compared_on(job, found, _on_ids_left(job, dims))
+    if found.is_equivalent:
         found = _compared_on(job, found, _on_branches(job, first, dims))
     for specs in job.pair.other_ranks:
         if found.is_equivalent:
@@ -198,6 +203,13 @@ def _on_ids_outside(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     if not tables or (isinstance(a, OnnxSubject) and go_one_way(a.model, b, tables)):
         return []
     return list(job.maker(dims).with_ids_outside(tables))
+
+
+def _on_ids_left(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
+    """The sets with ids that no set has had, as far as their rows take next to no time."""
+    largest = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
+    rows = max(1, min(_ROWS_OF_IDS, _WORK_OF_IDS // max(1, largest)))
+    return list(job.maker(dims).with_ids_left(job.ids.left(), rows))
 
 
 def _compared_blindly(

@@ -50,7 +50,9 @@ CLIMBING = 2000  # and here that of sets that a search finds
 
 _LARGE, _SIZED, _CHOSEN = 3000, 4000, 5000  # of large integers, other extents, and chosen ones
 
-_OUTSIDE = 7000  # of ids outside of their tables
+_OUTSIDE, _LEFT = 7000, 8000  # of ids outside of their tables, and of those not drawn yet
+
+_SETS_OF_IDS = 8
 
 _MOST = 1 << 23  # numbers in a set of sizes that are chosen here: 3 x 1024 x 1024 fit
 
@@ -183,6 +185,32 @@ class Maker:
                 trial = next(filter(None, trials), None)
                 if trial is not None:
                     yield trial
+
+    def with_ids_left(self, left: Mapping[str, Array], most_rows: int) -> Iterator[Trial]:
+        """Sets that draw the rows of tables which no set has drawn: a few, of at most so many rows.
+
+        Args:
+            left: the ids of those rows, by input.
+            most_rows: of a set, where its batch is open.
+        """
+        one = self._set(_LEFT, "normal", 1, SMALL) if left else None
+        if one is None:
+            return
+        held = max(1, min(one[0].arrays[name].size for name in left))
+        rows = -(-max(ids.size for ids in left.values()) // held)
+        base = self._set(_LEFT, "normal", min(rows, most_rows), SMALL) or one
+        for index in range(_SETS_OF_IDS):
+            arrays = dict(base[0].arrays)
+            for name, ids in left.items():
+                size, kind = arrays[name].size, arrays[name]
+                part = ids[index * size : (index + 1) * size]
+                if part.size:
+                    arrays[name] = np.resize(part, kind.shape).astype(kind.dtype)
+            if all(arrays[name] is base[0].arrays[name] for name in left):
+                return
+            trial = self.tried("ids that no set has", "ids", arrays, _LEFT + index)
+            if trial is not None:
+                yield trial
 
     @property
     def extents(self) -> Sequence[Extent]:

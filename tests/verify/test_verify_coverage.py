@@ -174,15 +174,29 @@ def test_a_weight_of_a_unit_that_wakes_in_a_tenth_of_the_rows_is_seen(seed):
     assert bnfold.verify(model(1.0), model(1.0)).coverage.units == ()
 
 
+def _table(shape: str, factor: float = 1.0, rows: int = 5000):
+    table = weights(0, rows, 3)
+    table[rows // 3] *= factor
+    return parsed(
+        f"g (int64[{shape}] i) => (float[{shape},3] y) {{ y = Gather (table, i) }}", table=table
+    )
+
+
 def test_ids_that_were_never_drawn_are_counted():
-    text = "g (int64[N,5] i) => (float[N,5,3] y) { y = Gather (table, i) }"
-    model = parsed(text, table=weights(0, 5000, 3))
-    found = bnfold.verify(model, model)
+    found = bnfold.verify(_table("2,5"), _table("2,5"))
     (share,) = found.coverage.ids
     assert (share.name, share.of) == ("i", 5000)
-    drawn = sum(shape["i"][0] * 5 for shape in (feed.shapes for feed in found.feeds))
+    drawn = 10 * len(found.feeds)
     assert 0.9 * drawn <= share.reached <= drawn
     assert f"{share.reached} of the 5000 ids of 'i' were drawn" in found.reason
+
+
+def test_where_the_batch_is_open_all_rows_of_a_table_are_drawn():
+    found = bnfold.verify(_table("N,5"), _table("N,5"))
+    (share,) = found.coverage.ids
+    assert share.reached == share.of == 5000
+    assert "were drawn" not in found.reason
+    assert bnfold.verify(_table("N,5"), _table("N,5", 1.001)).verdict == "different"
 
 
 def test_a_model_of_which_all_is_reached_says_nothing_of_it():
