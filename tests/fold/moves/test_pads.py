@@ -23,6 +23,7 @@ KEEPS_ENDS = {  # the first and the last channel stay what they are
     "nm": np.zeros(4, np.float32),
     "nv": np.ones(4, np.float32),
 }
+TURNED = ALIKE | {"ng": np.full(4, -2, np.float32)}
 FLAT = SCALED | {"ng": np.array([1, 0, 2, 3], np.float32)}
 CONSTANTS: dict[str, Array] = {
     "space": np.array([0, 0, 1, 0, 0, 0, 0, 2]),
@@ -71,6 +72,7 @@ FORWARD = [
     ("Pad(b, space, half)", FLAT, "padding-value"),
     ("Pad(b, space, low)", ALIKE, "forward"),
     ("Pad(b, space, low)", SCALED, "padding-value"),
+    ("Pad(b, space, low)", TURNED, "padding-value"),
     ("Pad(b, space, v)", ALIKE, "dynamic-pads"),
     ("Pad(b, p)", SCALED, "dynamic-pads"),
     ("Pad(b, none, v)", SHIFTED, "forward"),
@@ -101,6 +103,7 @@ BACKWARD = [
     ("Pad(a, space, half)", ALIKE, "backward"),
     ("Pad(a, space, low)", ALIKE, "backward"),
     ("Pad(a, space, low)", SCALED, "padding-value"),
+    ("Pad(a, space, low)", TURNED, "padding-value"),
     ("Pad(a, space, v)", ALIKE, "dynamic-pads"),
     ("Pad(a, p)", SCALED, "dynamic-pads"),
     ("Pad(a, none, v)", SHIFTED, "backward"),

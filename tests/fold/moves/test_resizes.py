@@ -14,6 +14,7 @@ CONSTANTS: dict[str, Array] = {
     "w": weight(3, 3, 1, 1),
     "five": np.array([5, 5]),
     "sizes": np.array([1, 3, 5, 5]),
+    "empty": np.zeros(0, np.float32),
     "double": np.array([1, 1, 2, 2], np.float32),
     "wide": np.array([2, 2], np.float32),
     "tenth": np.array([1.1], np.float32),
@@ -78,6 +79,7 @@ def test_scales_of_run_time_may_move_channels(text: str, opset: int) -> None:
         (f"Resize<{AT}, {KEPT}, axes = [2, 3]>(a, , , five)", 18),
         (f"Resize<{AT}, {KEPT}, axes = [-2, -1]>(a, , , five)", 18),
         (f"Resize<{AT}, axes = [2, 3]>(a, , wide)", 18),
+        ("Resize(a, empty, empty, sizes)", 11),
         ("Resize(a, , double)", 13),
         ("Resize(a, double)", 10),
         ("Upsample(a, double)", 9),
@@ -86,3 +88,23 @@ def test_scales_of_run_time_may_move_channels(text: str, opset: int) -> None:
 )
 def test_channels_that_keep_their_places_let_a_scale_pass(text: str, opset: int) -> None:
     assert resized(text, "", opset) == "backward"
+
+
+@pytest.mark.parametrize("sizes", ["sizes", "z"])
+@pytest.mark.parametrize("behind", [True, False])
+def test_sizes_that_make_more_channels_let_no_scale_pass(sizes: str, behind: bool) -> None:
+    """6 channels of 3, the scale on one side or the other."""
+    body = f"a = Conv(x, w) m = Resize<{DOWN}>(a, , , {sizes}) b = BN(m, six) y = Sigmoid(b)"
+    if not behind:
+        body = f"a = Conv(x, w) t = Tanh(a) b = BN(t, n) m = Resize<{DOWN}>(b, , , {sizes}) "
+        body += "y = Conv(m, k)"
+    constants = CONSTANTS | norm("six", 6) | {"k": weight(2, 6, 1, 1)}
+    constants["sizes"] = np.array([1, 6, 5, 5])
+    parsed = model(f"(float[1, 3, H, W] x, int64[4] z) => (float y) {{ {body} }}", constants)
+    feeds = {"x": weight(1, 3, 4, 4), "z": constants["sizes"]}
+    result = bnfold.fold(parsed)
+    assert not result.ledger.bugs
+    assert "not-per-channel" in next(iter(verdicts(result).values())).split()
+    old, new = run_runtime(parsed, feeds), run_runtime(result.to_proto(), feeds)
+    assert old is not None and new is not None
+    np.testing.assert_allclose(new[0], old[0], rtol=0, atol=1e-5)

@@ -67,12 +67,10 @@ def _leaves(node: ir.Node, axis: int, rank: int, facts: Facts) -> bool:
     if "axes" in node.attributes:
         return axis not in [a % rank for a in attribute_of(node, "axes", ())]
     scales = attribute_of(node, "scales", None)
-    if scales is None and is_op(node, "Resize") and len(node.inputs) <= 2:
-        scales = facts.constant(node.inputs[1])  # opset 10
-    elif scales is None and is_op(node, "Upsample"):
-        scales = facts.constant(input_of(node, 1))
-    elif scales is None:
-        scales = facts.constant(input_of(node, 2))
+    if scales is None:
+        # the second input of an Upsample, and of a Resize at opset 10, which has no third
+        index = 1 if is_op(node, "Upsample") or len(node.inputs) <= 2 else 2
+        scales = facts.constant(input_of(node, index))
     if scales is not None and len(scales) == rank:
         return bool(scales[axis] == 1)
     # with the aspect kept, one scale is made of all the sizes, and this axis gets it too
@@ -153,12 +151,12 @@ def _inside(
     demand: Affine, begins: Widths, ends: Widths
 ) -> tuple[Affine | None, list[tuple[Array, Array]] | None]:
     """The demand on what is not padding; and that on padding which has channels of its own."""
-    grown = [i for i in range(demand.rank) if (begins[i] or ends[i]) and demand.varies_along(i)]
-    if not grown:
+    padded = [i for i in range(demand.rank) if begins[i] or ends[i]]
+    if not any(demand.varies_along(i) for i in padded):
         return demand, None
-    if len(grown) > 1 or any((begins[i] or ends[i]) and i not in grown for i in range(demand.rank)):
+    if len(padded) > 1:
         return None, None
-    axis = grown[0]
+    axis = padded[0]
     scale, shift = np.broadcast_arrays(demand.scale, demand.shift)
     edges = [int(begins[axis]), scale.shape[axis] - int(ends[axis])]
     parts = [np.split(a, edges, axis=axis) for a in (scale, shift)]
@@ -171,7 +169,7 @@ def _constant_pad(
 ) -> Answer:
     """The step in which the padding becomes one number, if it does."""
     wanted = np.concatenate([b.reshape(-1) for b in border])
-    if wanted.size == 0 or np.all(wanted == v):
+    if np.all(wanted == v):
         return [Leave({0: passed})]
     if np.any(wanted != wanted[0]) or not np.isfinite(wanted[0]):
         return _VALUE
