@@ -29,6 +29,8 @@ CONSTANTS: dict[str, Array] = {
     "space": np.array([0, 0, 1, 0, 0, 0, 0, 2]),
     "first": np.array([0, 1, 0, 0, 0, 0, 0, 0]),
     "ends": np.array([0, 1, 0, 0, 0, 1, 0, 0]),
+    "last": np.array([0, 0, 0, 0, 0, 1, 0, 0]),
+    "behind": np.array([0, 1, 0, 0, 0, 0, 0, 2]),
     "mixed": np.array([0, 1, 1, 0, 0, 1, 0, 0]),
     "cut": np.array([0, -1, 0, 0, 0, 1, 0, 0]),
     "crop": np.array([0, 0, -1, 0, 0, 0, 0, -1]),
@@ -81,6 +83,9 @@ FORWARD = [
     ("Pad(b, crop)", SHIFTED, "forward"),
     ("Pad(b, first)", SHIFTED, "forward"),
     ("Pad(b, ends, half)", SHIFTED, "forward"),
+    ("Pad(b, last, half)", SHIFTED, "forward"),
+    ('Pad<mode = "edge">(b, last)', SHIFTED, "not-per-channel"),
+    ("Pad(b, behind)", SCALED, "not-per-channel"),
     ("Pad(b, mixed)", SCALED, "not-per-channel"),
     ("Pad(b, cut)", SHIFTED, "negative-pads"),
     ('Pad<mode = "edge">(b, first)', SHIFTED, "not-per-channel"),
@@ -89,7 +94,7 @@ FORWARD = [
 
 @pytest.mark.parametrize(("pad", "values", "verdict"), FORWARD)
 def test_forward(pad: str, values: dict[str, Array], verdict: str) -> None:
-    channels = {"first": 5, "ends": 6, "mixed": 6}
+    channels = {"first": 5, "last": 5, "behind": 5, "ends": 6, "mixed": 6}
     cin = next((n for name, n in channels.items() if name in pad), 4)
     body = f"a = Conv(x, w) t = Tanh(a) b = BN(t, n) m = {pad} y = Conv(m, k)"
     constants = {"w": weight(4, 3, 1, 1), "k": weight(2, cin, 1, 1), **values}
@@ -113,6 +118,10 @@ BACKWARD = [
     ("Pad(a, ends)", KEEPS_ENDS, "backward"),
     ("Pad(a, ends, half)", KEEPS_ENDS, "backward"),
     ("Pad(a, ends)", SHIFTED, "padding-value"),
+    ("Pad(a, last)", KEEPS_ENDS, "backward"),
+    ('Pad<mode = "edge">(a, first)', KEEPS_ENDS, "not-per-channel"),
+    ('Pad<mode = "edge">(a, last)', KEEPS_ENDS, "not-per-channel"),
+    ("Pad(a, behind)", KEEPS_ENDS, "not-per-channel"),
     ("Pad(a, mixed)", KEEPS_ENDS, "not-per-channel"),
     ("Pad(a, cut)", SHIFTED, "negative-pads"),
     ('Pad<mode = "edge">(a, ends)', KEEPS_ENDS, "not-per-channel"),
@@ -121,7 +130,8 @@ BACKWARD = [
 
 @pytest.mark.parametrize(("pad", "values", "verdict"), BACKWARD)
 def test_backward(pad: str, values: dict[str, Array], verdict: str) -> None:
-    channels = 2 if "ends" in pad or "mixed" in pad else 4
+    added = {"first": 1, "last": 1, "behind": 1, "ends": 2, "mixed": 2}
+    channels = 4 - next((n for name, n in added.items() if name in pad), 0)
     body = f"a = Conv(x, w) m = {pad} b = BN(m, n) y = Sigmoid(b)"
     assert verdict in _holds(body, {"w": weight(channels, 3, 1, 1), **values}, 18)
 

@@ -13,7 +13,12 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from bnfold.fold.moves.carry.layout import reshape_after, reshape_before
+from bnfold.fold.moves.carry.layout import (
+    reshape_after,
+    reshape_before,
+    transpose_after,
+    transpose_before,
+)
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.plan import Leave
 
@@ -26,11 +31,17 @@ def passed(scale: Array, here: Extents, there: Extents, *, backward: bool) -> Ar
     near, far = (node.outputs[0], node.inputs[0])[:: 1 if backward else -1]
     facts: Any = SimpleNamespace(dims={near: here, far: there}.get)
     rule = reshape_after if backward else reshape_before
-    found = rule(node, {0: Affine(scale, np.zeros((1,) * scale.ndim))}, facts)
+    one = np.ones((1,) * scale.ndim)
+    found = rule(node, {0: Affine(scale, one)}, facts)
+    by_shift = rule(node, {0: Affine(one, scale)}, facts)
+    assert isinstance(found, list) is isinstance(by_shift, list)
     if not isinstance(found, list):
         return None
-    (move,) = found
+    assert isinstance(by_shift, list)
+    (move,), (other,) = found, by_shift
     assert isinstance(move, Leave)
+    assert isinstance(other, Leave)
+    np.testing.assert_array_equal(other.passes[0].shift, move.passes[0].scale)
     return move.passes[0].scale
 
 
@@ -122,3 +133,22 @@ def test_where_a_scale_comes_out(
 def test_of_an_unknown_shape_nothing_passes(unknown: str) -> None:
     dims: dict[str, Any] = {"here": (2, 3), "there": (3, 2), unknown: None}
     assert passed(np.ones((1, 3)), dims["here"], dims["there"], backward=True) is None
+
+
+@pytest.mark.parametrize("perm", [None, [0, 2, 1], [2, 0, 1], [1, 2, 0]])
+def test_a_scale_is_transposed_as_the_value_is(perm: list[int] | None) -> None:
+    node = ir.node("Transpose", [ir.Value(name="x")], {} if perm is None else {"perm": perm})
+    facts: Any = None
+    x, scale = np.arange(24.0).reshape(2, 3, 4), np.arange(1.0, 25).reshape(2, 3, 4)
+    ahead = transpose_before(node, {0: Affine(scale, -scale)}, facts)
+    assert isinstance(ahead, list)
+    (move,) = ahead
+    assert isinstance(move, Leave)
+    made = x.transpose(perm) * move.passes[0].scale + move.passes[0].shift
+    np.testing.assert_array_equal(made, (x * scale - scale).transpose(perm))
+    back = transpose_after(node, {0: move.passes[0]}, facts)
+    assert isinstance(back, list)
+    (move,) = back
+    assert isinstance(move, Leave)
+    np.testing.assert_array_equal(move.passes[0].scale, scale)
+    np.testing.assert_array_equal(move.passes[0].shift, -scale)

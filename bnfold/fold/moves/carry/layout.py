@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.moves.carry.along import UNKNOWN_SHAPE
 from bnfold.fold.numbers.affine import Affine, Array, Dims
 from bnfold.fold.plan import Answer, Leave, PassBy, Refusal, Rule
@@ -41,8 +41,9 @@ def _is_same(node: ir.Node, facts: Facts) -> bool:
     opset = node.version or facts.opset()
     if opset < 7:
         return bool(attribute_of(node, "is_test", 0))
-    if len(node.inputs) > 2 and node.inputs[2] is not None:
-        mode = facts.constant(node.inputs[2])
+    training = input_of(node, 2)
+    if training is not None:
+        mode = facts.constant(training)
         return mode is not None and not np.any(mode)
     return True
 

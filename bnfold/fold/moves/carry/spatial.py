@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of, is_op
+from bnfold.fold.facts.node import attribute_of, input_of
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.numbers.exact import of_array
 from bnfold.fold.plan import Answer, Leave, NewNode, Refusal, Replace, Rule
@@ -68,9 +68,8 @@ def _leaves(node: ir.Node, axis: int, rank: int, facts: Facts) -> bool:
         return axis not in [a % rank for a in attribute_of(node, "axes", ())]
     scales = attribute_of(node, "scales", None)
     if scales is None:
-        # the second input of an Upsample, and of a Resize at opset 10, which has no third
-        index = 1 if is_op(node, "Upsample") or len(node.inputs) <= 2 else 2
-        scales = facts.constant(input_of(node, index))
+        # the second input of an Upsample and of a Resize at opset 10, which have no third
+        scales = facts.constant(input_of(node, 1 if len(node.inputs) <= 2 else 2))
     if scales is not None and len(scales) == rank:
         return bool(scales[axis] == 1)
     # with the aspect kept, one scale is made of all the sizes, and this axis gets it too
