@@ -67,6 +67,18 @@ def unpooling(pool: str, unpool: str, x: str = "N, 3, 4, 4", constants: object =
             [(3, 3, 4, 4)],
         ),
         (f"p = MaxPool<{TWO}>(x)", f"{UNPOOL}(b, in_place)", "2, 3, 4, 4", [(2, 3, 4, 4)]),
+        (
+            "p, i = MaxPool<kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]>(x)",
+            "MaxUnpool<kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]>(b, i)",
+            "N, 3, 5, 5",
+            [(2, 3, 5, 5)],
+        ),
+        (
+            "p, i = MaxPool<kernel_shape = [2, 2]>(x)",
+            "MaxUnpool<kernel_shape = [2, 2]>(b, i)",
+            "N, 3, 4, 4",
+            [(2, 3, 4, 4)],
+        ),
     ],
 )
 def test_a_scale_passes_where_indices_stay_in_their_channels(
@@ -88,6 +100,29 @@ def test_a_scale_passes_where_indices_stay_in_their_channels(
         (f"p, i = MaxPool<{TWO}>(x)", f"{UNPOOL}(b, i)", "N, 3, H, W", [(1, 3, 4, 4)]),
         (f"p, i = MaxPool<{TWO}>(x)", f"{UNPOOL}(b, i)", "N, 3, 5, 5", []),
         (f"p, i = MaxPool<{TWO}>(x)", f"{UNPOOL}(b, i, eight)", "2, 3, 4, 4", [(2, 3, 4, 4)]),
+        # a maximum of nothing lies anywhere
+        (
+            "p, i = MaxPool<kernel_shape = [2, 2], dilations = [2, 2], pads = [1, 1, 1, 1], "
+            "strides = [2, 2]>(x) s = Shape(x)",
+            f"{UNPOOL}(b, i, s)",
+            "N, 3, H, W",
+            [],
+        ),
+        (f"p, i = MaxPool<{TWO}>(x) j = Abs(i)", f"{UNPOOL}(b, j)", "N, 3, 4, 4", [(2, 3, 4, 4)]),
+        (
+            f"p, i = MaxPool<{TWO}>(x) s = Shape<start = 0>(x)",
+            f"{UNPOOL}(b, i, s)",
+            "N, 3, H, W",
+            [(2, 3, 4, 4)],
+        ),
+        # in place for sizes that are open, and for another number of channels
+        (
+            f"p = MaxPool<{TWO}>(x) s = Shape(x)",
+            f"{UNPOOL}(b, in_place, s)",
+            "2, 3, H, W",
+            [(2, 3, 4, 4)],
+        ),
+        (f"p = MaxPool<{TWO}>(x)", f"{UNPOOL}(b, in_place, wider)", "2, 3, 4, 4", []),
         # in columns: they are positions in another picture
         (
             f"p, i = MaxPool<{TWO}, storage_order = 1>(x)",
@@ -118,6 +153,17 @@ def test_indices_that_are_fed_may_lie_anywhere() -> None:
         f"{{ b = BN(x, n) u = {UNPOOL}(b, i) y = Conv(u, w) }}"
     )
     result = bnfold.fold(model(text, CONSTANTS))
+    assert "flat-indices" in next(iter(verdicts(result).values()))
+
+
+def test_sizes_that_are_fed_may_be_any() -> None:
+    text = (
+        "(float[2,3,4,4] x, int64[4] s) => (float[] y) "
+        f"{{ p, i = MaxPool<{TWO}>(x) q = Tanh(p) b = BN(q, n) u = {UNPOOL}(b, i, s) "
+        "y = Conv(u, w) }"
+    )
+    result = bnfold.fold(model(text, CONSTANTS))
+    assert not result.ledger.bugs
     assert "flat-indices" in next(iter(verdicts(result).values()))
 
 
