@@ -41,6 +41,7 @@ def passed(scale: Array, here: Extents, there: Extents, *, backward: bool) -> Ar
     (move,), (other,) = found, by_shift
     assert isinstance(move, Leave)
     assert isinstance(other, Leave)
+    assert isinstance(move.passes[0].scale, np.ndarray)
     np.testing.assert_array_equal(other.passes[0].shift, move.passes[0].scale)
     return move.passes[0].scale
 
