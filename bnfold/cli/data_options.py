@@ -17,7 +17,11 @@ data_option = click.option(
     "test_data_set_*.",
 )
 samples_option = click.option(
-    "--samples", metavar="N", type=click.IntRange(1), help="At most so many sets of inputs."
+    "--samples",
+    metavar="N",
+    type=click.IntRange(1),
+    help="At most so many sets of inputs; by default more are looked for where these reach too "
+    "little.",
 )
 custom_ops_option = click.option(
     "--custom-ops",

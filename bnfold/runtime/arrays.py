@@ -5,7 +5,7 @@ at the corners and borders of an otherwise empty input, where a wrong shift at t
 zeros, where only biases speak. Masks are 1 everywhere in impulses, as most masks are, and 0 in
 zeros. And kinds that reach what these leave at rest: pixels, from 0 to 255, the same with a minus,
 and normal numbers times 1e-5, 100 and 10,000; and multiples of 1/2, on which roundings and
-comparisons meet ties.
+comparisons meet ties; and small ones about an offset of each channel, as brighter pictures have.
 
 Real numbers can be had in a domain, for graphs that begin with a Log, Sqrt, Asin or Acosh.
 """
@@ -82,6 +82,10 @@ def _real(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Array:
     if kind.endswith("pixels"):
         return np.asarray(rng.uniform(0.0, 255.0, shape) * (-1.0 if kind != "pixels" else 1.0))
     normal = rng.standard_normal(shape)
+    if kind == "offset":
+        return np.asarray(
+            normal / 2.0 + rng.uniform(-2.0, 2.0, (*shape[:2], *[1] * len(shape[2:])))
+        )
     if kind == "halves":
         return np.asarray(np.round(4.0 * normal) / 2.0)
     if kind == "wide range":

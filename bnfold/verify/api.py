@@ -67,7 +67,8 @@ def verify(
         b: the other model, as ONNX.
         data: inputs to compare on: a .npz, a .npy, a folder of `test_data_set_*`, arrays by name,
             or an iterable of those. Without it, inputs are made up from the graph and the seed.
-        samples: how many sets of inputs at most; 8 made-up ones, or all of the data.
+        samples: how many sets of inputs at most. By default 8 made-up ones, with more that are
+            looked for where these reach too little; or all of the data.
         seed: of the made-up inputs and of the original's neighbours.
         providers: "cpu", "cuda"; each is judged by itself, one alone may be a plain string.
         levels: of the runtime's optimisations, "none", "basic", "extended", "all"; each is judged

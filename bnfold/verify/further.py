@@ -272,6 +272,7 @@ def _reaching(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     """The sets, with the original's outputs, that reach something of either model."""
     maker = job.maker(dims)
     kinds: Sequence[tuple[Wanted, Iterator[Trial]]] = (
+        ("numbers", maker.with_offsets()),
         ("numbers", maker.reaching()),
         ("large integers", maker.with_large_integers()),
         ("other extents", maker.with_other_extents()),

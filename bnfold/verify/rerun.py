@@ -54,6 +54,10 @@ _OUTSIDE, _LEFT = 7000, 8000  # of ids outside of their tables, and of those not
 
 _SETS_OF_IDS = 8
 
+_OFFSETS = 9000  # of maps with brighter and darker channels
+
+_SETS_OF_OFFSETS, _ROWS_OF_OFFSETS = 4, 4
+
 _MOST = 1 << 23  # numbers in a set of sizes that are chosen here: 3 x 1024 x 1024 fit
 
 _EXTENTS = (2, 3, 4, 5, 6, 8, 16, 17, 24, 32, 48, 63)
@@ -132,6 +136,17 @@ class Maker:
             trial = self._set(_EXTRA + i, kind, rows, turn)
             if trial is not None and is_finite(trial[1]):
                 yield trial
+
+    def with_offsets(self) -> Iterator[Trial]:
+        """Sets of maps whose channels are brighter or darker as a whole, as pictures are.
+
+        What a mean of random pixels hides, deep units wake by.
+        """
+        if any(spec.dims is None or len(spec.dims) > 2 for spec in self.specs):
+            for index in range(_OFFSETS, _OFFSETS + _SETS_OF_OFFSETS):
+                trial = self._set(index, "offset", _ROWS_OF_OFFSETS, 0)
+                if trial is not None and is_finite(trial[1]):
+                    yield trial
 
     def many_rows(self, most: int) -> Iterator[Trial]:
         """A set of hundreds of small rows, by which a faint channel is seen in many numbers.

@@ -257,3 +257,21 @@ def test_a_limit_that_no_input_meets_is_named_in_the_verdict():
     side = "the upper bound of Clip 'y'"
     assert found.coverage.sides == (side, f"{side} of the other model")
     assert "the upper bound of Clip 'y' was never met" in found.reason
+
+
+def test_units_that_wake_where_one_channel_is_brighter_than_others_are_met():
+    """The mean over a map of any random pixels is that of all its channels, and next to it."""
+
+    def net(factor):
+        v = (
+            np.where(np.eye(8, 8) > 0, 1.5, -0.5)
+            * np.where(np.arange(8) == 3, factor, 1.0)[:, None]
+        )
+        text = """g (float[1,8,24,24] x) => (float[1,8,1,1] y) {
+            t = Tanh (x) m = GlobalAveragePool (t) h = Conv (m, v, b) y = Relu (h) }"""
+        return parsed(text, v=v[:, :, None, None], b=np.where(np.arange(8) < 4, -1.0, 0.5))
+
+    found = bnfold.verify(net(1.0), net(1.0))
+    assert "offset" in {feed.kind for feed in found.feeds}
+    assert found.coverage.units == ()
+    assert bnfold.verify(net(1.0), net(1.01)).verdict == "different"
