@@ -125,6 +125,8 @@ def folded(
         )
     if options.repair and not result.ledger.repairs:
         note(ctx, f"{source}: --repair {' and '.join(options.repair)}: nothing here needs it")
+    if options.equalize and not result.ledger.equalized:
+        note(ctx, f"{source}: --equalize: nothing here is evened out")
     domains = unknown_domains(result.model)
     if domains:
         listed = ", ".join(map(repr, domains))

@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bnfold.bench.records import BenchResult
+from bnfold.fold.account.ledger import Ledger
 from bnfold.fold.account.tried import FREE, Trial
 from bnfold.fold.api import FoldResult, fold
+from bnfold.fold.plan import Refusal
 from bnfold.fold.rules import MERGES, price_order
 from bnfold.progress import Progress
 from bnfold.tune.judged import judged
 from bnfold.tune.state import TuningState
+
+_NOT_FASTER = Refusal("skipped", "the model was not faster on the target without it")
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,27 @@ class Tuning:
             elif trial.verdict != "not tried":
                 units = [*unit.halves(), *units]
         self._tell(0, None)
-        return replace(best, ledger=replace(best.ledger, tried=tuple(self._trials)))
+        return replace(best, ledger=self._told(best.ledger, free.ledger))
+
+    def _told(self, ledger: Ledger, free: Ledger) -> Ledger:
+        """The ledger with what was tried, and with the reasons that a fold without a target has.
+
+        Each trial leaves alone by name what it is not about; nobody asked for that.
+        """
+        reasons = {d.output: d for d in free.decisions if not d.is_folded}
+        decisions = []
+        for decision in ledger.decisions:
+            found = decision if decision.is_folded else reasons.get(decision.output, decision)
+            if not found.is_folded and found.name in self._free:
+                found = replace(found, refusals=(_NOT_FASTER,))
+            decisions.append(found)
+        is_free = all(unit.price == FREE for unit in self._accepted)
+        return replace(
+            ledger,
+            decisions=tuple(decisions),
+            allowances=free.allowances if is_free else ledger.allowances,
+            tried=tuple(self._trials),
+        )
 
     def _units(self) -> list[Unit]:
         """What is free first, then for each rewrite all batch norms that it would fold."""

@@ -54,6 +54,12 @@ def test_the_whole_is_compared_in_a_fold_and_in_inspect_where_asked_to(place, mo
     assert checked in place.call("inspect", model, "--check").stdout
 
 
+def test_equalizing_that_changes_nothing_says_so(place, model):
+    result = place.call("fold", model, "--dry-run", "--equalize")
+    assert result.exit_code == 0
+    assert "--equalize: nothing here is evened out" in result.stderr
+
+
 def test_a_dry_run_writes_nothing(place, model):
     before = place.content()
     result = place.call("fold", model, "--dry-run", "-o", place / "out.onnx")

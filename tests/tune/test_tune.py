@@ -87,6 +87,8 @@ def test_nothing_is_kept_where_nothing_is_faster(tmp_path, measured):
     assert {trial.verdict for trial in found.ledger.tried} == {"no difference"}
     assert not any(trial.is_kept for trial in found.ledger.tried)
     assert found.to_proto().SerializeToString() == free.to_proto().SerializeToString()
+    assert found.ledger.decisions == free.ledger.decisions, "what is kept has its true reason"
+    assert found.ledger.allowances == free.ledger.allowances
     assert calls
 
 
@@ -134,6 +136,8 @@ def test_what_is_free_is_kept_unless_it_is_slower(tmp_path, measured, ratio, lef
     first = found.ledger.tried[0]
     assert (first.rewrite, first.ratio, first.is_kept) == ("free", ratio, left == 0)
     assert len(first.batch_norms) == 2
+    reasons = [refusal.sentence for d in found.ledger.decisions for refusal in d.refusals]
+    assert reasons == ["the model was not faster on the target without it"] * left
     if left == 0:
         free = bnfold.fold(model).to_proto()
         assert found.to_proto().SerializeToString() == free.SerializeToString()
