@@ -1,11 +1,16 @@
 """A network of your own, from a file: `build` gives it, `example_inputs` says what it is fed.
 
+    python examples/own_network.py
+    bnfold run examples/own_network.py:build -o out
+
+The second line does all that the toolkit does, and writes a report; the first is the same by hand.
+Here the network is as its constructor draws it. Of a trained one, saved by
+`safetensors.torch.save_file(network.state_dict(), "weights.safetensors")`:
+
     python examples/own_network.py weights.safetensors folded.onnx
     bnfold run examples/own_network.py:build --weights weights.safetensors -o out
 
-The second line does all that the toolkit does, and writes a report; the first is the same by hand.
-Without weights the network is as its constructor draws it, and without a name for the folded model
-it goes to a temporary folder.
+Without a name for the folded model it goes to a temporary folder.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ Group = Sequence["Decision"]
 MOST_MERGES = 3
 MOST_REPAIRS = 3
 NO_BATCH_NORMS = (
-    "there is no batch norm in this model: exporters fold those behind a convolution already, "
-    "unless they are told to keep them (bnfold export does)"
+    "there is no batch norm in this model: it was folded already, or its exporter folded those "
+    "behind a convolution, as exporters do that are not told to keep them (bnfold export does)"
 )
 
 

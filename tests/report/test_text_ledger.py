@@ -127,7 +127,9 @@ def test_merged_branches_are_told_and_counted():
 def test_a_model_without_batch_norms_says_so():
     for every_row in (False, True):
         (line,) = text_of(every_row=every_row).splitlines()
-        assert line.startswith("there is no batch norm in this model: exporters fold those")
+        assert line.startswith(
+            "there is no batch norm in this model: it was folded already, or its exporter"
+        )
 
 
 def test_the_proof_the_price_and_the_size_are_told():
