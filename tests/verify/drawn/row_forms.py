@@ -265,7 +265,10 @@ def running_sum(rng: Rng, c: int) -> tuple[Forms, int]:
 
 
 def mean_taken_off(rng: Rng, c: int) -> tuple[Forms, int]:
-    """x without its mean: a mean, a sum over n, a product with a column."""
+    """x without its mean: a mean, a sum over n, a product with a column of ones over n.
+
+    A column of 1 / n is another function in half precision: n times one rounding, all one way.
+    """
     del rng
     return [
         Form("{p}m = ReduceMean <axes = [1]> ({x})  {y} = Sub ({x}, {p}m)"),
@@ -274,8 +277,9 @@ def mean_taken_off(rng: Rng, c: int) -> tuple[Forms, int]:
             {"l": np.array([1]), "n": np.array(float(c))},
         ),
         Form(
-            "{p}m = MatMul ({x}, {p}c)  {p}a = Neg ({p}m)  {y} = Add ({p}a, {x})",
-            {"c": np.full((c, 1), 1.0 / c)},
+            "{p}s = MatMul ({x}, {p}c)  {p}m = Div ({p}s, {p}n)  {p}a = Neg ({p}m)"
+            "  {y} = Add ({p}a, {x})",
+            {"c": np.ones((c, 1)), "n": np.array(float(c))},
         ),
     ], c
 
