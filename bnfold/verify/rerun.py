@@ -64,6 +64,12 @@ _EXTENTS = (2, 3, 4, 5, 6, 8, 16, 17, 24, 32, 48, 63)
 """Extents for all open axes behind the batch: strides up to 32 make 1 of some of them."""
 
 
+def _finite(trial: Trial | None) -> Iterator[Trial]:
+    """The set, where there is one and the original is finite on it."""
+    if trial is not None and is_finite(trial[1]):
+        yield trial
+
+
 @dataclass
 class Maker:
     """Makes feeds for a graph up, and remembers what it did not take.
@@ -133,9 +139,7 @@ class Maker:
         if not has_maps:
             sets.append((len(_REACHING) + 1, "normal", _MANY_ROWS, 0))
         for i, kind, rows, turn in sets:
-            trial = self._set(_EXTRA + i, kind, rows, turn)
-            if trial is not None and is_finite(trial[1]):
-                yield trial
+            yield from _finite(self._set(_EXTRA + i, kind, rows, turn))
 
     def with_offsets(self) -> Iterator[Trial]:
         """Sets of maps whose channels are brighter or darker as a whole, as pictures are.
@@ -144,9 +148,7 @@ class Maker:
         """
         if any(spec.dims is None or len(spec.dims) > 2 for spec in self.specs):
             for index in range(_OFFSETS, _OFFSETS + _SETS_OF_OFFSETS):
-                trial = self._set(index, "offset", _ROWS_OF_OFFSETS, 0)
-                if trial is not None and is_finite(trial[1]):
-                    yield trial
+                yield from _finite(self._set(index, "offset", _ROWS_OF_OFFSETS, 0))
 
     def many_rows(self, most: int) -> Iterator[Trial]:
         """A set of hundreds of small rows, by which a faint channel is seen in many numbers.
@@ -155,9 +157,7 @@ class Maker:
         """
         sizes = sampled_sizes(self._extents, self.dims, 1, SMALL)
         rows = min(most, _SEEN_ROWS, _MOST // max(1, self._numbers(sizes)))
-        trial = self._set(_EXTRA + 100, "normal", rows, SMALL)
-        if trial is not None and is_finite(trial[1]):
-            yield trial
+        yield from _finite(self._set(_EXTRA + 100, "normal", rows, SMALL))
 
     def small(self) -> tuple[Feed, bool] | None:
         """A small set, and whether its inputs have one batch, of 1 here, which may be anything."""
@@ -238,9 +238,7 @@ class Maker:
             sizes = chosen_sizes(self._extents, {**self.dims, **some}, partial(_behind_two_rows, 2))
             if self._numbers(sizes) > _MOST:
                 continue
-            trial = self._drawn(sizes, "normal", _CHOSEN + index)
-            if trial is not None and is_finite(trial[1]):
-                yield trial
+            yield from _finite(self._drawn(sizes, "normal", _CHOSEN + index))
 
     def with_other_extents(self) -> Iterator[Trial]:
         """Sets of all extents behind the batch that may come to 1 somewhere, small ones first."""
@@ -249,9 +247,7 @@ class Maker:
         for index, size in enumerate(_EXTENTS):
             sizes = chosen_sizes(self._extents, self.dims, partial(_behind_two_rows, size))
             if tuple(sizes.values()) not in self._failed:
-                trial = self._drawn(sizes, "normal", _SIZED + index)
-                if trial is not None and is_finite(trial[1]):
-                    yield trial
+                yield from _finite(self._drawn(sizes, "normal", _SIZED + index))
 
     def tried(self, name: str, kind: str, arrays: Mapping[str, Array], index: int) -> Trial | None:
         """The arrays as a set; None where the original does not take them, or is not finite."""

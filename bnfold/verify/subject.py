@@ -116,6 +116,12 @@ class OnnxSubject:
         found._is_as_given = False
         return found
 
+    def rewritten(self, edit: Callable[[ir.Model], None]) -> OnnxSubject:
+        """The same, changed so; what its inputs reach is told by the model as it is, not here."""
+        found = self.edited(edit)
+        found.reached = Reached()
+        return found
+
     def placed(self, setting: Setting) -> tuple[ir.Model, Session | NarrowEnds]:
         """A copy with places, see `runtime.model_fitting`, and what runs it in their order."""
         found = self.copy()

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from bnfold.verify.coverage import Reached
 from bnfold.verify.half import HALVES
 from bnfold.verify.inference import dtypes_of
 from bnfold.verify.seen_operators import is_narrow
@@ -27,7 +26,7 @@ def without_casts(a: OnnxSubject, b: OnnxSubject) -> tuple[OnnxSubject, OnnxSubj
         return None
     if not all(len(_casts(s.model)) == len(list(_pairs(s.model))) for s in (a, b)):
         return None
-    return _taken_out(a), _taken_out(b)
+    return a.rewritten(_take_out), b.rewritten(_take_out)
 
 
 def _casts(model: ir.Model) -> list[ir.Node]:
@@ -55,12 +54,6 @@ def _pairs(model: ir.Model) -> Iterator[ir.Node]:
 def _target(node: ir.Node) -> int:
     """The type to which a Cast goes; 0 for another node."""
     return node.attributes["to"].as_int() if node.op_type == "Cast" else 0
-
-
-def _taken_out(subject: OnnxSubject) -> OnnxSubject:
-    found = subject.edited(_take_out)
-    found.reached = Reached()  # what is reached is told by the model as it is
-    return found
 
 
 def _take_out(model: ir.Model) -> None:
