@@ -17,9 +17,10 @@ Buffer = bytes | mmap.mmap
 _VARINT, _EIGHT_BYTES, LENGTH_DELIMITED, _FOUR_BYTES = 0, 1, 2, 5
 
 # Where tensors hide: message -> field number -> message. Numbers are those of onnx.proto.
+GRAPH, INITIALIZER = 7, 5  # in ModelProto, and in GraphProto
 _NESTED: Mapping[str, Mapping[int, str]] = {
-    "Model": {7: "Graph", 25: "Function"},
-    "Graph": {1: "Node", 5: "Tensor"},
+    "Model": {GRAPH: "Graph", 25: "Function"},
+    "Graph": {1: "Node", INITIALIZER: "Tensor"},
     "Function": {7: "Node"},
     "Node": {5: "Attribute"},
     "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph"},

@@ -12,7 +12,6 @@ SMALL_BYTES = 32 << 20
 """All of a file up to it is searched."""
 
 _LARGE = 1 << 16  # bytes of an initializer that is not searched
-_GRAPH, _INITIALIZER = 7, 5  # fields of ModelProto and of GraphProto
 
 
 def holds(
@@ -55,9 +54,9 @@ def _between_weights(model: wire.Buffer) -> Iterator[tuple[int, int]]:
     """Where a large file has something else than large initializers, whose pages stay unread."""
     begin = 0
     for part in wire.fields(model, 0, len(model)):
-        if part.number == _GRAPH:
+        if part.number == wire.GRAPH:
             for field in wire.fields(model, part.content, part.end):
-                if field.number == _INITIALIZER and field.end - field.begin >= _LARGE:
+                if field.number == wire.INITIALIZER and field.end - field.begin >= _LARGE:
                     yield begin, field.begin
                     begin = field.end
     yield begin, len(model)
