@@ -15,10 +15,7 @@ def names(what: str, given: Any) -> tuple[str, ...]:
     Raises:
         UsageError: it is neither a name nor several.
     """
-    several = (given,) if isinstance(given, str) else given
-    if not isinstance(several, Iterable) or isinstance(several, bytes):
-        raise UsageError(f"{what} is a name or several, not {given!r}")
-    found = tuple(several)
+    found = (given,) if isinstance(given, str) else _several(f"{what} is a name or several", given)
     if not all(isinstance(name, str) for name in found):
         raise UsageError(f"{what} is a name or several, not {given!r}")
     return tuple(dict.fromkeys(found))
@@ -30,10 +27,15 @@ def paths(what: str, given: Any) -> tuple[str, ...]:
     Raises:
         UsageError: it is neither a path nor several.
     """
-    several = (given,) if isinstance(given, str | os.PathLike) else given
-    if not isinstance(several, Iterable) or isinstance(several, bytes):
-        raise UsageError(f"{what} is a path or several, not {given!r}")
-    return tuple(path(what, each) for each in several)
+    if isinstance(given, str | os.PathLike):
+        return (path(what, given),)
+    return tuple(path(what, each) for each in _several(f"{what} is a path or several", given))
+
+
+def _several(wanted: str, given: Any) -> tuple[Any, ...]:
+    if not isinstance(given, Iterable) or isinstance(given, bytes):
+        raise UsageError(f"{wanted}, not {given!r}")
+    return tuple(given)
 
 
 def path(what: str, given: Any) -> str:

@@ -19,7 +19,7 @@ from bnfold.bench.sparing import sparing
 from bnfold.errors import UsageError
 from bnfold.logs import logged
 from bnfold.progress import Progress
-from bnfold.runtime.sessions import names_of, require_setting
+from bnfold.runtime.sessions import require_setting
 
 if TYPE_CHECKING:
     import os
@@ -128,8 +128,8 @@ def bench(
     if labels is not None and int8 is None:
         raise UsageError("labels are of the rows of the int8 data: give that too")
     asked = checked(
-        providers=names_of(providers),
-        levels=None if levels is None else names_of(levels),
+        providers=arguments.names("providers", providers),
+        levels=None if levels is None else arguments.names("levels", levels),
         threads=each_of(threads),
         batch=each_of(batch),
         pairs=pairs,
@@ -140,7 +140,7 @@ def bench(
         inter_threads=inter_threads,
         session_options=session_options or {},
         seed=seed,
-        against=names_of(against),
+        against=arguments.names("against", against),
         floor=floor,
         cuda_graph=cuda_graph,
     )

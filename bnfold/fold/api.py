@@ -51,7 +51,7 @@ class FoldResult(Shown):
 
         Raises:
             ModelError: the file cannot be written.
-        UsageError: `path` is none.
+            UsageError: `path` is none.
         """
         target = Path(arguments.path("path", path))
         model_io.save(self.model, target, external_data=external_data)

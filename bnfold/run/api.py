@@ -17,7 +17,7 @@ from bnfold.record import json_form
 from bnfold.run.original import named
 from bnfold.run.records import RunResult
 from bnfold.run.steps import Exporting, Folding, Verifying, through
-from bnfold.runtime.sessions import names_of, require_setting
+from bnfold.runtime.sessions import require_setting
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +101,8 @@ def run(
         ModelsDifferError: the exported graph computes something else than the module.
         MissingDependencyError: torch or onnxscript is not installed, where they are needed.
     """
-    providers, levels = names_of(providers), None if levels is None else names_of(levels)
+    providers = arguments.names("providers", providers)
+    levels = None if levels is None else arguments.names("levels", levels)
     require_setting(providers, levels or LEVELS, arguments.paths("custom_ops", custom_ops))
     exporting = Exporting(
         inputs, weights, weights_key, dynamic, exporter, opset, fp16, trust, by_default=True

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from bnfold import arguments
 from bnfold.errors import (
     BnfoldError,
     InconclusiveError,
@@ -130,11 +129,6 @@ class Session:
         asked = names or self.outputs
         with engine_errors():
             return engine.run(self._session, feeds, asked, name=self.name, seconds=self._seconds)
-
-
-def names_of(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Providers or levels as a caller gives them, each once: one alone may be a plain string."""
-    return arguments.names("providers and levels", names)
 
 
 def require_setting(

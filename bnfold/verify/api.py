@@ -15,7 +15,7 @@ from bnfold.progress import Progress
 from bnfold.runtime.blas_threads import one_blas_thread
 from bnfold.runtime.bounds import table_sizes
 from bnfold.runtime.engine import Setting
-from bnfold.runtime.sessions import names_of, require_setting
+from bnfold.runtime.sessions import require_setting
 from bnfold.verify.comparing import ComparisonJob
 from bnfold.verify.drawn_ids import DrawnIds
 from bnfold.verify.further import (
@@ -98,7 +98,8 @@ def verify(
     seed = arguments.whole("seed", seed, least=0)
     begun = perf_counter()
     libraries = arguments.paths("custom_ops", custom_ops)
-    providers, levels = names_of(providers), None if levels is None else names_of(levels)
+    providers = arguments.names("providers", providers)
+    levels = None if levels is None else arguments.names("levels", levels)
     require_setting(providers, LEVELS if levels is None else levels, libraries)
     models = pair(
         a,
