@@ -9,7 +9,6 @@ here or, if the writer dies before, in the next run that writes there.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -17,8 +16,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bnfold.model_io import leftovers
+from bnfold.model_io.digest import Digest
 from bnfold.model_io.exchanging import Move, exchange
 from bnfold.model_io.locking import locked
+
+_AT_ONCE = 1 << 16  # bytes of a write: for larger ones the system looks for larger blocks of memory
 
 
 class NewFile:
@@ -32,16 +34,18 @@ class NewFile:
     It has no descriptor to write past it: what is written goes through `write`.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, digest: hashlib._Hash | None = None) -> None:
+    def __init__(self, path: Path, file: BinaryIO, digest: Digest | None = None) -> None:
         self.path = path
         self._file = file
         self._digest = digest
 
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        """Appends the bytes."""
+    def write(self, data: bytes | memoryview) -> int:
+        """Appends the bytes, which nobody may change afterwards."""
         if self._digest is not None:
             self._digest.update(data)
-        return self._file.write(data)
+        if len(data) <= _AT_ONCE:
+            return self._file.write(data)
+        return sum(self._file.write(part) for part in _parts_of(memoryview(data)))
 
     def tell(self) -> int:
         """How many bytes were written."""
@@ -50,7 +54,7 @@ class NewFile:
     def content_name(self, name: str) -> str:
         """What data of this content is called, where it is called so otherwise."""
         assert self._digest is not None, "only data is called by its content"
-        return leftovers.data_name(name, self._digest.hexdigest())
+        return leftovers.data_name(name, self._digest.hex())
 
     def finish(self) -> None:
         """The bytes are on the disk, and no more come."""
@@ -72,12 +76,13 @@ class Replacement:
     @contextlib.contextmanager
     def data_file(self, name: str) -> Iterator[NewFile]:
         """A file for external data, whole when the block ends well; `name` is what it is called."""
-        file = self._new_file(f"{len(self._data)}.data", hashlib.sha256())
-        yield file
-        file.finish()
+        with Digest() as digest:
+            file = self._new_file(f"{len(self._data)}.data", digest)
+            yield file
+            file.finish()
         self._data.append((file, name))
 
-    def _new_file(self, name: str, digest: hashlib._Hash | None = None) -> NewFile:
+    def _new_file(self, name: str, digest: Digest | None = None) -> NewFile:
         path = self._folder / name
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
         file = open(os.open(path, flags, 0o666), "wb")  # noqa: PTH123, SIM115
@@ -102,6 +107,11 @@ class Replacement:
             exchange(moves)
             if is_alone:
                 leftovers.remove(folder, name, old, keep=[path for _, path in moves])
+
+
+def _parts_of(data: memoryview) -> Iterator[memoryview]:
+    for begin in range(0, len(data), _AT_ONCE):
+        yield data[begin : begin + _AT_ONCE]
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ originals, so that peak memory follows the largest tensor and not the model.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -57,21 +58,25 @@ class Exact:
         """The whole tensor in float64."""
         return self.rows(0, self.shape[0] if self.shape else 1)
 
-    def chunks(self, entries: int = _CHUNK) -> Iterator[tuple[int, int]]:
-        """Ranges of rows of so many entries at most, but one row; one of none where none are."""
+    def chunks(self, stop: int | None = None) -> Iterator[tuple[int, int]]:
+        """Ranges of rows, up to `stop` or to the end, each of so many entries as the cache holds.
+
+        One of no rows where there are none.
+        """
         if not self.shape or not self.shape[0]:
             yield 0, self.shape[0] if self.shape else 1
             return
-        step = max(1, entries // max(1, math.prod(self.shape[1:])))
-        for start in range(0, self.shape[0], step):
-            yield start, min(start + step, self.shape[0])
+        end = self.shape[0] if stop is None else stop
+        step = max(1, _CHUNK // max(1, math.prod(self.shape[1:])))
+        for start in range(0, end, step):
+            yield start, min(start + step, end)
 
     def parts(
-        self, compute: Callable[[tuple[int, int]], Part], entries: int = _CHUNK
+        self, compute: Callable[[tuple[int, int]], Part], stop: int | None = None
     ) -> Iterator[Part]:
         """`compute(rows)` of each range of rows, in order; ahead, where there are several."""
-        chunks = self.chunks(entries)
-        return computed_ahead(compute, chunks) if self.size > entries else map(compute, chunks)
+        chunks = self.chunks(stop)
+        return computed_ahead(compute, chunks) if self.size > _CHUNK else map(compute, chunks)
 
     def rounded(self) -> npt.NDArray[np.generic]:
         """The tensor rounded once to its dtype."""
@@ -118,7 +123,7 @@ class Exact:
         """The same of each row: one reading, or none where another tensor's tell."""
         if self.told_by_row is not None and not self.is_bound:
             return self.told_by_row()
-        found = [extremes_of(self._sizes(start, stop)) for start, stop in self.chunks()]
+        found = self.parts(lambda rows: extremes_of(self._sizes(*rows)))
         lows, highs = (np.concatenate(part) for part in zip(*found, strict=True))
         return lows, highs
 
@@ -174,8 +179,10 @@ class _FoldedTensor(ir.LazyTensor):
         for rounded in self.exact.parts(self._part):
             file.write(rounded)
 
-    def _part(self, rows: tuple[int, int]) -> bytes:
+    def _part(self, rows: tuple[int, int]) -> bytes | memoryview:
         rounded = rounded_to(self.exact.rows(*rows), self.exact.dtype)
+        if sys.byteorder == "little" and rounded.flags.c_contiguous:
+            return rounded.reshape(-1).view(np.uint8).data  # the bytes where they lie
         return ir.Tensor(rounded, dtype=self.exact.dtype).tobytes()
 
 
@@ -211,7 +218,10 @@ def scaled(base: Exact, factor: Array) -> Exact:
 
     def rows(start: int, stop: int) -> Array:
         part = factor[start:stop] if factor.ndim and factor.shape[0] > 1 else factor
-        return base.rows(start, stop) * part
+        if base.stored is None or base.size <= _KEEP:
+            return base.rows(start, stop) * part
+        # widened as it is multiplied: the same numbers, and no copy in float64 is made first
+        return np.asarray(np.multiply(base.stored(start, stop), part, dtype=np.float64))
 
     found = computed(base.shape, base.dtype, rows)
     is_by_row = factor.ndim > 0 and factor.size == factor.shape[0] == base.shape[0]
@@ -233,18 +243,14 @@ def mapped(
 
 
 def reduced(
-    base: Exact,
-    compute: Callable[[Array, int, int], Array],
-    *,
-    concatenate: bool,
-    entries: int = _CHUNK,
+    base: Exact, compute: Callable[[Array, int, int], Array], *, concatenate: bool
 ) -> Array:
-    """`compute(rows, start, stop)` over all rows, so many entries at a time, joined or summed."""
+    """`compute(rows, start, stop)` over all rows, a few at a time, joined or summed."""
 
     def part(rows: tuple[int, int]) -> Array:
         return compute(base.rows(*rows), *rows)
 
-    parts = base.parts(part, entries)
+    parts = base.parts(part)
     if concatenate:
         return np.concatenate(list(parts))
     first = next(parts)

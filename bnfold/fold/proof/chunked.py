@@ -14,7 +14,6 @@ from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact, reduced
 
 _LARGE = 1 << 22  # elements: 32 MiB in float64
-_PART = 1 << 20  # of them at a time: each product reads all of the other factor
 
 
 def run_in_chunks(
@@ -74,7 +73,7 @@ def _convolved(x: Array, weight: Exact, attributes: Mapping[str, object]) -> Arr
     def product(rows: Array, start: int, stop: int) -> Array:
         return np.asarray(rows.reshape(stop - start, -1) @ columns)
 
-    made = reduced(weight, product, concatenate=True, entries=_PART)
+    made = reduced(weight, product, concatenate=True)
     return made.reshape(weight.shape[0], x.shape[0], *sizes).swapaxes(0, 1)
 
 
@@ -82,14 +81,14 @@ def _summed(x: Array, weight: Exact) -> Array:
     def product(rows: Array, start: int, stop: int) -> Array:
         return np.asarray(x[..., start:stop] @ rows)
 
-    return reduced(weight, product, concatenate=False, entries=_PART)
+    return reduced(weight, product, concatenate=False)
 
 
 def _columns(x: Array, weight: Exact) -> Array:
     def product(rows: Array, _start: int, _stop: int) -> Array:
         return np.asarray(rows @ x.T)
 
-    return reduced(weight, product, concatenate=True, entries=_PART).T
+    return reduced(weight, product, concatenate=True).T
 
 
 def _number(attributes: Mapping[str, object], name: str) -> float:

@@ -15,6 +15,7 @@ from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import of_tensor
 
 _READ = 1 << 20  # elements: of a larger tensor no more are read here
+_PIECE = 1 << 15  # of them compared at a time: what is reckoned with stays in the cache
 
 _BYTE = 8  # bits
 _HALF = 0.5
@@ -60,11 +61,21 @@ def misrounded(value: ir.Value) -> str | None:
     per_row = max(1, exact.size // max(1, stop))
     stop = min(stop, max(1, _READ // per_row))
     count = stop * per_row if exact.size else 0
-    wanted = exact.rows(0, stop)
-    saved = _saved(tensor, count).astype(np.float64).reshape(wanted.shape)
-    if not _is_nearest(saved, wanted, exact.dtype):
-        return f"'{value.name}' is not rounded to the nearest {exact.dtype.name.lower()}"
-    return None
+    saved = _saved(tensor, count)
+
+    def is_nearest(rows: tuple[int, int]) -> bool:
+        wanted = exact.rows(*rows).reshape(-1)
+        part = saved[rows[0] * per_row :][: wanted.size].reshape(wanted.shape)
+        return _are_nearest(part, wanted, exact.dtype)
+
+    if all(exact.parts(is_nearest, stop=stop)):
+        return None
+    return f"'{value.name}' is not rounded to the nearest {exact.dtype.name.lower()}"
+
+
+def _are_nearest(saved: npt.NDArray[Any], wanted: Array, dtype: ir.DataType) -> bool:
+    pieces = (slice(begin, begin + _PIECE) for begin in range(0, wanted.size, _PIECE))
+    return all(_is_nearest(saved[p].astype(np.float64), wanted[p], dtype) for p in pieces)
 
 
 def _saved(tensor: ir.TensorProtocol, count: int) -> npt.NDArray[Any]:
@@ -73,10 +84,10 @@ def _saved(tensor: ir.TensorProtocol, count: int) -> npt.NDArray[Any]:
     sink = _Sink(size)
     with suppress(_EnoughError):
         tensor.tofile(sink)  # type: ignore[attr-defined]
-    saved = sink.getvalue()[:size]
+    saved = sink.getbuffer()[:size]
     if tensor.dtype.bitwidth >= _BYTE:
         return np.frombuffer(saved, tensor.dtype.numpy().newbyteorder("<"))
-    stored = onnx.TensorProto(data_type=tensor.dtype.value, dims=[count], raw_data=saved)
+    stored = onnx.TensorProto(data_type=tensor.dtype.value, dims=[count], raw_data=bytes(saved))
     return ir.TensorProtoTensor(stored).numpy()
 
 
