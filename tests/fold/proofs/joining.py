@@ -31,6 +31,12 @@ _FACTORS = tuple(
           for extents in ({1: (1, 2, 1)}, {0: (1, 2, 1), 1: (1, 2, 1)}) if op == "Mul"),
     )
 )  # fmt: skip
+# what divides has the scale of the product right before it: s1 is what `affine` calls that of input 1
+_DIVISORS = tuple(
+    Case("product", f"{_TWO} {{ d = Mul(z, s1) y = Div(x, d) }}", extents, {"s1": shape}, assumed={"s1": "positive"}, shift=False, positive=True, backward=False)
+    for shape in ((1, 2, 1), (1, 1, 1), (1, 1, 2))
+    for extents in ({1: shape}, {0: (1, 2, 1), 1: shape})
+)  # fmt: skip
 _CHOICES = tuple(
     case
     for op in ("Max", "Min")
@@ -75,4 +81,4 @@ _FORGOTTEN = (
     Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = LayerNormalization<axis = -1>(x, g, b) }", {0: (2, 1)}, {"g": (3,), "b": (3,)}, backward=False),
     Case("forgets", "(float[1,2,2] x) => (float[1,2,2] y) { y = GroupNormalization<num_groups = 1>(x, g, b) }", {0: (1, 1, 1)}, {"g": (2,), "b": (2,)}, backward=False, opset=21),
 )  # fmt: skip
-CASES = (*_SUMS, *_FACTORS, *_CHOICES, *_NEGATED, *_CONTRACTED, *_TAKEN, *_FORGOTTEN)
+CASES = (*_SUMS, *_FACTORS, *_DIVISORS, *_CHOICES, *_NEGATED, *_CONTRACTED, *_TAKEN, *_FORGOTTEN)
