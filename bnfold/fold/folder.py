@@ -14,6 +14,7 @@ from bnfold.fold.equalize.equalizer import Equalizer
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.merge.merge import Merge
 from bnfold.fold.merge.merger import Merger
+from bnfold.fold.moves.absorb.weight_only import ROUNDING_KERNEL, leaves_to_round
 from bnfold.fold.plan import EXCHANGE, MISTAKES, Plan, Refusal, told
 from bnfold.fold.question.asking import SKIPPED, Asking, QuestionBudget
 from bnfold.fold.question.memo import Memo
@@ -164,6 +165,8 @@ class Folder:
 
     def _carry_out(self, plan: Plan, source: Source, entry: Entry) -> Refusal | None:
         gone = {*plan.passed_by, *plan.removed, entry.node}
+        if any(leaves_to_round(node, self.facts) for node in gone):
+            return ROUNDING_KERNEL
         into = names_of(plan.absorbers)
         told = self.account.told_by(plan, gone, into, self.facts, source)
         self.memo.will_change(plan)

@@ -150,7 +150,7 @@ def _step(
         if would_round_without(node, facts):
             return ROUNDING_KERNEL
         after = replace(before, op=op_type, weight=new, attributes=attributes, bias=shape)
-        if replace(after, shares_weight=False).rounds_x:
+        if after.would_round_x:
             if facts.opset() < PER_AXIS:
                 return PER_CHANNEL_OPSET
             new = without_kernel(new, axis)

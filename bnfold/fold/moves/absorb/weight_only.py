@@ -18,18 +18,18 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op, op_of
 from bnfold.fold.moves.absorb.quantization import Quantized, quantized_of
 from bnfold.fold.plan import Refusal
-from bnfold.fold.sources.source import AFFINES
+from bnfold.fold.sources.source import AFFINES, Source, source_of
 
 ROUNDING_KERNEL = Refusal(
     "rounding-kernel",
-    "of a product by this weight, or of another one by it, onnxruntime would then make a kernel "
+    "of a product by this weight, or of another one by it, onnxruntime may then make a kernel "
     "that rounds activations to 8 bits",
 )
 _BITS = (2, 4, 8)
 _SCALES = (ir.DataType.FLOAT, ir.DataType.FLOAT16)
 _LEAST_BLOCK = 16
 _LAYOUTS = ("Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast")
-_NEUTRAL: Mapping[str, float] = {"alpha": 1.0, "transA": 0, "transB": 0}
+_NEUTRAL: Mapping[str, float] = {"alpha": 1.0, "transB": 0}
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,15 @@ class Product:
     @property
     def rounds_x(self) -> bool:
         """Whether onnxruntime makes the kernel of it that rounds x."""
-        is_weight_only = not self.shares_weight and not self.x_is_quantised
-        return is_weight_only and self._is_plain() and _has_form(self.weight)
+        return not self.shares_weight and self.would_round_x and not self.attributes.get("transA")
+
+    @property
+    def would_round_x(self) -> bool:
+        """Whether it may make it, were the weight its own: transA goes with a Transpose before."""
+        return not self.x_is_quantised and self._is_plain() and _has_form(self.weight)
 
     def _is_plain(self) -> bool:
-        """x W, or x W + b with one number for each column."""
+        """x W or x^T W, or one of them + b with one number for each column."""
         if self.op != "Gemm":
             return self.op == "MatMul"
         if any(self.attributes.get(name, value) != value for name, value in _NEUTRAL.items()):
@@ -95,7 +99,7 @@ def would_round_without(node: ir.Node, facts: Facts) -> bool:
     if is_op(other, *_LAYOUTS):
         return _is_matrix(weight) and _leads_to_product(other.outputs[0], comes=True)
     is_weight = input_of(other, 1) is node.inputs[1]
-    return is_weight and replace(product_of(other, weight, facts), shares_weight=False).rounds_x
+    return is_weight and product_of(other, weight, facts).would_round_x
 
 
 def without_kernel(weight: Quantized, axis: int) -> Quantized:
@@ -120,6 +124,18 @@ def comes_to_round(value: ir.Value, old: Quantized, new: Quantized) -> bool:
     # one scale in a list of one is no form of the kernel's, and one for each column is
     is_list = old.axis is None and old.scale.ndim == 1 and new.axis is not None
     return _is_matrix(new) and _leads_to_product(value, comes=is_list)
+
+
+def leaves_to_round(affine: ir.Node, facts: Facts) -> bool:
+    """Whether without this affine such a kernel may be made of a product further on."""
+    source = source_of(affine, facts)
+    value = affine.inputs[source.index] if isinstance(source, Source) else None
+    while value is not None and (maker := value.producer()) and is_op(maker, *_LAYOUTS):
+        value = maker.inputs[0]
+    weight = quantized_of(value, facts)
+    if weight is None or not _is_matrix(weight):
+        return False
+    return _leads_to_product(affine.outputs[0], comes=True)
 
 
 def _leads_to_product(value: ir.Value, *, comes: bool) -> bool:
