@@ -16,7 +16,7 @@ from bnfold.fold.merge.dense import dense_nodes, dense_of
 from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.merge import Merge, is_private
 from bnfold.fold.merge.transposed import macs_behind
-from bnfold.fold.merge.whole_extent import behind_flatten, is_flat
+from bnfold.fold.merge.whole_extent import LAYS_FLAT, behind_flatten
 from bnfold.fold.merge.window_kernel import CONVOLUTIONS, kernel_of
 from bnfold.fold.numbers.exact import scaled
 from bnfold.fold.plan import NewNode, Plan, Remove, Replace
@@ -38,7 +38,7 @@ def sequential_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | N
         whole = None if before is None or after is None else _composed(before, after)
         x = first.inputs[0]
         return None if whole is None else _merge((first, node), (whole.as_node(x),))
-    if is_flat(first, facts):
+    if is_op(first, *LAYS_FLAT):
         conv = _maker(first.inputs[0], skipped)
         new = None if conv is None else behind_flatten(conv, node, facts)
         return None if conv is None or new is None else _merge((conv, first, node), new)

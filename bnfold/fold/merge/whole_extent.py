@@ -4,7 +4,8 @@ Letters: x [N, C, *size]; W1 [M, C, *size], b1 [M]; W2 [O, M], b2 [O]. The Conv 
 
     W2 flat(conv(x, W1, b1)) + b2 = (W2 W1) flat(x) + (W2 b1 + b2)
 
-with W1 as [M, C * prod(size)], in the order in which Flatten lays x.
+with W1 as [M, C * prod(size)], in the order in which Flatten lays x. A Reshape or Squeeze in its
+place does the same: the Conv makes N * M numbers, and the Gemm reads rows of M.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from bnfold.fold.numbers.exact import mapped, of_array
 from bnfold.fold.plan import NewNode, Operand
 
 _FLAT = "flat"  # a temporary's name
+LAYS_FLAT = ("Flatten", "Reshape", "Squeeze")
+"""What may stand between: it keeps numbers in their order."""
 
 
 def behind_flatten(conv: ir.Node, node: ir.Node, facts: Facts) -> tuple[NewNode, ...] | None:
@@ -30,7 +33,9 @@ def behind_flatten(conv: ir.Node, node: ir.Node, facts: Facts) -> tuple[NewNode,
     after = dense_of(node, facts) if is_op(node, "Gemm") else None
     if before is None or after is None or attribute_of(node, "transA", 0):
         return None
-    if not _is_whole(before, conv, facts) or after.channels_in != before.channels_out:
+    if not _is_whole(before, conv, facts) or before.group != 1:
+        return None
+    if after.channels_in != before.channels_out:
         return None
     rows, columns = after.channels_out, math.prod(before.weight.shape[1:])
     if rows * columns > before.macs + after.macs:
@@ -48,24 +53,7 @@ def behind_flatten(conv: ir.Node, node: ir.Node, facts: Facts) -> tuple[NewNode,
     return flatten, NewNode("Gemm", inputs, {"transB": 1})
 
 
-def is_flat(node: ir.Node, facts: Facts) -> bool:
-    """Whether the node lays [N, C, 1, ..] as [N, C]."""
-    if not is_op(node, "Flatten", "Reshape", "Squeeze"):
-        return False
-    here, there = facts.dims(node.inputs[0]), facts.dims(node.outputs[0])
-    if here is None or there is None:
-        return False
-    ones = all(dim == 1 for dim in here[2:])
-    if is_op(node, "Flatten"):
-        return ones and attribute_of(node, "axis", 1) % len(here) == 1
-    return ones and len(here) > 2 and there == here[:2] and None not in there
-
-
 def _is_whole(kernel: Kernel, conv: ir.Node, facts: Facts) -> bool:
-    """Whether the taps are the whole of x, each position once."""
+    """Whether the taps are the whole of x, so that they fit it once."""
     sizes = [facts.dim(conv.inputs[0], axis + 2) for axis in range(len(kernel.axes))]
-    plain = not kernel.is_padded and kernel.group == 1
-    return plain and all(
-        axis.taps == size and axis.reach == axis.taps - 1
-        for axis, size in zip(kernel.axes, sizes, strict=True)
-    )
+    return not kernel.is_padded and sizes == [axis.taps for axis in kernel.axes]
