@@ -32,11 +32,11 @@ def repeat_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
 
 def repeat_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     """The mirror of `repeat_after`."""
-    here, there = facts.dims(node.inputs[0]), facts.dims(node.outputs[0])
-    if set(affines) != {0} or here is None or there is None:
+    there = facts.dims(node.outputs[0])
+    if there is None:
         return UNKNOWN_SHAPE
-    affine = affines[0].aligned(len(there))
-    scale, shift = (_repeated(a, here, there) for a in (affine.scale, affine.shift))
+    affine = affines[0].aligned(len(there))  # repeats are integers: nothing arrives at them
+    scale, shift = (_repeated(a, there) for a in (affine.scale, affine.shift))
     if scale is None or shift is None:
         return _REPEATED
     return [Leave({0: Affine(scale, shift)})]
@@ -59,14 +59,12 @@ def _base(array: Array, here: Dims, there: Dims) -> Array | None:
     return array.reshape(array.shape[lead:])
 
 
-def _repeated(array: Array, here: Dims, there: Dims) -> Array | None:
+def _repeated(array: Array, there: Dims) -> Array | None:
     """The array for y; None if it varies along an axis that becomes longer by an unknown factor."""
-    lead = len(there) - len(here)
     repeats = [1] * array.ndim
-    for axis in range(array.ndim):
-        if array.shape[axis] == 1 or here[axis - lead] == there[axis]:
+    for axis, extent in enumerate(there):
+        if array.shape[axis] == 1:
             continue
-        extent = there[axis]
         if not isinstance(extent, int) or extent % array.shape[axis]:
             return None
         repeats[axis] = extent // array.shape[axis]
