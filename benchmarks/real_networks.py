@@ -27,7 +27,6 @@ import bnfold
 from benchmarks.insert_table import insert
 from benchmarks.judge import errors
 from benchmarks.network_sources import Source, sources, with_plain_scales
-from bnfold.fold import Ledger
 
 _ROOT = Path(__file__).resolve().parents[1]
 _DETAILS = Path(__file__).with_name("networks.md")
@@ -80,17 +79,12 @@ def measure(source: Source, folder: Path) -> Row:
         ledger.batch_norms_before,
         (ledger.batch_norms_after, priced.batch_norms_after),
         plain.batch_norms_after,
-        _reasons(ledger),
+        Counter(ledger.codes_of_kept),
         (_nodes(path), _nodes(target)),
         seconds,
         _ratio(path, target, source.shapes),
         sum(len(found.bugs) for found in (ledger, priced, plain)),
     )
-
-
-def _reasons(ledger: Ledger) -> Counter[str]:
-    kept = [d for d in ledger.batch_norms if not d.is_folded]
-    return Counter(" and ".join(dict.fromkeys(r.code for r in d.refusals)) for d in kept)
 
 
 def _nodes(path: Path) -> int:

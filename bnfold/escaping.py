@@ -32,6 +32,11 @@ def shown(text: str) -> str:
     return escaped(text)
 
 
+def shown_lines(text: str) -> str:
+    """The same for a text of several lines, which stay several."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
 def _cut(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text

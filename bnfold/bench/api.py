@@ -13,6 +13,7 @@ import numpy as np
 from bnfold import arguments
 from bnfold.bench.asked import checked, each_of
 from bnfold.bench.environment import device_facts, disagreements, disturbances, doubts, environment
+from bnfold.bench.pairs import fewer_processes
 from bnfold.bench.records import BenchResult
 from bnfold.bench.schedule import Schedule
 from bnfold.bench.sparing import sparing
@@ -206,6 +207,7 @@ def bench(
             *disturbances(comparisons),
             *disagreements(comparisons, isolated),
             *device_facts(isolated),
+            *(() if processes is None else fewer_processes(asked)),
             *grid.notes,
             *joined.notes,
             *(() if quantised is None else quantised.notes),

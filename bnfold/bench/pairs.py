@@ -66,6 +66,18 @@ def shared_out(settings: Settings) -> list[int | None]:
     return [each + (i < more) for i in range(count)]
 
 
+def fewer_processes(settings: Settings) -> tuple[str, ...]:
+    """A sentence where so few pairs go into fewer processes than were asked for."""
+    used = len(shared_out(settings))
+    if used == settings.processes:
+        return ()
+    return (
+        f"{settings.pairs} pairs are measured in {used} process{'es' if used > 1 else ''}, not in "
+        f"{settings.processes}: each takes {PAIRS_IN_A_PROCESS} pairs or more, and below "
+        f"{FEWEST_PROCESSES} processes there is no interval over them",
+    )
+
+
 def _judged(
     place: MeasuringPlace,
     subjects: Sequence[ModelFile],

@@ -174,9 +174,7 @@ def fold(
             f"bnfold fold: {source}", {"": result.ledger}, verification, remarks=tuple(remarks)
         )
         put_page(findings, html_target, files)
-        put_junit(
-            f"bnfold fold {source}", junit_target, files, verification=verification, gates=gates
-        )
+        put_junit(findings, junit_target, files, gates)
     show_record(record, json_target)
     show(ctx, blocks, json_target)
     tell_ci(blocks, verification=verification, gates=gates)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bnfold.model_io import Together
     from bnfold.report.blocks import Block
     from bnfold.report.gates import Gate
+    from bnfold.report.sections import Findings
     from bnfold.verify.records import Verification
 
 leaves_option = click.option(
@@ -66,18 +67,13 @@ fail_if_slower_option = click.option(
 
 
 def put_junit(
-    title: str,
-    target: Path | None,
-    files: Together,
-    *,
-    verification: Verification | None = None,
-    gates: Sequence[Gate] = (),
+    found: Findings, target: Path | None, files: Together, gates: Sequence[Gate] = ()
 ) -> None:
     """The report will be where --junit said, if it said so."""
     if target is not None:
-        from bnfold.report.ci import junit_xml
+        from bnfold.report.junit import junit_xml
 
-        put_text(junit_xml(verification, gates=gates, title=title), target, files)
+        put_text(junit_xml(found, gates), target, files)
 
 
 def tell_ci(
@@ -91,7 +87,7 @@ def tell_ci(
     Its runner reads stderr too.
     """
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        from bnfold.report.ci import github_annotations
+        from bnfold.report.github import github_annotations
 
         for line in github_annotations(verification, gates):
             click.echo(line, err=True)

@@ -133,7 +133,7 @@ def inspect(
             )
             put_record(record, json_target, files)
         put_page(findings, html_target, files)
-        put_junit(f"bnfold inspect {' '.join(ledgers)}", junit_target, files, gates=gates)
+        put_junit(findings, junit_target, files, gates)
     show_record(record, json_target)
     show(ctx, [*([] if is_one else summary_blocks(ledgers, failed)), *said], json_target)
     tell_ci([*fleet_blocks(named, failed, every_row=every_row), *said], gates=gates)

@@ -18,6 +18,7 @@ class TargetRunFolder(Target):
     """The folder of a `run`, whose files are those of one run."""
 
     noun = "a result"
+    is_folder = True
     is_report = False
     MODELS = ("original.onnx", "folded.onnx")
     REPORTS = ("report.json", "report.html")
@@ -58,6 +59,7 @@ class TargetSweepFolder(Target):
     """The folder of a `sweep`; which models it gets is for the sweep to say, and to keep free."""
 
     noun = "a sweep"
+    is_folder = True
     is_report = False
     PAGE = "sweep.html"
 
@@ -87,6 +89,7 @@ class TargetDataFolder(Target):
     """A folder of test data, `test_data_set_0` and so on."""
 
     noun = "test data"
+    is_folder = True
     is_report = False
 
     def require(self, value: Any) -> None:

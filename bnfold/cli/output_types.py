@@ -10,7 +10,7 @@ import click
 
 from bnfold.cli import file_kinds
 from bnfold.cli.file_type import FileType
-from bnfold.cli.paths import require_target
+from bnfold.cli.paths import file_path, require_target
 from bnfold.errors import ModelError, UsageError
 
 STDOUT = "-"
@@ -22,12 +22,18 @@ class Target(FileType):
     Attributes:
         noun: what comes to be there, for a sentence.
         is_report: it tells of one run; what an earlier run has left there is stale.
+        is_folder: it is a folder of several files.
         may_be: the parameter whose file this one may replace.
     """
 
     noun = "a file"
     is_report = True
+    is_folder = False
     may_be: str | None = None
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value as the command gets it: a path."""
+        return Path(value) if self.is_folder else file_path(str(value))
 
     def require(self, value: Any) -> None:
         """Returns where it can be written, as far as folders go.
@@ -76,7 +82,7 @@ class TargetRecord(Target):
     def require(self, value: Any) -> None:
         """Returns where it can be written."""
         if value != STDOUT:
-            require_target(Path(value))
+            require_target(file_path(value))
 
     def files(self, value: Any) -> Iterable[Path]:
         """The file, if it is one."""
@@ -120,7 +126,7 @@ class TargetText(Target):
 
 
 def _junit_error(failure: str) -> str:
-    from bnfold.report.ci import junit_error
+    from bnfold.report.junit import junit_error
 
     return junit_error(failure)
 

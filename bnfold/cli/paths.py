@@ -30,6 +30,17 @@ def require_target(path: Path) -> Path:
     return path
 
 
+def file_path(text: str) -> Path:
+    """The path that a user wrote for a file.
+
+    Raises:
+        UsageError: it ends as that of a folder does, which a path by itself no longer tells.
+    """
+    if text.endswith(("/", os.sep)):
+        raise UsageError(f"{text}: this is the path of a folder; name a file to write")
+    return Path(text)
+
+
 def require_end(path: Path) -> None:
     """Returns where nothing is there, or what takes text: a file, /dev/null, a pipe of a shell.
 

@@ -54,6 +54,7 @@ def report(
     Nothing is computed again; the text is that of the command.
     """
     from bnfold.model_io import Together
+    from bnfold.report.junit import has_cases
     from bnfold.report.markdown import markdown_text
     from bnfold.report.sections import findings_of
     from bnfold.sweep.sweep_text import sweep_findings
@@ -62,8 +63,8 @@ def report(
         found = findings_of(_read(record), {"sweep": sweep_findings})
     except DataError as error:
         raise DataError(f"{record}: {error}") from error
-    if junit_target is not None and found.verification is None:
-        raise UsageError(f"--junit is for a verification, and {record} has none")
+    if junit_target is not None and not has_cases(found):
+        raise UsageError(f"--junit is for folds, verdicts and timings, and {record} has none")
     require_plot(plot_target, 0 if found.bench is None else len(found.bench.models))
     with Together() as files:
         put_page(found, html_target, files)
@@ -72,8 +73,7 @@ def report(
         if markdown_target is not None:
             blocks = _blocks(found, every_row=every_row)
             put_text(markdown_text(blocks), markdown_target, files)
-        title = found.title.replace(":", "", 1)  # as the command itself names its suite
-        put_junit(title, junit_target, files, verification=found.verification)
+        put_junit(found, junit_target, files)
     show(ctx, _blocks(found, every_row=every_row or is_verbose(ctx)))
 
 
@@ -91,7 +91,7 @@ def _blocks(found: Findings, *, every_row: bool) -> list[Block]:
     from bnfold.report.blocks import Line, blank
     from bnfold.report.bottom_line import in_one_sentence
 
-    blocks: list[Block] = []
+    blocks: list[Block] = [Line(found.title, "title"), blank()]
     for section in found.sections(every_row=every_row):
         blocks += [Line(f"-- {section.title.lower()}", "title"), *section.blocks, blank()]
     return [*blocks, in_one_sentence(found.bottom_line())]

@@ -110,6 +110,7 @@ def sweep(
     from bnfold.model_io import Together
     from bnfold.report.envelope import envelope
     from bnfold.report.gates import leaves_gate
+    from bnfold.report.sections import Findings
     from bnfold.sweep import sweep as sweep_
     from bnfold.sweep.sweep_text import outcome_gate, sweep_blocks, sweep_page
 
@@ -151,7 +152,7 @@ def sweep(
     )
     with Together() as files:
         put_text(sweep_page(result, folder), folder / TargetSweepFolder.PAGE, files)
-        put_junit(f"bnfold sweep {folder}", junit_target, files, gates=[*cases, *gates])
+        put_junit(Findings(f"bnfold sweep: {folder}"), junit_target, files, [*cases, *gates])
         put_record(record, json_target, files)
     show_record(record, json_target)
     show(ctx, blocks, json_target)

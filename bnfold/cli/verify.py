@@ -66,11 +66,10 @@ def verify(
 
     with Together() as files:
         found = verified(ctx, original, other, _aside(verify_as, files))
-        title = f"bnfold verify {found.original} {found.other}"
         record = _record(ctx, verify_as, found) if json_target is not None else {}
         put_record(record, json_target, files)
-        put_junit(title, junit_target, files, verification=found)
         findings = Findings(f"bnfold verify: {found.original} {found.other}", verification=found)
+        put_junit(findings, junit_target, files)
         put_page(findings, html_target, files)
     show_record(record, json_target)
     blocks = verification_blocks(found, every_row=every_row or is_verbose(ctx))

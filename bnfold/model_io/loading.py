@@ -144,7 +144,7 @@ def skeleton_of(data: wire.Buffer, name: str) -> onnx.ModelProto:
         chunks = wire.rewrite_tensors(data, _is_large, _refer_to_file)
         proto.ParseFromString(b"".join(c for c in chunks if isinstance(c, bytes)))
     except wire.MalformedError as error:
-        what = "is truncated" if error.truncated else "is not an ONNX model"
+        what = "is truncated, or not an ONNX model" if error.truncated else "is not an ONNX model"
         raise ModelError(f"{name}: {what}") from error
     except DecodeError as error:
         raise ModelError(f"{name}: is not an ONNX model, or a damaged one") from error

@@ -107,7 +107,8 @@ def _several(result: BenchResult) -> Callable[[Where], str]:
     return words
 
 
-def _setting(result: BenchResult, row: Where) -> str:
+def setting(result: BenchResult, row: Where) -> str:
+    """Where a row was measured, as far as the measurement has several such places."""
     more = _several(result)(row)
     return ", ".join([row.provider, row.level, *([more] if more else [])])
 
@@ -142,7 +143,7 @@ def _taxes(result: BenchResult) -> Iterable[str]:
     named = {model.name for model in result.models if model.role == "candidate"}
     for tax in result.taxes:
         if tax.candidate in named:
-            yield f"{tax.candidate} ({_setting(result, tax)}): {tax.sentence}"
+            yield f"{tax.candidate} ({setting(result, tax)}): {tax.sentence}"
 
 
 def _since(result: BenchResult) -> Table:
@@ -154,7 +155,7 @@ def _since(result: BenchResult) -> Table:
         (
             Line(row.verdict, VERDICT_STYLES[row.verdict]),
             row.model,
-            _setting(result, row),
+            setting(result, row),
             "ms alone" if row.what == "alone" else "ratio",
             f"{row.then.estimate:.3f}",
             f"{row.now.estimate:.3f}",
@@ -177,7 +178,7 @@ def _peers(result: BenchResult) -> Table:
 
 def _failed(result: BenchResult) -> Table:
     columns = (Column("does not run"), Column("setting"), Column("why"))
-    rows = [(Line(f.model, "bad"), _setting(result, f), f.sentence) for f in result.failed]
+    rows = [(Line(f.model, "bad"), setting(result, f), f.sentence) for f in result.failed]
     return Table(columns, rows, caption="Models that a runtime does not load or run")
 
 
@@ -190,7 +191,7 @@ def _comparisons(result: BenchResult) -> Table:
         (
             Line(c.verdict, VERDICT_STYLES[c.verdict]),
             c.candidate,
-            _setting(result, c),
+            setting(result, c),
             f"{c.ratio.estimate:.3f}",
             _interval(c.ratio),
             _interval(c.null),
@@ -219,7 +220,7 @@ def _isolated(result: BenchResult) -> Table:
     rows = [
         [
             row.model,
-            _setting(result, row),
+            setting(result, row),
             f"{row.median_ms:.3f}",
             f"{row.p90_ms:.3f}",
             *[_number(row.p99_ms, 3)] * with_p99,

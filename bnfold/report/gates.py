@@ -18,11 +18,15 @@ FAILED, UNSURE = 1, 3
 
 @dataclass(frozen=True)
 class Gate:
-    """One thing that was to hold; `holds` is None where it cannot be said."""
+    """One thing that was to hold; `holds` is None where it cannot be said.
+
+    `subject` is the model that it is about, where there are several.
+    """
 
     name: str
     holds: bool | None
     said: str
+    subject: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -47,14 +51,14 @@ def leaves_gate(left: int, most: int, *, subject: str = "") -> Gate:
     """At most so many batch norms are left."""
     of = f"{subject}: " if subject else ""
     said = f"{of}{counted(left, 'batch norm')} left, {most} may be"
-    return Gate(f"--leaves {most}", left <= most, said)
+    return Gate(f"--leaves {most}", left <= most, said, subject)
 
 
 def foldable_gate(could: int, most: int, *, subject: str = "") -> Gate:
     """At most so many batch norms could be folded and are not."""
     of = f"{subject}: " if subject else ""
     said = f"{of}{counted(could, 'batch norm')} could be folded, {most} may be"
-    return Gate(f"--foldable {most}", could <= most, said)
+    return Gate(f"--foldable {most}", could <= most, said, subject)
 
 
 def speed_gates(bench: BenchResult, limit: float) -> Iterator[Gate]:
@@ -66,7 +70,8 @@ def speed_gates(bench: BenchResult, limit: float) -> Iterator[Gate]:
     name = f"--fail-if-slower {limit:g}"
     provider, level = bench.settings.providers[0], bench.settings.levels[0]
     for row in bench.headline:
-        yield Gate(name, _is_within(row, limit), f"{row.candidate}: {row.sentence}")
+        said = f"{row.candidate}: {row.sentence}"
+        yield Gate(name, _is_within(row, limit), said, row.candidate)
     baseline = bench.models[0].name
     named = {model.name for model in bench.models if model.role in ("baseline", "candidate")}
     without = {f.where for f in bench.failed if f.model == baseline}
@@ -74,7 +79,7 @@ def speed_gates(bench: BenchResult, limit: float) -> Iterator[Gate]:
         if (failed.provider, failed.level) == (provider, level) and failed.model in named:
             is_alone = failed.where not in without
             said = f"{failed.model} on {failed.runtime}: {failed.sentence}"
-            yield Gate(name, False if is_alone else None, said)
+            yield Gate(name, False if is_alone else None, said, failed.model)
 
 
 def since_gates(bench: BenchResult, limit: float, baseline: str) -> Iterator[Gate]:
@@ -93,9 +98,10 @@ def since_gates(bench: BenchResult, limit: float, baseline: str) -> Iterator[Gat
             if (row.model, row.what, row.provider, row.level) == (model, "alone", provider, level)
         ]
         if not rows:
-            yield Gate(name, None, f"{model}: nothing there to hold it against")
+            yield Gate(name, None, f"{model}: nothing there to hold it against", model)
         for row in rows:
-            yield Gate(name, _stays(row.change, limit), f"{model} alone: {row.sentence}")
+            said = f"{model} alone: {row.sentence}"
+            yield Gate(name, _stays(row.change, limit), said, model)
 
 
 def _is_within(row: Comparison, limit: float) -> bool | None:

@@ -84,6 +84,7 @@ def _folded(job: ModelJob, path: Path) -> Outcome:
         "it was not compared",
         before=ledger.batch_norms_before,
         after=ledger.batch_norms_after,
+        left=ledger.codes_of_kept,
         sha256=content,
         size_bytes=path.stat().st_size,
         key=key,

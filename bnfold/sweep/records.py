@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from bnfold.bench.rows import Interval, Verdict
@@ -66,6 +67,7 @@ class Outcome:
             not folded.
         reason: the verdict, or why it failed, in one sentence.
         before, after: its batch norms.
+        left: those that stay, as codes of refusals with how many each; empty where none does.
         sha256: of the source with its external data, in hex; empty where it could not be read.
         target_sha256: of the folded model.
         size_bytes, target_size_bytes: of the two files, without external data.
@@ -89,6 +91,7 @@ class Outcome:
     exit_code: int = 0
     is_kept: bool = False
     speed: Speed | None = None
+    left: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome in the types of JSON."""

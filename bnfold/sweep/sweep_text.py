@@ -80,6 +80,7 @@ def _row(outcome: Outcome, folder: Path | None, *, is_timed: bool) -> tuple[Line
     is_folded = outcome.status != "failed"
     page_of = None if outcome.target is None else Path(outcome.target).with_suffix(".html")
     why = [] if outcome.status == "equivalent" else [outcome.reason]
+    why += [f"{count} stay: {code}" for code, count in outcome.left.items()]
     if outcome.speed is not None and not outcome.speed.timings:
         why.append(f"not timed: {outcome.speed.reason}")
     return (

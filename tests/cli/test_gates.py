@@ -30,7 +30,9 @@ def test_a_batch_norm_that_is_left_behind_fails_the_gate(place, stuck, model, co
     assert result.exit_code == 1
     assert "gate --leaves 0: does not hold: 1 batch norm left, 0 may be" in result.stdout
     suite = ET.parse(place / "gate.xml").getroot()
-    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+    assert [suite.get(key) for key in ("tests", "failures", "skipped")] == ["3", "1", "1"]
+    assert [case.get("name") for case in suite] == ["fold", "'bn'", "--leaves 0"]
+    assert "rectifier" in suite.find("testcase/skipped").get("message")
     assert place.call(command, stuck, *more, "--leaves", "1").exit_code == 0
     assert place.call(command, model, *more, "--leaves", "0").exit_code == 0
     assert place.call("-q", command, stuck, *more, "--leaves", "0").stderr.count("\n") == 1
@@ -96,9 +98,8 @@ def test_run_leaves_the_timing_out_and_tells_ci(place, stuck, monkeypatch):
     assert told.startswith("before\n<!-- bnfold -->")
     assert "does not hold" in told
     suite = ET.parse(place / "run.xml").getroot()
-    cases = [case.get("classname") for case in suite]
-    assert cases[0] == "bnfold.verify"
-    assert cases[-1] == "bnfold.gates"
+    groups = [*dict.fromkeys(case.get("classname") for case in suite)]
+    assert groups == ["bnfold.fold", "bnfold.verify", "bnfold.verify.outputs", "bnfold.gates"]
     record = json.loads((place / "results" / "report.json").read_text())
     assert set(record["result"]) == {"fold", "verify"}
     assert place.call("report", place / "results" / "report.json").exit_code == 0
@@ -169,3 +170,20 @@ def test_an_earlier_record_is_a_baseline_and_a_gate(place, model):
     assert result.exit_code == 3
     refused = place.call("bench", model, *QUICK, "--fail-if-slower", "5%")
     assert "name two models, or an earlier record with --baseline" in refused.stderr
+
+
+def test_each_batch_norm_is_a_case_whose_name_stays_whatever_becomes_of_it(place, model, stuck):
+    """CI systems follow a test by its name; one that stays is skipped, not failed."""
+    place.call("fold", model, "--dry-run", "--junit", "one.xml")
+    place.call("fold", stuck, "--dry-run", "--junit", "two.xml")
+    folded, kept = (ET.parse(place / name).getroot() for name in ("one.xml", "two.xml"))
+    assert [case.get("name") for case in folded] == [case.get("name") for case in kept]
+    assert (folded.get("skipped"), kept.get("skipped")) == ("0", "1")
+
+
+def test_each_timing_is_a_case(place, model):
+    assert place.call("bench", model, model, *QUICK, "--junit", "b.xml").exit_code in (0, 3)
+    suite = ET.parse(place / "b.xml").getroot()
+    assert suite.get("failures") == "0"
+    assert {case.get("classname") for case in suite} == {"bnfold.bench"}
+    assert all("cpu, " in case.get("name") for case in suite)

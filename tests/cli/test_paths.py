@@ -181,6 +181,18 @@ def test_what_cannot_be_written_is_told_before_any_work(files, name):
     assert wrongly_answered(trials) == []
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_name_that_ends_as_that_of_a_folder_names_no_file(files, name):
+    """As a path, `new/` is `new`: a file would come to be where a folder was meant."""
+    trials = [
+        Tried(line(name, parameter, "new/"), "new/: ", "path of a folder; name a file")
+        for parameter in of_kind(name, Target)
+        if not isinstance(parameter.type, FOLDERS)
+    ]
+    assert wrongly_answered(trials) == []
+    assert not Path("new").exists()
+
+
 def test_a_pipe_within_a_folder_of_results_is_told_of(files):
     trials = []
     for name, inner in (("run", "report.json"), ("sweep", "sweep.jsonl")):

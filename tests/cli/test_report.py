@@ -84,9 +84,17 @@ def test_what_is_no_record_gets_one_sentence(place, content, said):
     assert not (place / "r.html").exists()
 
 
-def test_junit_is_refused_for_a_record_without_a_verification(place, model):
-    place.call("inspect", model, "--json", "r.json")
-    assert "has none" in place.call("report", "r.json", "--junit", "j.xml").stderr
+def test_junit_of_a_record_is_that_of_the_command_and_refused_where_nothing_was_judged(
+    place, model, stuck
+):
+    place.call("inspect", model, stuck, "--json", "r.json", "--junit", "i.xml")
+    assert place.call("report", "r.json", "--junit", "j.xml").exit_code == 0
+    assert (place / "i.xml").read_bytes() == (place / "j.xml").read_bytes()
+    record = json.loads((place / "r.json").read_text())
+    record["result"] = {"models": [], "failed": []}
+    (place / "none.json").write_text(json.dumps(record))
+    said = place.call("report", "none.json", "--junit", "k.xml").stderr
+    assert "--junit is for folds, verdicts and timings, and none.json has none" in said
 
 
 def test_several_models_are_told_of_under_their_names_and_in_a_table(place, model, stuck):

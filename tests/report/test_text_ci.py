@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-from bnfold.report.ci import github_annotation, junit_xml
+from bnfold.report.github import github_annotation
+from bnfold.report.junit import junit_xml
+from bnfold.report.sections import Findings
 from bnfold.verify.records import Location
 from tests.report.test_text_verification import FOUND, ROW
 
@@ -20,12 +22,12 @@ DIFFERENT = replace(
 
 
 def test_an_equivalent_model_is_a_suite_without_failures():
-    suite = ET.fromstring(junit_xml(FOUND))
+    suite = ET.fromstring(junit_xml(Findings(verification=FOUND)))
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "0")
 
 
 def test_each_bad_output_is_a_failure_and_so_is_the_verdict():
-    suite = ET.fromstring(junit_xml(DIFFERENT))
+    suite = ET.fromstring(junit_xml(Findings(verification=DIFFERENT)))
     assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
     messages = [failure.get("message") for failure in suite.iter("failure")]
     assert messages[0] == "output 'mask' is off: 100%"
@@ -37,7 +39,7 @@ def test_each_bad_output_is_a_failure_and_so_is_the_verdict():
 
 
 def test_an_inconclusive_verdict_is_an_error_not_a_failure():
-    suite = ET.fromstring(junit_xml(replace(FOUND, verdict="inconclusive")))
+    suite = ET.fromstring(junit_xml(Findings(verification=replace(FOUND, verdict="inconclusive"))))
     assert (suite.get("failures"), suite.get("errors")) == ("0", "1")
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from bnfold.bench.rows import Failed, Interval
 from bnfold.report.bench_table import COLUMNS, csv_text
-from bnfold.report.ci import github_annotations, junit_xml
 from bnfold.report.gates import Gate, speed_gates, worst
+from bnfold.report.github import github_annotations
+from bnfold.report.junit import junit_xml
+from bnfold.report.sections import Findings
 from tests.report.test_text_bench import COMPARISON, RESULT
 
 SOUND, WILD = Interval(1.0, 0.99, 1.01), Interval(1.3, 1.2, 1.4)
@@ -57,7 +59,7 @@ def test_what_is_wrong_counts_before_what_cannot_be_said():
 
 def test_gates_are_test_cases_and_annotations():
     gates = [Gate("one", True, "fine"), Gate("two", False, "50% off\nhere"), Gate("3", None, "?")]
-    suite = ET.fromstring(junit_xml(gates=gates, title="bnfold fold net.onnx"))
+    suite = ET.fromstring(junit_xml(Findings("bnfold fold: net.onnx"), gates))
     assert suite.get("name") == "bnfold fold net.onnx"
     assert [suite.get(key) for key in ("tests", "failures", "errors")] == ["3", "1", "1"]
     assert github_annotations(None, gates) == [

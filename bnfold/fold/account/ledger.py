@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -136,6 +137,13 @@ class Ledger(Shown):
     def batch_norms_after(self) -> int:
         """How many it still has."""
         return sum(not d.is_folded for d in self.batch_norms)
+
+    @property
+    def codes_of_kept(self) -> dict[str, int]:
+        """Why batch norms stay, and how many each; the codes of one are joined by " and "."""
+        kept = (d for d in self.batch_norms if not d.is_folded)
+        codes = (" and ".join(dict.fromkeys(r.code for r in d.refusals)) for d in kept)
+        return dict(Counter(codes).most_common())
 
     @property
     def summary(self) -> str:

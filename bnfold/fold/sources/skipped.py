@@ -62,7 +62,7 @@ def skipped_in(model: ir.Model, names: Collection[str], rules: Collection[str]) 
 def _unknown(name: str, nodes: Collection[str], rules: Collection[str]) -> str:
     """That the name stands for nothing, and the names that would do."""
     near = get_close_matches(name, [*nodes, *rules], n=_MOST)
-    text = f"skip: '{name}' is neither a node of the model nor a rule"
+    text = f"nothing to skip: '{name}' is neither a node of the model nor a rule"
     text += f"; near it: {', '.join(near)}" if near else ""
     return f"{text}; the rules are {', '.join(rules)}; `bnfold inspect --all` lists the nodes"
 
