@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx
 import onnx_ir as ir
 
-from bnfold.fold.facts.inference_model import Inferable, bare_proto
+from bnfold.fold.facts.inference_model import Inferable, bare_proto, values_of
 from bnfold.runtime.inference import NotInferredError, infer_shapes
 
 
@@ -23,7 +23,7 @@ class Inferred:
 def inferred_of(model: ir.Model) -> Mapping[str, Inferred]:
     """The tensors of the main graph by name; what the model itself says goes before."""
     found = {name: Inferred(_dtype(kind), _extents(kind)) for name, kind in _types(model)}
-    for value in _values(model.graph):
+    for value in values_of(model.graph):
         inferred = found.get(value.name or "", Inferred(None, ()))
         dtype = value.dtype if value.dtype is not None else inferred.dtype
         found[value.name or ""] = Inferred(dtype, _stated(value) or inferred.extents)
@@ -39,13 +39,6 @@ def is_integer(value: ir.Value, known: Mapping[str, ir.DataType]) -> bool:
     """Whether its type is known, and one of integers."""
     dtype = known.get(value.name or "")
     return dtype is not None and dtype.is_integer()
-
-
-def _values(graph: ir.Graph) -> Iterator[ir.Value]:
-    yield from graph.inputs
-    yield from graph.initializers.values()
-    for node in graph:
-        yield from node.outputs
 
 
 def _types(model: ir.Model) -> Iterator[tuple[str, onnx.TypeProto.Tensor]]:

@@ -88,9 +88,8 @@ class Engine:
         for node, step in plan.replaced.items():
             edit.dead.extend(value for value in node.inputs if value is not None)
             self._rewrite(node, step.nodes, edit)
-        # what carries another value than it did may not keep the name that readers know it by; the
-        # order is that of names, as a set's own would number fresh ones otherwise in each run
-        for value in sorted(self._pass_by(plan, edit), key=lambda v: v.name or ""):
+        # what carries another value than it did may not keep the name that readers know it by
+        for value in self._pass_by(plan, edit):
             if value.graph is not None and value.name:
                 edit.changes.rename(value, self._fresh(f"{value.name}_folded", edit))
         self._remove(plan.removed, edit)
@@ -103,13 +102,14 @@ class Engine:
         edit.changes.on_undo(lambda: self._names.release(name))
         return name
 
-    def _pass_by(self, plan: Plan, edit: Edit) -> set[ir.Value]:
+    def _pass_by(self, plan: Plan, edit: Edit) -> list[ir.Value]:
         """Removes the nodes passed by; what remains takes over the name of a value it now equals.
 
         Returns:
-            The moved values that no name stands for yet.
+            The moved values that no name stands for yet, in an order that is that of each run.
         """
-        moved = {edit.replaced.get(value, value) for value in plan.moved}
+        in_order = sorted(plan.moved, key=self._place)
+        moved = dict.fromkeys(edit.replaced.get(value, value) for value in in_order)
         passed = plan.passed_by.items()
         # from the outputs inward: of a chain that goes, the first value gets the last name
         for node, index in sorted(passed, key=lambda d: self._facts.order(d[0]), reverse=True):
@@ -124,8 +124,13 @@ class Engine:
             edit.changes.remove(node)
             if inherits:
                 _inherit(kept, gone, edit.changes)
-                moved.discard(kept)
-        return moved
+                moved.pop(kept, None)
+        return list(moved)
+
+    def _place(self, value: ir.Value) -> tuple[str, tuple[int, ...]]:
+        """By its name, and in bodies that use one name for several by where it is made."""
+        producer = value.producer()
+        return value.name or "", () if producer is None else self._facts.order(producer)
 
     def _remove(self, nodes: Iterable[ir.Node], edit: Edit) -> None:
         """Removes nodes that nobody reads any more but one another."""

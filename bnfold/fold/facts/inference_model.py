@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import onnx
@@ -11,6 +12,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.node import is_op, op_of
 from bnfold.fold.facts.operator_facts import SIZED_BY
 from bnfold.fold.numbers.affine import Dims
+from bnfold.fresh_names import FreshNames
 
 _STORED = 1024  # bytes: of larger tensors only those are told that are sizes
 MOST_SIZES = 1 << 13  # entries of a tensor that decides sizes: a Split may have thousands of parts
@@ -27,6 +29,7 @@ class Inferable:
         constants: what takes the place of the nodes that compute it.
         left_out: outputs of nodes that inference is not to look at, with their element type and
             their dimensions where they are known.
+        names: for values whose name another one has too, in a body beside it.
     """
 
     known: Mapping[ir.Value, Dims] = field(default_factory=dict)
@@ -35,6 +38,33 @@ class Inferable:
     left_out: Mapping[ir.Value, tuple[ir.DataType | None, Dims | None]] = field(
         default_factory=dict
     )
+    names: Mapping[ir.Value, str] = field(default_factory=dict)
+
+    def name_of(self, value: ir.Value | None) -> str:
+        """What inference calls the value; empty for an input that is left out."""
+        return "" if value is None else self.names.get(value, value.name or "")
+
+
+def own_names(graphs: Sequence[ir.Graph]) -> dict[ir.Value, str]:
+    """A name for each value whose name stands for several: bodies beside one another may do that.
+
+    Inference, to which what is left out of a body is an input of the model, would take one for the
+    other.
+    """
+    if len(graphs) < 2:
+        return {}
+    values = dict.fromkeys(value for graph in graphs for value in values_of(graph))
+    counts = Counter(value.name for value in values if value.name)
+    fresh = FreshNames(name for name in counts if name)
+    return {value: fresh(value.name) for value in values if value.name and counts[value.name] > 1}
+
+
+def values_of(graph: ir.Graph) -> Iterator[ir.Value]:
+    """What the graph is given, what it stores and what its nodes make."""
+    yield from graph.inputs
+    yield from graph.initializers.values()
+    for node in graph:
+        yield from node.outputs
 
 
 def bare_proto(model: ir.Model, told: Inferable) -> onnx.ModelProto:
@@ -51,11 +81,11 @@ def bare_proto(model: ir.Model, told: Inferable) -> onnx.ModelProto:
     for value in model.graph.inputs:
         dims = told.known.get(value, dims_of_shape(value.shape))
         filled = dims if dims is None or told.extent is None else _filled(dims, told, symbols)
-        graph.input.append(_info(value, filled))
-    graph.output.extend(_info(value, None) for value in model.graph.outputs)
+        graph.input.append(_info(value, filled, told))
+    graph.output.extend(_info(value, None, told) for value in model.graph.outputs)
     for value in model.graph.initializers.values():
         if not value.is_graph_input() or (model.ir_version or 0) < 4:
-            _add_initializer(graph, value)
+            _add_initializer(graph, value, told)
     _add_nodes(graph, graph, model.graph, told)
     return bare
 
@@ -78,8 +108,9 @@ def _filled(dims: Dims, told: Inferable, symbols: dict[str, int]) -> Dims:
     return tuple(sizes)
 
 
-def _info(value: ir.Value, dims: Dims | None) -> onnx.ValueInfoProto:
+def _info(value: ir.Value, dims: Dims | None, told: Inferable) -> onnx.ValueInfoProto:
     info = ir.serde.serialize_value(value)
+    info.name = told.name_of(value)
     if info.type.HasField("tensor_type"):
         info.type.tensor_type.ClearField("shape")
         if dims is not None:
@@ -96,14 +127,14 @@ def _dim(dim: int | str | None) -> onnx.TensorShapeProto.Dimension:
     return onnx.TensorShapeProto.Dimension(dim_param=dim or None)
 
 
-def _add_initializer(graph: onnx.GraphProto, value: ir.Value) -> None:
+def _add_initializer(graph: onnx.GraphProto, value: ir.Value, told: Inferable) -> None:
     tensor = value.const_value
     if tensor is None or _is_left_out(value, tensor):
         if tensor is not None and not value.is_graph_input():
-            graph.input.append(_declared(value, tensor))
+            graph.input.append(_declared(value, tensor, told))
         return
     stored = ir.serde.serialize_tensor(tensor)
-    stored.name = value.name or ""
+    stored.name = told.name_of(value)
     graph.initializer.append(stored)
 
 
@@ -118,16 +149,20 @@ def _add_nodes(
             continue
         if first is not None and first in told.constants:
             graph.initializer.append(told.constants[first])
+            graph.initializer[-1].name = told.name_of(first)
             continue
         large = _large_constant(node)
         if large is not None and not node.outputs[0].is_graph_output():
-            main.input.append(_declared(node.outputs[0], large))
+            main.input.append(_declared(node.outputs[0], large, told))
             continue
         proto = ir.serde.serialize_node(node)
+        if told.names:
+            proto.input[:] = map(told.name_of, node.inputs)
+            proto.output[:] = map(told.name_of, node.outputs)
         for attribute in proto.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
                 body = node.attributes[attribute.name].as_graph()
-                _without_hints(attribute.g)
+                _without_hints(attribute.g, body, told)
                 _add_nodes(main, attribute.g, body, told)
         graph.node.append(proto)
 
@@ -138,19 +173,23 @@ def _stand_ins(node: ir.Node, told: Inferable) -> list[onnx.ValueInfoProto]:
     for value in node.outputs:
         dtype, dims = told.left_out[value]
         if dtype is not None and dims is not None and value.name:
-            info = onnx.helper.make_tensor_value_info(value.name, int(dtype), ())
+            info = onnx.helper.make_tensor_value_info(told.name_of(value), int(dtype), ())
             info.type.tensor_type.shape.dim.extend(_dim(dim) for dim in dims)
             infos.append(info)
     return infos
 
 
-def _without_hints(body: onnx.GraphProto) -> None:
+def _without_hints(proto: onnx.GraphProto, body: ir.Graph, told: Inferable) -> None:
     """A body without its nodes and without what it declares of shapes."""
-    del body.value_info[:]
-    del body.node[:]
-    for info in (*body.input, *body.output):
+    del proto.value_info[:]
+    del proto.node[:]
+    ends = zip((*proto.input, *proto.output), (*body.inputs, *body.outputs), strict=True)
+    for info, value in ends:
+        info.name = told.name_of(value)
         if info.type.HasField("tensor_type"):
             info.type.tensor_type.ClearField("shape")
+    for tensor in proto.initializer:
+        tensor.name = told.name_of(body.initializers[tensor.name])
 
 
 def _large_constant(node: ir.Node) -> ir.TensorProtocol | None:
@@ -168,6 +207,6 @@ def _is_left_out(value: ir.Value, tensor: ir.TensorProtocol) -> bool:
     return tensor.nbytes > _STORED and not sizes
 
 
-def _declared(value: ir.Value, tensor: ir.TensorProtocol) -> onnx.ValueInfoProto:
+def _declared(value: ir.Value, tensor: ir.TensorProtocol, told: Inferable) -> onnx.ValueInfoProto:
     extents = [int(d) for d in tensor.shape]  # type: ignore[arg-type]
-    return onnx.helper.make_tensor_value_info(value.name or "", int(tensor.dtype), extents)
+    return onnx.helper.make_tensor_value_info(told.name_of(value), int(tensor.dtype), extents)

@@ -6,14 +6,20 @@ be those of the run. What a model declares of inner values and outputs is a hint
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import onnx
 import onnx_ir as ir
 
 from bnfold.fold.facts.dictated_shapes import pin
-from bnfold.fold.facts.inference_model import MOST_SIZES, Inferable, bare_proto, dims_of_shape
+from bnfold.fold.facts.inference_model import (
+    MOST_SIZES,
+    Inferable,
+    bare_proto,
+    dims_of_shape,
+    own_names,
+    values_of,
+)
 from bnfold.fold.facts.node import contributed_op, input_of, is_op, op_of
 from bnfold.fold.facts.operator_facts import SIZED_BY
 from bnfold.fold.facts.size_rules import Constants, is_inferred, run_dims
@@ -62,19 +68,12 @@ def _settle(graphs: Sequence[ir.Graph], found: Shapes, dims: Mapping[ir.Value, D
         pin(graph, found, is_main=graph is graphs[0])
 
 
-def _values(graph: ir.Graph) -> Iterator[ir.Value]:
-    yield from graph.inputs
-    yield from graph.initializers.values()
-    for node in graph:
-        yield from node.outputs
-
-
 def _given(model: ir.Model, graphs: Sequence[ir.Graph]) -> Shapes:
     """What the caller must keep to, and what is stored."""
     found: Shapes = {}
     fed = set(model.graph.inputs)
     for graph in graphs:
-        for value in _values(graph):
+        for value in values_of(graph):
             tensor = None if value in fed and (model.ir_version or 0) >= 4 else value.const_value
             if tensor is None and value not in fed:
                 continue
@@ -90,20 +89,46 @@ def _inferred(
     constant: Constants,
     extent: int | None = None,
 ) -> tuple[Shapes, Dtypes]:
-    """What inference finds; where it is not to be believed, our own sizes take its place."""
-    opset = standard_opset(model.opset_imports)
+    """What inference finds; where it is not to be believed, our own sizes take its place.
+
+    An Einsum is believed as long as of every one, in a graph where all are, our own size is that of
+    inference: what it reads is then right, the first one being first.
+    """
     every = [node for graph in model.graphs() for node in graph]
+    opset = standard_opset(model.opset_imports)
     nodes = [node for node in every if not _is_believed(node, model, opset, constant)]
+    doubted = [node for node in nodes if is_op(node, "Einsum")]
+    if doubted:
+        others = [node for node in nodes if not is_op(node, "Einsum")]
+        found, types = _with_own(model, every, others, known, constant, extent)
+        ours = (run_dims(node, found, constant, opset) for node in doubted)
+        if all(
+            found.get(node.outputs[0]) == dims for node, dims in zip(doubted, ours, strict=True)
+        ):
+            return found, types
+    return _with_own(model, every, nodes, known, constant, extent)
+
+
+def _with_own(
+    model: ir.Model,
+    every: Sequence[ir.Node],
+    nodes: Sequence[ir.Node],
+    known: Mapping[ir.Value, Dims],
+    constant: Constants,
+    extent: int | None,
+) -> tuple[Shapes, Dtypes]:
+    """What inference finds that is not asked about `nodes`, whose sizes are our own."""
+    opset = standard_opset(model.opset_imports)
+    names = own_names(tuple(model.graphs()))
     dtypes: Dtypes = {}
     if nodes and any(value.dtype is None for node in every for value in node.outputs):
-        _, dtypes = _read(model, bare_proto(model, Inferable()))
+        _, dtypes = _read(model, Inferable(names=names))
     kinds = {v: v.dtype or dtypes.get(v) for node in nodes for v in node.outputs}
     constants = _size_constants(every, constant)
     own: Shapes = {}
     for _ in range(_PASSES):
         left_out = {v: (kinds[v], own.get(v)) for node in nodes for v in node.outputs}
-        inferable = Inferable(known, extent, constants, left_out)
-        found, types = _read(model, bare_proto(model, inferable))
+        found, types = _read(model, Inferable(known, extent, constants, left_out, names))
         found.update(own)
         more = {
             node.outputs[0]: run_dims(node, found, constant, opset)
@@ -172,11 +197,11 @@ def _size_constants(
     return found
 
 
-def _read(model: ir.Model, proto: onnx.ModelProto) -> tuple[Shapes, Dtypes]:
+def _read(model: ir.Model, told: Inferable) -> tuple[Shapes, Dtypes]:
     """What `onnx.shape_inference` finds; no type where the model states it."""
     shapes: Shapes = {}
     dtypes: Dtypes = {}
-    for value, tensor in _types(model, proto):
+    for value, tensor in _types(model, told):
         if tensor.HasField("shape"):
             shapes[value] = tuple(_dim(d) for d in tensor.shape.dim)
         if value.dtype is None and tensor.elem_type:
@@ -184,22 +209,17 @@ def _read(model: ir.Model, proto: onnx.ModelProto) -> tuple[Shapes, Dtypes]:
     return shapes, dtypes
 
 
-def _types(
-    model: ir.Model, proto: onnx.ModelProto
-) -> Iterator[tuple[ir.Value, onnx.TypeProto.Tensor]]:
+def _types(model: ir.Model, told: Inferable) -> Iterator[tuple[ir.Value, onnx.TypeProto.Tensor]]:
     """Each value that is not stored, with what onnx infers of its type."""
     try:
-        proto = infer_shapes(proto)
+        proto = infer_shapes(bare_proto(model, told))
     except NotInferredError:
         return  # only less is known: rules that need a shape refuse
-    infos = list(_named_types(proto.graph))
-    values = dict.fromkeys(value for graph in model.graphs() for value in _values(graph))
-    counts = Counter(value.name for value in values)
-    # two branches of an If may use one name for two tensors: then the name tells nothing
-    named = {info.name: info.type.tensor_type for info in infos if counts[info.name] == 1}
-    for value in values:
-        if value.const_value is None and value.name in named:
-            yield value, named[value.name]
+    named = {info.name: info.type.tensor_type for info in _named_types(proto.graph)}
+    for value in dict.fromkeys(value for graph in model.graphs() for value in values_of(graph)):
+        name = told.name_of(value)
+        if value.const_value is None and name in named:
+            yield value, named[name]
 
 
 def _named_types(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:

@@ -90,7 +90,7 @@ INFERRED = (
     | CONTROL_FLOW
     | frozenset(
         "And ArgMax ArgMin BitwiseAnd BitwiseOr Concat Constant ConstantOfShape ConvInteger "
-        "DynamicQuantizeLinear Einsum Equal Expand Flatten GRU Gather GatherElements GatherND Gemm "
+        "DynamicQuantizeLinear Equal Expand Flatten GRU Gather GatherElements GatherND Gemm "
         "Greater GreaterOrEqual IsInf IsNaN LSTM Less LessOrEqual MatMul MatMulInteger Mod Not "
         "OneHot Or Pow QLinearConv QLinearMatMul RNN Range ReduceL1 ReduceL2 ReduceLogSum "
         "ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare "

@@ -6,6 +6,7 @@ onnx's inference and onnxruntime differ, and versions of onnxruntime among thems
 - SAME padding with dilations, or of a ConvTranspose with output_padding; output_shape;
 - Resize and Upsample by a scale: extent * scale in float32 or in float64;
 - Slice of opset 10: of an open extent inference says that it stays, whatever is cut off;
+- Einsum where operands differ in an axis of one letter: a run repeats an extent of 1;
 - Slice backwards to the largest integer: inference says that nothing is left, and a run goes on to
   the front.
 
@@ -14,7 +15,7 @@ Here an extent is a number only where all of them come to the same; it is None o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from bnfold.float64.indexing import cut
+from bnfold.fold.facts.einsum_terms import einsum_terms
 from bnfold.fold.facts.node import (
     FUSED_CONV,
     FUSED_GEMM,
@@ -86,7 +88,9 @@ def run_dims(
 ) -> Dims | None:
     """The dimensions of the first output of such a node; None for an unknown rank."""
     here = _dims_of(input_of(node, 0), dims)
-    found = None if here is None else _run_dims(node, here, dims, constant, opset)
+    if here is None:
+        return None
+    found = _run_dims(node, here, dims, constant, opset)
     if found is None:
         return None
     return tuple(None if isinstance(d, int) and not 0 <= d < _BEYOND else d for d in found)
@@ -98,6 +102,8 @@ def _run_dims(
     op = "Conv" if contributed_op(node) == FUSED_CONV else op_of(node)
     if len(here) < _LEAST_AXES.get(op, 0):
         return None  # a run ends here
+    if op == "Einsum":
+        return _contracted(node, [_dims_of(value, dims) for value in node.inputs])
     if op in ("Resize", "Upsample"):
         return _resized(node, here, constant, opset)
     if op == "Slice":
@@ -152,6 +158,30 @@ def _product(node: ir.Node, here: Dims, there: Dims | None) -> Dims | None:
     lead = max(here[:-2], there[:-2], key=len)
     is_one = min(len(here), len(there)) == 2
     return (*(lead if is_one else [None] * len(lead)), rows, columns)
+
+
+def _contracted(node: ir.Node, operands: Sequence[Dims | None]) -> Dims | None:
+    """Of an Einsum: of each letter the one extent that its operands have beside 1."""
+    shapes = [shape for shape in operands if shape is not None]
+    found = einsum_terms(node, [len(shape) for shape in shapes])
+    if found is None or len(shapes) < len(operands):
+        return None
+    extents: dict[str, set[Extent]] = {letter: set() for letter in found[1]}
+    for term, shape in zip(found[0], shapes, strict=True):
+        for letter, extent in zip(term, shape, strict=True):
+            extents.setdefault(letter, set()).add(extent)
+    return tuple(_repeated(extents[letter]) for letter in found[1])
+
+
+def _repeated(extents: Set[Extent]) -> Extent:
+    """Of operands along one axis, of which a run repeats those of extent 1."""
+    rest = extents - {1}
+    numbers = {extent for extent in rest if isinstance(extent, int) and extent > 0}
+    if len(numbers) == 1:
+        return next(iter(numbers))  # whatever is open has this extent, or 1
+    if not rest:
+        return 1 if extents else None
+    return next(iter(rest)) if len(rest) == 1 else None
 
 
 def _pooled(node: ir.Node, size: Dims) -> Sequence[Extent]:

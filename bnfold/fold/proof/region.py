@@ -56,8 +56,21 @@ def region_of(plan: Plan, facts: Facts) -> Region:
     nodes = tuple(sorted(touched, key=facts.order))
     inside = {value for node in nodes for value in node.outputs}
     enters = frozenset(v for node in nodes for v in _entering(node, inside, facts))
-    found = [_leaving(value, touched, facts) for node in nodes for value in node.outputs]
+    made = (value for node in nodes for value in _made(node, inside, facts))
+    found = [_leaving(value, touched, facts) for value in made]
     return Region(nodes, enters, tuple(leaving for leaving in found if leaving is not None))
+
+
+def _made(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> Iterator[ir.Value]:
+    """What the node makes; not what an If gives from elsewhere, where nobody can feed that."""
+    if not bodies_of(node):
+        yield from node.outputs
+        return
+    returned = zip(*(body.outputs for body in bodies_of(node)), strict=True)
+    for output, values in zip(node.outputs, returned, strict=False):
+        made = [value in inside for value in values]
+        if any(made) or all(facts.dims(value) is not None for value in values):
+            yield output
 
 
 def _entering(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> Iterator[ir.Value]:

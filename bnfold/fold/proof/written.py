@@ -73,11 +73,16 @@ def written(
 
     Raises:
         CertificateError: a name stands for two values, or a value is neither fed nor constant.
+        UnknownRankError: a body returns for what is read outside what cannot be fed.
     """
     ordered, read = tuple(nodes), tuple(seen)
     inside = {value for node in ordered for value in node.outputs}
+    run = dict.fromkeys(value for node in ordered for value in _ends(node, inside, facts))
+    for value in read:
+        if value in inside and value not in run:
+            raise UnknownRankError(f"the rank of what bodies return as '{value.name}' is not known")
     named: dict[str, ir.Value] = {}
-    for value in (*(v for node in ordered for v in _ends(node, inside, facts)), *read):
+    for value in (*run, *read):
         name = label_of(value, facts)
         if value.name and named.setdefault(name, value) is not value:
             raise CertificateError(f"'{value.name}' is the name of two values")

@@ -80,7 +80,7 @@ def _size_of(value: ir.Value, rank: int, asking: Asking, further: int = _FURTHER
     size = np.zeros((1,) * rank)
     movers = [edge for edge in readers if is_op(edge[0], *_REARRANGING)]
     for mover, index in movers[:_BESIDE] if further else ():
-        behind = _size_behind(mover, index, rank, asking, further - 1)
+        behind = _size_behind(mover, index, asking, further - 1)
         size = np.where(size == 0, behind, size)
     return size
 
@@ -97,13 +97,12 @@ def _seen_by(reader: ir.Node, rank: int, asking: Asking) -> Array | None:
     return np.asarray(size).reshape(1, -1, *(1,) * (rank - 2))
 
 
-def _size_behind(
-    mover: ir.Node, index: int, rank: int, asking: Asking, further: int
-) -> Array | float:
+def _size_behind(mover: ir.Node, index: int, asking: Asking, further: int) -> Array | float:
     """What is known of one of its inputs by what is known of its outputs; 0 where nothing is."""
     known = {}
     for place, output in enumerate(mover.outputs):
-        size = _size_of(output, rank, asking, further)
+        rank = asking.facts.rank(output)  # a Gather by several indices makes other axes
+        size = np.zeros(()) if rank is None else _size_of(output, rank, asking, further)
         if np.any(size != 0):
             known[place] = Affine(np.ones_like(size), size)
     for offer in asking.ask(mover, known, backward=True) if known else ():

@@ -494,8 +494,22 @@ def _range(random: np.random.Generator) -> Drawn:
 
 
 def _einsum(random: np.random.Generator) -> Drawn:
-    b, i, j, k = _size(random, 4, 1, 5)
-    return Drawn("Einsum", [(b, i, j), (b, j, k)], [], {"equation": "bij,bjk->bik"})
+    """Letters of several operands, some of them of extent 1 in one: a run repeats these."""
+    extents = dict(zip("abcd", _size(random, 4, 1, 5), strict=True))
+    count = int(random.integers(1, 4))
+    terms = ["".join(random.permutation([*"abcd"])[: random.integers(1, 4)]) for _ in range(count)]
+    lead = _size(random, int(random.integers(3)), 1, 5)
+    dots = ["..." if random.random() < 0.3 else "" for _ in terms]
+    shapes = [
+        (*(lead if dot else ()), *(1 if random.random() < 0.2 else extents[c] for c in term))
+        for dot, term in zip(dots, terms, strict=True)
+    ]
+    letters = sorted(set("".join(terms)))
+    kept = "".join(random.permutation(letters)[: random.integers(len(letters) + 1)])
+    left = ",".join(dot + term for dot, term in zip(dots, terms, strict=True))
+    output = ("..." if any(dots) else "") + kept
+    equation = left if random.random() < 0.2 else f"{left}->{output}"
+    return Drawn("Einsum", shapes, [], {"equation": equation})
 
 
 def _root_mean_square(random: np.random.Generator) -> Drawn:

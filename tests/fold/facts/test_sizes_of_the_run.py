@@ -80,6 +80,11 @@ def test_of_an_older_slice_with_an_open_extent_the_size_is_not_believed() -> Non
     check("Slice", 40, seed=2, opset=10)
 
 
+def test_an_einsum_repeats_what_has_one_entry_along_a_letter() -> None:
+    """Inference takes the extent of the operand that it meets first."""
+    check("Einsum", 150, seed=4)
+
+
 def test_every_operator_that_inference_is_believed_about_is_drawn() -> None:
     """Control flow has tests of its own, a Constant is what it is."""
     assert set(DRAWS) >= INFERRED - CONTROL_FLOW - {"Constant"}

@@ -54,6 +54,21 @@ def test_both_bodies_take_it() -> None:
     assert set(entry.into) == {"Conv -> 't0'", "Conv -> 'e0'"}
 
 
+@pytest.mark.parametrize("beside", ["Min(x, r)", "Min(x, r1)"])
+def test_bodies_that_use_the_same_names_for_what_is_returned_beside(beside: str) -> None:
+    """The proof reads the other output too; of one whose rank nobody knows it needs nothing."""
+    one, two = (
+        f"r = Reshape(x, sh) r1 = Abs(r) t1 = {beside} t0 = Conv(x, w)".replace("t", letter)
+        for letter in "te"
+    )
+    returned = "(float t1, float t0)"
+    text = f"""sh = Shape(x) i1, i0 = If(c) <then_branch = th () => {returned} {{ {one} }},
+        else_branch = el () => {returned} {{ {two.replace("e1", "t1").replace("e0", "t0")} }}>
+        {NORM} z = Tanh(i1)"""
+    result = _folded(text, f"{T} y, float z, float i1")
+    assert result.ledger.batch_norms_after == 0
+
+
 def test_bodies_that_use_the_same_names() -> None:
     result = _folded(_if("a = Relu(x) t0 = Conv(a, w)", "a = Tanh(x) e0 = Conv(a, u)", NORM))
     assert result.ledger.batch_norms_after == 0

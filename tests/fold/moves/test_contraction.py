@@ -119,3 +119,29 @@ def test_an_einsum_by_a_constant_is_a_matrix_product(name: str) -> None:
     body = f"(float[N,4,5,3] x) => (float y) {{ {text} y = Sigmoid(z) }}"
     result = fold_checked(model(body, constants), x=(2, 4, 5, 3))
     assert kinds_of(result) == [*kept.split(), "Sigmoid"], verdicts(result)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "t = ReduceSum<keepdims = 0>(b, last) y = MatMul(t, six)",
+        'y = Conv<auto_pad = "SAME_UPPER">(b, taps)',
+        "y = Conv<pads = [1, 1, 1, 1]>(b, taps)",
+    ],
+)
+@pytest.mark.parametrize("allow", [(), ("all",)])
+def test_what_einsum_repeats_has_the_size_of_the_run(tail: str, allow: tuple[str, ...]) -> None:
+    """x has one column, and the constant five: so has y, whatever shape inference says."""
+    constants = {
+        "five": weight(5, seed=7),
+        "last": np.array([2, 3]),
+        "six": weight(6, 2, seed=8),
+        "taps": weight(2, 6, 3, 3, seed=9),
+        **norm("n", 6),
+    }
+    text = f'e = Einsum<equation = "nchw,w->nchw">(x, five) b = BN(e, n) {tail}'
+    fold_checked(
+        model(f"(float[N,6,4,1] x) => (float y) {{ {text} }}", constants),
+        x=(2, 6, 4, 1),
+        allow=allow,
+    )

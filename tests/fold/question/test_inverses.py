@@ -307,3 +307,11 @@ def test_batch_norm_behind_a_join_tells_that_a_shift_is_too_large(name: str) -> 
 
 def _samples() -> list[dict[str, np.ndarray]]:
     return [{"x": np.random.default_rng(7).normal(size=X).astype(np.float16)}]
+
+
+def test_a_size_is_told_from_behind_a_gather_by_several_indices() -> None:
+    """It makes an axis more: what the batch norm behind it knows is not laid along the input's."""
+    text = "a = Conv(x, w) g = Gather<axis = 3>(a, at) b = BN(g, p) y = Sigmoid(b) z = Conv(a, u)"
+    constants = {**_convs("w", "u"), **norm("p", 4), "at": np.array([[1, 1], [2, 0]])}
+    result = fold_checked(model(_of(text, "float y, float z"), constants), x=X)
+    assert not result.ledger.bugs

@@ -9,8 +9,9 @@ from string import ascii_letters
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.fold.facts.einsum_terms import einsum_terms
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, is_op
+from bnfold.fold.facts.node import is_op
 from bnfold.fold.numbers.affine import Affine, Array
 
 
@@ -38,48 +39,22 @@ def labels_of(node: ir.Node, facts: Facts) -> Labels | None:
     if any(rank is None for rank in ranks):
         return None
     known = [rank or 0 for rank in ranks]
-    found = _of_matmul(known) if is_op(node, "MatMul") else _of_einsum(node, known)
-    if found is None or any(
-        len(set(terms)) != len(terms) for terms in (*found.operands, found.output)
-    ):
+    found = _of_matmul(known) if is_op(node, "MatMul") else einsum_terms(node, known)
+    if found is None or any(len(set(terms)) != len(terms) for terms in (*found[0], found[1])):
         return None
-    lengths = [len(terms) for terms in found.operands]
-    return found if lengths == known else None
+    return Labels(*found)
 
 
-def _of_matmul(ranks: Sequence[int]) -> Labels | None:
+def _of_matmul(ranks: Sequence[int]) -> tuple[tuple[str, ...], str] | None:
     """[*, M, K] @ [*, K, N]: leading axes are right-aligned."""
     if min(ranks) < 2:
         return None
     batch = ascii_letters[: max(ranks) - 2]
     first, second = (batch[len(batch) - (rank - 2) :] for rank in ranks)
-    return Labels((f"{first}MK", f"{second}KN"), f"{batch}MN") if len(batch) < _LEAST else None
+    return ((f"{first}MK", f"{second}KN"), f"{batch}MN") if len(batch) < _LEAST else None
 
 
 _LEAST = 24  # leading axes: lower-case letters stand for them
-
-
-def _of_einsum(node: ir.Node, ranks: Sequence[int]) -> Labels | None:
-    equation = str(attribute_of(node, "equation", "")).replace(" ", "")
-    left, arrow, output = equation.partition("->")
-    terms = left.split(",")
-    if len(terms) != len(ranks):
-        return None
-    if not arrow:  # what occurs once, in alphabetical order
-        once = sorted(c for c in set(left) - set(",.") if left.count(c) == 1)
-        output = ("..." if "..." in left else "") + "".join(once)
-    free = [c for c in ascii_letters if c not in equation]
-    hidden = [rank - len(term) + 3 for term, rank in zip(terms, ranks, strict=True) if "." in term]
-    count = max(hidden, default=0)
-    if count > len(free) or min(hidden, default=0) < 0:
-        return None
-    batch = "".join(free[:count])
-    spelt = tuple(
-        term.replace("...", batch[len(batch) - (rank - len(term) + 3) :])
-        for term, rank in zip(terms, ranks, strict=True)
-    )
-    whole = output.replace("...", batch)
-    return Labels(spelt, whole) if "." not in "".join((*spelt, whole)) else None
 
 
 def laid(affine: Affine, here: str, there: str) -> Affine:
