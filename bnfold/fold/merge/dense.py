@@ -13,6 +13,7 @@ import onnx_ir as ir
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op
 from bnfold.fold.merge.kernel import Kernel, macs_of
+from bnfold.fold.moves.operands import broadcasting
 from bnfold.fold.numbers.affine import Array
 from bnfold.fold.numbers.exact import Exact, mapped, of_array, scaled
 from bnfold.fold.plan import NewNode, Operand
@@ -48,11 +49,13 @@ def dense_nodes(
         inputs: tuple[Operand, ...] = (x, kernel.weight)
         attributes = {"transA": 1, "transB": 1} if transposed else {"transB": 1}
         needs_bias = has_bias or facts.opset() < _OPTIONAL_BIAS
+        attributes |= broadcasting(facts)
         return (NewNode("Gemm", (*inputs, bias) if needs_bias else inputs, attributes),)
     operands = (x, _transposed(kernel.weight))
     if not has_bias:
         return (NewNode("MatMul", operands, {}),)
-    return NewNode("MatMul", operands, {}, "product"), NewNode("Add", ("product", bias), {})
+    add = NewNode("Add", ("product", bias), broadcasting(facts))
+    return NewNode("MatMul", operands, {}, "product"), add
 
 
 def _transposed(matrix: Exact) -> Exact:

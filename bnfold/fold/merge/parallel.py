@@ -51,9 +51,9 @@ class _Group:
 
 def parallel_merge(node: ir.Node, facts: Facts, skipped: Skipped) -> Merge | None:
     """The branches of the sum that ends in this node and can be one."""
-    if not is_root(node, skipped):
+    if not is_root(node, skipped, facts):
         return None
-    tree = tree_of(node, skipped)
+    tree = tree_of(node, skipped, facts)
     ways = {leaf: list(ways_down(leaf.value, facts, skipped)) for leaf in tree.leaves}
     for base in _bases(ways.values()):
         parts = _parts(base, ways)

@@ -14,6 +14,7 @@ from bnfold.fold.plan import NewNode, PassBy, Remove, Replace, Step
 from bnfold.fold.sources.skipped import Skipped
 
 RULE = "merge-parallel"
+_SUMS_BROADCAST = 8  # the opset since which a Sum does; what is left of one is of no one shape
 _MOST = 256  # leaves: what keeps a merge from looking at a long sum again and again
 
 
@@ -63,22 +64,23 @@ class Pruned:
     sign: float
 
 
-def is_join(node: ir.Node | None, skipped: Skipped) -> bool:
+def is_join(node: ir.Node | None, skipped: Skipped, facts: Facts) -> bool:
     """Whether the node adds run-time values, by today's broadcasting and with leave to change."""
-    if node is None or not is_op(node, "Add", "Sub", "Sum") or skipped.has_node(node):
+    joins = ("Add", "Sub", "Sum") if facts.opset() >= _SUMS_BROADCAST else ("Add", "Sub")
+    if node is None or not is_op(node, *joins) or skipped.has_node(node):
         return False
     return "broadcast" not in node.attributes  # without it, an axis says nothing
 
 
-def is_root(node: ir.Node, skipped: Skipped) -> bool:
+def is_root(node: ir.Node, skipped: Skipped, facts: Facts) -> bool:
     """Whether the node is a join that no other join takes into its own tree."""
     value = node.outputs[0]
-    if not is_join(node, skipped):
+    if not is_join(node, skipped, facts):
         return False
-    return not (is_private(value) and is_join(next(iter(value.uses())).node, skipped))
+    return not (is_private(value) and is_join(next(iter(value.uses())).node, skipped, facts))
 
 
-def tree_of(root: ir.Node, skipped: Skipped) -> SumTree:
+def tree_of(root: ir.Node, skipped: Skipped, facts: Facts) -> SumTree:
     """The tree of additions that ends in this join; what is too far from it counts as a leaf."""
     joins: list[ir.Node] = []
     leaves: list[Leaf] = []
@@ -94,7 +96,7 @@ def tree_of(root: ir.Node, skipped: Skipped) -> SumTree:
             inner = (
                 value is not None
                 and is_private(value)
-                and is_join(producer, skipped)
+                and is_join(producer, skipped, facts)
                 and len(leaves) + len(pending) < _MOST
             )
             if inner and producer is not None:

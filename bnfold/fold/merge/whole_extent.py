@@ -19,6 +19,7 @@ from bnfold.fold.facts.node import attribute_of, is_op
 from bnfold.fold.merge.dense import dense_of
 from bnfold.fold.merge.kernel import Kernel
 from bnfold.fold.merge.window_kernel import kernel_of
+from bnfold.fold.moves.operands import broadcasting
 from bnfold.fold.numbers.exact import mapped, of_array
 from bnfold.fold.plan import NewNode, Operand
 
@@ -50,7 +51,7 @@ def behind_flatten(conv: ir.Node, node: ir.Node, facts: Facts) -> tuple[NewNode,
     bias = of_array(second @ before.bias + after.bias, weight.dtype)
     inputs: tuple[Operand, ...] = (_FLAT, weight, bias)
     flatten = NewNode("Flatten", (conv.inputs[0],), {"axis": 1}, _FLAT, reshapes=True)
-    return flatten, NewNode("Gemm", inputs, {"transB": 1})
+    return flatten, NewNode("Gemm", inputs, {"transB": 1, **broadcasting(facts)})
 
 
 def _is_whole(kernel: Kernel, conv: ir.Node, facts: Facts) -> bool:

@@ -25,6 +25,11 @@ _UNFIT = Refusal(
 )
 
 
+def broadcasting(facts: Facts) -> dict[str, int]:
+    """The attributes of a Gemm or Add that broadcasts its bias: before opset 7 it has to say so."""
+    return {} if facts.opset() >= 7 else {"broadcast": 1}
+
+
 def weight_of(node: ir.Node, facts: Facts) -> Exact | Refusal:
     """The constant weight; a quantised one is refused here, and has rules of its own."""
     value = input_of(node, 1)
@@ -57,7 +62,7 @@ def conv_constants_of(node: ir.Node, facts: Facts, *, bias: int) -> ConvConstant
         return b
     stated = attribute_of(node, "kernel_shape", None)
     fits = (
-        len(weight.shape) >= 2
+        len(weight.shape) > 2
         and facts.rank(node.inputs[0]) in (None, len(weight.shape))
         and group >= 1
         and size % group == 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from onnx.reference import ReferenceEvaluator
 
-from tests.fold.merge.merging import bias, merged, norm, weight
+import bnfold
+from tests.fold.merge.merging import bias, merged, model, norm, weight
 
 W = {"v": weight(5, 4, seed=1), "w": weight(4, 3, seed=2), "a": bias(4), "b": bias(3, seed=12)}
 T = {"vt": weight(4, 5, seed=1), "wt": weight(3, 4, seed=2)}
@@ -134,3 +136,47 @@ def test_linear_layers_of_three_axes_that_are_added() -> None:
             + np.diag(constants["g"].astype(float))
         ).astype(np.float32),
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("a = Gemm<broadcast = 1>(x, w, e) y = Gemm<broadcast = 1>(a, v, b)", ["Gemm"]),
+        ("a = Gemm<broadcast = 1>(x, w, e) y = MatMul(a, v)", ["Gemm"]),
+        ("a = MatMul(x, w) y = Gemm<broadcast = 1, alpha = 0.5>(a, v, b)", ["Gemm"]),
+        ("m = MatMul(x, w) a = Add<broadcast = 1>(m, e) y = MatMul(a, v)", ["Gemm"]),
+    ],
+)
+def test_before_opset_7_what_is_broadcast_says_so(body: str, left: list[str]) -> None:
+    """onnxruntime knows no such Gemm; onnx's own reference does."""
+    constants = {"w": weight(3, 5), "e": weight(5, seed=1), "v": weight(5, 2, seed=2)}
+    constants["b"] = weight(2, seed=3)
+    built = model(f"(float[4, 3] x) => (float[4, 2] y) {{ {body} }}", constants, opset=6)
+    result = bnfold.fold(built)
+    assert [node.op_type for node in result.model.graph] == left
+    x = weight(4, 3, seed=6)
+    old, new = (ReferenceEvaluator(m).run(None, {"x": x})[0] for m in (built, result.to_proto()))
+    np.testing.assert_allclose(new, old, rtol=0, atol=1e-5 * np.abs(old).max())
+
+
+def test_before_opset_7_a_conv_over_all_of_space_too() -> None:
+    body = "a = Conv(x, w) f = Flatten(a) y = Gemm<broadcast = 1>(f, v, b)"
+    constants = {"w": weight(5, 2, 3), "v": weight(5, 2, seed=2), "b": weight(2, seed=3)}
+    built = model(f"(float[4, 2, 3] x) => (float[4, 2] y) {{ {body} }}", constants, opset=6)
+    result = bnfold.fold(built)
+    assert [node.op_type for node in result.model.graph] == ["Flatten", "Gemm"]
+    x = weight(4, 2, 3, seed=6)
+    old, new = (ReferenceEvaluator(m).run(None, {"x": x})[0] for m in (built, result.to_proto()))
+    np.testing.assert_allclose(new, old, rtol=0, atol=1e-5 * np.abs(old).max())
+
+
+def test_before_opset_7_a_bias_in_place_of_one_that_is_not_read_says_so() -> None:
+    """The reference reads an addend of the product's own shape with beta = 0."""
+    body = "a = Gemm<beta = 0.0>(x, v, z) y = Add<broadcast = 1>(a, b)"
+    constants = {"v": weight(3, 2), "z": weight(4, 2, seed=5), "b": weight(2, seed=3)}
+    built = model(f"(float[4, 3] x) => (float[4, 2] y) {{ {body} }}", constants, opset=6)
+    result = bnfold.fold(built)
+    assert [node.op_type for node in result.model.graph] == ["Gemm"]
+    x = weight(4, 3, seed=6)
+    (y,) = ReferenceEvaluator(result.to_proto()).run(None, {"x": x})
+    np.testing.assert_allclose(y, x @ constants["v"] + constants["b"], rtol=0, atol=1e-5)

@@ -143,6 +143,16 @@ def test_every_opset(opset: int) -> None:
     assert merged(BLOCK, CONSTANTS, opset=opset, x=(1, 4, 5, 5)).operators == ["Conv"]
 
 
+@pytest.mark.parametrize(("opset", "left"), [(7, 2), (8, 1)])
+def test_a_sum_whose_operands_have_one_shape_keeps_them(opset: int, left: int) -> None:
+    """Before opset 8 a Sum does not broadcast what is left of a branch, a constant here."""
+    text = """(float[N, 4, H, W] x) => (float[N, 4, P, Q] y) {
+        a = Add(x, c) b = BN(x, p) d = BN(x, q) y = Sum(a, b, d) }"""
+    constants = {"c": weight(4, 1, 1), **norm("p", 4), **norm("q", 4, seed=5)}
+    folded = merged(text, constants, opset=opset, x=(2, 4, 3, 5))
+    assert folded.operators.count("BatchNormalization") == left
+
+
 def test_the_broadcasting_of_old_opsets_is_left_alone() -> None:
     text = f"""(float[N, 4, H, W] x, float[4, 1] z) => (float[N, 4, H, W] y) {{
         a = Conv<{PAD}>(x, aw, ab) c = Conv(x, cw, cb)

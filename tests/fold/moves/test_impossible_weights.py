@@ -1,4 +1,4 @@
-"""A Conv whose constants do not fit each other runs nowhere: that is said, and no bug of ours."""
+"""What does not fit its constants or attributes runs nowhere: that is said, and no bug of ours."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 import bnfold
+from tests.fold.property.text_models import model, norm, weight
 
 
 def _model(attributes: dict[str, object], op: str = "Conv", **shapes: tuple[int, ...]) -> bytes:
@@ -57,5 +58,26 @@ def test_constants_that_do_not_fit_are_refused_with_that_reason(
 
 @pytest.mark.parametrize("op", ["Conv", "DeformConv"])
 def test_constants_that_fit_are_folded(op: str) -> None:
-    model = onnx.ModelProto.FromString(_model({"group": 2}, op, w=(6, 2, 3, 3)))
+    attributes: dict[str, object] = {"group": 2, "kernel_shape": [3, 3]}
+    model = onnx.ModelProto.FromString(_model(attributes, op, w=(6, 2, 3, 3)))
     assert bnfold.fold(model).ledger.batch_norms_after == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "body"),
+    [
+        ([4], "m = Mul(x, c) y = Conv(m, w4)"),
+        ([2, 4], "m = Mul(x, c) y = Conv(m, w34)"),
+        ([1, 4, 6], "m = Mul(x, k) y = DepthToSpace<blocksize = 2>(m)"),
+        ([1, 6, 2, 2], "b = BN(x, n) y = DepthToSpace<blocksize = 2>(b)"),
+        ([1, 6, 2, 2], "b = BN(x, n) y = DepthToSpace<blocksize = 0>(b)"),
+        ([1, 4, 2, 2], "d = SpaceToDepth<blocksize = 3>(x) r = Identity(d) y = BN(r, n)"),
+    ],
+)
+def test_axes_and_channels_that_an_operator_does_not_take(x: list[int], body: str) -> None:
+    constants = {"c": weight(4), "k": weight(4, 1), "w4": weight(4), "w34": weight(3, 4)}
+    built = model(f"(float{x} x) => (float[] y) {{ {body} }}", {**constants, **norm("n", 6)})
+    ledger = bnfold.fold(built, check=False).ledger
+    assert not ledger.bugs
+    codes = {refusal.code for entry in ledger.kept for refusal in entry.refusals}
+    assert codes & {"malformed", "shape-unknown"}

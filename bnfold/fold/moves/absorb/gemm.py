@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of
-from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, weight_of
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, broadcasting, weight_of
 from bnfold.fold.numbers.affine import Affine, Array, along
 from bnfold.fold.numbers.exact import Exact, of_array, reduced, scaled
 from bnfold.fold.plan import Answer, NewNode, Operand, Refusal, Replace, Rule
@@ -42,7 +42,7 @@ def gemm_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> An
     folded = scaled(matrix, s[:, None] if transposed else s[None, :])
     if addend is None and not np.any(t):
         return [_unbiased(node, folded, facts)]
-    return [_absorbed(node, folded, t if addend is None else s * addend + t)]
+    return [_absorbed(node, folded, t if addend is None else s * addend + t, facts)]
 
 
 def gemm_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -75,7 +75,7 @@ def gemm_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> A
         passed = along(1, 2, np.ones_like(added), added)
         return [Replace((NewNode("Gemm", inputs),), {0: passed})]
     total = added if addend is None else addend + added
-    return [_absorbed(node, folded, total)]
+    return [_absorbed(node, folded, total, facts)]
 
 
 def product(t: Array, matrix: Exact, *, transposed: bool) -> Array:
@@ -96,10 +96,11 @@ def _addend(node: ir.Node, facts: Facts) -> Array | Refusal | None:
     return exact.value() * beta
 
 
-def _absorbed(node: ir.Node, matrix: Exact, addend: Array) -> Replace:
+def _absorbed(node: ir.Node, matrix: Exact, addend: Array, facts: Facts) -> Replace:
     bias = of_array(np.asarray(addend), matrix.dtype)
     attributes = {name: attribute_of(node, name, None) for name in node.attributes}
     attributes.pop("beta", None)
+    attributes |= broadcasting(facts)
     return Replace((NewNode("Gemm", (node.inputs[0], matrix, bias), attributes),))
 
 

@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.origin import origin_of
-from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL
+from bnfold.fold.moves.operands import ARRIVES, NOT_PER_CHANNEL, broadcasting
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.numbers.exact import Exact, mapped, of_array, scaled
 from bnfold.fold.plan import (
@@ -76,7 +76,7 @@ def matmul_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> 
         return MATMUL_SHIFT
     addend = of_array(np.array(t if side == 1 else t[:, None]), matrix.dtype)
     inputs = (*_operands(node, side, folded, facts), addend)
-    return [Replace((NewNode("Gemm", inputs, _of_gemm(facts)),))]
+    return [Replace((NewNode("Gemm", inputs, broadcasting(facts)),))]
 
 
 def matmul_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
@@ -126,7 +126,7 @@ def matmul_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) ->
         moves.append(Replace((NewNode("MatMul", operands),), {0: passed}))
         if affine.has_shift and len(matrix.shape) == 2 and affine.rank == 2 and not vector:
             addend = of_array(np.array(shift), matrix.dtype)
-            gemm = NewNode("Gemm", (*operands, addend), _of_gemm(facts))
+            gemm = NewNode("Gemm", (*operands, addend), broadcasting(facts))
             moves.append(Replace((gemm,)))
         elif affine.has_shift and _is_bias(node, side, matrix, facts):
             addend = of_array(
@@ -186,11 +186,6 @@ def _lifted(affine: Affine, side: int) -> Affine:
 def _lowered(affine: Affine, side: int) -> Affine:
     axis = -1 if side == 1 else -2
     return Affine(affine.scale.squeeze(axis), affine.shift.squeeze(axis))
-
-
-def _of_gemm(facts: Facts) -> dict[str, int]:
-    """The attributes of a Gemm whose C is broadcast: before opset 7 it has to say so."""
-    return {} if facts.opset() >= 7 else {"broadcast": 1}
 
 
 def _operands(node: ir.Node, side: int, matrix: Exact, facts: Facts) -> tuple[Operand, ...]:

@@ -13,6 +13,12 @@ from bnfold.fold.moves.carry.along import UNKNOWN_SHAPE
 from bnfold.fold.numbers.affine import Affine, Array
 from bnfold.fold.plan import Answer, Leave, Refusal, Rule
 
+_UNFIT = Refusal(
+    "malformed",
+    "its input is no image, or has no whole blocks of channels, so that it runs nowhere",
+    advice="export the model again",
+)
+
 
 def block_after(node: ir.Node, demands: Mapping[int, Affine], facts: Facts) -> Answer:
     """DepthToSpace, SpaceToDepth: a spatial block and a group of channels change places.
@@ -31,6 +37,8 @@ def block_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> 
 
 def _exchanged(node: ir.Node, affine: Affine, facts: Facts, *, backward: bool) -> Answer:
     """The affine of the outputs at the input, or of the input at the outputs."""
+    if affine.rank != 4:
+        return _UNFIT
     if any(affine.varies_along(axis) for axis in (0, 2, 3)):
         return Refusal("not-per-channel", "the affine varies in space")
     count = facts.dim(node.outputs[0] if backward else node.inputs[0], 1)
@@ -40,6 +48,8 @@ def _exchanged(node: ir.Node, affine: Affine, facts: Facts, *, backward: bool) -
     blocks = attribute_of(node, "blocksize", 1) ** 2
     column_first = attribute_of(node, "mode", "DCR") == "CRD"
     grows = is_op(node, "DepthToSpace") if backward else is_op(node, "SpaceToDepth")
+    if blocks == 0 or (not grows and channels[0].size % blocks):
+        return _UNFIT
     vectors = []
     for v in channels:
         if grows:
