@@ -37,6 +37,7 @@ def run_graph(
     keep: Collection[str] = (),
     only: Collection[str] | None = None,
     observe: Observer | None = None,
+    is_inside_observed: bool = False,
     enter: Entered | None = None,
     constants: Constants | None = None,
     types: Types | None = None,
@@ -53,6 +54,8 @@ def run_graph(
         only: names of tensors to return instead of everything else; what they do not need is not
             computed.
         observe: called with each computed tensor of the main graph, in graph order.
+        is_inside_observed: it is called with what the graphs that nodes run get and compute too,
+            each time; of local functions with nothing.
         enter: called with a node and a graph of it each time that the graph is run.
         constants: what a value is in every run, or None; it is believed before anything is
             computed. With `bnfold.typed.TypedConstants(model).get` a constant that the graph
@@ -65,7 +68,7 @@ def run_graph(
         EvaluationError: A node cannot be computed from what it gets.
     """
     graph = model.graph
-    run = Interpreter(model, observe, constants, enter, types)
+    run = Interpreter(model, observe, constants, enter, types, is_inside_observed)
     run.bind_inputs(graph, feeds)
     wanted = _named_values(graph, (*keep, *(only or ())))
     if only is None:
@@ -118,6 +121,7 @@ class Interpreter:
         constants: Constants | None,
         enter: Entered | None = None,
         types: Types | None = None,
+        is_inside_observed: bool = False,
     ) -> None:
         self._functions = model.functions
         self._observe = observe
@@ -125,6 +129,7 @@ class Interpreter:
         self._enter = enter
         self._types = types or {}
         self._main = model.graph
+        self._is_inside_observed = is_inside_observed
         self._values: dict[ir.Value, Array | None] = {}
         self._plans: dict[int, Plan] = {}
 
@@ -169,7 +174,9 @@ class Interpreter:
 
     def subgraph(self, graph: ir.Graph, arguments: Sequence[Array], scope: Scope) -> list[Array]:
         """The outputs of a subgraph for these arguments; it reads outer values by itself."""
-        self._values.update(zip(graph.inputs, arguments, strict=False))
+        for value, argument in zip(graph.inputs, arguments, strict=False):
+            self._values[value] = argument
+            self._tell_inside(value, argument, scope)
         self.body(graph, scope, graph.outputs)
         results = [to_float64(self.fetch(v)) for v in graph.outputs]
         for value in (*graph.inputs, *graph.outputs):
@@ -189,6 +196,15 @@ class Interpreter:
             self._values[value] = array
             if self._observe is not None and value.name and value.graph is self._main:
                 self._observe(value.name, array)
+            else:
+                self._tell_inside(value, array, scope)
+
+    def _tell_inside(self, value: ir.Value, array: Array, scope: Scope) -> None:
+        """A tensor of a graph that a node runs is there; within a function it is none by name."""
+        if not self._is_inside_observed or scope.bindings is not _UNBOUND:
+            return
+        if self._observe is not None and value.name and isinstance(array, np.ndarray):
+            self._observe(value.name, array)
 
     def _known_results(self, node: ir.Node, scope: Scope) -> Sequence[Array] | None:
         """What every run gives, if it was told; within a function every call is another run."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from bnfold.runtime.bodies import bodies_of, taken_in
 from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.signature import TensorSpec, numpy_dtype
 
@@ -128,10 +129,11 @@ def _gives_a_size(value: ir.Value) -> bool:
     """Whether a size is computed from it, or an operator reads it that nobody here knows."""
     pending, seen = [value], {value}
     while pending:
-        for node, index in pending.pop().uses():
+        value = pending.pop()
+        for node, index in value.uses():
             if node.domain not in DEFAULT_DOMAINS or index in _SIZE_OPERANDS.get(node.op_type, ()):
                 return True
-            for output in node.outputs:
+            for output in (*node.outputs, *_through_bodies(value, node)):
                 # A size is an integer: what has become a real number is followed no further.
                 if output not in seen and not (output.dtype and output.dtype.is_floating_point()):
                     seen.add(output)
@@ -152,7 +154,15 @@ def _table_sizes(value: ir.Value, seen: set[int], computing: Collection[str] = (
         elif node.op_type in computing or (node.op_type in _HANDS_ON and index == 0):
             for output in node.outputs:
                 sizes += _table_sizes(output, seen, computing)
+        for inner in _through_bodies(value, node):
+            sizes += _table_sizes(inner, seen, computing)
     return sizes
+
+
+def _through_bodies(value: ir.Value, node: ir.Node) -> list[ir.Value]:
+    """What the value is called in the bodies that the node runs with it."""
+    pairs = (pair for _, body in bodies_of(node) for pair in taken_in(node, body))
+    return [inner for inner, operand in pairs if operand is value]
 
 
 def _table_size(node: ir.Node, index: int) -> int | None:

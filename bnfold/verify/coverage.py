@@ -1,4 +1,4 @@
-"""What of the original the sets of inputs reach: branches, sides, units, rows."""
+"""What of the models the sets of inputs reach: branches, sides, units, rows; in bodies too."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Reached:
 
     def __init__(self, graph: ir.Graph | None = None) -> None:
         """Reads the graph once; without one, there is only what is to be watched besides."""
-        nodes = () if graph is None else tuple(graph)
+        nodes = () if graph is None else tuple(graph.all_nodes())
+        self._closed: list[str] = []
         self._bodies = [] if graph is None else list(_bodies(graph))
         self._looked_into: list[str] = []
         self._sides: dict[str, dict[str, Side]] = {}
@@ -58,6 +59,10 @@ class Reached:
             self._shows.setdefault(each.tensor, []).append(each)
             self._units[each] = Units()
             self._beside.update(each.beside)
+
+    def watch_closed(self, functions: Iterable[ir.Function]) -> None:
+        """From now on it is said that nobody knows what is met within these."""
+        self._closed += [f"what is in the local function {f.name!r}" for f in functions]
 
     def watch_bodies(self, graph: ir.Graph) -> None:
         """From now on the graphs that nodes of this graph run are to be run as well."""
@@ -101,7 +106,7 @@ class Reached:
                 self._entered.add((_label(node), name))
 
     def observe(self, name: str, array: Array) -> None:
-        """A tensor of the main graph has been computed."""
+        """A tensor of the graph, or of one that it runs, has been computed."""
         if name in self._beside:
             self._held[name] = array
         if name in self._sides and array.size:
@@ -129,7 +134,8 @@ class Reached:
         bodies, sides = [b.words for b in self._resting()], [words for words, _ in self._unmet()]
         bodies += [f"{body.words} of the other model" for body in other._resting()]
         sides += [f"{words} of the other model" for words, _ in other._unmet()]
-        return Coverage(tuple(bodies), tuple(sides), tuple(units), tuple(ids))
+        closed = [*self._closed, *(f"{words} of the other model" for words in other._closed)]
+        return Coverage(tuple(bodies), tuple(sides), tuple(units), tuple(ids), tuple(closed))
 
     def _asleep(self, whose: str = "") -> list[Share]:
         """The units that were never met, by what they are called."""

@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from bnfold.float64.control import values_read
 from bnfold.fold.facts.operator_facts import COMPARES
+from bnfold.runtime.bodies import bodies_of, taken_in
 from bnfold.runtime.signature import Array
 from bnfold.typed import TypedConstants
 
@@ -43,17 +44,26 @@ ELEMENT_BY_ELEMENT = frozenset(
 
 
 def numbers_of(model: ir.Model) -> frozenset[ir.Value]:
-    """The values of the main graph that depend on the numbers that are fed."""
+    """The values that depend on the numbers that are fed."""
     return numbers_in(model.graph)
 
 
 def numbers_in(graph: ir.Graph) -> frozenset[ir.Value]:
-    """The same of a graph."""
+    """The same of a graph, and of the graphs that it runs."""
     found = {value for value in graph.inputs if not value.is_initializer()}
-    for node in graph:
-        if node.op_type not in ("Shape", "Size") and not found.isdisjoint(values_read(node)):
-            found.update(node.outputs)
+    _spread(graph, found)
     return frozenset(found)
+
+
+def _spread(graph: ir.Graph, found: set[ir.Value]) -> None:
+    """Those of the graph are found too; what a body carries may become one in any turn."""
+    for node in graph:
+        if node.op_type in ("Shape", "Size") or found.isdisjoint(values_read(node)):
+            continue
+        for _, body in bodies_of(node):
+            found.update(inner for inner, _ in taken_in(node, body))
+            _spread(body, found)
+        found.update(node.outputs)
 
 
 def decides(constant: ir.Value, numbers: frozenset[ir.Value]) -> bool:

@@ -88,6 +88,7 @@ def watch_ends(
     ours, theirs = unshared(a.model, b.model, half)
     far = far_of(a.model) if half is None else _log_of_largest(half)
     b.reached = Reached()
+    b.reached.watch_closed(b.model.functions.values())
     for subject, own, its in ((a, ours, theirs), (b, theirs, ours)):
         subject.reached.watch(ends_of(own, far))
         subject.reached.watch(between_thresholds(own, its))
@@ -215,8 +216,8 @@ def _is_in_halves(x: Array) -> bool:
 
 
 def with_ends(graph: ir.Graph) -> Iterator[ir.Node]:
-    """The nodes that have ends or sides."""
-    for node in graph:
+    """The nodes that have ends or sides, those of bodies too."""
+    for node in graph.all_nodes():
         if node.op_type in _WITH_ENDS or _has_a_low_bound(node):
             yield node
 

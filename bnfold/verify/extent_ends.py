@@ -29,7 +29,7 @@ def small_extents_of(ours: ir.Model, theirs: ir.Model) -> Iterator[tuple[str, Si
     """The results that nodes make of which the other model has fewer, if sizes are open at all."""
     if not any(_is_open(value) for value in ours.graph.inputs if not value.is_initializer()):
         return
-    own, its = ([n for n in m.graph if n.op_type in _OVER_MAPS] for m in (ours, theirs))
+    own, its = ([n for n in m.graph.all_nodes() if n.op_type in _OVER_MAPS] for m in (ours, theirs))
     more = Counter(map(_kind, own)) - Counter(map(_kind, its))
     for node in own:
         name = node.outputs[0].name

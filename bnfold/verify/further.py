@@ -21,7 +21,7 @@ from bnfold.verify.records import OutputRow, Verification
 from bnfold.verify.rerun import CLIMBING, Trial
 from bnfold.verify.seek import AIMS, Climb, afforded
 from bnfold.verify.sides import Wanted
-from bnfold.verify.size_branches import sizes_of_branches
+from bnfold.verify.size_branches import sizes_of_branches, turns_of_branches
 from bnfold.verify.subject import OnnxSubject
 from bnfold.verify.verdict import faint_rows, worst_of
 from bnfold.verify.without_casts import without_casts
@@ -170,13 +170,15 @@ def _on_other_sides(
 
 
 def _on_branches(job: ComparisonJob, first: FirstRuns, dims: Mapping[str, int]) -> list[Trial]:
-    """The sets of sizes on which only one of two graphs branches."""
-    a, maker = job.pair.original, job.maker(dims)
-    if not isinstance(a, OnnxSubject) or not maker.extents:
+    """The sets of sizes, and of turns of loops, on which only one of two graphs branches."""
+    a, b, maker = job.pair.original, job.pair.other, job.maker(dims)
+    if not isinstance(a, OnnxSubject):
         return []
-    fed = min(first.feeds, key=elements_of).arrays
-    sizes = sizes_of_branches(a.model, job.pair.other.model, maker.extents, fed)
-    trials = list(maker.with_sizes(sizes))
+    trials = list(maker.with_turns(turns_of_branches(a.model, b.model)))
+    if maker.extents:
+        fed = min(first.feeds, key=elements_of).arrays
+        sizes = sizes_of_branches(a.model, b.model, maker.extents, fed)
+        trials += maker.with_sizes(sizes)
     for feed, _ in trials:
         _take_in(job, feed)
     return trials
@@ -305,7 +307,7 @@ def _climbing(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     start, is_batched = small
     searches, rows = afforded(len(aims), start.arrays)
     for index, (subject, words, aim) in enumerate(aims[:searches]):
-        climb = Climb(subject.values, aim, start.arrays, is_batched, (job.seed, index), rows)
+        climb = Climb(subject.margin, aim, start.arrays, is_batched, (job.seed, index), rows)
         with suppress(EvaluationError, UnsupportedOperatorError):  # nothing to climb by
             met = climb.found()
             name = f"towards {words}"

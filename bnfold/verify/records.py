@@ -150,13 +150,15 @@ class Coverage(Row):
     `branches` were never run. `units` has the results in which some channel of what they are made
     of never showed, as behind a Relu that was never above 0; `ids` the inputs that index a table.
     `sides` of a bound, a maximum or a condition, and the ends of what only one of the models has,
-    were never met: nothing is known of what lies there.
+    were never met: nothing is known of what lies there. `closed` are local functions that cannot be
+    looked into, as they speak another version of the operators.
     """
 
     branches: tuple[str, ...] = ()
     sides: tuple[str, ...] = ()
     units: tuple[Share, ...] = ()
     ids: tuple[Share, ...] = ()
+    closed: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """What was not reached, in words; empty where all of it was."""
@@ -174,6 +176,7 @@ class Coverage(Row):
             for share in self.ids
             if share.reached < share.of
         ]
+        parts += [f"{words} is not known" for words in self.closed]
         return "; ".join(parts)
 
 

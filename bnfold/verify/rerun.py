@@ -56,6 +56,8 @@ _SETS_OF_IDS = 8
 
 _OFFSETS = 9000  # of maps with brighter and darker channels
 
+_TURNING = 10_000  # of loops that turn more often
+
 _SETS_OF_OFFSETS, _ROWS_OF_OFFSETS = 4, 4
 
 _MOST = 1 << 23  # numbers in a set of sizes that are chosen here: 3 x 1024 x 1024 fit
@@ -239,6 +241,17 @@ class Maker:
             if self._numbers(sizes) > _MOST:
                 continue
             yield from _finite(self._drawn(sizes, "normal", _CHOSEN + index))
+
+    def with_turns(self, chosen: Sequence[Mapping[str, int]]) -> Iterator[Trial]:
+        """Sets with these numbers for whole inputs, which say how often loops turn."""
+        base = self._set(_TURNING, "normal", 2, SMALL) if chosen else None
+        if base is None:
+            return
+        for index, some in enumerate(chosen, _TURNING):
+            fed = {n: np.full_like(base[0].arrays[n], turns) for n, turns in some.items()}
+            trial = self.tried("more turns of a loop", "turns", {**base[0].arrays, **fed}, index)
+            if trial is not None:
+                yield trial
 
     def with_other_extents(self) -> Iterator[Trial]:
         """Sets of all extents behind the batch that may come to 1 somewhere, small ones first."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnfold.runtime.signature import Array, is_exact_dtype
-from bnfold.verify.aims import Aim, Values
+from bnfold.verify.aims import Aim
 
 AIMS = 4
 """Sides to look for, at most."""
@@ -27,6 +27,10 @@ _ROWS, _LEAST = 64, 12
 """Sets that are tried at once, where there is a batch, and at least, one after the other."""
 
 _STEPS = 32
+_LEVEL = 8  # steps in which all sets are equally far from the side: there is nothing to climb by
+
+_CLOSE = -1e-6  # but for a margin that says: all but met, see `picks`
+
 _ENOUGH = 8
 """Sets that meet the side: fewer may give what they should by chance."""
 
@@ -34,8 +38,8 @@ _MOST = 1 << 21
 """Numbers to feed in all searches, at most."""
 
 Arrays = Mapping[str, Array]
-Compute = Callable[[Arrays, tuple[str, ...]], Values]
-"""Tensors of a model by name, computed from what is fed."""
+Compute = Callable[[Arrays, Aim], Array]
+"""The margin of an aim, computed from what is fed."""
 
 
 def afforded(wanted: int, start: Arrays) -> tuple[int, int]:
@@ -50,7 +54,7 @@ class Climb:
     """A search for one side.
 
     Attributes:
-        compute: what computes the tensors of the aim.
+        compute: what computes the margin of the aim.
         aim: what is to come to 0 or above.
         start: one set of inputs, which says what is not moved too.
         is_batched: whether the first axis of each input is one batch, of 1 here.
@@ -79,11 +83,14 @@ class Climb:
             return None
         rng = np.random.default_rng(self.seed)
         mean = {name: array.astype(np.float64) for name, array in moving.items()}
-        step, last, best = 1.0, -np.inf, None
+        step, last, best, level = 1.0, -np.inf, None, 0
         for _ in range(_STEPS):
             tried = self._around(mean, step, rows, rng)
             margins = margins_of(tried)
             assert margins is not None, "what has a batch once has it again"
+            level = level + 1 if np.ptp(margins) == 0 else 0
+            if level == _LEVEL and margins[0] < _CLOSE:
+                return None
             order = np.argsort(-margins, kind="stable")
             count = int((margins >= 0).sum())
             if best is None or count > len(best[0]):
@@ -117,7 +124,7 @@ class Climb:
         """One for each set; None where the tensors have no batch."""
         rows = len(next(iter(tried.values())))
         fed = {name: array[:, 0] for name, array in tried.items()}
-        margin = self.aim.margin(self.compute(fed, self.aim.tensors))
+        margin = self.compute(fed, self.aim)
         if not margin.ndim or len(margin) != rows:
             return None
         return _largest(margin.reshape(rows, -1), axis=1)
@@ -125,7 +132,7 @@ class Climb:
     def _margins_by_one(self, tried: Arrays) -> Array:
         rows = range(len(next(iter(tried.values()))))
         fed = ({name: array[i] for name, array in tried.items()} for i in rows)
-        margins = [self.aim.margin(self.compute(each, self.aim.tensors)) for each in fed]
+        margins = [self.compute(each, self.aim) for each in fed]
         return np.array([float(_largest(each.reshape(1, -1), axis=1)[0]) for each in margins])
 
 

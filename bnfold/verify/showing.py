@@ -74,9 +74,9 @@ class Shows:
 
 
 def units_of(graph: ir.Graph) -> Iterator[Shows]:
-    """What in the graph has units."""
+    """What in the graph has units, and in the graphs that it runs."""
     numbers = numbers_in(graph)
-    for node in graph:
+    for node in graph.all_nodes():
         name = node.outputs[0].name or ""
         if name and node.outputs[0] in numbers:
             yield from (Shows(name, node.op_type, *told) for told in _told(node, name, numbers))

@@ -17,6 +17,7 @@ import onnx_ir as ir
 from bnfold import model_io
 from bnfold.errors import UsageError
 from bnfold.float64 import run_graph
+from bnfold.float64.graph import Observer
 from bnfold.fold.sources.repair import repair as repair_in_place
 from bnfold.model_io import ModelSource
 from bnfold.runtime.engine import Setting
@@ -25,6 +26,7 @@ from bnfold.runtime.model_fitting import with_places
 from bnfold.runtime.sessions import Session
 from bnfold.runtime.signature import Array, TensorSpec, inputs_of, outputs_of
 from bnfold.typed.room import require_memory, require_room, require_room_to_open
+from bnfold.verify.aims import Aim
 from bnfold.verify.apart import in_memory, open_apart, set_apart
 from bnfold.verify.coverage import Reached
 from bnfold.verify.deciding import steps_of_constants
@@ -32,6 +34,7 @@ from bnfold.verify.grids import grids_met
 from bnfold.verify.half import round_activations
 from bnfold.verify.integer_kernels import round_biases
 from bnfold.verify.jitter import jitter
+from bnfold.verify.laid_open import laid_open, outermost
 from bnfold.verify.neighbour import Neighbour
 from bnfold.verify.noise import move_constants, neighbouring_weights
 from bnfold.verify.wide_ends import NarrowEnds, narrow_outputs, widen_ends
@@ -75,18 +78,24 @@ class Subject(Protocol):
 
 
 class OnnxSubject:
-    """An ONNX model; what was given as a path is run from that path."""
+    """An ONNX model, laid open; what is run is the model as it was given, by its path if any.
+
+    Where more is returned than the outputs, it is what was laid open that is run.
+    """
 
     method = "float64 reference of the original"
 
     def __init__(self, source: ModelSource, role: str) -> None:
         self.source = source
-        self.model = model_io.load(source)
+        given = model_io.load(source)
+        self.model = laid_open(given)
+        self._given = given if given is not self.model else None
         self.path = Path(source) if isinstance(source, str | os.PathLike) else None
         self.name = self.path.name if self.path else self.model.graph.name or role
         self.inputs = inputs_of(self.model)
         require_room(self.model, self.name)
         self.reached = Reached(self.model.graph)
+        self.reached.watch_closed(self.model.functions.values())
         self._is_as_given = True
         self._steps: Constants | None = None
         self._grids: Types | None = None
@@ -184,13 +193,52 @@ class OnnxSubject:
     def look(self, feeds: Feeds) -> None:
         """Takes in what the inputs reach of what is watched; nothing else is computed."""
         if self.reached.watched:
-            self._run_in_float64(feeds, only=self.reached.watched)
+            self._run_in_float64(feeds, only=self._asked(self.reached.watched))
 
-    def values(self, feeds: Feeds, names: Collection[str]) -> Mapping[str, Array]:
-        """These tensors in float64; nothing is taken in of what they reach."""
+    def margin(self, feeds: Feeds, aim: Aim) -> Array:
+        """How near the tensors of the aim come to it; nothing is taken in of what they reach.
+
+        In a body, at the turn that comes nearest, element by element.
+        """
+        places = {name: place for place, name in enumerate(self._inside)}
+        if places.keys().isdisjoint(aim.tensors):
+            return aim.margin(self._computed(feeds, aim.tensors))
+        last = max(aim.tensors, key=lambda name: places.get(name, -1))
+        held, margins = dict(feeds), list[Array]()
+
+        def observe(name: str, array: Array) -> None:
+            if name in aim.tensors:
+                held[name] = array
+            if name == last and held.keys() >= set(aim.tensors):
+                margin = np.asarray(aim.margin(held))
+                if margins and margins[0].shape == margin.shape:
+                    margins[0] = np.fmax(margins[0], margin)
+                else:
+                    margins[:] = [margin]
+
+        self._computed(feeds, self._asked(aim.tensors), observe)
+        return margins[0] if margins else np.full(1, -np.inf)
+
+    def _computed(
+        self, feeds: Feeds, names: Collection[str], observe: Observer | None = None
+    ) -> Mapping[str, Array]:
         return run_graph(
-            self.model, feeds, only=names, constants=self.constants, types=self._types()
+            self.model,
+            feeds,
+            only=names,
+            observe=observe,
+            is_inside_observed=True,
+            constants=self.constants,
+            types=self._types(),
         )
+
+    def _asked(self, names: Collection[str]) -> list[str]:
+        """The tensors of the main graph without which these are not computed."""
+        return list(dict.fromkeys(self._inside.get(name, name) for name in names))
+
+    @property
+    def _inside(self) -> Mapping[str, str]:
+        return outermost(self.model)
 
     def _run_in_float64(
         self, feeds: Feeds, *, only: Collection[str] | None = None
@@ -203,6 +251,7 @@ class OnnxSubject:
             feeds,
             only=only,
             observe=reached.observe,
+            is_inside_observed=True,
             enter=reached.enter,
             constants=self.constants,
             types=self._types(),
@@ -326,7 +375,8 @@ class OnnxSubject:
         if self.path is not None and self._is_as_given:
             yield str(self.path), {}
             return
-        bare = self.model.clone()
+        whole = self._given if self._is_as_given and self._given is not None else self.model
+        bare = whole.clone()
         apart = set_apart(bare)
         if self.weight_bytes - sum(tensor.nbytes for tensor in apart.values()) < _IN_MEMORY_BYTES:
             yield bytes(ir.to_proto(bare).SerializeToString()), apart

@@ -194,7 +194,9 @@ def watch_calls(
     calls = Counter((call.name, call.low) for call in made)
     more = [node for node in theirs if kinds[_kind(node)] > written[_kind(node)]]
     b.reached = Reached()
-    b.reached.watch(sides_of(b.model.graph))
+    b.reached.watch_closed(b.model.functions.values())
+    b.reached.watch_bodies(b.model.graph)
+    b.reached.watch(sides_of(b.model.graph.all_nodes()))
     b.reached.watch_units(units_of(b.model.graph))
     b.reached.watch(ends_of(more, far))
     b.reached.watch(between_numbers(theirs, _thresholds(made)))

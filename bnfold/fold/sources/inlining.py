@@ -1,7 +1,8 @@
-"""Local functions around batch norms are inlined, so that their constants can be seen."""
+"""Local functions are inlined, so that what they hold can be seen: a fold, those that it needs."""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -42,19 +43,50 @@ def inline_functions(model: ir.Model) -> tuple[KeptInside, ...]:
     """
     if not model.functions or not any(_has_batch_norm(graph) for graph in _graphs(model)):
         return ()
-    inlined = _inlined(model)
-    if inlined:
-        for call in _calls(model):
-            if call.op_identifier() in inlined:  # outputs that the call leaves out
-                outputs = len(model.functions[call.op_identifier()].outputs)
-                call.resize_outputs(max(outputs, len(call.outputs)))
-        InlinePass(criteria=lambda function: function.identifier() in inlined)(model)
+    calls = _calls_by_function(model)
+    involved = {i for i, function in model.functions.items() if _is_involved(function)}
+    for _ in calls:
+        involved |= {i for i, called in calls.items() if called & involved}
+    _inline(model, involved - _staying(model))
     return tuple(
         _kept(node, function)
         for function in model.functions.values()
         for node in function.all_nodes()
         if is_op(node, "BatchNormalization")
     )
+
+
+def inline_all(model: ir.Model) -> None:
+    """The model without local functions, but for those that cannot be inlined.
+
+    These speak other versions of the operators than the model, or get a graph as an attribute.
+    """
+    stays = _staying(model)
+    for identifier, function in model.functions.items():
+        if identifier not in stays:
+            _end_in_nodes(function)
+    _inline(model, model.functions.keys() - stays)
+
+
+def _end_in_nodes(function: ir.Function) -> None:
+    """What a function hands on is made by a node of it: outputs of the model keep their names."""
+    made: set[ir.Value] = set()
+    for index, value in enumerate(function.outputs):
+        if value in made or value.producer() is None:
+            node = ir.node("Identity", [value])
+            function.append(node)
+            function.outputs[index] = node.outputs[0]
+        made.add(function.outputs[index])
+
+
+def _inline(model: ir.Model, functions: Set[ir.OperatorIdentifier]) -> None:
+    if not functions:
+        return
+    for call in _calls(model):
+        if call.op_identifier() in functions:  # outputs that the call leaves out
+            outputs = len(model.functions[call.op_identifier()].outputs)
+            call.resize_outputs(max(outputs, len(call.outputs)))
+    InlinePass(criteria=lambda function: function.identifier() in functions)(model)
 
 
 def _graphs(model: ir.Model) -> list[ir.Graph | ir.Function]:
@@ -65,19 +97,22 @@ def _has_batch_norm(graph: ir.Graph | ir.Function) -> bool:
     return any(is_op(node, "BatchNormalization") for node in graph.all_nodes())
 
 
-def _inlined(model: ir.Model) -> set[ir.OperatorIdentifier]:
-    """The functions to inline: into the main graph or one another, never into another opset."""
-    calls = {
+def _calls_by_function(
+    model: ir.Model,
+) -> dict[ir.OperatorIdentifier, set[ir.OperatorIdentifier]]:
+    """What each function calls."""
+    return {
         identifier: {node.op_identifier() for node in function.all_nodes()}
         for identifier, function in model.functions.items()
     }
-    involved = {i for i, function in model.functions.items() if _is_involved(function)}
-    for _ in calls:
-        involved |= {i for i, called in calls.items() if called & involved}
+
+
+def _staying(model: ir.Model) -> set[ir.OperatorIdentifier]:
+    """The functions that cannot be inlined: those of another opset, and what these call."""
+    calls = _calls_by_function(model)
     alien = {i for i, function in model.functions.items() if not _same_opsets(function, model)}
     alien |= {call.op_identifier() for call in _calls(model) if _passes_graphs(call)}
-    stays = alien.union(*(calls[identifier] for identifier in alien))
-    return involved - stays
+    return alien.union(*(calls[identifier] for identifier in alien))
 
 
 def _is_involved(function: ir.Function) -> bool:
