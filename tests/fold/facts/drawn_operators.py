@@ -333,6 +333,10 @@ def _matmul(random: np.random.Generator) -> Drawn:
     right = (k, *_size(random, int(random.integers(0, 2)), 1, 5))
     if random.random() < 0.4:
         return Drawn("MatMul", [right[::-1], left[::-1] if len(left) < 3 else (k, 2)])
+    if random.random() < 0.4:
+        first, second = _broadcast_pair(random)
+        pair = (*first, 2, k), (*second, k, 3)
+        return Drawn("MatMul", list(pair))
     return Drawn("MatMul", [left, right])
 
 
