@@ -40,6 +40,20 @@ trust_option = click.option(
     help="Read a .pt2 program, which may run code of its author.",
 )
 
+weights_options = (
+    click.option(
+        "--weights",
+        metavar="F",
+        type=SourceFile(),
+        help="A .safetensors or .pt file for the module; nothing in it is executed.",
+    ),
+    click.option(
+        "--weights-key",
+        metavar="KEY",
+        help="Which set of weights in that file, where several fit: model_ema.",
+    ),
+)
+
 for_option = click.option(
     "--for",
     "runtime",
@@ -51,17 +65,7 @@ export_options = bundled(
     "export_as",
     ExportOptions,
     (
-        click.option(
-            "--weights",
-            metavar="F",
-            type=SourceFile(),
-            help="A .safetensors or .pt file for the module; nothing in it is executed.",
-        ),
-        click.option(
-            "--weights-key",
-            metavar="KEY",
-            help="Which set of weights in that file, where several fit: model_ema.",
-        ),
+        *weights_options,
         click.option(
             "--input",
             "inputs",

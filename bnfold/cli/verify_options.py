@@ -18,7 +18,7 @@ from bnfold.cli.data_options import (
     save_data_option,
 )
 from bnfold.cli.dimensions import dim_option, parse_dims
-from bnfold.cli.export_options import trust_option
+from bnfold.cli.export_options import trust_option, weights_options
 from bnfold.cli.progress_bar import progress
 from bnfold.errors import UsageError
 
@@ -43,6 +43,8 @@ class VerifyOptions:
     as_dtype: str | None = None
     custom_ops: tuple[Path, ...] = ()
     save_data: Path | None = None
+    weights: Path | None = None
+    weights_key: str | None = None
     trust: bool = False
 
 
@@ -87,6 +89,7 @@ verify_options = bundled(
         ),
         custom_ops_option,
         save_data_option,
+        *weights_options,
         trust_option,
     ),
 )
@@ -116,6 +119,8 @@ def verified(
             as_dtype=options.as_dtype,
             custom_ops=options.custom_ops,
             save_data=options.save_data,
+            weights=options.weights,
+            weights_key=options.weights_key,
             trust=options.trust,
             progress=bar,
         )

@@ -27,7 +27,7 @@ from bnfold.verify.further import (
 from bnfold.verify.half import half_of
 from bnfold.verify.inner_decisions import with_decisions
 from bnfold.verify.levels import LEVELS, usual_levels
-from bnfold.verify.pairing import pair
+from bnfold.verify.pairing import TorchCode, pair
 from bnfold.verify.records import Verification
 from bnfold.verify.rerun import has_numbers
 from bnfold.verify.save_data import save_feeds
@@ -56,6 +56,8 @@ def verify(
     as_dtype: str | None = None,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     save_data: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    weights_key: str | None = None,
     trust: bool = False,
     progress: Progress | None = None,
 ) -> Verification:
@@ -82,15 +84,18 @@ def verify(
             what the rounding of `a` to that costs.
         custom_ops: shared libraries with operators for onnxruntime.
         save_data: a folder to write the inputs and the original's outputs to.
+        weights: of `a`, where that is torch code: a `.safetensors` or `.pt` file.
+        weights_key: which set of weights in that file, where several fit: "model_ema".
         trust: a `.pt2` program may run code of its author, which reading one does; without, it is
             refused.
         progress: called with (steps done, steps in all, what is being done).
 
     Raises:
-        ModelError: a model is malformed.
+        ModelError: a model is malformed, or the weights do not fit it.
         DataError: the data does not fit; the message names the input.
         UsageError: a setting, a repair or a dynamic dimension that there is not; a program that
-            nobody trusts; `as_dtype` for what is no ONNX model in float32.
+            nobody trusts; weights for what has its own; `as_dtype` for what is no ONNX model in
+            float32.
         ProviderUnavailableError: a provider does not run here.
     """
     if samples is not None:
@@ -105,7 +110,7 @@ def verify(
         a,
         b,
         has_custom_ops=bool(libraries),
-        trust=trust,
+        code=TorchCode(weights, weights_key, trust),
         names=arguments.by_name("names", names or {}),
         repair=frozenset(arguments.names("repair", repair)),
         half=None if as_dtype is None else half_of(as_dtype),

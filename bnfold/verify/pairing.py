@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import onnx
 import onnx_ir as ir
@@ -123,23 +123,36 @@ class Pair:
         return tuple((str(path), digest) for path, digest in pairs if digest is not None)
 
 
+class TorchCode(NamedTuple):
+    """How an original that is torch code becomes a module, as `load_module` takes it."""
+
+    weights: str | os.PathLike[str] | None = None
+    weights_key: str | None = None
+    trust: bool = False
+
+
+_AS_IT_IS = TorchCode()
+
+
 def pair(
     a: ModelSource | torch.nn.Module,
     b: ModelSource,
     *,
     has_custom_ops: bool,
-    trust: bool = False,
+    code: TorchCode = _AS_IT_IS,
     names: Mapping[str, str] | None = None,
     repair: Collection[str] = (),
     half: ir.DataType | None = None,
 ) -> Pair:
     """Both models loaded and their structures compared; `names` has those of `b` by those of `a`.
 
-    `repair` has what is mended in `a` first. `half` is what `b` is judged as.
+    `code` is for an `a` of torch. `repair` has what is mended in `a` first. `half` is what `b` is
+    judged as.
 
     Raises:
         ModelError: one cannot be loaded, or one has operators that nobody here knows.
-        UsageError: a name of `b` is that of no input or output; a repair is unknown; what is to be
+        UsageError: a name of `b` is that of no input or output; a repair is unknown; weights
+            for an ONNX model; what is to be
             judged in half precision is no ONNX model in float32.
     """
     other = OnnxSubject(b, "other")
@@ -148,12 +161,14 @@ def pair(
         other.widen(half)
     original: Subject
     if isinstance(a, onnx.ModelProto | ir.Model) or not _is_torch(a):
+        if code.weights is not None or code.weights_key is not None:
+            raise UsageError("weights: they are for torch code; an ONNX model has its own")
         original = OnnxSubject(cast(ModelSource, a), "original")
         original.repair(repair)
     elif repair:
         raise UsageError("repair: a torch module has nothing that an exporter wrote")
     else:
-        original = _torch_subject(cast("str | torch.nn.Module", a), other, trust=trust)
+        original = _torch_subject(cast("str | torch.nn.Module", a), other, code)
     if isinstance(original, OnnxSubject):
         _require_ends(names or {}, original, other)
     if half is not None:
@@ -226,9 +241,9 @@ def _is_torch(a: object) -> bool:
     return torch is not None and isinstance(a, torch.nn.Module)
 
 
-def _torch_subject(a: str | torch.nn.Module, other: OnnxSubject, *, trust: bool) -> Subject:
+def _torch_subject(a: str | torch.nn.Module, other: OnnxSubject, code: TorchCode) -> Subject:
     from bnfold.torch_code.spec import load_module
     from bnfold.verify.torch_subject import TorchSubject
 
-    loaded = load_module(a, trust=trust)
+    loaded = load_module(a, code.weights, weights_key=code.weights_key, trust=code.trust)
     return TorchSubject(loaded.module, other.inputs, other.outputs, loaded.name)

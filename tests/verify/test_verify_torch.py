@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import bnfold
-from bnfold.errors import ModelError
+from bnfold.errors import ModelError, UsageError
 from tests.verify.graphs import parsed
 
 
@@ -240,3 +240,23 @@ def test_an_argument_that_is_a_list_or_a_dict_is_fed_by_the_inputs_named_after_i
         c=module.b.bias.detach().numpy(),
     )
     assert bnfold.verify(module, model).is_equivalent
+
+
+def test_a_network_that_is_named_gets_its_weights_from_a_file(net, tmp_path, monkeypatch):
+    """The factory gives others: without the file the two are different."""
+    (tmp_path / "small.py").write_text(
+        "import torch\n\n\ndef build():\n"
+        "    net = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6))\n"
+        "    return net.eval()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    names = {"linear": "0", "norm": "1"}
+    stored = net.state_dict().items()
+    weights = {f"{names[n.split('.')[0]]}.{n.split('.')[1]}": value for n, value in stored}
+    torch.save({"ema": weights, "step": 3}, "ema.pt")
+    model = as_onnx(net)
+    found = bnfold.verify("small.py:build", model, weights="ema.pt", weights_key="ema")
+    assert found.verdict == "equivalent"
+    assert bnfold.verify("small.py:build", model).verdict == "different"
+    with pytest.raises(UsageError, match="for torch code; an ONNX model has its own"):
+        bnfold.verify(model, model, weights="ema.pt")
