@@ -15,6 +15,7 @@ from bnfold import wire
 from bnfold.errors import ModelError, UsageError
 from bnfold.model_io import walk
 from bnfold.model_io.gate import refuse_what_is_wrong
+from bnfold.model_io.held import hold_as_arrays
 from bnfold.model_io.layout import TensorPlace, layout_of
 from bnfold.model_io.mapped import Maps, external_attributes, external_values, view
 from bnfold.model_io.opening import parts_of
@@ -178,6 +179,7 @@ def _build(proto: onnx.ModelProto, name: str, file: tuple[Path, Maps] | None) ->
         model = _to_ir(proto)
         _remember_layout(model, file[0].name if file else "")
         _replace_external(model, lambda tensor: _mapped(tensor, file))
+        hold_as_arrays(model)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from error
     return model

@@ -28,11 +28,8 @@ def range_growth(plan: Plan, facts: Facts) -> float:
     growth = [1.0]
     for node, step in plan.replaced.items():
         for new in step.nodes:
-            for index, operand in enumerate(new.inputs):
-                old = facts.exact(node.inputs[index]) if index < len(node.inputs) else None
-                if index != 1 or not isinstance(operand, Exact) or old is None:
-                    continue
-                before, after = old.largest, operand.largest
-                if before > 0:
-                    growth.append(after / before)
+            weight = new.inputs[1] if len(new.inputs) > 1 else None
+            old = facts.exact(node.inputs[1]) if len(node.inputs) > 1 else None
+            if isinstance(weight, Exact) and old is not None and old.largest > 0:
+                growth.append(weight.largest / old.largest)
     return max(growth) if len(growth) == 1 else max(growth[1:])

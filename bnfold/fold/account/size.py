@@ -40,13 +40,10 @@ class Size(Row):
 def size_of(facts: Facts) -> Size:
     """The size of the model as it is now."""
     model = facts.model
-    nodes = [node for graph in model.graphs() for node in graph]
-    tensors = [
-        value.const_value
-        for graph in model.graphs()
-        for value in graph.initializers.values()
-        if value.const_value is not None
-    ]
+    graphs = list(model.graphs())
+    nodes = [node for graph in graphs for node in graph]
+    values = (value for graph in graphs for value in graph.initializers.values())
+    tensors = [value.const_value for value in values if value.const_value is not None]
     each = [_multiplications(node, facts) for node in nodes]
     known = [count for count in each if count is not None]
     return Size(

@@ -42,6 +42,8 @@ class Affine:
     @property
     def extents(self) -> tuple[int, ...]:
         """The shape of `s` and `t` together: 1 along axes where it is constant."""
+        if self.scale.shape == self.shift.shape:
+            return self.scale.shape
         return np.broadcast_shapes(self.scale.shape, self.shift.shape)
 
     @property
@@ -116,7 +118,9 @@ class Affine:
     def settled(self) -> Affine:
         """Entries that nobody reads become what the others along an axis are, or the identity."""
         scale, shift = self.scale, self.shift
-        if np.any(np.isnan(scale)):
+        if not (np.isnan(scale).any() or np.isnan(shift).any()):
+            return self
+        if np.isnan(scale).any():
             scale, shift = np.broadcast_arrays(scale, shift)
             for axis in range(self.rank):
                 first, second = _agreed(scale, axis), _agreed(shift, axis)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
 
@@ -28,6 +28,9 @@ _WIDE = 64  # entries of a row, beside which two numbers for each row are few
 _BYTE = 8  # bits
 _KEEP = 1 << 12  # up to 32 KiB a tensor is kept once computed
 
+Rows = Callable[[int, int], Array]
+StoredRows = Callable[[int, int], npt.NDArray[np.generic]]
+
 
 @dataclass(frozen=True, eq=False)
 class Exact:
@@ -44,9 +47,9 @@ class Exact:
 
     shape: tuple[int, ...]
     dtype: ir.DataType
-    rows: Callable[[int, int], Array]
+    rows: Rows
     is_bound: bool = False
-    stored: Callable[[int, int], npt.NDArray[np.generic]] | None = None
+    stored: StoredRows | None = None
     told_by_row: Callable[[], Extremes] | None = None
 
     @property
@@ -116,19 +119,25 @@ class Exact:
     @cached_property
     def _extremes(self) -> tuple[float, float]:
         """The smallest absolute value but 0, and the largest, NaN if any is."""
-        return of_all(self.by_row)
+        return of_all(self.by_row if self.size > _KEEP else self._read_by_row())
 
     @cached_property
     def by_row(self) -> Extremes:
         """The same of each row: one reading, or none where another tensor's tell."""
         if self.told_by_row is not None and not self.is_bound:
             return self.told_by_row()
+        return self._read_by_row()
+
+    def _read_by_row(self) -> Extremes:
+        if self.size <= _KEEP:  # held once it is computed
+            return extremes_of(self._sizes(0, self.shape[0] if self.shape else 1))
         found = self.parts(lambda rows: extremes_of(self._sizes(*rows)))
         lows, highs = (np.concatenate(part) for part in zip(*found, strict=True))
         return lows, highs
 
     def _sizes(self, start: int, stop: int) -> npt.NDArray[np.generic]:
-        sizes = np.abs((self.stored or self.rows)(start, stop)).reshape(max(stop - start, 1), -1)
+        rows = self.rows if self.stored is None or self.size <= _KEEP else self.stored
+        sizes = np.abs(rows(start, stop)).reshape(max(stop - start, 1), -1)
         return np.where(np.isfinite(sizes), sizes, 0) if self.is_bound else sizes
 
     def _loses_a_slice(self) -> bool:
@@ -203,9 +212,9 @@ def of_tensor(tensor: ir.TensorProtocol) -> Exact:
     def rows(start: int, stop: int) -> Array:
         return stored(start, stop).astype(np.float64)
 
-    exact = computed(tensor.numpy().shape, tensor.dtype, rows)
-    is_fast = tensor.dtype in (ir.DataType.FLOAT, ir.DataType.DOUBLE)
-    return replace(exact, stored=stored) if is_fast else exact
+    dtype = tensor.dtype
+    is_fast = dtype in (ir.DataType.FLOAT, ir.DataType.DOUBLE)
+    return computed(tensor.numpy().shape, dtype, rows, stored=stored if is_fast else None)
 
 
 def of_array(array: Array, dtype: ir.DataType) -> Exact:
@@ -223,11 +232,14 @@ def scaled(base: Exact, factor: Array) -> Exact:
         # widened as it is multiplied: the same numbers, and no copy in float64 is made first
         return np.asarray(np.multiply(base.stored(start, stop), part, dtype=np.float64))
 
-    found = computed(base.shape, base.dtype, rows)
     is_by_row = factor.ndim > 0 and factor.size == factor.shape[0] == base.shape[0]
     if not is_by_row or base.is_bound or base.size < _WIDE * base.shape[0]:
-        return found
-    return replace(found, told_by_row=lambda: scaled_extremes(base.by_row, factor.reshape(-1)))
+        return computed(base.shape, base.dtype, rows)
+
+    def by_row() -> Extremes:
+        return scaled_extremes(base.by_row, factor.reshape(-1))
+
+    return computed(base.shape, base.dtype, rows, told_by_row=by_row)
 
 
 def mapped(
@@ -258,11 +270,16 @@ def reduced(
 
 
 def computed(
-    shape: tuple[int, ...], dtype: ir.DataType, rows: Callable[[int, int], Array]
+    shape: tuple[int, ...],
+    dtype: ir.DataType,
+    rows: Rows,
+    *,
+    stored: StoredRows | None = None,
+    told_by_row: Callable[[], Extremes] | None = None,
 ) -> Exact:
     """A tensor whose rows are computed when they are read; a small one is kept once computed."""
     if math.prod(shape) > _KEEP:
-        return Exact(shape, dtype, rows)
+        return Exact(shape, dtype, rows, stored=stored, told_by_row=told_by_row)
     held: list[Array] = []
 
     def cached(start: int, stop: int) -> Array:
@@ -270,4 +287,4 @@ def computed(
             held.append(rows(0, shape[0] if shape else 1))
         return held[0][start:stop] if shape else held[0]
 
-    return Exact(shape, dtype, cached)
+    return Exact(shape, dtype, cached, stored=stored, told_by_row=told_by_row)

@@ -33,7 +33,7 @@ def before(whole: Affine, part: Affine) -> Affine:
 
 def has_gaps(affine: Affine) -> bool:
     """Whether some entry has no answer."""
-    return bool(np.any(np.isnan(affine.scale)) or np.any(np.isnan(affine.shift)))
+    return bool(np.isnan(affine.scale).any() or np.isnan(affine.shift).any())
 
 
 def _cleaned(scale: Array, shift: Array, size: Array) -> Affine:
@@ -45,6 +45,6 @@ def _cleaned(scale: Array, shift: Array, size: Array) -> Affine:
 
 def _compact(array: Array) -> Array:
     """Extent 1 wherever all entries are the same number."""
-    if array.size > 1 and np.all(array == array.flat[0]):
+    if array.size > 1 and (array == array.flat[0]).all():
         return array.reshape(-1)[:1].reshape((1,) * array.ndim)
     return array

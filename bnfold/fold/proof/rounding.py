@@ -100,7 +100,7 @@ def _is_nearest(saved: Array, wanted: Array, dtype: ir.DataType) -> bool:
     bits, smallest = _FORMATS[dtype]
     finite = np.isfinite(wanted)
     numbers, exactly = saved, wanted
-    if not np.all(finite):
+    if not finite.all():
         if not np.array_equal(saved[~finite], wanted[~finite], equal_nan=True):
             return False
         numbers, exactly = saved[finite], wanted[finite]
@@ -109,4 +109,4 @@ def _is_nearest(saved: Array, wanted: Array, dtype: ir.DataType) -> bool:
         unit = np.ldexp(1.0, np.maximum(exponents - 1, smallest) - bits)
     else:
         unit = np.spacing(np.abs(numbers).astype(dtype.numpy())).astype(np.float64)
-    return bool(np.all(np.abs(numbers - exactly) <= unit / 2))
+    return bool((np.abs(numbers - exactly) <= unit / 2).all())

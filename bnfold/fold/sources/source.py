@@ -147,13 +147,13 @@ def _normalised(
             f"its epsilon {epsilon:g} is 0 in float16, so runtimes disagree on what it computes",
             advice="choose an epsilon that float16 can hold (6e-8 or more)",
         )
-    if not all(np.all(np.isfinite(p)) for p in parameters):
+    if not all(np.isfinite(p).all() for p in parameters):
         return Refusal("not-finite", "its parameters contain NaN or infinity")
-    if np.any(variance + epsilon <= 0):
+    if (variance + epsilon <= 0).any():
         return Refusal("variance-not-positive", "variance + epsilon is not positive")
     scale = gamma / np.sqrt(variance + epsilon)
     shift = beta - mean * scale
-    if not (np.all(np.isfinite(scale)) and np.all(np.isfinite(shift))):
+    if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
         return Refusal("not-finite", "its scale or shift is not finite")
     return Source(node, 0, along(1, rank, scale, shift))
 
