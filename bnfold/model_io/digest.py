@@ -6,8 +6,11 @@ Both take as long, and neither holds Python's lock: on two cores they take the t
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+
+_WAITING = 4  # calls whose bytes are held at most
 
 
 class Digest:
@@ -16,7 +19,7 @@ class Digest:
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1, "bnfold-digest")
-        self._last: Future[None] | None = None
+        self._waiting: deque[Future[None]] = deque()
 
     def __enter__(self) -> Digest:
         return self
@@ -30,15 +33,15 @@ class Digest:
         self._thread.shutdown()
 
     def update(self, data: bytes | memoryview) -> None:
-        """The bytes are counted soon, and held until then; those before them have been."""
-        self._wait()
-        self._last = self._thread.submit(self._sha.update, data)
+        """The bytes are counted soon, and held until then: of a few calls at most."""
+        self._wait(_WAITING - 1)
+        self._waiting.append(self._thread.submit(self._sha.update, data))
 
     def hex(self) -> str:
         """Of all that it was fed."""
-        self._wait()
+        self._wait(0)
         return self._sha.hexdigest()
 
-    def _wait(self) -> None:
-        if self._last is not None:
-            self._last.result()
+    def _wait(self, most: int) -> None:
+        while len(self._waiting) > most:
+            self._waiting.popleft().result()
