@@ -43,3 +43,31 @@ def test_arithmetic_in_front_goes_only_where_it_is_forgotten(name: str) -> None:
     )
     kinds = kinds_of(fold_checked(parsed, x=(2, 3, 5, 5)))
     assert ({"Add", "Sub", "Mul"} & set(kinds) == set()) == goes
+
+
+@pytest.mark.parametrize(
+    ("outputs", "read"),
+    [
+        ("y, m", ""),
+        ("y, m, d", ""),
+        ("y, , d", ""),
+        ("y, m", "z = Tanh(m)"),
+        ("y, z", ""),
+        ("y, m, z", ""),
+        ("y, , d", "z = Tanh(d)"),
+    ],
+)
+def test_a_shift_stays_where_the_mean_is_handed_on(outputs: str, read: str) -> None:
+    """Read or not: what keeps its name keeps its value."""
+    made = "float[2,4,5,5] y" + (", float[] z" if "z" in outputs + read else "")
+    text = f"""(float[2,3,5,5] x) => ({made}) {{ v = Conv(x, w) r = Sigmoid(v) a = Add(r, c)
+        {outputs} = LayerNormalization(a, row) {read} }}"""
+    assert "Add" in kinds_of(fold_checked(model(text, CONSTANTS), x=(2, 3, 5, 5)))
+
+
+@pytest.mark.parametrize("place", ["k, h", "g, k"])
+def test_what_arrives_at_its_scale_or_bias_is_no_shift_of_x(place: str) -> None:
+    text = f"""(float[2,4,5,5] x, float[4] z) => (float[2,4,5,5] y) {{
+        r = Tanh(z) k = Add(r, h) y = InstanceNormalization(x, {place}) }}"""
+    result = fold_checked(model(text, CONSTANTS), x=(2, 4, 5, 5), z=(4,))
+    assert "Add" in kinds_of(result)
