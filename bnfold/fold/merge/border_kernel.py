@@ -102,7 +102,7 @@ def _cropped(start: int, end: int, step: int, size: int | None) -> Axis | None:
     if size is not None:
         start, end = (min(n + size if n < 0 else n, size) for n in (start, end))
         ends = end - size
-    elif start < 0 or 0 <= end < _TO_THE_END - 1:
+    elif 0 <= end < _TO_THE_END - 1:
         return None
     else:
         ends = end if end < 0 else 0

@@ -10,8 +10,6 @@ so far that no network comes near.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import onnx_ir as ir
 
@@ -42,7 +40,8 @@ def out_of_range(node: ir.Node, move: Move, facts: Facts, *, backward: bool) -> 
         return None
     if not backward and _shrinks(node):
         return None
-    return None if all(keeps_range(a, backward) for a in _passed(move.passes)) else RANGE
+    passed = (affine.settled() for affine in move.passes.values())
+    return None if all(keeps_range(affine, backward) for affine in passed) else RANGE
 
 
 def halves_out_of_range(value: ir.Value, first: Affine, then: Affine, facts: Facts) -> bool:
@@ -59,10 +58,6 @@ def _shrinks(node: ir.Node) -> bool:
     if is_op(node, "LeakyRelu"):
         return bool(abs(attribute_of(node, "alpha", 0.01)) <= 1)
     return is_op(node, *_AVERAGES)
-
-
-def _passed(passes: Mapping[int, Affine]) -> list[Affine]:
-    return [affine.settled() for affine in passes.values() if not affine.is_identity]
 
 
 def keeps_range(affine: Affine, backward: bool) -> bool:

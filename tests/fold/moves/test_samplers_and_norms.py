@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
+import onnx_ir as ir
 import pytest
 
+from bnfold.fold.moves.carry.samplers import summed
+from bnfold.fold.numbers.affine import identity
+from bnfold.fold.plan import Refusal
 from tests.fold.property.oracle import kinds_of
 from tests.fold.property.text_models import Array, fold_checked, model, norm, verdicts, weight
 
@@ -18,6 +25,7 @@ CONSTANTS: dict[str, Array] = {
     "one": np.array(1),
     "axes": np.array([2, 3]),
     "channels": np.array([1]),
+    "columns": np.abs(weight(4, seed=6)),
     "indices": np.random.default_rng(4).integers(0, 5, (2, 4, 5, 3)),
     "fewer": np.random.default_rng(4).integers(0, 5, (2, 3, 5, 5)),
     "places": np.arange(2 * 4 * 25).reshape(2, 4, 5, 5) % 100,
@@ -43,6 +51,17 @@ BEHIND = {
     "gather-elements-fewer": ("m = GatherElements<axis = 2>(a, fewer)", False, "not-per-channel"),
     "cumsum-scale": ("m = CumSum(a, three)", True, "backward"),
     "cumsum-shift": ("m = CumSum(a, three)", False, "shift-summed"),
+    "cumsum-fed": ("s = Size(x) t = Mod(s, three) m = CumSum(a, t)", True, "backward"),
+    "cumsum-at-run-time": (
+        "t = ReduceMax<keepdims = 0>(x) u = Cast<to = 7>(t) v = Mod(u, one) m = CumSum(a, v)",
+        True,
+        "dynamic-axes",
+    ),
+    "lp-pool-in-space": (
+        "n = LpPool<kernel_shape = [2, 2]>(a) m = Mul(n, columns)",
+        True,
+        "backward",
+    ),
     "cumsum-channels": ("m = CumSum(a, one)", True, "not-per-channel"),
     "reduce-l2": ("m = ReduceL2(a, axes)", True, "backward"),
     "reduce-l1-shift": ("m = ReduceL1(a, axes)", False, "shift-before-norm"),
@@ -109,3 +128,27 @@ def test_a_maximum_of_negative_scales_is_a_minimum(negative: bool) -> None:
     result = fold_checked(parsed, x=(2, 3, 5, 5))
     assert ("ReduceMin" in kinds_of(result)) == negative
     assert ("BatchNormalization" in kinds_of(result)) != negative
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs"),
+    [("LpPool<kernel_shape = [2, 2]>", "a"), ("ReduceL2<keepdims = 1>", "a, channels")],
+)
+def test_what_varies_in_space_passes_a_norm_of_channels_alone(op: str, inputs: str) -> None:
+    width = 4 if "Pool" in op else 5
+    text = f"(float[2,3,5,5] x) => (float y) {{ a = Conv(x, w) m = {op}({inputs}) y = Mul(m, c) }}"
+    constants = {"w": weight(4, 3, 1, 1), "c": np.abs(weight(width)), **CONSTANTS}
+    assert "Mul" in kinds_of(fold_checked(model(text, constants), x=(2, 3, 5, 5)))
+    text = f"""(float[2,3,5,5] x) => (float y) {{
+        t = Tanh(x) a = Mul(t, c) m = {op}({inputs}) y = MatMul(m, v) }}"""
+    constants |= {"c": np.abs(weight(5)), "v": weight(width, 2)}
+    assert ("Mul" in kinds_of(fold_checked(model(text, constants), x=(2, 3, 5, 5)))) == (width == 4)
+
+
+@pytest.mark.parametrize("axis", [None, np.array([0, 1])])
+def test_an_axis_that_is_none(axis: Array | None) -> None:
+    node = ir.node("CumSum", [ir.Value(name="x"), ir.Value(name="axis")])
+    facts: Any = SimpleNamespace(constant=lambda _: axis)
+    found = summed(node, {0: identity(3)}, facts)
+    assert isinstance(found, Refusal)
+    assert found.code == "dynamic-axes"

@@ -48,9 +48,7 @@ def gathered(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answ
     """
     found = alike(affines, [attribute_of(node, "axis", 0)])
     both = (facts.dims(node.inputs[0]), facts.dims(node.outputs[0]))
-    if isinstance(found, Refusal) or all(affines[0].fits(dims) for dims in both):
-        return found
-    return ALONG
+    return found if all(affines[0].fits(dims) for dims in both) else ALONG
 
 
 def summed(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
