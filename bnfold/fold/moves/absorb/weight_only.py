@@ -18,7 +18,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import attribute_of, input_of, is_op, op_of
 from bnfold.fold.moves.absorb.quantization import Quantized, quantized_of
 from bnfold.fold.plan import Refusal
-from bnfold.fold.sources.source import AFFINES, Source, source_of
+from bnfold.fold.sources.source import Source, source_of
 
 ROUNDING_KERNEL = Refusal(
     "rounding-kernel",
@@ -54,8 +54,8 @@ class Product:
 
     @property
     def rounds_x(self) -> bool:
-        """Whether onnxruntime makes the kernel of it that rounds x."""
-        return not self.shares_weight and self.would_round_x and not self.attributes.get("transA")
+        """Whether onnxruntime makes the kernel of it that rounds x, if of any such product."""
+        return not self.shares_weight and self.would_round_x
 
     @property
     def would_round_x(self) -> bool:
@@ -97,7 +97,7 @@ def would_round_without(node: ir.Node, facts: Facts) -> bool:
     weight = quantized_of(node.inputs[1], facts)
     assert weight is not None
     if is_op(other, *_LAYOUTS):
-        return _is_matrix(weight) and _leads_to_product(other.outputs[0], comes=True)
+        return _is_matrix(weight) and _leads_to_product(other.outputs[0])
     is_weight = input_of(other, 1) is node.inputs[1]
     return is_weight and product_of(other, weight, facts).would_round_x
 
@@ -119,11 +119,11 @@ def without_kernel(weight: Quantized, axis: int) -> Quantized:
 def comes_to_round(value: ir.Value, old: Quantized, new: Quantized) -> bool:
     """Whether `new` for `old` in a DequantizeLinear makes such a kernel of a product further on.
 
-    Optimisers take layouts between the two away, and a fold takes affines.
+    Optimisers take layouts between the two away. What takes an affine away asks `leaves_to_round`.
     """
     # one scale in a list of one is no form of the kernel's, and one for each column is
     is_list = old.axis is None and old.scale.ndim == 1 and new.axis is not None
-    return _is_matrix(new) and _leads_to_product(value, comes=is_list)
+    return is_list and _is_matrix(new) and _leads_to_product(value)
 
 
 def leaves_to_round(affine: ir.Node, facts: Facts) -> bool:
@@ -135,26 +135,19 @@ def leaves_to_round(affine: ir.Node, facts: Facts) -> bool:
     weight = quantized_of(value, facts)
     if weight is None or not _is_matrix(weight):
         return False
-    return _leads_to_product(affine.outputs[0], comes=True)
+    return _leads_to_product(affine.outputs[0])
 
 
-def _leads_to_product(value: ir.Value, *, comes: bool) -> bool:
-    """Whether a product reads it as its weight behind layouts and affines.
-
-    Unless it `comes` to one anyway, an affine has to stand between.
-    """
-    pending, seen = [(value, comes)], {value}
+def _leads_to_product(value: ir.Value) -> bool:
+    """Whether a product reads it as its weight, behind layouts or not."""
+    pending, seen = [value], {value}
     while pending:
-        read, comes = pending.pop()
-        for use in read.uses():
-            if comes and use.idx == 1 and is_op(use.node, "MatMul", "Gemm"):
+        for use in pending.pop().uses():
+            if use.idx == 1 and is_op(use.node, "MatMul", "Gemm"):
                 return True
-            is_affine = is_op(use.node, *AFFINES)
-            if not is_affine and not is_op(use.node, *_LAYOUTS):
-                continue
-            ahead = [(made, comes or is_affine) for made in use.node.outputs if made not in seen]
-            pending += ahead
-            seen.update(made for made, _ in ahead)
+            if is_op(use.node, *_LAYOUTS):
+                pending += [made for made in use.node.outputs if made not in seen]
+                seen.update(use.node.outputs)
     return False
 
 
