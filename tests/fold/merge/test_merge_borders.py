@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.fold.merge.merging import merged, norm, weight
+from tests.fold.merge.merging import conv, merged, norm, weight
 
 CONSTANTS = {
     "t4": weight(4, 3, 4, 4, seed=1),
@@ -68,3 +68,13 @@ def test_what_is_told_names_the_sum_that_adds_a_constant() -> None:
     folded = merged(text, CONSTANTS | {"k": weight(4, 1, 1)}, x=(2, 4, 5, 6))
     (told,) = folded.result.ledger.merges
     assert told == "Conv -> 'a', Conv -> 'c' and Sum -> 't' are one Conv -> 'a'"
+
+
+def test_what_begins_further_in_is_no_conv() -> None:
+    """Each branch crops by itself: their sum would be a Conv with pads below 0."""
+    cropped = "Slice(x, inside, last, space)"
+    text = f"""(float[N, 4, 6, 7] x) => (float[N, 4, P, Q] y) {{
+        s = {cropped} a = Conv(s, aw, ab) t = {cropped} c = Conv(t, cw, cb) y = Add(a, c) }}"""
+    constants = conv("a", 4, 4, 1, 1) | conv("c", 4, 4, 1, 1, seed=7)
+    bounds = {"inside": np.array([1, 1]), "last": np.array([-1, -1]), "space": np.array([2, 3])}
+    assert merged(text, constants | bounds, x=(2, 4, 6, 7)).operators.count("Conv") == 2
