@@ -10,6 +10,7 @@ import pytest
 import bnfold
 from benchmarks.motifs import Motif, Norm
 from bnfold.fold.moves.priced import constant_map
+from tests.fold.property.text_models import model, norm, weight
 from tests.runtime_oracle import in_onnxruntime
 
 CASES = {
@@ -92,3 +93,14 @@ def test_a_map_that_nobody_could_store_is_not_computed(size: str, operator: str)
     assert bnfold.fold(model, check=False).ledger.batch_norms_after == 1
     paid = bnfold.fold(model, allow="constant-map", check=False).ledger
     assert "map-too-large" in {refusal.code for refusal in paid.decisions[0].refusals}
+
+
+@pytest.mark.parametrize(("opset", "folds"), [(6, False), (7, True)])
+def test_a_map_is_added_to_each_sample_since_opset_7(opset: int, folds: bool) -> None:
+    """Before, an Add has to say that it broadcasts."""
+    test = "<is_test = 1>" if opset < 7 else ""
+    text = f"""(float[2, 4, 5, 5] x) => (float[] y) {{
+        r = Tanh(x) b = BN{test}(r, n) y = Conv<pads = [1, 1, 1, 1]>(b, w) }}"""
+    built = model(text, {"w": weight(3, 4, 3, 3), **norm("n", 4)}, opset=opset)
+    result = bnfold.fold(built, allow="constant-map", check=False)
+    assert (result.ledger.batch_norms_after == 0) == folds
