@@ -10,6 +10,7 @@ import onnx_ir as ir
 from bnfold.runtime.bodies import bodies_of, taken_in
 from bnfold.runtime.domains import DEFAULT_DOMAINS
 from bnfold.runtime.signature import TensorSpec, numpy_dtype
+from bnfold.runtime.tables import is_unchecked, reads_of
 
 Bounds = Mapping[str, tuple[int, int]]
 
@@ -78,19 +79,36 @@ def wide_bounds(
 
 
 def table_sizes(
-    model: ir.Model, specs: Sequence[TensorSpec], *, with_computed: bool = False
+    model: ir.Model, specs: Sequence[TensorSpec], *, with_computed: bool = False, kinds: str = "iu"
 ) -> dict[str, int]:
-    """For each integer input that indexes a table, how many rows of it there are to draw.
+    """For each input of these kinds that indexes a table, how many rows of it there are to draw.
 
+    An input that the model does not have indexes none.
     `with_computed`: also where another index is computed from it, and it may be any.
     """
     found, computing = {}, _COMPUTES if with_computed else frozenset[str]()
+    values = {value.name: value for value in model.graph.inputs}
     for spec in specs:
-        if spec.dtype != "string" and numpy_dtype(spec.dtype).kind in "iu":
-            sizes = _table_sizes(_input(model, spec.name), set(), computing)
+        is_one = spec.name in values and spec.dtype != "string"
+        if is_one and numpy_dtype(spec.dtype).kind in kinds:
+            sizes = _table_sizes(values[spec.name], set(), computing)
             if sizes:
                 found[spec.name] = min(sizes)
     return found
+
+
+def goes_unchecked(model: ir.Model, name: str) -> bool:
+    """Whether an operator reads rows by what comes of the input, and no runtime sees to it."""
+    pending, seen = [_input(model, name)], set[ir.Value]()
+    while pending:
+        value = pending.pop()
+        for node, _ in value.uses():
+            if is_unchecked(node):
+                return True
+            more = {*node.outputs, *_through_bodies(value, node)} - seen
+            seen |= more
+            pending += more
+    return False
 
 
 def bounds_of(models: Sequence[ir.Model], specs: Sequence[TensorSpec]) -> Bounds:
@@ -107,7 +125,7 @@ def bounds_of(models: Sequence[ir.Model], specs: Sequence[TensorSpec]) -> Bounds
 def integer_bounds(model: ir.Model, name: str) -> tuple[int, int]:
     """The lowest and highest value to feed to an integer input of this name.
 
-    The tightest table that the input indexes (Gather, GatherElements, GatherND, OneHot) decides;
+    The tightest table that the input indexes, see `tables`, decides;
     8-bit inputs that index nothing are pixels and take their whole range; others are 0 or 1.
     """
     value = _input(model, name)
@@ -147,9 +165,9 @@ def _table_sizes(value: ir.Value, seen: set[int], computing: Collection[str] = (
     seen.add(id(value))
     sizes: list[int] = []
     for node, index in value.uses():
-        size = _table_size(node, index)
-        if size is not None:
-            sizes.append(size)
+        read = next((read for read in reads_of(node) if read.index == index), None)
+        if read is not None:
+            sizes += [] if read.rows is None else [read.rows]
         # Other inputs of what hands it on are sizes and places.
         elif node.op_type in computing or (node.op_type in _HANDS_ON and index == 0):
             for output in node.outputs:
@@ -163,23 +181,3 @@ def _through_bodies(value: ir.Value, node: ir.Node) -> list[ir.Value]:
     """What the value is called in the bodies that the node runs with it."""
     pairs = (pair for _, body in bodies_of(node) for pair in taken_in(node, body))
     return [inner for inner, operand in pairs if operand is value]
-
-
-def _table_size(node: ir.Node, index: int) -> int | None:
-    if node.op_type in ("Gather", "GatherElements") and index == 1:
-        axis = node.attributes.get("axis")
-        return _extent(node.inputs[0], axis.as_int() if axis is not None else 0)
-    if node.op_type == "GatherND" and index == 1:
-        return _extent(node.inputs[0], 0)
-    if node.op_type == "OneHot" and index == 0:
-        depth = node.inputs[1].const_value if node.inputs[1] is not None else None
-        return None if depth is None else int(depth.numpy().reshape(-1)[0])
-    return None
-
-
-def _extent(table: ir.Value | None, axis: int) -> int | None:
-    shape = None if table is None else table.shape
-    if shape is None or not -len(shape) <= axis < len(shape):
-        return None
-    extent = shape[axis]
-    return extent if isinstance(extent, int) else None

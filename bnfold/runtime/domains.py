@@ -7,16 +7,22 @@ from collections.abc import Mapping
 DEFAULT_DOMAINS = frozenset(("", "ai.onnx"))
 """The two spellings of that of ONNX's own operators."""
 
+ML_DOMAIN = "ai.onnx.ml"
+"""That of classical models: trees, encoders, scalers."""
+
+CONTRIB_DOMAIN = "com.microsoft"
+"""That of what onnxruntime adds."""
+
 BLOCKED_DOMAIN = "com.microsoft.nchwc"
 """Convolutions on blocks of channels, as wide as the registers of the CPU that saved the file."""
 
 KNOWN_DOMAINS = frozenset(
     {
         *DEFAULT_DOMAINS,
-        "ai.onnx.ml",
+        ML_DOMAIN,
         "ai.onnx.preview",
         "ai.onnx.preview.training",
-        "com.microsoft",
+        CONTRIB_DOMAIN,
         BLOCKED_DOMAIN,
         "com.ms.internal.nhwc",
     }

@@ -48,6 +48,9 @@ class FirstRuns:
     resting: tuple[str, ...] = ()
     """Outputs that were the same on all of them."""
 
+    resting_at_0: tuple[str, ...] = ()
+    """Those that were 0 there."""
+
     infinite: tuple[Feed, ...] = ()
     """Sets that are not among them, as the original gives infinities there."""
 
@@ -99,8 +102,13 @@ class ComparisonJob:
             [run for _, run in kept],
             tuple(notes),
             tuple(resting),
+            self._at_0(resting, kept),
             tuple(maker.infinite.values()) if good else (),
         )
+
+    def _at_0(self, names: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
+        places = {spec.name: i for i, spec in enumerate(self.pair.returned)}
+        return tuple(n for n in names if not any(run[places[n]].any() for _, run in trials))
 
     def with_scores(self, first: FirstRuns) -> FirstRuns:
         """The runs of a torch module once more, with what stands behind its outputs, if it does.

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim, aim_at
 from bnfold.verify.records import Coverage, Share
+from bnfold.verify.rows import RowsRead, Table, tables_of
 from bnfold.verify.showing import Shows, units_of
 from bnfold.verify.sides import Side, Sides, Wanted, sides_of
 from bnfold.verify.units import Units
@@ -45,6 +46,8 @@ class Reached:
         self._shows: dict[str, list[Shows]] = {}
         self._units: dict[Shows, Units] = {}
         self.watch_units(() if graph is None else units_of(graph))
+        self._tables: dict[str, list[RowsRead]] = {}
+        self.watch_tables(() if graph is None else tables_of(graph))
         self._entered: set[Key] = set()
 
     def watch(self, sides: Iterable[tuple[str, Sides]]) -> None:
@@ -60,6 +63,12 @@ class Reached:
             self._units[each] = Units()
             self._beside.update(each.beside)
 
+    def watch_tables(self, tables: Iterable[Table]) -> None:
+        """From now on it is told which rows of these are read; none is looked for."""
+        for each in tables:
+            self._tables.setdefault(each.tensor, []).append(RowsRead(each))
+            self._beside.update(each.beside)
+
     def watch_closed(self, functions: Iterable[ir.Function]) -> None:
         """From now on it is said that nobody knows what is met within these."""
         self._closed += [f"what is in the local function {f.name!r}" for f in functions]
@@ -71,8 +80,8 @@ class Reached:
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """The tensors that tell of sides and units, and those behind graphs that are to be run."""
-        return *self._sides, *self._shows, *self._looked_into
+        """The tensors that tell of sides, units and rows, and those behind graphs to be run."""
+        return *self._sides, *self._shows, *self._tables, *self._looked_into
 
     def aims(self) -> dict[str, Aim]:
         """What was not met, in words, with what to look for; some can only be met by chance."""
@@ -113,6 +122,9 @@ class Reached:
             sides = self._sides[name].items()
             found = {words for words, side in sides if self._is_met(side, array)}
             self._met[name] = found | self._met.get(name, set())
+        for rows in self._tables.get(name, ()):
+            if all(beside in self._held for beside in rows.table.beside):
+                rows.observe(array, *(self._held[beside] for beside in rows.table.beside))
         for each in self._shows.get(name, ()):
             if all(beside in self._held for beside in each.beside):
                 awake = each.where(array, *(self._held[beside] for beside in each.beside))
@@ -135,12 +147,28 @@ class Reached:
         bodies += [f"{body.words} of the other model" for body in other._resting()]
         sides += [f"{words} of the other model" for words, _ in other._unmet()]
         closed = [*self._closed, *(f"{words} of the other model" for words in other._closed)]
-        return Coverage(tuple(bodies), tuple(sides), tuple(units), tuple(ids), tuple(closed))
+        rows = [*self._unread(), *other._unread(" of the other model")]
+        return Coverage(
+            tuple(bodies), tuple(sides), tuple(units), tuple(ids), tuple(rows), tuple(closed)
+        )
 
     def _asleep(self, whose: str = "") -> list[Share]:
         """The units that were never met, by what they are called."""
         shares = [Share(f"{e.label}{whose}", *units.awake) for e, units in self._units.items()]
         return [share for share in shares if share.reached < share.of]
+
+    def _unread(self, whose: str = "") -> list[Share]:
+        """The tables of which some row was never read."""
+        tables = (rows for each in self._tables.values() for rows in each)
+        shares = [Share(f"{rows.table.label}{whose}", *rows.share) for rows in tables]
+        return [share for share in shares if share.reached < share.of]
+
+    @property
+    def sizes_left(self) -> list[int]:
+        """How many rows there are in tables that are read as far as a size says, and no further."""
+        tables = [rows for each in self._tables.values() for rows in each]
+        left = [rows for rows in tables if rows.share[0] < rows.share[1]]
+        return list(dict.fromkeys(rows.share[1] for rows in left if rows.table.is_by_size))
 
     def _unmet(self) -> list[tuple[str, Side]]:
         """The sides of what was computed that were not met."""

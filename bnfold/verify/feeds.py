@@ -17,6 +17,9 @@ from bnfold.verify.records import FeedRow
 LONG = 6
 """The index of a sampled shape with long sequences: a window or a mask of 128 ends within."""
 
+LONGEST = 7
+"""The index of a sampled shape whose sequences are next to the longest of all."""
+
 SMALL = 4
 """The index of a sampled shape with few numbers, and more than one of each."""
 

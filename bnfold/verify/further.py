@@ -42,6 +42,9 @@ _WORK = 1 << 36
 _WORK_OF_IDS, _ROWS_OF_IDS = 1 << 29, 512
 """The same of sets that draw the rest of a table, of which there are several; and rows at most."""
 
+_LONGEST, _TABLES, _LENGTHS = 4096, 2, 4
+"""Of sequences as long as a table of positions; of tables, and of sets of that size, at most."""
+
 _NO_CASTS = "without what is rounded to half precision in between"
 
 _NO_STEPS = "without the steps of quantised activations"
@@ -138,6 +141,8 @@ def compare_further(
         return _compared_blindly(job, found, dims) if found.is_equivalent else found
     for feed in first.feeds:
         _look(job.pair.other, feed)
+    if found.is_equivalent:
+        found = _compared_on(job, found, _on_lengths_left(job, dims))
     if found.is_equivalent and faint_rows(found.outputs):
         found = _compared_on(job, found, list(job.maker(dims).many_rows(_rows_in_time(job))))
     for sets in (_reaching, _climbing):
@@ -212,6 +217,21 @@ def _on_ids_left(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     largest = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
     rows = max(1, min(_ROWS_OF_IDS, _WORK_OF_IDS // max(1, largest)))
     return list(job.maker(dims).with_ids_left(job.ids.left(), rows))
+
+
+def _on_lengths_left(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
+    """Sets as long as the tables of positions, of which shorter ones leave rows unread."""
+    maker = job.maker(dims)
+    weights = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
+    labels = dict.fromkeys(extent.label for extent in maker.extents if extent.axis)
+    tables = job.pair.original.reached.sizes_left + job.pair.other.reached.sizes_left
+    rows = [n for n in dict.fromkeys(tables) if n * weights <= _WORK_OF_IDS and n <= _LONGEST]
+    places = {label: [e.place for e in maker.extents if e.label == label] for label in labels}
+    sizes = [dict.fromkeys(places[label], n) for n in rows[:_TABLES] for label in places]
+    trials = list(maker.with_sizes(sizes[:_LENGTHS]))
+    for feed, _ in trials:
+        _take_in(job, feed)
+    return trials
 
 
 def _compared_blindly(

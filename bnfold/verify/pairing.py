@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from bnfold.errors import UsageError
 from bnfold.model_io import ModelSource, refuse_foreign
-from bnfold.runtime.bounds import Bounds, bounds_of, table_sizes, wide_bounds
+from bnfold.runtime.bounds import Bounds, bounds_of, goes_unchecked, table_sizes, wide_bounds
 from bnfold.runtime.large_integers import LargeIntegers, large_integers
 from bnfold.runtime.signature import TensorSpec
 from bnfold.runtime.told_integers import ToldIntegers, told_integers
@@ -86,7 +86,8 @@ class Pair:
         for subject in self.onnx_models:
             tables = table_sizes(subject.model, self.inputs, with_computed=True)
             for name, rows in tables.items():
-                found[name] = min(rows, found.get(name, rows))
+                if not goes_unchecked(subject.model, name):
+                    found[name] = min(rows, found.get(name, rows))
         return found
 
     def large_integers(self) -> LargeIntegers:
@@ -107,11 +108,14 @@ class Pair:
         return {**dims, **fixed_sizes(self.made_for, self.inputs, dims)}
 
     def follows_numbers(self, output: str) -> bool:
-        """Whether the output depends on the numbers that are fed, as far as a graph says so."""
+        """Whether the output depends on the numbers that are fed, in either model.
+
+        So it does as far as no graph says that it does not; a module says nothing.
+        """
         if not isinstance(self.original, OnnxSubject):
             return bool(self.inputs)
-        values = {value.name: value for value in self.original.model.graph.outputs}
-        return follows_numbers(values[output])
+        outputs = (value for s in self.onnx_models for value in s.model.graph.outputs)
+        return any(follows_numbers(value) for value in outputs if value.name == output)
 
     def randomness(self) -> str | None:
         """The first node of either model that draws random numbers, or None."""

@@ -148,7 +148,8 @@ class Coverage(Row):
     """What of the original the inputs reached, as far as its float64 reference was computed.
 
     `branches` were never run. `units` has the results in which some channel of what they are made
-    of never showed, as behind a Relu that was never above 0; `ids` the inputs that index a table.
+    of never showed, as behind a Relu that was never above 0; `ids` the inputs that index a table,
+    and `rows` the tables of which computed indices, sizes or keys did not read all.
     `sides` of a bound, a maximum or a condition, and the ends of what only one of the models has,
     were never met: nothing is known of what lies there. `closed` are local functions that cannot be
     looked into, as they speak another version of the operators.
@@ -158,6 +159,7 @@ class Coverage(Row):
     sides: tuple[str, ...] = ()
     units: tuple[Share, ...] = ()
     ids: tuple[Share, ...] = ()
+    rows: tuple[Share, ...] = ()
     closed: tuple[str, ...] = ()
 
     def sentence(self) -> str:
@@ -176,6 +178,12 @@ class Coverage(Row):
             for share in self.ids
             if share.reached < share.of
         ]
+        parts += [
+            f"{share.reached} of the {share.of} rows of {share.name} were read"
+            for share in self.rows[:_SIDES]
+        ]
+        if len(self.rows) > _SIDES:
+            parts.append(f"{len(self.rows) - _SIDES} more tables were not read throughout")
         parts += [f"{words} is not known" for words in self.closed]
         return "; ".join(parts)
 

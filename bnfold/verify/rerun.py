@@ -21,7 +21,17 @@ from bnfold.runtime.model_fitting import fitting_sizes
 from bnfold.runtime.sessions import RunError
 from bnfold.runtime.signature import Array, TensorSpec, is_exact_dtype
 from bnfold.runtime.told_integers import ToldIntegers
-from bnfold.verify.feeds import LONG, SMALL, TURNS, Draw, Feed, kind_of, make_feed, sampled_sizes
+from bnfold.verify.feeds import (
+    LONG,
+    LONGEST,
+    SMALL,
+    TURNS,
+    Draw,
+    Feed,
+    kind_of,
+    make_feed,
+    sampled_sizes,
+)
 from bnfold.verify.ids import outside
 from bnfold.verify.non_finite import gives_infinities
 from bnfold.verify.subject import Runner
@@ -216,6 +226,8 @@ class Maker:
         held = max(1, min(one[0].arrays[name].size for name in left))
         rows = -(-max(ids.size for ids in left.values()) // held)
         base = self._set(_LEFT, "normal", min(rows, most_rows), SMALL) or one
+        if min(base[0].arrays[name].size for name in left) * _SETS_OF_IDS < rows * held:
+            base = self._set(_LEFT, "normal", min(rows, most_rows), LONGEST) or base
         for index in range(_SETS_OF_IDS):
             arrays = dict(base[0].arrays)
             for name, ids in left.items():

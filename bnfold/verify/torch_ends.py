@@ -32,6 +32,7 @@ from bnfold.verify.ends import (
     near_zero,
     with_ends,
 )
+from bnfold.verify.rows import tables_of
 from bnfold.verify.showing import units_of
 from bnfold.verify.sides import Sides, between, of_bend, of_condition, sides_of
 from bnfold.verify.thresholds import between_numbers
@@ -198,6 +199,7 @@ def watch_calls(
     b.reached.watch_bodies(b.model.graph)
     b.reached.watch(sides_of(b.model.graph.all_nodes()))
     b.reached.watch_units(units_of(b.model.graph))
+    b.reached.watch_tables(tables_of(b.model.graph))
     b.reached.watch(ends_of(more, far))
     b.reached.watch(between_numbers(theirs, _thresholds(made)))
     b.reached.watch(casts_of(b.model, free, casts))
