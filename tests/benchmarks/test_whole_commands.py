@@ -10,13 +10,20 @@ import pytest
 from benchmarks.whole_commands import GROWING, Chain, Cost, cost, draw, medians, table, written
 
 
-def test_a_command_costs_what_it_takes_and_a_failing_one_nothing():
-    spent = cost([sys.executable, "-c", "x = b'x' * (1 << 27); sum(range(10**7))"], "")
+def test_a_command_costs_what_it_takes_and_a_failing_one_nothing(tmp_path):
+    spent = cost([sys.executable, "-c", "x = b'x' * (1 << 27); sum(range(10**7))"], "", tmp_path)
     assert spent is not None
     assert spent.wall_s > 0.05
     assert spent.peak_mb > 128
-    assert cost([sys.executable, "-c", "raise SystemExit(3)"], "") is None
-    assert cost([sys.executable, "-c", "print(input())"], '{"error": "no"}\n') is None
+    assert cost([sys.executable, "-c", "raise SystemExit(3)"], "", tmp_path) is None
+    answer = '{"error": "no"}\n'
+    assert cost([sys.executable, "-c", "print(input())"], answer, tmp_path) is None
+
+
+def test_what_python_compiles_is_there_for_the_next_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert cost([sys.executable, "-c", "import onnx.parser"], "", tmp_path) is not None
+    assert any(tmp_path.rglob("parser.*.pyc"))
 
 
 def test_a_chain_is_a_valid_model_with_its_weights_where_they_are_asked_for(tmp_path):
@@ -32,9 +39,9 @@ def test_the_table_has_medians_and_says_who_fails():
     costs = [Cost(2.0, 3.0, 100.0), Cost(4.0, 3.0, 100.0), Cost(3.0, 3.0, 100.0)]
     found = {"bnfold": costs, "fast": [Cost(1.5, 1, 1)], "bad": [None]}
     text = table({Chain("a", 1, 8): {tool: medians(taken) for tool, taken in found.items()}})
-    assert "| a | bnfold | 3.0 | 3.0 | 100 | 1.00 |" in text
-    assert "| a | fast | 1.5 | 1.0 | 1 | 2.00 |" in text
-    assert "| a | bad | fails, or takes over a minute | | | |" in text
+    assert "| a | bnfold | 3.0 | 3.0 | 100 | 1.00 | 1.00 |" in text
+    assert "| a | fast | 1.5 | 1.0 | 1 | 2.00 | 3.00 |" in text
+    assert "| a | bad | fails, or takes over a minute | | | | |" in text
 
 
 @pytest.mark.slow
