@@ -14,7 +14,7 @@ import onnx_ir as ir
 from bnfold.float64 import UnsupportedOperatorError, run_node
 from bnfold.fold.facts.constants import Constant, Constants
 from bnfold.fold.facts.known_shapes import concrete_dims, infer
-from bnfold.fold.facts.node import bodies_of, inner_first, is_op
+from bnfold.fold.facts.node import inner_first, is_op, returning
 from bnfold.fold.numbers.affine import Dims
 from bnfold.fold.numbers.exact import Exact, exact_of, of_array, of_tensor
 
@@ -29,7 +29,7 @@ class Facts:
     Attributes:
         model: the graph that the facts are about.
         listed_initializers: IR version < 4, where every initializer is listed as a graph input.
-        body_numbers: of the bodies of Ifs, from 1 on.
+        body_numbers: of the bodies of which a node makes outputs its own, from 1 on.
     """
 
     def __init__(self, model: ir.Model) -> None:
@@ -45,11 +45,13 @@ class Facts:
         self._dims, self._dtypes = infer(model, self.constant)
         self._constants.clear()  # static shapes tell more constants
         self._known = self._constants_of_now()
-        self._returned: dict[object, tuple[ir.Node, int]] = {}
+        self._returned: dict[object, tuple[ir.Node, int, int]] = {}
         for index, node in enumerate(inner_first(model.graph)):
             self._order[node] = (index,)
-            for place, body in enumerate(bodies_of(node)):
-                self._returned[body] = node, len(node.inputs) + place * len(node.outputs)
+            place = len(node.inputs)
+            for body in returning(node):
+                self._returned[body.graph] = node, place, body.first
+                place += len(body.graph.outputs) - body.first
         self.body_numbers = {body: number for number, body in enumerate(self._returned, start=1)}
         self._leaving = {value for graph in model.graphs() for value in self._from_outside(graph)}
 
@@ -89,15 +91,18 @@ class Facts:
         return [uses[at] for _, _, at in sorted(places)]
 
     def leaves(self, value: ir.Value) -> bool:
-        """Whether the caller reads it, a Loop or Scan, or a body that has not made it."""
+        """Whether the caller reads it, the next turn of a loop, or a body that has not made it."""
         if not value.is_graph_output():
             return False
         producer = value.producer()
         graph = None if producer is None else producer.graph
-        return graph not in self._returned or value in self._leaving
+        found = self._returned.get(graph)
+        if found is None or graph is None or value in self._leaving:
+            return True
+        return any(output is value for output in graph.outputs[: found[2]])
 
     def enclosing(self, graph: object) -> ir.Node | None:
-        """The If that the graph is a body of."""
+        """The node that the graph is a body of, where it makes outputs of the body its own."""
         found = self._returned.get(graph)
         return None if found is None else found[0]
 
@@ -205,8 +210,9 @@ class Facts:
         found = self._returned.get(graph)
         if found is None or graph is None:
             return []
-        node, first = found
-        return [(node, first + i) for i, output in enumerate(graph.outputs) if output is value]
+        node, place, first = found
+        outputs = enumerate(graph.outputs[first:], start=place)
+        return [(node, index) for index, output in outputs if output is value]
 
     @staticmethod
     def _from_outside(graph: ir.Graph) -> Iterator[ir.Value]:

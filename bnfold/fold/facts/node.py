@@ -7,6 +7,7 @@ asks a node for its `op_type`, but for the edit, which writes it, and the proof'
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import onnx
@@ -19,6 +20,7 @@ _MAY_READ_NONE = frozenset((*SHAPE_ONLY, "CastLike"))
 FUSED_CONV = "com.microsoft.FusedConv"
 FUSED_GEMM = "com.microsoft.FusedGemm"
 FUSED_MATMUL = "com.microsoft.FusedMatMul"
+_HAVE_BODIES = frozenset(("If", "Loop", "Scan"))
 CONTRIBUTED = frozenset((FUSED_CONV, FUSED_GEMM, FUSED_MATMUL))
 
 
@@ -69,6 +71,50 @@ def bodies_of(node: ir.Node) -> tuple[ir.Graph, ...]:
     return tuple(node.attributes[name].as_graph() for name in ("then_branch", "else_branch"))
 
 
+@dataclass(frozen=True)
+class Body:
+    """A body of which a node makes outputs its own: an If's, a Scan's, a Loop's.
+
+    Attributes:
+        graph: the body.
+        first: the first output of the body that is; what stands before it is carried on.
+        made: the first output of the node that it becomes.
+    """
+
+    graph: ir.Graph
+    first: int = 0
+    made: int = 0
+
+
+def returning(node: ir.Node) -> tuple[Body, ...]:
+    """The bodies whose outputs the node makes its own; of the Scan of opset 8 none."""
+    if node.op_type not in _HAVE_BODIES or node.domain not in DEFAULT_DOMAINS:
+        return ()
+    if node.op_type == "If":
+        return tuple(Body(body) for body in bodies_of(node))
+    body = node.attributes["body"].as_graph()
+    if node.op_type == "Loop":
+        states = max(len(node.inputs) - 2, 0)
+        return (Body(body, states + 1, states),)
+    states = len(body.inputs) - int(attribute_of(node, "num_scan_inputs", 0))
+    return (Body(body, states, states),) if len(node.inputs) == len(body.inputs) else ()
+
+
+def returned(node: ir.Node) -> Iterator[tuple[ir.Value, tuple[ir.Value, ...]]]:
+    """What the node makes of what its bodies return: each output, with that of each body."""
+    bodies = returning(node)
+    if bodies:
+        columns = (body.graph.outputs[body.first :] for body in bodies)
+        values = zip(*columns, strict=True)
+        yield from zip(node.outputs[bodies[0].made :], values, strict=False)
+
+
+def stacked_along(node: ir.Node, k: int) -> int:
+    """The axis of the k-th output of a Scan or Loop, of those it stacks, along which it does."""
+    axes = attribute_of(node, "scan_output_axes", ()) if is_op(node, "Scan") else ()
+    return int(axes[k]) if k < len(axes) else 0
+
+
 def graphs_of(node: ir.Node) -> list[ir.Graph]:
     """The graphs among the attributes of any node: of an If, a Loop, a Scan, a call."""
     graphs: list[ir.Graph] = []
@@ -81,16 +127,20 @@ def graphs_of(node: ir.Node) -> list[ir.Graph]:
 
 
 def reads_of(node: ir.Node) -> Sequence[ir.Value | None]:
-    """What the node reads: its inputs, and behind them what each body of an If returns."""
-    if node.op_type != "If":  # for nearly all nodes this is all that it costs
+    """What the node reads: its inputs, and behind them what each body returns that it makes."""
+    if node.op_type not in _HAVE_BODIES:  # for nearly all nodes this is all that it costs
         return node.inputs
-    return (*node.inputs, *(value for body in bodies_of(node) for value in body.outputs))
+    found = (value for body in returning(node) for value in body.graph.outputs[body.first :])
+    return (*node.inputs, *found)
 
 
 def scope_of(node: ir.Node, index: int) -> ir.Graph | ir.Function | None:
     """Where that of `reads_of` is read: the node's graph, or a body of it."""
     behind = index - len(node.inputs)
-    return node.graph if behind < 0 else bodies_of(node)[behind // len(node.outputs)]
+    if behind < 0:
+        return node.graph
+    bodies = returning(node)
+    return bodies[behind // (len(bodies[0].graph.outputs) - bodies[0].first)].graph
 
 
 def describe(node: ir.Node) -> str:

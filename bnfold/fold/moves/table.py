@@ -35,6 +35,7 @@ from bnfold.fold.moves.carry import (
     samplers,
     select,
     spatial,
+    turns,
     unpool,
 )
 from bnfold.fold.plan import Rule
@@ -67,6 +68,7 @@ RULES: tuple[Rule, ...] = (
     *contraction.RULES,
     *join.RULES,
     *branches.RULES,
+    *turns.RULES,
     *forgets.RULES,
     *barriers.RULES,
 )

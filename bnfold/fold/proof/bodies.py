@@ -1,18 +1,21 @@
-"""An If in a region: what its bodies return stands beside what it makes, and each is taken in turn.
+"""An If, Scan or Loop in a region: what bodies return stands beside what the node makes of it.
 
 The bodies' nodes are nodes of the region like any other. A run takes, at each level at which an If
 stands in another one's body, one of the two bodies; over all runs each way into a body is taken.
+Of a Scan or Loop the turns are alike: what its body returns is stacked as often as there are turns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 
+from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import bodies_of
+from bnfold.fold.facts.node import bodies_of, returned, returning, stacked_along
 
 DOMAIN = "bnfold.branches"  # of the operator that gives one of its inputs; no file has it
 _MOST_LEVELS = 4
@@ -21,23 +24,22 @@ _MOST_LEVELS = 4
 def choices_of(
     node: ir.Node, inside: Container[ir.Value], facts: Facts
 ) -> Iterator[tuple[ir.Value, tuple[ir.Value, ...]]]:
-    """What the If makes, each with what its bodies return for it; what nobody can feed is left out.
+    """What the node makes, each with what its bodies return for it; what nobody can feed is not.
 
     Args:
-        node: of any kind; none but an If has choices.
+        node: of any kind; none without bodies has choices.
         inside: values that the region makes.
         facts: of the model.
     """
-    returned = zip(*(body.outputs for body in bodies_of(node)), strict=True)
-    for output, values in zip(node.outputs, returned, strict=False):
+    for output, values in returned(node):
         if all(value in inside or facts.dims(value) is not None for value in values):
             yield output, values
 
 
 def level_of(node: ir.Node, facts: Facts) -> int:
-    """In how many bodies the node stands."""
+    """In how many bodies of Ifs the node stands."""
     outer = facts.enclosing(node.graph)
-    return 0 if outer is None else 1 + level_of(outer, facts)
+    return 0 if outer is None else bool(bodies_of(outer)) + level_of(outer, facts)
 
 
 def ways_of(nodes: Iterable[ir.Node], facts: Facts) -> int:
@@ -51,17 +53,28 @@ def are_too_deep(ways: int) -> bool:
     return ways > 1 << _MOST_LEVELS
 
 
-def choice(
-    values: Iterable[ir.Value], output: ir.Value, level: int, facts: Facts
+def given(
+    node: ir.Node, output: ir.Value, values: Iterable[ir.Value], facts: Facts
 ) -> onnx.NodeProto:
-    """The node that gives one of the values."""
+    """The node that gives one of the values, or stacks it; `node` has the bodies."""
     names, made = [label_of(value, facts) for value in values], [label_of(output, facts)]
-    return onnx.helper.make_node("Choice", names, made, domain=DOMAIN, level=level)
+    if bodies_of(node):
+        level = level_of(node, facts)
+        return onnx.helper.make_node("Choice", names, made, domain=DOMAIN, level=level)
+    (body,) = returning(node)
+    axis = stacked_along(node, node.outputs.index(output) - body.made)
+    return onnx.helper.make_node("Stack", names, made, domain=DOMAIN, axis=axis)
 
 
 def chosen(node: onnx.NodeProto, way: int) -> str:
-    """The input that a run of this number takes of a choice that `written` has made."""
-    return str(node.input[way >> node.attribute[0].i & 1])
+    """The input that a run of this number takes of what `given` has made."""
+    return str(node.input[way >> node.attribute[0].i & 1 if node.op_type == "Choice" else 0])
+
+
+def stacked(node: onnx.NodeProto, turn: Constant, shape: Sequence[int]) -> Constant:
+    """So many turns as `shape` has, all alike."""
+    axis = node.attribute[0].i
+    return np.repeat(np.expand_dims(turn, axis), shape[axis], axis)
 
 
 def label_of(value: ir.Value, facts: Facts) -> str:

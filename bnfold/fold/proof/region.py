@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import bodies_of, is_op, number_reads, reads_of
+from bnfold.fold.facts.node import is_op, number_reads, reads_of, returned, returning
 from bnfold.fold.facts.softmax import softmax_behind
 from bnfold.fold.plan import Plan
 from bnfold.fold.proof.bodies import choices_of, label_of
@@ -62,12 +62,11 @@ def region_of(plan: Plan, facts: Facts) -> Region:
 
 
 def _made(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> Iterator[ir.Value]:
-    """What the node makes; not what an If gives from elsewhere, where nobody can feed that."""
-    if not bodies_of(node):
+    """What the node makes; not what bodies return to it from elsewhere, unless it can be fed."""
+    if not returning(node):
         yield from node.outputs
         return
-    returned = zip(*(body.outputs for body in bodies_of(node)), strict=True)
-    for output, values in zip(node.outputs, returned, strict=False):
+    for output, values in returned(node):
         made = [value in inside for value in values]
         if any(made) or all(facts.dims(value) is not None for value in values):
             yield output
@@ -76,7 +75,7 @@ def _made(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> Iterator[
 def _entering(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> Iterator[ir.Value]:
     """The run-time values that the node reads from outside."""
     read: Iterable[ir.Value | None] = node.inputs
-    if bodies_of(node):
+    if returning(node):
         read = [value for _, values in choices_of(node, inside, facts) for value in values]
     for value in read:
         if value is None or value in inside or facts.is_constant(value):
@@ -124,8 +123,8 @@ def _returns(
 ) -> list[tuple[ir.Graph, int]]:
     """The places among the outputs of its graph that must not notice."""
     readers = [node for node, _ in facts.readers(value)]
-    if not facts.leaves(value) and all(node in inside for node in readers if bodies_of(node)):
-        return []  # what a body returns is seen by its If alone
+    if not facts.leaves(value) and all(node in inside for node in readers if returning(node)):
+        return []  # what a body returns is seen by its node alone
     producer = value.producer()
     if producer is None or producer.graph is None:
         return []

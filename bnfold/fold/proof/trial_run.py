@@ -15,7 +15,7 @@ from bnfold.fold.facts.graph import Facts
 from bnfold.fold.facts.node import op_of
 from bnfold.fold.facts.operator_facts import JOINS
 from bnfold.fold.numbers.exact import Exact
-from bnfold.fold.proof.bodies import DOMAIN, chosen
+from bnfold.fold.proof.bodies import DOMAIN, chosen, stacked
 from bnfold.fold.proof.chunked import run_in_chunks
 from bnfold.fold.proof.proof_sizes import Sizes
 from bnfold.fold.proof.readings import UNLIMITED, Readings, readings_of
@@ -58,8 +58,7 @@ class TrialRun:
         """
         for node in self.part.nodes:
             if node.domain == DOMAIN:
-                taken = self._get(chosen(node, self.way), None)
-                self.values[node.output[0]] = _array(taken)
+                self.values[node.output[0]] = self._given(node)
                 continue
             inputs = [
                 self._get(name, self._partner(node, index)) if name else None
@@ -70,6 +69,13 @@ class TrialRun:
         for name in self.part.seen:
             self.values[name] = _array(self._get(name, None))
         return self.values
+
+    def _given(self, node: onnx.NodeProto) -> Constant:
+        """What a node with bodies makes of what one of them returns."""
+        taken, value = _array(self._get(chosen(node, self.way), None)), node.output[0]
+        if value not in self.part.stacked:
+            return taken
+        return stacked(node, taken, self.sizes.shape_of(self.part.stacked[value], None))
 
     def _partner(self, node: onnx.NodeProto, index: int) -> tuple[int, ...] | None:
         """A shape that the node's input agrees with, as far as the values so far tell."""

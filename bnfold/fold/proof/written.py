@@ -7,16 +7,16 @@ name that stands for two values, an input in the wrong place are seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx
 import onnx_ir as ir
 
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import bodies_of
+from bnfold.fold.facts.node import bodies_of, returning
 from bnfold.fold.numbers.exact import Exact, of_tensor
-from bnfold.fold.proof.bodies import choice, choices_of, label_of, level_of, shadowed
+from bnfold.fold.proof.bodies import choices_of, given, label_of, shadowed
 
 
 class CertificateError(Exception):
@@ -41,11 +41,12 @@ class Written:
     """Nodes in topological order, and what they read.
 
     Attributes:
-        nodes: as they are saved; an If as choices among what its bodies return.
+        nodes: as they are saved; those with bodies as what they give of what these return.
         constants: by name; floating ones before rounding, large ones unread.
         enters: by name, the run-time values that come from outside.
         fresh: by name, the initializers that a rewrite made.
         seen: names of what is read of it outside.
+        stacked: by name, what is made of the turns of a Scan or Loop.
     """
 
     nodes: tuple[onnx.NodeProto, ...]
@@ -53,6 +54,7 @@ class Written:
     enters: Mapping[str, ir.Value]
     fresh: Mapping[str, ir.Value]
     seen: frozenset[str]
+    stacked: Mapping[str, ir.Value] = field(default_factory=dict)
 
 
 def written(
@@ -96,20 +98,25 @@ def written(
         {name: value for name, value in outside.items() if value in enters},
         {name: value for name, value in outside.items() if value in made},
         frozenset(label_of(value, facts) for value in read),
+        {
+            label_of(made, facts): made
+            for node in ordered
+            if returning(node) and not bodies_of(node)
+            for made, _ in choices_of(node, inside, facts)
+        },
     )
 
 
 def _ends(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> list[ir.Value]:
     """What the node reads and makes, as far as the region runs it."""
-    if bodies_of(node):
+    if returning(node):
         return [end for made, read in choices_of(node, inside, facts) for end in (made, *read)]
     return [value for value in (*node.inputs, *node.outputs) if value is not None]
 
 
 def _protos(node: ir.Node, inside: Container[ir.Value], facts: Facts) -> list[onnx.NodeProto]:
-    if bodies_of(node):
-        choices, level = choices_of(node, inside, facts), level_of(node, facts)
-        return [choice(values, output, level, facts) for output, values in choices]
+    if returning(node):
+        return [given(node, made, read, facts) for made, read in choices_of(node, inside, facts)]
     proto = ir.serde.serialize_node(node)
     if facts.body_numbers:
         proto.input[:] = ["" if value is None else label_of(value, facts) for value in node.inputs]

@@ -202,12 +202,14 @@ def _with_named_outputs(found: Plan | Refusal, main: ir.Graph) -> Plan | Refusal
     """A refusal where affines that amount to nothing stand between an input and an output.
 
     What the caller reads keeps its name, so something must be left that can bear it. A constant is
-    nothing of the kind: a fresh one is of the main graph, and no output of a body.
+    nothing of the kind: a fresh one is of the main graph, and no output of a body. Nor can one
+    value bear two: what the body of a Scan or Loop returns twice, onnxruntime makes once.
     """
     if isinstance(found, Refusal):
         return found
     dropped = found.passed_by
     fresh = found.constants
+    bearing: set[ir.Value] = set()
     for node, index in dropped.items():
         if not node.outputs[0].is_graph_output():
             continue
@@ -220,6 +222,7 @@ def _with_named_outputs(found: Plan | Refusal, main: ir.Graph) -> Plan | Refusal
         if kept is None or producer is None or is_fresh or producer.graph is not node.graph:
             reason = OUTPUT if node.graph is main else NESTED
             return replace(reason, at=f"output '{node.outputs[0].name}'")
-        if kept.is_graph_output():
+        if kept.is_graph_output() or kept in bearing:
             return replace(OUTPUT, at=f"output '{kept.name}'")
+        bearing.add(kept)
     return found

@@ -142,6 +142,17 @@ def test_one_value_returned_twice() -> None:
     assert "ill-conditioned" in next(iter(verdicts(result).values()))
 
 
+def test_a_body_does_not_come_to_return_one_value_twice() -> None:
+    """onnxruntime gives such a value to one output, and nothing to the other."""
+    then = "g = Conv(x, w) s = Sigmoid(g) t0 = BN(s, p) t1 = Identity(t0)"
+    after = "f = Conv(i0, w) y = Tanh(f) h = Conv(i1, w) z = Erf(h)"
+    result = _folded(
+        _if(then, then.replace("t0", "e0").replace("t1", "e1"), after, 2), f"{T} y, {T} z"
+    )
+    for graph in result.model.graphs():
+        assert len({*graph.outputs}) == len(graph.outputs)
+
+
 def test_a_body_that_returns_a_tensor_of_another_rank() -> None:
     text = f"""({T} x, bool c) => (float y) {{
         i0 = If(c) <then_branch = th () => (float[2, 4, 3, 3] t0) {{ t0 = Conv(x, w) }},

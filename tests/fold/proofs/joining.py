@@ -74,6 +74,23 @@ _TAKEN = (
     Case("if", _IF_OF_TWO, {0: (1, 2, 1)}, {"k": (2,)}),
     Case("if", _IF_OF_TWO, {1: (1, 2, 1)}, {"k": (2,)}, backward=False),
 )  # fmt: skip
+_SCAN = "(float[2,2] x, float[2,2,2] z) => (float[2,2] v, float[2,2,2] y) {{ v, y = Scan<num_scan_inputs = 1, {} body = t (float[2,2] h, float[2,2] s) => (float[2,2] n, float[2,2] u) {{ n = Neg(h) u = Add(n, s) }}>(x, z) }}"
+_LOOP = "(bool c, float[2,2] x) => (float[N,2,2] y) { y = Loop(n, c) <body = t (int64 i, bool g) => (bool on, float[2,2] u) { on = Identity(g) u = Neg(x) }> }"
+_TURNS = tuple(
+    case
+    for axes, stacked, turn in (
+        ("", (1, 2, 1), (2, 1)),
+        ("scan_output_axes = [1],", (2, 1, 2), (2, 2)),
+        ("scan_output_axes = [-1],", (1, 2, 1), (1, 2)),
+    )
+    for case in (
+        Case("scan", _SCAN.format(axes), {1: stacked}),
+        Case("scan", _SCAN.format(axes), {2: turn}, backward=False),
+    )
+) + (
+    Case("scan", _LOOP, {0: (1, 2, 1)}, integers={"n": 2}),
+    Case("scan", _LOOP, {2: (1, 2)}, integers={"n": 2}, backward=False),
+)  # fmt: skip
 _FORGOTTEN = (
     Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = Softmax<axis = 1>(x) }", {0: (2, 1)}, backward=False),
     Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = LogSoftmax<axis = 1>(x) }", {0: (2, 1)}, backward=False),
@@ -81,4 +98,14 @@ _FORGOTTEN = (
     Case("forgets", "(float[2,3] x) => (float[2,3] y) { y = LayerNormalization<axis = -1>(x, g, b) }", {0: (2, 1)}, {"g": (3,), "b": (3,)}, backward=False),
     Case("forgets", "(float[1,2,2] x) => (float[1,2,2] y) { y = GroupNormalization<num_groups = 1>(x, g, b) }", {0: (1, 1, 1)}, {"g": (2,), "b": (2,)}, backward=False, opset=21),
 )  # fmt: skip
-CASES = (*_SUMS, *_FACTORS, *_DIVISORS, *_CHOICES, *_NEGATED, *_CONTRACTED, *_TAKEN, *_FORGOTTEN)
+CASES = (
+    *_SUMS,
+    *_FACTORS,
+    *_DIVISORS,
+    *_CHOICES,
+    *_NEGATED,
+    *_CONTRACTED,
+    *_TAKEN,
+    *_TURNS,
+    *_FORGOTTEN,
+)

@@ -126,6 +126,13 @@ def _if(inputs: Inputs, attributes: Attributes) -> list[Symbols]:
     return [_where([c, *pair], attributes) for pair in pairs]
 
 
+def _stacked(inputs: Inputs, attributes: Attributes) -> list[Symbols]:
+    """What one value is carried to, here itself, and what the body returns, of two turns."""
+    (axis,) = attributes.get("scan_output_axes", (0,))  # type: ignore[misc]
+    turns = np.stack([np.asarray(inputs[-1])] * 2, axis)
+    return [np.asarray(inputs[0]), turns] if "num_scan_inputs" in attributes else [turns]
+
+
 def _softmax(inputs: Inputs, attributes: Attributes) -> Symbols:
     x = np.asarray(inputs[0])
     powers = np.vectorize(sympy.exp, otypes=[object])(x)
@@ -200,6 +207,8 @@ _OPERATORS: Mapping[str, Callable[[Inputs, Attributes], object]] = {
     "Min": _each(sympy.Min),
     "Where": _where,
     "If": _if,
+    "Loop": _stacked,
+    "Scan": _stacked,
     "Relu": _each(lambda x: sympy.Max(x, 0)),
     "LeakyRelu": _leaky,
     "PRelu": _prelu,

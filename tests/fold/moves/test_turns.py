@@ -1,0 +1,149 @@
+"""An affine behind a Scan or Loop goes into what its body stacks; one that ends there goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import bnfold
+from tests.fold.property.oracle import check_fold, count_nodes
+from tests.fold.property.text_models import fold_checked, model, norm, verdicts, weight
+
+W = {
+    "w": weight(3, 4),
+    "u": weight(4, 4) * 0.1,
+    "o": weight(4, 5),
+    "k": weight(5, 5),
+    "zero": np.zeros((2, 4), np.float32),
+    **norm("p", 5, signs=True),
+    **norm("q", 4, seed=5),
+}
+CELL = "a = MatMul(s, w) b = MatMul(h, u) c = Add(a, b) n = Tanh(c)"
+CHANNELS_FIRST = "t = Transpose<perm = [1, 2, 0]>(ys) z = BN(t, p) y = Sigmoid(z)"
+
+
+def _scan(
+    body: str,
+    after: str,
+    attributes: str = "",
+    stacked: str = "float[2, 5] r",
+    outputs: str = "float y",
+    x: str = "float[T, 2, 3]",
+) -> onnx.ModelProto:
+    """A recurrent cell `n` over x [T, 2, 3]; the body returns `n`, and what it stacks."""
+    return model(
+        f"""({x} x) => ({outputs}) {{ last, ys = Scan<num_scan_inputs = 1, {attributes}
+            body = turn (float[2, 4] h, float[2, 3] s) => (float[2, 4] n, {stacked})
+            {{ {CELL} {body} }}>(zero, x) {after} }}""",
+        W,
+    )
+
+
+@pytest.mark.parametrize("turns", [1, 4])
+def test_what_each_turn_makes_takes_it(turns: int) -> None:
+    result = fold_checked(_scan("r = MatMul(n, o)", CHANNELS_FIRST), x=(turns, 2, 3))
+    assert verdicts(result) == {"z": "backward"}
+    (entry,) = result.ledger.decisions
+    assert "scan" in entry.rules
+
+
+@pytest.mark.parametrize(
+    ("axis", "perm"), [(1, "[0, 2, 1]"), (-1, "[0, 1, 2]"), (2, "[0, 1, 2]"), (-3, "[1, 2, 0]")]
+)
+@pytest.mark.parametrize("x", ["float[T, 2, 3]", "float[4, 2, 3]"])
+def test_turns_are_stacked_along_any_axis(axis: int, perm: str, x: str) -> None:
+    after = CHANNELS_FIRST.replace("[1, 2, 0]", perm)
+    built = _scan("r = MatMul(n, o)", after, f"scan_output_axes = [{axis}],", x=x)
+    assert verdicts(fold_checked(built, x=(4, 2, 3))) == {"z": "backward"}
+
+
+def test_a_batch_norm_at_the_end_of_a_turn_goes_on_behind_the_loop() -> None:
+    """Nothing in the body takes it, and the product behind does."""
+    body = "e = MatMul(n, o) g = Sigmoid(e) r = BN(g, p)"
+    result = fold_checked(_scan(body, "z = MatMul(ys, k) y = Tanh(z)"), x=(3, 2, 3))
+    assert count_nodes(result.to_proto(), "BatchNormalization") == 0
+
+
+def test_a_scale_that_differs_from_turn_to_turn_stays() -> None:
+    built = _scan(
+        "r = MatMul(n, o)",
+        "t = Transpose<perm = [1, 0, 2]>(ys) z = BN(t, q) y = Sigmoid(z)",
+        x="float[4, 2, 3]",
+    )
+    assert "not-per-channel" in verdicts(fold_checked(built, x=(4, 2, 3)))["z"]
+
+
+def test_what_is_carried_to_the_next_turn_stays() -> None:
+    """It is the next turn's input too: an affine on it would be taken again in each of them."""
+    built = _scan("r = MatMul(n, o)", "z = BN(last, q) f = Flatten(ys) v = Sigmoid(z) y = Tanh(v)")
+    assert "nested-scope" in verdicts(fold_checked(built, x=(3, 2, 3)))["z"]
+
+
+def test_what_is_stacked_and_carried_stays() -> None:
+    after = "t = Transpose<perm = [1, 2, 0]>(ys) z = BN(t, q) y = Sigmoid(z)"
+    built = _scan("r = Identity(n)", after, stacked="float[2, 4] r")
+    found = verdicts(fold_checked(built, x=(3, 2, 3)))
+    assert found["z"] != "backward"
+
+
+def test_two_stacks_of_one_value_stay_where_one_is_read_as_it_is() -> None:
+    text = f"""(float[T, 2, 3] x) => (float y, float v) {{
+        last, ys, zs = Scan<num_scan_inputs = 1, body = turn (float[2, 4] h, float[2, 3] s)
+            => (float[2, 4] n, float[2, 5] r, float[2, 5] d) {{
+            {CELL} r = MatMul(n, o) d = Identity(r) }}>(zero, x)
+        {CHANNELS_FIRST} v = Erf(zs) }}"""
+    assert verdicts(fold_checked(model(text, W), x=(3, 2, 3)))["z"] != "backward"
+
+
+def test_the_body_keeps_its_weights_where_others_read_them() -> None:
+    after = f"{CHANNELS_FIRST} last2 = MatMul(last, o) v = Tanh(last2)"
+    built = _scan("r = MatMul(n, o)", after, outputs="float y, float v")
+    assert verdicts(fold_checked(built, x=(3, 2, 3))) == {"z": "backward"}
+
+
+def test_a_turn_in_which_a_branch_is_taken() -> None:
+    body = """go = Greater(total, none) r = If(go) <
+        then_branch = th () => (float[2, 5] t0) { t0 = MatMul(n, o) },
+        else_branch = el () => (float[2, 5] e0) { f0 = MatMul(n, o) e0 = MatMul(f0, k) }>"""
+    built = _scan(f"total = ReduceSum<keepdims = 0>(n) {body}", CHANNELS_FIRST)
+    built.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(0), "none"))
+    assert verdicts(fold_checked(built, x=(5, 2, 3))) == {"z": "backward"}
+
+
+def test_a_loop_stacks_what_it_makes_of_what_is_around_it() -> None:
+    """How large what a Loop carries becomes, nobody knows; here it carries nothing."""
+    body = onnx.parser.parse_graph(
+        """turn (int64 i, bool go) => (bool on, float[2, 5] r) {
+            on = Identity(go) e = Cast<to = 1>(i) f = Reshape(e, one)
+            a = Add(x, f) r = MatMul(a, o) }"""
+    )
+    text = f"(float[2, 4] x) => (float y) {{ ys = Loop(n, yes) {CHANNELS_FIRST} }}"
+    built = model(text, {**W, "n": np.array(3), "yes": np.array(True), "one": np.array([1])})
+    built.graph.node[0].attribute.append(onnx.helper.make_attribute("body", body))
+    assert verdicts(check_fold(built, [{"x": weight(2, 4)}])) == {"z": "backward"}
+
+
+def test_the_scan_of_opset_8_is_left_alone() -> None:
+    """It has an axis of batches in front of the turns."""
+    body = """r = MatMul(n, o)"""
+    text = f"""(float[1, T, 2, 3] x) => (float y) {{ last, ys = Scan<num_scan_inputs = 1,
+        body = turn (float[2, 4] h, float[2, 3] s) => (float[2, 4] n, float[2, 5] r)
+        {{ {CELL} {body} }}>(, zero, x) g = Squeeze<axes = [0]>(ys) {CHANNELS_FIRST} }}"""
+    built = model(
+        text.replace("(ys) z", "(g) z"), {**W, "zero": np.zeros((1, 2, 4), np.float32)}, opset=8
+    )
+    result = bnfold.fold(built, check=False)
+    assert not any("scan" in decision.rules for decision in result.ledger.decisions)
+
+
+def test_a_body_does_not_come_to_return_one_value_twice() -> None:
+    """onnxruntime makes such a value once, and leaves the other output as memory was."""
+    text = f"""(float[T, 2, 3] x) => (float y, float v) {{
+        last, ys, zs = Scan<num_scan_inputs = 1, body = turn (float[2, 4] h, float[2, 3] s)
+            => (float[2, 4] n, float[2, 5] r, float[2, 5] d) {{
+            {CELL} e = MatMul(n, o) g = Sigmoid(e) r = BN(g, p) d = Identity(r) }}>(zero, x)
+        f = MatMul(ys, k) y = Tanh(f) i = MatMul(zs, k) v = Erf(i) }}"""
+    result = fold_checked(model(text, W), x=(3, 2, 3))
+    for graph in result.model.graphs():
+        assert len({*graph.outputs}) == len(graph.outputs)
