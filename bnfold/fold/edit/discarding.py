@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import onnx_ir as ir
 
-from bnfold.fold.facts.node import graphs_of
+from bnfold.fold.facts.node import graphs_of, is_read
 
 
 def discard(values: Sequence[ir.Value | None], skip: Collection[str]) -> list[ir.Node]:
@@ -19,7 +19,7 @@ def discard(values: Sequence[ir.Value | None], skip: Collection[str]) -> list[ir
     pending, gone = list(values), list[ir.Node]()
     while pending:
         value = pending.pop()
-        if value is None or value.uses() or value.is_graph_output():
+        if value is None or is_read(value):
             continue
         maker = value.producer()
         if maker is None:
@@ -39,5 +39,4 @@ def is_named(node: ir.Node, names: Collection[str]) -> bool:
 
 def _is_dead(node: ir.Node) -> bool:
     """Whether nobody reads what the node makes, and it has no body in which anything is read."""
-    is_read = any(value.uses() or value.is_graph_output() for value in node.outputs)
-    return not graphs_of(node) and not is_read
+    return not graphs_of(node) and not any(map(is_read, node.outputs))

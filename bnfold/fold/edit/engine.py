@@ -15,7 +15,7 @@ import onnx_ir as ir
 from bnfold.fold.edit.changes import Changes
 from bnfold.fold.edit.names import names_of
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import is_op
+from bnfold.fold.facts.node import is_op, is_read
 from bnfold.fold.numbers.exact import Exact
 from bnfold.fold.plan import NewNode, Plan
 from bnfold.fresh_names import FreshNames
@@ -246,7 +246,7 @@ class Engine:
 
     def _discard(self, value: ir.Value, edit: Edit) -> None:
         """Removes a constant that nobody reads any more, and what only it was computed from."""
-        if value.uses() or value.is_graph_output():
+        if is_read(value):
             return
         producer = value.producer()
         if producer is not None:
@@ -263,7 +263,7 @@ class Engine:
         constant = facts.is_constant(value) or facts.dequantized(value) is not None
         if producer.graph is None or not (constant or is_op(producer, "Shape")):
             return
-        if any(v.uses() or v.is_graph_output() for v in producer.outputs):
+        if any(map(is_read, producer.outputs)):
             return
         edit.dead.extend(v for v in producer.inputs if v is not None)
         edit.changes.remove(producer)

@@ -160,6 +160,11 @@ def inner_first(graph: ir.Graph) -> Iterator[ir.Node]:
         yield node
 
 
+def is_read(value: ir.Value) -> bool:
+    """Whether a node reads the value, or whoever gets what its graph returns."""
+    return bool(value.uses()) or value.is_graph_output()
+
+
 def reads_no_number(node: ir.Node, index: int) -> bool:
     """Whether the node looks at nothing of its input but the shape, or the element type."""
     return is_op(node, *SHAPE_ONLY) or (index == 1 and is_op(node, "CastLike"))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 import onnx_ir as ir
 
 from bnfold.errors import UsageError, did_you_mean
-from bnfold.fold.facts.node import attribute_of, describe, is_op
+from bnfold.fold.facts.node import attribute_of, describe, is_op, is_read
 from bnfold.runtime.domains import standard_opset
 
 _SPATIAL_UNTIL = 9  # the opset without the attribute
@@ -89,7 +89,7 @@ def _spatial(node: ir.Node, opset: int) -> str | None:
 
 def _inference(node: ir.Node, opset: int) -> str | None:
     extra = node.outputs[1:]
-    if any(value.uses() or value.is_graph_output() for value in extra):
+    if any(map(is_read, extra)):
         return None  # somebody reads the new statistics: there are none in inference
     if opset >= _BY_ATTRIBUTE:
         training = attribute_of(node, "training_mode", 0) == 1

@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, describe, input_of, is_op, op_of
+from bnfold.fold.facts.node import attribute_of, describe, input_of, is_op, is_read, op_of
 from bnfold.fold.numbers.affine import Affine, Array, along
 from bnfold.fold.plan import Refusal
 from bnfold.fold.sources.not_constant import not_constant
@@ -109,7 +109,7 @@ def not_inference(node: ir.Node, facts: Facts) -> Refusal | None:
             advice="export in inference mode (model.eval()); or --repair inference, which uses "
             "the stored statistics",
         )
-    if any(value.uses() or value.is_graph_output() for value in extra):
+    if any(map(is_read, extra)):
         return Refusal("training-outputs", "its training outputs are read")
     return None
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of, is_op
+from bnfold.fold.facts.node import attribute_of, input_of, is_op, is_read
 from bnfold.fold.moves.carry.along import UNKNOWN_SHAPE
 from bnfold.fold.numbers.affine import Affine, Array, Dims
 from bnfold.fold.plan import Answer, Leave, PassBy, Refusal, Rule
@@ -36,7 +36,7 @@ def same_before(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> A
 def _is_same(node: ir.Node, facts: Facts) -> bool:
     if is_op(node, "Identity"):
         return True
-    if any(value.name and (value.uses() or value.is_graph_output()) for value in node.outputs[1:]):
+    if any(value.name and is_read(value) for value in node.outputs[1:]):
         return False  # the mask
     opset = node.version or facts.opset()
     if opset < 7:

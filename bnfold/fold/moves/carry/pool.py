@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import attribute_of, input_of, is_op
+from bnfold.fold.facts.node import attribute_of, input_of, is_op, is_read
 from bnfold.fold.facts.window import is_larger_than_input, window_of
 from bnfold.fold.moves.carry.along import ALONG, alike, in_space
 from bnfold.fold.numbers.affine import Affine
@@ -43,7 +43,7 @@ def _pool(node: ir.Node, affines: Mapping[int, Affine], facts: Facts) -> Answer:
     if isinstance(found, Refusal):
         return found
     affine = affines[0]
-    if any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
+    if any(map(is_read, node.outputs[1:])):
         return Refusal("indices-read", "the positions of its maxima are read too")
     maximum = is_op(node, "MaxPool", "GlobalMaxPool")
     if maximum and not affine.is_nonnegative:
