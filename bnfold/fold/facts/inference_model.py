@@ -23,7 +23,7 @@ class Inferable:
     """What inference is told beyond the graph.
 
     Attributes:
-        known: what is known of the inputs beyond what they declare.
+        known: what is known of the inputs beyond what they declare, and of those of bodies.
         extent: for each open dimension of the inputs, the batch excepted, which becomes 2; None
             leaves them open.
         constants: what takes the place of the nodes that compute it.
@@ -112,13 +112,16 @@ def _info(value: ir.Value, dims: Dims | None, told: Inferable) -> onnx.ValueInfo
     info = ir.serde.serialize_value(value)
     info.name = told.name_of(value)
     if info.type.HasField("tensor_type"):
-        info.type.tensor_type.ClearField("shape")
-        if dims is not None:
-            shape = info.type.tensor_type.shape
-            shape.SetInParent()
-            for dim in dims:
-                shape.dim.append(_dim(dim))
+        _set_shape(info.type.tensor_type, dims)
     return info
+
+
+def _set_shape(kind: onnx.TypeProto.Tensor, dims: Dims | None) -> None:
+    """The shape, or none, in place of what is declared."""
+    kind.ClearField("shape")
+    if dims is not None:
+        kind.shape.SetInParent()
+        kind.shape.dim.extend(_dim(dim) for dim in dims)
 
 
 def _dim(dim: int | str | None) -> onnx.TensorShapeProto.Dimension:
@@ -180,14 +183,14 @@ def _stand_ins(node: ir.Node, told: Inferable) -> list[onnx.ValueInfoProto]:
 
 
 def _without_hints(proto: onnx.GraphProto, body: ir.Graph, told: Inferable) -> None:
-    """A body without its nodes and without what it declares of shapes."""
+    """A body without its nodes, and without what it declares of shapes but where that is known."""
     del proto.value_info[:]
     del proto.node[:]
     ends = zip((*proto.input, *proto.output), (*body.inputs, *body.outputs), strict=True)
     for info, value in ends:
         info.name = told.name_of(value)
         if info.type.HasField("tensor_type"):
-            info.type.tensor_type.ClearField("shape")
+            _set_shape(info.type.tensor_type, told.known.get(value))
     for tensor in proto.initializer:
         tensor.name = told.name_of(body.initializers[tensor.name])
 

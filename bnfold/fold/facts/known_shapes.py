@@ -20,6 +20,7 @@ from bnfold.fold.facts.inference_model import (
     own_names,
     values_of,
 )
+from bnfold.fold.facts.loop_states import assumed_of, counters_of, lost, states_of
 from bnfold.fold.facts.node import contributed_op, input_of, is_op, op_of
 from bnfold.fold.facts.operator_facts import SIZED_BY
 from bnfold.fold.facts.size_rules import Constants, is_inferred, run_dims
@@ -27,6 +28,7 @@ from bnfold.fold.numbers.affine import Dims
 from bnfold.runtime.domains import standard_opset
 from bnfold.runtime.inference import NotInferredError, infer_shapes
 
+_ROUNDS = 4  # of assumptions on what Loops carry
 _PASSES = 24  # of inference: as many operators in a row, at most, as it is not asked about
 
 
@@ -89,12 +91,35 @@ def _inferred(
     constant: Constants,
     extent: int | None = None,
 ) -> tuple[Shapes, Dtypes]:
+    """What inference finds; of what Loops carry too, where a turn gives back the shape it gets."""
+    every = [node for graph in model.graphs() for node in graph]
+    known = {**known, **counters_of(every)}
+    first = _sound(model, every, known, constant, extent)
+    states = list(states_of(every))
+    assumed = {v: _named(dims) for v, dims in assumed_of(states, first[0]).items()}
+    for _ in range(_ROUNDS if assumed else 0):
+        found = _sound(model, every, {**known, **assumed}, constant, extent)
+        broken = lost(states, assumed, found[0])
+        if not broken:
+            found[0].update(assumed)
+            return found
+        for value in broken:
+            del assumed[value]
+    return first
+
+
+def _sound(
+    model: ir.Model,
+    every: Sequence[ir.Node],
+    known: Mapping[ir.Value, Dims],
+    constant: Constants,
+    extent: int | None,
+) -> tuple[Shapes, Dtypes]:
     """What inference finds; where it is not to be believed, our own sizes take its place.
 
     An Einsum is believed as long as of every one, in a graph where all are, our own size is that of
     inference: what it reads is then right, the first one being first.
     """
-    every = [node for graph in model.graphs() for node in graph]
     opset = standard_opset(model.opset_imports)
     nodes = [node for node in every if not _is_believed(node, model, opset, constant)]
     doubted = [node for node in nodes if is_op(node, "Einsum")]

@@ -113,6 +113,30 @@ def test_a_value_that_a_loop_lets_grow_has_no_known_size() -> None:
         assert facts.dim(value, 0) is None
 
 
+@pytest.mark.parametrize(
+    ("turn", "known"),
+    [
+        ("n = Tanh(s)", (1, 4)),
+        ("n = Concat<axis = 0>(s, s)", None),
+        ("t = Tanh(s) n = Add(t, s)", (1, 4)),
+        ("n = Transpose<perm = [1, 0]>(s)", None),
+    ],
+)
+def test_what_a_loop_carries_has_a_size_where_a_turn_gives_it_back(turn, known) -> None:
+    text = f"""<ir_version: 8, opset_import: ["": 18]> trap (float[1, 4] x) => (float[] y) {{
+        y = Loop (m, go, x) <body = body
+            (int64 i, bool k, float[A, B] s) => (bool l, float[C, D] n) {{
+            l = Identity(k) {turn} }}> }}"""
+    parsed = onnx.parser.parse_model(text)
+    tensors = {"m": np.array(3), "go": np.array(True)}
+    parsed.graph.initializer.extend(onnx.numpy_helper.from_array(t, n) for n, t in tensors.items())
+    facts = Facts(ir.from_proto(parsed))
+    loop = next(node for node in facts.model.graph if node.op_type == "Loop")
+    body = loop.attributes["body"].as_graph()
+    dims = facts.dims(body.inputs[2])
+    assert dims == known or (known is None and not any(isinstance(d, int) for d in dims or ()))
+
+
 def test_a_default_that_the_caller_may_override_decides_no_size() -> None:
     text = "(float[1, 4, 6] x, int64[3] shape) => (float[] y) { y = Reshape(x, shape) }"
     parsed = model(text, {"shape": np.array([1, 6, 4])})

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 import bnfold
-from tests.fold.property.oracle import check_fold, count_nodes
+from tests.fold.property.oracle import count_nodes
 from tests.fold.property.text_models import fold_checked, model, norm, verdicts, weight
 
 W = {
@@ -111,17 +111,34 @@ def test_a_turn_in_which_a_branch_is_taken() -> None:
     assert verdicts(fold_checked(built, x=(5, 2, 3))) == {"z": "backward"}
 
 
-def test_a_loop_stacks_what_it_makes_of_what_is_around_it() -> None:
-    """How large what a Loop carries becomes, nobody knows; here it carries nothing."""
-    body = onnx.parser.parse_graph(
-        """turn (int64 i, bool go) => (bool on, float[2, 5] r) {
-            on = Identity(go) e = Cast<to = 1>(i) f = Reshape(e, one)
-            a = Add(x, f) r = MatMul(a, o) }"""
+def _loop(body: str, after: str, carried: str = "float[2, 4] h") -> onnx.ModelProto:
+    """x [2, 3] is fed to each of three turns, which carry `n`."""
+    graph = onnx.parser.parse_graph(
+        f"""turn (int64 i, bool go, {carried}) => (bool on, float[2, 4] n, float[2, 5] r) {{
+            on = Identity(go) t = Cast<to = 1>(i) s = Add(x, t) {body} }}"""
     )
-    text = f"(float[2, 4] x) => (float y) {{ ys = Loop(n, yes) {CHANNELS_FIRST} }}"
-    built = model(text, {**W, "n": np.array(3), "yes": np.array(True), "one": np.array([1])})
-    built.graph.node[0].attribute.append(onnx.helper.make_attribute("body", body))
-    assert verdicts(check_fold(built, [{"x": weight(2, 4)}])) == {"z": "backward"}
+    text = f"(float[2, 3] x) => (float y) {{ last, ys = Loop(three, yes, zero) {after} }}"
+    built = model(text, {**W, "three": np.array(3), "yes": np.array(True)})
+    built.graph.node[0].attribute.append(onnx.helper.make_attribute("body", graph))
+    return built
+
+
+def test_a_loop_stacks_what_it_makes_of_what_it_carries() -> None:
+    built = _loop(f"{CELL} r = MatMul(n, o)", CHANNELS_FIRST)
+    assert verdicts(fold_checked(built, x=(2, 3))) == {"z": "backward"}
+
+
+def test_a_loop_that_carries_more_in_each_turn_keeps_what_is_behind_it() -> None:
+    """Nobody knows the shape of what its body makes then."""
+    body = """a = MatMul(s, w) g = ReduceMean<axes = [0], keepdims = 1>(h) c = Add(a, g) b = Tanh(c)
+        n = Concat<axis = 0>(h, b) r = MatMul(b, o)"""
+    built = _loop(body, CHANNELS_FIRST, carried="float[N, 4] h").SerializeToString()
+    proto = onnx.ModelProto.FromString(built)
+    loop = next(node for node in proto.graph.node if node.op_type == "Loop")
+    (graph,) = (a.g for a in loop.attribute if a.name == "body")
+    graph.output[1].type.tensor_type.shape.dim[0].ClearField("dim_value")
+    result = bnfold.fold(proto)
+    assert not result.ledger.bugs
 
 
 def test_the_scan_of_opset_8_is_left_alone() -> None:
