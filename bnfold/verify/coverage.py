@@ -10,9 +10,10 @@ import onnx_ir as ir
 from bnfold.runtime.signature import Array
 from bnfold.verify.aims import Aim, aim_at
 from bnfold.verify.records import Coverage, Share
-from bnfold.verify.rows import RowsRead, Table, tables_of
+from bnfold.verify.rows import RowsRead, Table, leaves_of, tables_of
 from bnfold.verify.showing import Shows, units_of
 from bnfold.verify.sides import Side, Sides, Wanted, sides_of
+from bnfold.verify.trees import ensembles_of
 from bnfold.verify.units import Units
 
 Key = tuple[str, str]
@@ -48,6 +49,8 @@ class Reached:
         self.watch_units(() if graph is None else units_of(graph))
         self._tables: dict[str, list[RowsRead]] = {}
         self.watch_tables(() if graph is None else tables_of(graph))
+        if graph is not None:
+            self.watch_trees(graph)
         self._entered: set[Key] = set()
 
     def watch(self, sides: Iterable[tuple[str, Sides]]) -> None:
@@ -62,6 +65,13 @@ class Reached:
             self._shows.setdefault(each.tensor, []).append(each)
             self._units[each] = Units()
             self._beside.update(each.beside)
+
+    def watch_trees(self, graph: ir.Graph) -> None:
+        """From now on it is told which leaves are met, and of which trees nobody knows that."""
+        trees = list(ensembles_of(graph))
+        self.watch_tables(leaves_of(trees))
+        unread = (node for node, ensemble in trees if ensemble is None)
+        self._closed += [f"which leaves of {n.op_type} {_label(n)!r} are met" for n in unread]
 
     def watch_tables(self, tables: Iterable[Table]) -> None:
         """From now on it is told which rows of these are read; none is looked for."""

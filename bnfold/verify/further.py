@@ -133,6 +133,8 @@ def compare_further(
         found = _compared_on(job, found, _on_ids_left(job, dims))
     if found.is_equivalent:
         found = _compared_on(job, found, _on_branches(job, first, dims))
+    if found.is_equivalent:
+        found = _compared_on(job, found, _on_leaves(job, dims))
     for specs in job.pair.other_ranks:
         if found.is_equivalent:
             there = job.of_ranks(specs)
@@ -217,6 +219,14 @@ def _on_ids_left(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     largest = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
     rows = max(1, min(_ROWS_OF_IDS, _WORK_OF_IDS // max(1, largest)))
     return list(job.maker(dims).with_ids_left(job.ids.left(), rows))
+
+
+def _on_leaves(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
+    """The sets that meet the leaves of decision trees."""
+    trials = list(job.maker(dims).with_tree_rows([s.model for s in job.pair.onnx_models]))
+    for feed, _ in trials:
+        _take_in(job, feed)
+    return trials
 
 
 def _on_lengths_left(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:

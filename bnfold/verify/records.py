@@ -149,7 +149,7 @@ class Coverage(Row):
 
     `branches` were never run. `units` has the results in which some channel of what they are made
     of never showed, as behind a Relu that was never above 0; `ids` the inputs that index a table,
-    and `rows` the tables of which computed indices, sizes or keys did not read all.
+    and `rows` the tables of which computed indices, sizes or keys did not read all, or the trees.
     `sides` of a bound, a maximum or a condition, and the ends of what only one of the models has,
     were never met: nothing is known of what lies there. `closed` are local functions that cannot be
     looked into, as they speak another version of the operators.
@@ -179,11 +179,13 @@ class Coverage(Row):
             if share.reached < share.of
         ]
         parts += [
-            f"{share.reached} of the {share.of} rows of {share.name} were read"
+            f"{share.reached} of the {share.of} {share.name} were reached"
             for share in self.rows[:_SIDES]
         ]
         if len(self.rows) > _SIDES:
-            parts.append(f"{len(self.rows) - _SIDES} more tables were not read throughout")
+            parts.append(
+                f"{len(self.rows) - _SIDES} more tables and trees were not reached throughout"
+            )
         parts += [f"{words} is not known" for words in self.closed]
         return "; ".join(parts)
 

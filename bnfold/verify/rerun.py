@@ -35,6 +35,7 @@ from bnfold.verify.feeds import (
 from bnfold.verify.ids import outside
 from bnfold.verify.non_finite import gives_infinities
 from bnfold.verify.subject import Runner
+from bnfold.verify.tree_rows import fed_rows, tree_rows
 
 Trial = tuple[Feed, list[Array]]
 """A feed, and the original's outputs on it."""
@@ -65,6 +66,8 @@ _OUTSIDE, _LEFT = 7000, 8000  # of ids outside of their tables, and of those not
 _SETS_OF_IDS = 8
 
 _OFFSETS = 9000  # of maps with brighter and darker channels
+
+_TREES = 11_000  # of rows that meet the leaves of trees
 
 _TURNING = 10_000  # of loops that turn more often
 
@@ -253,6 +256,22 @@ class Maker:
             if self._numbers(sizes) > _MOST:
                 continue
             yield from _finite(self._drawn(sizes, "normal", _CHOSEN + index))
+
+    def with_tree_rows(self, models: Sequence[ir.Model]) -> Iterator[Trial]:
+        """Sets of rows that meet the leaves of decision trees, see `tree_rows`."""
+        rng = np.random.default_rng([self.seed, _TREES])
+        index = _TREES
+        for columns, rows in tree_rows(models, rng):
+            base = self._set(_TREES, "normal", len(rows), SMALL) if len(rows) else None
+            if base is None:
+                continue
+            count = max(1, min(len(base[0].arrays[c.input]) for c in columns))
+            for start in range(0, min(len(rows), _SETS_OF_IDS * count), count):
+                fed = fed_rows(columns, rows[start : start + count], base[0].arrays)
+                trial = self.tried("rows that meet leaves", "trees", fed, index)
+                index += 1
+                if trial is not None:
+                    yield trial
 
     def with_turns(self, chosen: Sequence[Mapping[str, int]]) -> Iterator[Trial]:
         """Sets with these numbers for whole inputs, which say how often loops turn."""

@@ -8,11 +8,12 @@ read. A row that no set reads may be anything.
     Gather(t, ArgMax(h))    the classes that are the largest somewhere
     Gather(t, Clip(Cast))   what real numbers say
     LabelEncoder, ...       the keys that are fed
+    TreeEnsemble, ...       the leaves that are met
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +27,7 @@ from bnfold.runtime.signature import Array
 from bnfold.runtime.tables import reads_of
 from bnfold.verify.scores import constant_of
 from bnfold.verify.sides import numbers_of
+from bnfold.verify.trees import Ensemble
 
 _KEYS = frozenset({"cats_int64s", "cats_strings", "keys_floats", "keys_int64s", "keys_strings"})
 
@@ -64,6 +66,16 @@ def tables_of(graph: ir.Graph) -> Iterator[Table]:
         for table in (*_gathered(node, fed), *_cut(node, fed), *_encoded(node, fed)):
             value = next((v for v in node.inputs if v is not None and v in numbers), None)
             yield Table(*table, is_by_size=value is None)
+
+
+def leaves_of(ensembles: Iterable[tuple[ir.Node, Ensemble | None]]) -> Iterator[Table]:
+    """The same of the leaves of trees."""
+    for node, ensemble in ensembles:
+        x = node.inputs[0]
+        if ensemble is not None and x is not None and x.name:
+            label = f"leaves of {node.op_type} {node.name or node.outputs[0].name!r}"
+            can = ensemble.reachable
+            yield Table(label, x.name, int(can.sum()), partial(_leaves_met, ensemble, can))
 
 
 _Told = tuple[str, str, int, Callable[..., Array], tuple[str, ...]]
@@ -133,8 +145,15 @@ def _by_key(keys: list[object], x: Array) -> Array:
     return np.flatnonzero([key in given for key in keys])
 
 
+def _leaves_met(ensemble: Ensemble, can: Array, x: Array) -> Array:
+    """The leaves that rows meet, numbered among those that rows can meet."""
+    met = np.zeros(can.size, np.bool_)
+    met[ensemble.met(x.reshape(-1, x.shape[-1]))] = True
+    return np.flatnonzero(met[can])
+
+
 def _label(node: ir.Node, what: str | None) -> str:
-    return f"{what!r} in {node.op_type} {node.name or node.outputs[0].name!r}"
+    return f"rows of {what!r} in {node.op_type} {node.name or node.outputs[0].name!r}"
 
 
 def _is_an_input(value: ir.Value) -> bool:

@@ -200,6 +200,7 @@ def watch_calls(
     b.reached.watch(sides_of(b.model.graph.all_nodes()))
     b.reached.watch_units(units_of(b.model.graph))
     b.reached.watch_tables(tables_of(b.model.graph))
+    b.reached.watch_trees(b.model.graph)
     b.reached.watch(ends_of(more, far))
     b.reached.watch(between_numbers(theirs, _thresholds(made)))
     b.reached.watch(casts_of(b.model, free, casts))

@@ -152,7 +152,7 @@ def test_rows_that_no_set_reads_are_named():
     rising = np.linspace(1e-3, 1, ROWS, dtype=np.float32)
     found = bnfold.verify(*[model(nodes, inputs, t=table(), rising=rising)] * 2)
     assert found.is_equivalent
-    assert "of the 200 rows of 't' in Gather 'y' were read" in found.reason
+    assert "of the 200 rows of 't' in Gather 'y' were reached" in found.reason
     assert "draw each row" not in found.evidence
     assert 0 < found.coverage.rows[0].reached < ROWS
 
@@ -162,7 +162,7 @@ def test_positions_beyond_a_fixed_length_are_named():
     short = positions(table())
     short.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 40
     found = bnfold.verify(short, short)
-    assert "40 of the 200 rows of 't' in Gather 'e' were read" in found.reason
+    assert "40 of the 200 rows of 't' in Gather 'e' were reached" in found.reason
 
 
 def test_ids_of_another_name_are_a_difference_before_anything_is_drawn():
