@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedFunctionsPass
 
 from bnfold.fold.sources.inlining import inline_all
 from bnfold.fresh_names import FreshNames
@@ -21,6 +22,7 @@ def laid_open(model: ir.Model) -> ir.Model:
     if model.functions:
         model = model.clone()
         inline_all(model)
+        RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
     ends = [*model.graph.inputs, *model.graph.initializers.values()]
     names = FreshNames(v.name or "" for v in (*ends, *_made(model.graph)))
     for value in _inside(model.graph):

@@ -194,6 +194,14 @@ def test_what_cannot_be_looked_into_is_named():
     assert "pass each bound" not in found.evidence
 
 
+def test_a_function_that_nothing_calls_is_not_named():
+    layer = bound(80.0)
+    called, old = in_function(layer), in_function(layer, opset=13).functions[0]
+    old.name = "Unused"
+    called.functions.append(old)
+    assert "local function" not in bnfold.verify(called, called).reason
+
+
 def test_a_unit_in_a_body_that_never_wakes_is_named():
     def model_of(bias: float) -> onnx.ModelProto:
         nodes, constants, given = unit(1.0)
