@@ -26,6 +26,7 @@ def _pool_window(call: Call, sizes: Sequence[int]) -> tuple[Window, list[int]]:
     for axis, (size, extent) in enumerate(zip(sizes, window.extents(), strict=True)):
         begin, stride = window.pads_begin[axis], window.strides[axis]
         room = size + begin + window.pads_end[axis] - extent
+        # towards 0, as C++ divides: of a window that is longer than the value one is left
         count = (math.ceil(room / stride) if rounds_up else int(room / stride)) + 1
         beyond = rounds_up and (count - 1) * stride >= size + begin
         counts.append(max(count - beyond, 0))
@@ -130,6 +131,7 @@ def _taps_inside(
     begin, end = window.pads_begin[axis], window.pads_end[axis]
     at = np.arange(count)[:, None] * window.strides[axis] - begin
     at = at + np.arange(window.kernel[axis]) * window.dilations[axis]
+    # before opset 19 onnxruntime divides a lone window by its taps, wherever they lie
     reach = max(size + end, window.extents()[axis] - begin) if old and count == 1 else size + end
     low, high = (-begin, reach) if include_pad else (0, size)
     return np.asarray(np.sum((at >= low) & (at < high), axis=1))

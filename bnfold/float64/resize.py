@@ -81,6 +81,7 @@ def _axes(call: Call) -> list[ResizedAxis]:
     extents = [x.shape[i] for i in indices]
     if scales is not None and scales.size:
         factors = [float(s) for s in scales]
+        # in float32, as a run does: in float64 some extents come out one larger
         outs = [int(np.float32(n) * np.float32(s)) for n, s in zip(extents, factors, strict=True)]
     else:
         factors, outs = _fit(call, extents, call[3].tolist())
@@ -96,6 +97,7 @@ def _fit(call: Call, extents: Sequence[int], sizes: Sequence[int]) -> tuple[list
     policy = call.text("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
         return ratios, list(sizes)
+    # one ratio for all axes: what it makes of their extents is rounded, and `sizes` only bounds it
     ratio = min(ratios) if policy == "not_larger" else max(ratios)
     return [ratio] * len(sizes), [math.floor(ratio * n + 0.5) for n in extents]
 
@@ -161,6 +163,7 @@ def _weights(axis: ResizedAxis, at: Array, method: Method) -> Array:
     cubic = method.mode == "cubic"
     kernel = functools.partial(_cubic, A=method.cubic_coeff_a) if cubic else _triangle
     radius = math.ceil((2 if cubic else 1) / stretch)
+    # shrinking with antialias widens the kernel, so that each input still counts somewhere
     taps = np.floor(at)[:, None].astype(np.int64) + np.arange(1 - radius, radius + 1)
     weights = kernel((taps - at[:, None]) * stretch)
     if method.exclude_outside:
