@@ -106,12 +106,12 @@ def bench(
     record = _record(ctx, result, given_gates(fail_if_slower=fail_if_slower))
     blocks = bench_blocks(result, every_row=bench_as.profile or is_verbose(ctx))
     blocks += [gate.line for gate in gates]
-    findings = Findings(f"bnfold bench: {names}", bench=result)
+    findings = Findings(f"bnfold bench: {names}", bench=result, gates=gates)
     with Together() as files:
         put_record(record, json_target, files)
         put_page(findings, html_target, files)
         put_plot(result, plot_target, files)
-        put_junit(findings, junit_target, files, gates)
+        put_junit(findings, junit_target, files)
         if markdown_target is not None:
             put_text(markdown_text(blocks), markdown_target, files)
         if table_target is not None:

@@ -171,10 +171,14 @@ def fold(
             )
             put_record(record, json_target, files)
         findings = Findings(
-            f"bnfold fold: {source}", {"": result.ledger}, verification, remarks=tuple(remarks)
+            f"bnfold fold: {source}",
+            {"": result.ledger},
+            verification,
+            remarks=tuple(remarks),
+            gates=gates,
         )
         put_page(findings, html_target, files)
-        put_junit(findings, junit_target, files, gates)
+        put_junit(findings, junit_target, files)
     show_record(record, json_target)
     show(ctx, blocks, json_target)
     tell_ci(blocks, verification=verification, gates=gates)

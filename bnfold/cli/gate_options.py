@@ -66,14 +66,12 @@ fail_if_slower_option = click.option(
 )
 
 
-def put_junit(
-    found: Findings, target: Path | None, files: Together, gates: Sequence[Gate] = ()
-) -> None:
+def put_junit(found: Findings, target: Path | None, files: Together) -> None:
     """The report will be where --junit said, if it said so."""
     if target is not None:
         from bnfold.report.junit import junit_xml
 
-        put_text(junit_xml(found, gates), target, files)
+        put_text(junit_xml(found), target, files)
 
 
 def tell_ci(

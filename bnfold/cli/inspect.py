@@ -116,11 +116,12 @@ def inspect(
 
     is_one = len(sources) == 1
     named = dict(zip([""], ledgers.values(), strict=True)) if is_one else ledgers
-    findings = Findings(f"bnfold inspect: {' '.join(ledgers)}", named, failed=failed)
     each = [{"path": path, **ledger.to_dict()} for path, ledger in ledgers.items()]
     several = {"models": each, "failed": [asdict(failure) for failure in failed]}
     record: dict[str, Any] = {}
     gates = _gates(named, leaves, foldable)
+    title = f"bnfold inspect: {' '.join(ledgers)}"
+    findings = Findings(title, named, failed=failed, gates=gates)
     said = [gate.line for gate in gates]
     with Together() as files:
         if json_target is not None:
@@ -133,7 +134,7 @@ def inspect(
             )
             put_record(record, json_target, files)
         put_page(findings, html_target, files)
-        put_junit(findings, junit_target, files, gates)
+        put_junit(findings, junit_target, files)
     show_record(record, json_target)
     show(ctx, [*([] if is_one else summary_blocks(ledgers, failed)), *said], json_target)
     tell_ci([*fleet_blocks(named, failed, every_row=every_row), *said], gates=gates)

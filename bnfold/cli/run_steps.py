@@ -231,7 +231,7 @@ class RunSteps:
         for path in TargetRunFolder().files(self.folder):
             self.files.remove(path)
         blocks: list[Block] = [Line(str(path)) for path in (json_file, page)]
-        put_junit(found, self.wanted.junit, self.files, self.gates)
+        put_junit(replace(found, gates=self.gates), self.wanted.junit, self.files)
         if run.verification.verdict == "different":
             blocks.append(Line(f"{self._at('folded.onnx')} was not written", "bad"))
         return [*blocks, in_one_sentence(found.bottom_line())]

@@ -152,7 +152,8 @@ def sweep(
     )
     with Together() as files:
         put_text(sweep_page(result, folder), folder / TargetSweepFolder.PAGE, files)
-        put_junit(Findings(f"bnfold sweep: {folder}"), junit_target, files, [*cases, *gates])
+        found = Findings(f"bnfold sweep: {folder}", gates=[*cases, *gates])
+        put_junit(found, junit_target, files)
         put_record(record, json_target, files)
     show_record(record, json_target)
     show(ctx, blocks, json_target)

@@ -37,13 +37,13 @@ class Case:
     details: str = ""
 
 
-def junit_xml(found: Findings, gates: Sequence[Gate] = ()) -> str:
+def junit_xml(found: Findings) -> str:
     """A test case for each thing that was found, and for each gate.
 
     They are the fold and each of its batch norms (one that stays is skipped, with what stopped it),
     the verdict and each output at each optimisation level, each timing, and each gate.
     """
-    return _suite(found.title.replace(":", "", 1), [*_cases(found), *map(_gate_case, gates)])
+    return _suite(found.title.replace(":", "", 1), list(_cases(found)))
 
 
 def has_cases(found: Findings) -> bool:
@@ -83,6 +83,7 @@ def _cases(found: Findings) -> Iterator[Case]:
     for bench in (found.bench, found.int8):
         if bench is not None:
             yield from _timing_cases(bench)
+    yield from map(_gate_case, found.gates)
 
 
 def _fold_cases(group: str, ledger: Ledger) -> Iterator[Case]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bnfold.bench.records import BenchResult
     from bnfold.fold.account.ledger import Ledger
     from bnfold.report.export_facts import ExportFacts
+    from bnfold.report.gates import Gate
     from bnfold.verify.records import Verification
 
 
@@ -43,6 +44,7 @@ class Findings:
         remarks: what there is to say of the one fold beside its ledger.
         others: parts that are made already, of commands that know their own report; and `said`,
             their bottom line.
+        gates: what was to hold, where the record tells.
     """
 
     title: str = "bnfold report"
@@ -55,6 +57,7 @@ class Findings:
     remarks: Sequence[str] = ()
     others: Sequence[Section] = ()
     said: Sequence[Line] = ()
+    gates: Sequence[Gate] = ()
 
     def sections(self, *, every_row: bool = False) -> list[Section]:
         """The parts, in the order of the work."""
@@ -113,7 +116,9 @@ def findings_of(record: Any, readers: Mapping[str, Reader] | None = None) -> Fin
     reader = (readers or {}).get(envelope.command)
     found = findings("", envelope.parts()) if reader is None else reader(envelope.result)
     source = envelope.settings.get("source") or "".join(i.path for i in envelope.inputs[:1])
-    return replace(found, title=f"bnfold {envelope.command}: {found.subject or source}")
+    # of a fleet no model is the subject
+    subject = found.subject or (source if reader is None else "")
+    return replace(found, title=f"bnfold {envelope.command}: {subject}".removesuffix(": "))
 
 
 @dataclass(frozen=True)

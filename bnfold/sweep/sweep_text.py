@@ -66,7 +66,8 @@ def sweep_findings(result: Mapping[str, Any]) -> Findings:
         read_as(tuple[str, ...], result.get("orphans", []), where="orphans"),
     )
     table = [block for block in sweep_blocks(found, None) if isinstance(block, Table)]
-    return Findings(others=[Section("Models", table)], said=bottom_line(found))
+    gates = tuple(map(outcome_gate, found.outcomes))
+    return Findings(others=[Section("Models", table)], said=bottom_line(found), gates=gates)
 
 
 def outcome_gate(outcome: Outcome) -> Gate:

@@ -23,6 +23,7 @@ from bnfold.verify.further import (
     compare_without_casts,
     compare_without_steps,
     fed_nan,
+    look_at,
 )
 from bnfold.verify.half import half_of
 from bnfold.verify.inner_decisions import with_decisions
@@ -181,10 +182,12 @@ def _compared(
     found = compare_without_casts(job, compare_without_steps(job, found, first), first)
     if found.is_equivalent and data is None and samples is None:
         found = fed_nan(job, compare_further(job, found, first, dims), first)
+    elif found.is_followed:
+        look_at(job, first)
     for provider in providers[1:]:
         if found.is_equivalent:
             found = job.compare_on(provider, first, found, is_user_data=data is not None)
-    return job.covered(but_for_rest(found, first))
+    return job.covered(but_for_rest(found, first), is_user_data=data is not None)
 
 
 def but_for_rest(found: Verification, first: FirstRuns) -> Verification:

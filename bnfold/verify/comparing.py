@@ -259,14 +259,15 @@ class ComparisonJob:
             outputs=tuple(rows),
         )
 
-    def covered(self, found: Verification) -> Verification:
+    def covered(self, found: Verification, *, is_user_data: bool) -> Verification:
         """What was found, with what the inputs reached of the original."""
         a, coverage, reason = self.pair.original, None, found.reason
         if found.is_followed:
             coverage = a.reached.coverage(self.ids.shares(), self.pair.other.reached)
             words = coverage.sentence()
             if words and found.is_equivalent:
-                reason += f"; not compared, as no input got there: {words} (inputs that do: --data)"
+                hint = "rows in --data that do" if is_user_data else "inputs that do: --data"
+                reason += f"; not compared, as no input got there: {words} ({hint})"
         evidence = evidence_of(found.feeds, found.outputs, coverage)
         return replace(found, coverage=coverage, reason=reason, evidence=evidence)
 

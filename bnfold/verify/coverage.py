@@ -83,6 +83,11 @@ class Reached:
         """From now on it is said that nobody knows what is met within these."""
         self._closed += [f"what is in the local function {f.name!r}" for f in functions]
 
+    def watch_unseen(self, words: str) -> None:
+        """From now on it is said that nobody knows this."""
+        if words not in self._closed:
+            self._closed.append(words)
+
     def watch_bodies(self, graph: ir.Graph) -> None:
         """From now on the graphs that nodes of this graph run are to be run as well."""
         self._bodies += _bodies(graph)

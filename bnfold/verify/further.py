@@ -141,8 +141,7 @@ def compare_further(
             found = _compared_on(there, found, there.maker(dims).sets(1))
     if not found.is_followed:
         return _compared_blindly(job, found, dims) if found.is_equivalent else found
-    for feed in first.feeds:
-        _look(job.pair.other, feed)
+    look_at(job, first)
     if found.is_equivalent:
         found = _compared_on(job, found, _on_lengths_left(job, dims))
     if found.is_equivalent and faint_rows(found.outputs):
@@ -355,11 +354,20 @@ def _take_in(job: ComparisonJob, feed: Feed) -> None:
     _look(job.pair.other, feed)
 
 
+def look_at(job: ComparisonJob, first: FirstRuns) -> None:
+    """Takes in what the sets that were compared reach of the other model."""
+    for feed in first.feeds:
+        _look(job.pair.other, feed)
+
+
 def _look(b: OnnxSubject, feed: Feed) -> None:
     """What the inputs reach of the other model; nothing is known of it without a reference."""
-    if not (b.reached.count and b.reached.is_complete):
-        with suppress(EvaluationError, UnsupportedOperatorError):
-            b.look(feed.arrays)
+    if b.reached.count and b.reached.is_complete:
+        return
+    try:
+        b.look(feed.arrays)
+    except (EvaluationError, UnsupportedOperatorError):
+        b.reached.watch_unseen("what is reached of operators that float64 does not compute")
 
 
 def _is_all_reached(job: ComparisonJob) -> bool:

@@ -59,7 +59,7 @@ def test_what_is_wrong_counts_before_what_cannot_be_said():
 
 def test_gates_are_test_cases_and_annotations():
     gates = [Gate("one", True, "fine"), Gate("two", False, "50% off\nhere"), Gate("3", None, "?")]
-    suite = ET.fromstring(junit_xml(Findings("bnfold fold: net.onnx"), gates))
+    suite = ET.fromstring(junit_xml(Findings("bnfold fold: net.onnx", gates=gates)))
     assert suite.get("name") == "bnfold fold net.onnx"
     assert [suite.get(key) for key in ("tests", "failures", "errors")] == ["3", "1", "1"]
     assert github_annotations(None, gates) == [

@@ -306,6 +306,9 @@ def test_gates_of_a_sweep_name_the_model_and_are_cases_for_ci(zoo):
     assert row in again.stdout
     assert "bottom line: 4 models: 4 equivalent; batch norms: 4 -> 1" in again.stdout
     assert "zoo/kept.onnx" in Path("s.html").read_text(encoding="utf-8")
+    told = CliRunner().invoke(main, ["report", "s.json", "--junit", "s.xml"])
+    assert told.stdout.startswith("bnfold sweep\n")
+    assert len(ElementTree.parse("s.xml").getroot().findall("testcase")) == 4
     assert "gate --leaves 0: does not hold: zoo/kept.onnx: 1 batch norm left" in result.stdout
     (zoo / "kept.onnx").write_bytes(b"no model")
     assert CliRunner().invoke(main, args).exit_code == 2

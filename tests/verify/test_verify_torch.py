@@ -260,3 +260,33 @@ def test_a_network_that_is_named_gets_its_weights_from_a_file(net, tmp_path, mon
     assert bnfold.verify("small.py:build", model).verdict == "different"
     with pytest.raises(UsageError, match="for torch code; an ONNX model has its own"):
         bnfold.verify(model, model, weights="ema.pt")
+
+
+class Sleeper(torch.nn.Module):
+    """Of its six units one is awake for large inputs alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 6)
+        self.last = torch.nn.Linear(6, 2)
+        with torch.no_grad():
+            self.linear.bias[3] = -40.0
+
+    def forward(self, x):
+        return self.last(torch.relu(self.linear(x)))
+
+
+@pytest.mark.parametrize("how", [{"data": {"x": np.ones((8, 4), np.float32)}}, {"samples": 2}])
+def test_what_a_module_was_not_seen_to_wake_is_said_on_all_inputs(how):
+    """A unit at rest on what was fed may have any weight."""
+    torch.manual_seed(0)
+    module = Sleeper().eval()
+    text = """g (float[N,4] x) => (float[N,2] y) {
+        a = Gemm <transB = 1> (x, w, b) r = Relu(a) y = Gemm <transB = 1> (r, v, c) }"""
+    stored = {n: t.detach().numpy() for n, t in module.state_dict().items()}
+    names = {"w": "linear.weight", "b": "linear.bias", "v": "last.weight", "c": "last.bias"}
+    model = parsed(text, **{name: stored[path] for name, path in names.items()})
+    found = bnfold.verify(module, model, **how)
+    assert found.is_equivalent
+    assert "were off throughout" in found.reason
+    assert "wake each" not in found.evidence
