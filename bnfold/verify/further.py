@@ -13,7 +13,9 @@ from bnfold.verify.comparing import ComparisonJob, FirstRuns, elements_of
 from bnfold.verify.ends import unshared
 from bnfold.verify.feeds import Feed
 from bnfold.verify.ids import go_one_way
+from bnfold.verify.inference import elements_at
 from bnfold.verify.inner_decisions import with_decisions
+from bnfold.verify.long_constants import lengths_of_constants
 from bnfold.verify.measure import K
 from bnfold.verify.nan_set import apart_on_nan, with_nan
 from bnfold.verify.non_finite import is_as_meant
@@ -44,6 +46,9 @@ _WORK_OF_IDS, _ROWS_OF_IDS = 1 << 29, 512
 
 _LONGEST, _TABLES, _LENGTHS = 4096, 2, 4
 """Of sequences as long as a table of positions; of tables, and of sets of that size, at most."""
+
+_MOST_NUMBERS = 1 << 25
+"""Of all tensors at such a length: attention grows with its square."""
 
 _NO_CASTS = "without what is rounded to half precision in between"
 
@@ -234,9 +239,13 @@ def _on_lengths_left(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]
     weights = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
     labels = dict.fromkeys(extent.label for extent in maker.extents if extent.axis)
     tables = job.pair.original.reached.sizes_left + job.pair.other.reached.sizes_left
+    for subject in job.pair.onnx_models:
+        tables += lengths_of_constants(subject.model, _LONGEST)
     rows = [n for n in dict.fromkeys(tables) if n * weights <= _WORK_OF_IDS and n <= _LONGEST]
     places = {label: [e.place for e in maker.extents if e.label == label] for label in labels}
     sizes = [dict.fromkeys(places[label], n) for n in rows[:_TABLES] for label in places]
+    models = [subject.model for subject in job.pair.onnx_models]
+    sizes = [s for s in sizes if max(elements_at(m, s) for m in models) <= _MOST_NUMBERS]
     trials = list(maker.with_sizes(sizes[:_LENGTHS]))
     for feed, _ in trials:
         _take_in(job, feed)

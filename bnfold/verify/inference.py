@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import onnx
 import onnx_ir as ir
 
-from bnfold.fold.facts.inference_model import Inferable, bare_proto, values_of
+from bnfold.fold.facts.inference_model import Inferable, bare_proto, dims_of_shape, values_of
 from bnfold.runtime.inference import NotInferredError, infer_shapes
+
+_BATCH = 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,34 @@ def inferred_of(model: ir.Model) -> Mapping[str, Inferred]:
         dtype = value.dtype if value.dtype is not None else inferred.dtype
         found[value.name or ""] = Inferred(dtype, _stated(value) or inferred.extents)
     return found
+
+
+def elements_at(model: ir.Model, sizes: Mapping[str, int]) -> int:
+    """How many numbers the tensors of the main graph have together where inputs have these extents.
+
+    `sizes` are by INPUT:AXIS. What is open else counts as a batch of 2 where the
+    inputs name it, and as the largest of the sizes where only inference does, or nobody; 0 where
+    the model contradicts itself.
+    """
+    known, symbols = {}, set[str]()
+    for value in model.graph.inputs:
+        dims = dims_of_shape(value.shape) or ()
+        symbols.update(dim for dim in dims if isinstance(dim, str))
+        at = (sizes.get(f"{value.name}:{axis}", dim) for axis, dim in enumerate(dims))
+        known[value] = tuple(at)
+    try:
+        graph = infer_shapes(bare_proto(model, Inferable(known))).graph
+    except NotInferredError:
+        return 0
+    largest = max(sizes.values())
+    kinds = (info.type.tensor_type for info in (*graph.value_info, *graph.output))
+    return sum(
+        math.prod(
+            dim.dim_value or (_BATCH if dim.dim_param in symbols else largest)
+            for dim in kind.shape.dim
+        )
+        for kind in kinds
+    )
 
 
 def dtypes_of(model: ir.Model) -> Mapping[str, ir.DataType]:

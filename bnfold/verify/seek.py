@@ -72,8 +72,9 @@ class Climb:
     def found(self) -> Arrays | None:
         """Inputs that meet the side, as many as were found in a batch; None without any."""
         if self.is_batched:
-            margins = self._margins_at_once({n: np.stack([x, x]) for n, x in self.start.items()})
-            if margins is not None:
+            # an axis of two may be another one: only a batch is as long as any that is fed
+            stacks = ({n: np.stack([x] * k) for n, x in self.start.items()} for k in (2, 3))
+            if all(self._margins_at_once(stack) is not None for stack in stacks):
                 return self._climbed(self.rows, self._margins_at_once)
         return self._climbed(_LEAST, self._margins_by_one)
 
@@ -87,7 +88,8 @@ class Climb:
         for _ in range(_STEPS):
             tried = self._around(mean, step, rows, rng)
             margins = margins_of(tried)
-            assert margins is not None, "what has a batch once has it again"
+            if margins is None:
+                return None
             level = level + 1 if np.ptp(margins) == 0 else 0
             if level == _LEVEL and margins[0] < _CLOSE:
                 return None

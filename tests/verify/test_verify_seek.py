@@ -136,3 +136,12 @@ def test_a_module_is_told_from_a_graph_with_a_bound_before_the_largest():
     body = "r = Relu (h)  y = ArgMax <axis = 1> (r)"
     assert bnfold.verify(Largest(), graph(body)).verdict == "different"
     assert bnfold.verify(Largest(), graph(LARGEST)).is_equivalent
+
+
+def test_a_tensor_whose_first_axis_is_two_is_no_batch():
+    """What is looked for is tried on several rows at once, where there is a batch: here is none."""
+    model = parsed("g (float[2,N] x) => (float[2,N] y) { y = Clip(x, low, high) }",
+                   low=np.float32(-5e6), high=np.float32(5e6))  # fmt: skip
+    found = bnfold.verify(model, model)
+    assert found.is_equivalent
+    assert "bound of Clip" in found.evidence

@@ -23,7 +23,9 @@ _CARRIED = Refusal(
 )
 _TURNS = Refusal("not-per-channel", "the affine differs from turn to turn, and the body does not")
 _ENTERS = Refusal("nested-scope", "what enters its body stays as it is")
-_UNREAD = Refusal("nested-scope", "the Scan of opset 8 is not looked into")
+_UNREAD = Refusal(
+    "nested-scope", "a Scan of opset 8, or one that leaves outputs out, is not looked into"
+)
 
 
 def turns_after(node: ir.Node, demands: Mapping[int, Affine], _facts: Facts) -> Answer:
@@ -60,7 +62,11 @@ def turns_before(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) ->
 
 
 def _body_of(node: ir.Node) -> Body | None:
-    return next(iter(returning(node)), None)
+    """The body; None where the node does not name all that it stacks, as a run wants."""
+    for body in returning(node):
+        if len(node.outputs) - body.made == len(body.graph.outputs) - body.first:
+            return body
+    return None
 
 
 RULES = (Rule("scan", ("Scan", "Loop"), backward=turns_after, forward=turns_before),)
