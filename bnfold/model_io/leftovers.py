@@ -81,7 +81,8 @@ def remove(folder: Path, model_name: str, old: frozenset[Path], keep: Collection
     for path in there:
         if _OLD.fullmatch(path.name) or (_NEW.fullmatch(path.name) and not is_held(path)):
             # A graph that did not come into its place names the data that did before it.
-            graphs = [inner for inner in path.rglob("*") if inner.is_file()]
+            # os.walk, which skips a folder that its writer removes in this moment
+            graphs = [Path(base, name) for base, _, names in os.walk(path) for name in names]
             orphaned |= {data for data in by_content if any(_names(g, data) for g in graphs)}
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else unlink(path)
     data = [path for path in there if ours.fullmatch(path.name) or path in old | orphaned]
