@@ -97,8 +97,9 @@ def judge(ratio: Interval, null: Interval) -> tuple[Verdict, str]:
     if ratio.low >= 1 / MARGIN and ratio.high <= MARGIN:
         return "no difference", f"the interval stays within {MARGIN - 1:.0%} of 1"
     return "inconclusive", (
-        f"the interval {spread(ratio)} is too wide beside what the baseline shows against itself "
-        f"({spread(null)}); use more pairs or a quieter machine"
+        f"the interval {spread(ratio)} neither lies beyond what the baseline shows against itself "
+        f"({spread(null)}), and beyond {RESOLUTION - 1:.0%}, nor stays within {MARGIN - 1:.0%} of "
+        "1; use more pairs or a quieter machine"
     )
 
 
