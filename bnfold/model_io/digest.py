@@ -8,29 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 
 _WAITING = 4  # calls whose bytes are held at most
 
 
 class Digest:
-    """A digest that is fed on a thread of its own, for as long as the block lasts."""
+    """A digest that is fed on a thread of its own, until it is closed."""
 
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1, "bnfold-digest")
         self._waiting: deque[Future[None]] = deque()
-
-    def __enter__(self) -> Digest:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._thread.shutdown()
 
     def update(self, data: bytes | memoryview) -> None:
         """The bytes are counted soon, and held until then: of a few calls at most."""
@@ -41,6 +29,10 @@ class Digest:
         """Of all that it was fed."""
         self._wait(0)
         return self._sha.hexdigest()
+
+    def close(self) -> None:
+        """The thread is done, and ends."""
+        self._thread.shutdown()
 
     def _wait(self, most: int) -> None:
         while len(self._waiting) > most:

@@ -22,9 +22,7 @@ from bnfold.model_io.exchanging import Move, exchange
 from bnfold.model_io.locking import locked
 
 _AT_ONCE = 1 << 17  # bytes of a write: for larger ones the system looks for larger blocks of memory
-_BEGUN_TOGETHER = (
-    1 << 23
-)  # bytes that the disk is told of at a time: of more, the system may let some go
+_BEGUN_TOGETHER = 1 << 23  # bytes the disk is told of at once: of more, some may be let go
 
 
 class NewFile:
@@ -94,7 +92,7 @@ class Replacement:
     @contextlib.contextmanager
     def data_file(self, name: str) -> Iterator[NewFile]:
         """A file for external data, whole when the block ends well; `name` is what it is called."""
-        with Digest() as digest:
+        with contextlib.closing(Digest()) as digest:
             file = self._new_file(f"{len(self._data)}.data", digest)
             yield file
             file.finish()

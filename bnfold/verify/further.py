@@ -159,8 +159,12 @@ def compare_further(
 
 def _rows_in_time(job: ComparisonJob) -> int:
     """How many rows at once do not take longer than all else."""
-    largest = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
-    return max(1, _WORK // max(1, largest))
+    return max(1, _WORK // max(1, _weight_bytes(job)))
+
+
+def _weight_bytes(job: ComparisonJob) -> int:
+    """Of the larger model: about what a row costs in float64."""
+    return max((s.weight_bytes for s in job.pair.onnx_models), default=0)
 
 
 def _on_other_sides(
@@ -220,8 +224,7 @@ def _on_ids_outside(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
 
 def _on_ids_left(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     """The sets with ids that no set has had, as far as their rows take next to no time."""
-    largest = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
-    rows = max(1, min(_ROWS_OF_IDS, _WORK_OF_IDS // max(1, largest)))
+    rows = max(1, min(_ROWS_OF_IDS, _WORK_OF_IDS // max(1, _weight_bytes(job))))
     return list(job.maker(dims).with_ids_left(job.ids.left(), rows))
 
 
@@ -236,15 +239,14 @@ def _on_leaves(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
 def _on_lengths_left(job: ComparisonJob, dims: Mapping[str, int]) -> list[Trial]:
     """Sets as long as the tables of positions, of which shorter ones leave rows unread."""
     maker = job.maker(dims)
-    weights = max((s.weight_bytes for s in job.pair.onnx_models), default=0)
+    weights, models = _weight_bytes(job), [s.model for s in job.pair.onnx_models]
     labels = dict.fromkeys(extent.label for extent in maker.extents if extent.axis)
     tables = job.pair.original.reached.sizes_left + job.pair.other.reached.sizes_left
-    for subject in job.pair.onnx_models:
-        tables += lengths_of_constants(subject.model, _LONGEST)
+    for model in models:
+        tables += lengths_of_constants(model, _LONGEST)
     rows = [n for n in dict.fromkeys(tables) if n * weights <= _WORK_OF_IDS and n <= _LONGEST]
     places = {label: [e.place for e in maker.extents if e.label == label] for label in labels}
     sizes = [dict.fromkeys(places[label], n) for n in rows[:_TABLES] for label in places]
-    models = [subject.model for subject in job.pair.onnx_models]
     sizes = [s for s in sizes if max(elements_at(m, s) for m in models) <= _MOST_NUMBERS]
     trials = list(maker.with_sizes(sizes[:_LENGTHS]))
     for feed, _ in trials:

@@ -212,7 +212,7 @@ def _scaled(node: ir.Node) -> Affine | None:
 
 
 def _computed(node: ir.Node) -> Affine | None:
-    constant = None if len(node.inputs) != 2 or node.inputs[1] is None else node.inputs[1]
+    constant = node.inputs[1] if len(node.inputs) == 2 else None
     given = None if constant is None else numbers_of(constant)
     if given is None or given.dtype.kind not in "fiu" or not given.all():
         return None

@@ -75,26 +75,6 @@ class Ensemble:
 
         Of a node it is where it is asked. A leaf keeps a step away from thresholds.
         """
-        return self._walked(step)
-
-    @property
-    def is_small(self) -> bool:
-        """Whether boxes are found in next to no time and memory."""
-        nodes = self.feature.size + self.leaves
-        return nodes <= _MOST_NODES and nodes * (int(self.feature.max(initial=0)) + 1) <= _MOST
-
-    @property
-    def reachable(self) -> Array:
-        """Which leaves some row can meet: no two answers on the way exclude each other.
-
-        All of them, as far as anybody knows, where there are too many.
-        """
-        if not self.is_small:
-            return np.ones(self.leaves, np.bool_)
-        least, most, _, _ = self._walked(lambda feature, threshold: 0.0)
-        return np.asarray((least <= most).all(axis=1))
-
-    def _walked(self, step: Step) -> tuple[Array, Array, Array, Array]:
         features = int(self.feature.max(initial=0)) + 1
         ends = np.full(features, -np.inf), np.full(features, np.inf)
         leaves = np.full((2, self.leaves, features), np.nan)
@@ -111,6 +91,23 @@ class Ensemble:
             for holds, child in ((True, self.yes[at]), (False, self.no[at])):
                 pending.append((int(child), *self._cut(at, low, high, step, holds=holds)))
         return leaves[0], leaves[1], nodes[0], nodes[1]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether boxes are found in next to no time and memory."""
+        nodes = self.feature.size + self.leaves
+        return nodes <= _MOST_NODES and nodes * (int(self.feature.max(initial=0)) + 1) <= _MOST
+
+    @property
+    def reachable(self) -> Array:
+        """Which leaves some row can meet: no two answers on the way exclude each other.
+
+        All of them, as far as anybody knows, where there are too many.
+        """
+        if not self.is_small:
+            return np.ones(self.leaves, np.bool_)
+        least, most, _, _ = self.boxes(lambda feature, threshold: 0.0)
+        return np.asarray((least <= most).all(axis=1))
 
     def _cut(
         self, at: int, low: Array, high: Array, step: Step, *, holds: bool

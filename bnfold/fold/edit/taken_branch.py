@@ -21,7 +21,7 @@ import onnx_ir as ir
 from bnfold.fold.edit.discarding import discard, is_named
 from bnfold.fold.edit.names import names_of
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import bodies_of, describe, is_op
+from bnfold.fold.facts.node import branches_of, describe, is_op
 from bnfold.fresh_names import FreshNames
 
 _RULE = "if"  # whoever skips it keeps every If
@@ -53,7 +53,7 @@ def take_constant_branches(model: ir.Model, skip: Collection[str]) -> Taken:
     if _RULE in skip or not any(_is_batch_norm(node) for node in model.graph.all_nodes()):
         return taken
     for _ in range(_ROUNDS):
-        ifs = [node for node in model.graph.all_nodes() if bodies_of(node)]
+        ifs = [node for node in model.graph.all_nodes() if branches_of(node)]
         if not ifs or not _take(model, ifs, skip, taken):
             break
     return taken
@@ -67,7 +67,7 @@ def _take(model: ir.Model, ifs: list[ir.Node], skip: Collection[str], taken: Tak
         place = None if node in never_run else _taken(node, facts)
         if place is None:
             continue
-        body, other = bodies_of(node)[place], bodies_of(node)[1 - place]
+        body, other = branches_of(node)[place], branches_of(node)[1 - place]
         inside = list(other.all_nodes())
         if any(is_named(inner, skip) for inner in (node, *inside)):
             continue
@@ -91,7 +91,7 @@ def _taken(node: ir.Node, facts: Facts) -> int | None:
     if condition is None or condition.size != 1:
         return None
     place = 0 if condition.reshape(-1)[0] else 1
-    body = bodies_of(node)[place]
+    body = branches_of(node)[place]
     makers = [value.producer() for value in body.outputs]
     if any(maker is None or maker.graph is not body for maker in makers):
         return None

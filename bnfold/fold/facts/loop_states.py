@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.inference_model import dims_of_shape
 from bnfold.fold.facts.node import is_op
+from bnfold.fold.facts.size_rules import dims_of
 from bnfold.fold.numbers.affine import Dims
 
 
@@ -43,7 +44,7 @@ def counters_of(nodes: Iterable[ir.Node]) -> dict[ir.Value, Dims]:
 
 def assumed_of(states: Iterable[State], found: Mapping[ir.Value, Dims]) -> dict[ir.Value, Dims]:
     """For the values that bodies read: the dimensions with which they enter, as far as known."""
-    entering = ((state.inside, _dims_of(state.entry, found)) for state in states)
+    entering = ((state.inside, dims_of(state.entry, found)) for state in states)
     return {inside: dims for inside, dims in entering if dims is not None}
 
 
@@ -52,7 +53,7 @@ def lost(
 ) -> list[ir.Value]:
     """Of what was assumed that which a turn does not give back."""
     pairs = (
-        (state.inside, assumed[state.inside], _dims_of(state.left, {**found, **assumed}))
+        (state.inside, assumed[state.inside], dims_of(state.left, {**found, **assumed}))
         for state in states
         if state.inside in assumed
     )
@@ -61,12 +62,6 @@ def lost(
 
 def _loops(nodes: Iterable[ir.Node]) -> Iterator[tuple[ir.Graph, ir.Node]]:
     return ((node.attributes["body"].as_graph(), node) for node in nodes if is_op(node, "Loop"))
-
-
-def _dims_of(value: ir.Value, found: Mapping[ir.Value, Dims]) -> Dims | None:
-    """Of what is computed or fed, or stored and not to be overridden."""
-    tensor = None if value.is_graph_input() else value.const_value
-    return found.get(value) if tensor is None else dims_of_shape(tensor.shape)  # type: ignore[arg-type]
 
 
 def _gives_back(made: Dims | None, wanted: Dims) -> bool:

@@ -64,7 +64,7 @@ def input_of(node: ir.Node, index: int) -> ir.Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
 
 
-def bodies_of(node: ir.Node) -> tuple[ir.Graph, ...]:
+def branches_of(node: ir.Node) -> tuple[ir.Graph, ...]:
     """The bodies of an If, whose outputs it makes its own; of no other node."""
     if node.op_type != "If" or node.domain not in DEFAULT_DOMAINS:
         return ()
@@ -91,7 +91,7 @@ def returning(node: ir.Node) -> tuple[Body, ...]:
     if node.op_type not in _HAVE_BODIES or node.domain not in DEFAULT_DOMAINS:
         return ()
     if node.op_type == "If":
-        return tuple(Body(body) for body in bodies_of(node))
+        return tuple(Body(body) for body in branches_of(node))
     body = node.attributes["body"].as_graph()
     if node.op_type == "Loop":
         states = max(len(node.inputs) - 2, 0)

@@ -87,7 +87,7 @@ def run_dims(
     node: ir.Node, dims: Mapping[ir.Value, Dims], constant: Constants, opset: int
 ) -> Dims | None:
     """The dimensions of the first output of such a node; None for an unknown rank."""
-    here = _dims_of(input_of(node, 0), dims)
+    here = dims_of(input_of(node, 0), dims)
     if here is None:
         return None
     found = _run_dims(node, here, dims, constant, opset)
@@ -103,29 +103,29 @@ def _run_dims(
     if len(here) < _LEAST_AXES.get(op, 0):
         return None  # a run ends here
     if op == "Einsum":
-        return _contracted(node, [_dims_of(value, dims) for value in node.inputs])
+        return _contracted(node, [dims_of(value, dims) for value in node.inputs])
     if op in ("Resize", "Upsample"):
         return _resized(node, here, constant, opset)
     if op == "Slice":
         return _sliced(node, here, constant)
     if contributed_op(node) in (FUSED_GEMM, FUSED_MATMUL):
-        return _product(node, here, _dims_of(input_of(node, 1), dims))
+        return _product(node, here, dims_of(input_of(node, 1), dims))
     if op == "Compress":
         axis = attribute_of(node, "axis", None)
         return (None,) if axis is None else _without(here, axis % len(here))
     if op == "MaxUnpool":
         return (*here[:2], *(None for _ in here[2:]))
     if op == "DeformConv":
-        weight, offset = (_dims_of(input_of(node, i), dims) for i in (1, 2))
+        weight, offset = (dims_of(input_of(node, i), dims) for i in (1, 2))
         return None if not weight or offset is None else (here[0], weight[0], *offset[2:])
     if op == "GridSample":
-        grid = _dims_of(input_of(node, 1), dims)
+        grid = dims_of(input_of(node, 1), dims)
         return None if grid is None else (*here[:2], *grid[1:-1])
     if op not in (*_POOLS, "Conv", "ConvTranspose"):
         return None
     if op in _POOLS:
         return (*here[:2], *_pooled(node, here[2:]))
-    weight = _dims_of(input_of(node, 1), dims)
+    weight = dims_of(input_of(node, 1), dims)
     if weight is None or len(weight) < 2:
         return None
     channels: Extent = weight[0]
@@ -135,7 +135,7 @@ def _run_dims(
     return (here[0], channels, *(None for _ in here[2:]))
 
 
-def _dims_of(value: ir.Value | None, dims: Mapping[ir.Value, Dims]) -> Dims | None:
+def dims_of(value: ir.Value | None, dims: Mapping[ir.Value, Dims]) -> Dims | None:
     """Of what is computed, or stored and not to be overridden."""
     if value is None or value in dims:
         return None if value is None else dims[value]

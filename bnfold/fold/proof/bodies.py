@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import bodies_of, returned, returning, stacked_along
+from bnfold.fold.facts.node import branches_of, returned, returning, stacked_along
 
 DOMAIN = "bnfold.branches"  # of the operator that gives one of its inputs; no file has it
 _MOST_LEVELS = 4
@@ -39,12 +39,12 @@ def choices_of(
 def level_of(node: ir.Node, facts: Facts) -> int:
     """In how many bodies of Ifs the node stands."""
     outer = facts.enclosing(node.graph)
-    return 0 if outer is None else bool(bodies_of(outer)) + level_of(outer, facts)
+    return 0 if outer is None else bool(branches_of(outer)) + level_of(outer, facts)
 
 
 def ways_of(nodes: Iterable[ir.Node], facts: Facts) -> int:
     """How many runs take every way; 1 where there is no If."""
-    levels = [level_of(node, facts) + 1 for node in nodes if bodies_of(node)]
+    levels = [level_of(node, facts) + 1 for node in nodes if branches_of(node)]
     return 1 << max(levels, default=0)
 
 
@@ -58,7 +58,7 @@ def given(
 ) -> onnx.NodeProto:
     """The node that gives one of the values, or stacks it; `node` has the bodies."""
     names, made = [label_of(value, facts) for value in values], [label_of(output, facts)]
-    if bodies_of(node):
+    if branches_of(node):
         level = level_of(node, facts)
         return onnx.helper.make_node("Choice", names, made, domain=DOMAIN, level=level)
     (body,) = returning(node)

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from bnfold.fold.facts.constants import Constant
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import bodies_of, returning
+from bnfold.fold.facts.node import branches_of, returning
 from bnfold.fold.numbers.exact import Exact, of_tensor
 from bnfold.fold.proof.bodies import choices_of, given, label_of, shadowed
 
@@ -101,7 +101,7 @@ def written(
         {
             label_of(made, facts): made
             for node in ordered
-            if returning(node) and not bodies_of(node)
+            if returning(node) and not branches_of(node)
             for made, _ in choices_of(node, inside, facts)
         },
     )

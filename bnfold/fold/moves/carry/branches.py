@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import onnx_ir as ir
 
 from bnfold.fold.facts.graph import Facts
-from bnfold.fold.facts.node import bodies_of
+from bnfold.fold.facts.node import branches_of
 from bnfold.fold.numbers.affine import Affine
 from bnfold.fold.plan import Answer, Leave, Rule
 
@@ -33,7 +33,7 @@ def if_before(node: ir.Node, affines: Mapping[int, Affine], _facts: Facts) -> An
 def _returned(node: ir.Node, k: int) -> list[int]:
     """Where the node reads what its bodies return as output k."""
     first, count = len(node.inputs), len(node.outputs)
-    return [first + body * count + k for body in range(len(bodies_of(node)))]
+    return [first + body * count + k for body in range(len(branches_of(node)))]
 
 
 RULES = (Rule("if", ("If",), backward=if_after, forward=if_before),)
